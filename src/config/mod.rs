@@ -1,0 +1,63 @@
+//! The settings: what they mean and what they default to.
+//!
+//! This is the only door for settings. The typed values stand here, one small file a topic, with
+//! their defaults; reading them from TOML, with every error at once, is the business of
+//! `file.rs` and `resolve.rs`.
+
+mod address;
+mod client_ip;
+mod drain;
+mod headers;
+mod host;
+mod keepalive;
+mod limits;
+mod log;
+mod origin;
+mod path;
+mod rate;
+mod route;
+mod secret;
+mod server;
+mod timeouts;
+mod upstream;
+mod value;
+
+use std::sync::Arc;
+
+pub use client_ip::{ClientIp, ForwardingHeader};
+pub use drain::Drain;
+pub use keepalive::{Keepalive, Ping};
+pub use limits::{Limits, OnExceed, PerConnection, PerIp};
+pub use rate::Rate;
+
+pub(crate) use address::AddressRules;
+pub(crate) use headers::{Forwarded, Headers, Template};
+pub(crate) use host::HostPattern;
+pub(crate) use log::{Log, LogFormat};
+pub(crate) use origin::{OriginPattern, OriginRules};
+pub(crate) use path::{PathPattern, Rewrite};
+pub(crate) use route::{Compression, PlainHttp, Route};
+pub(crate) use secret::Secret;
+pub(crate) use server::{Admin, Listen, ListenAddress, Server};
+pub(crate) use timeouts::Timeouts;
+pub(crate) use upstream::{Balance, ServerAddress, Upstream, UpstreamServer};
+
+/// A whole, checked set of settings.
+///
+/// There is no way to make one with a contradiction in it: every value has been parsed, every
+/// name resolved, every route's defaults filled in.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    pub(crate) listen: Vec<Listen>,
+    pub(crate) client_ip: ClientIp,
+    pub(crate) admin: Option<Admin>,
+    pub(crate) log: Log,
+    pub(crate) drain: Drain,
+    pub(crate) server: Server,
+    /// In file order; names are unique.
+    pub(crate) upstreams: Vec<Arc<Upstream>>,
+    /// In file order, which is the order of matching; names are unique.
+    pub(crate) routes: Vec<Arc<Route>>,
+    /// What is allowed but probably not meant, for `check` and the log.
+    pub(crate) warnings: Vec<String>,
+}

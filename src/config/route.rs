@@ -1,0 +1,52 @@
+//! `[[route]]`: what a request must look like, where it goes and under which rules.
+
+use std::sync::Arc;
+
+use super::{
+    AddressRules, Headers, HostPattern, Keepalive, Limits, OriginRules, PathPattern, Rewrite,
+    Timeouts, Upstream,
+};
+use crate::close::CloseCode;
+
+/// One route.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    /// Unique; the name in logs and metrics.
+    pub(crate) name: Arc<str>,
+    /// Empty matches every host.
+    pub(crate) hosts: Vec<HostPattern>,
+    pub(crate) path: PathPattern,
+    /// Match only offers that hold one of these; empty matches all.
+    pub(crate) subprotocols: Vec<String>,
+    pub(crate) upstream: Arc<Upstream>,
+    /// The path sent upstream; `None` sends the request's own.
+    pub(crate) rewrite: Option<Rewrite>,
+    pub(crate) http: PlainHttp,
+    pub(crate) compression: Compression,
+    /// Close a session whose text is not UTF-8; only with [`Compression::Off`].
+    pub(crate) validate_utf8: bool,
+    /// The code for the client whose upstream vanished.
+    pub(crate) upstream_lost: CloseCode,
+    pub(crate) origin: OriginRules,
+    pub(crate) address: AddressRules,
+    pub(crate) limits: Limits,
+    pub(crate) keepalive: Keepalive,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) headers: Headers,
+}
+
+/// What becomes of a plain HTTP request on a route.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum PlainHttp {
+    #[default]
+    Refuse,
+    Forward,
+}
+
+/// What becomes of an offer of `permessage-deflate`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Compression {
+    #[default]
+    Passthrough,
+    Off,
+}

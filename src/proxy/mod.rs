@@ -1,0 +1,1 @@
+//! The plugin's face: [`Gate`], its builder, layer, service and handle.

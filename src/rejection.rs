@@ -1,0 +1,312 @@
+//! Each way to refuse a handshake, once: its status, its word in logs and metrics, and what the
+//! client is told.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http_body_util::Full;
+
+/// A refused handshake.
+///
+/// A rejection is an answer, never a service error: [`Rejection::into_response`] is the only
+/// place that maps it to HTTP. The cause below an upstream rejection is logged by whoever saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rejection {
+    // --- The request is not a right WebSocket handshake (RFC 6455 §4.2.1). ---
+    /// No `Sec-WebSocket-Key`, an empty one or two of them.
+    KeyMissing,
+    /// `Sec-WebSocket-Key` is not the base64 of 16 bytes.
+    KeyInvalid,
+    /// `Sec-WebSocket-Version` is not 13 (§4.4).
+    Version,
+    /// The method is not GET.
+    Method,
+    /// The request carries `Transfer-Encoding`, which an upgrade has no use for.
+    TransferEncoding,
+    /// The request announces a body, or its framing is contradictory.
+    Framing,
+    /// `Host` is missing, doubled or not an authority (RFC 9110 §7.2).
+    Host,
+    /// An absolute-form target and `Host` name different authorities (RFC 9112 §3.2.2).
+    AuthorityMismatch,
+    /// The path holds dot segments, encoded separators or bytes that no path has.
+    Path,
+    /// A header value or list is not of its form.
+    Header,
+    /// `Connection` names a header that belongs to the gate (RFC 9110 §7.6.1).
+    ConnectionNominates,
+    /// A header is spelled so that a backend could take it for one that the gate owns.
+    HeaderAlias,
+    /// A plain request where only WebSockets are served, or an upgrade to something else.
+    NotUpgrade,
+
+    // --- Nobody here serves it. ---
+    /// No route for this path.
+    NoRoute,
+    /// No route at all for this host.
+    HostNotOurs,
+    /// The request's version or transport cannot be upgraded.
+    NotUpgradable,
+
+    // --- Policy. ---
+    /// The client's address is not let in.
+    AddressDenied,
+    /// No `Origin`, where the route wants one.
+    OriginMissing,
+    /// The `Origin` is not on the route's list.
+    OriginDenied,
+    /// More than one `Origin`, or one that is not an origin (RFC 6454 §7.1).
+    OriginInvalid,
+    /// The client has as many sessions as one address may have.
+    TooManySessions,
+    /// The client's address makes handshakes too fast.
+    HandshakeRate {
+        /// When the next one would be let in.
+        retry_after: Duration,
+    },
+
+    // --- The gate itself. ---
+    /// The host did not say where the request came from ([`ClientAddr`](crate::ClientAddr)).
+    ClientAddrMissing,
+    /// The process has as many sessions as it may have.
+    Full,
+    /// The gate is draining.
+    Draining,
+
+    // --- The upstream side. ---
+    /// No server took the connection.
+    UpstreamRefused,
+    /// No server took the connection, or none answered the handshake, in time.
+    UpstreamTimeout,
+    /// The server hung up before it had answered the handshake.
+    UpstreamReset,
+    /// The server answered the handshake with something that is not HTTP, or too much of it.
+    UpstreamBadResponse,
+    /// The server answered 2xx or 3xx instead of 101.
+    UpstreamNot101,
+    /// The server's 101 is not the answer to our request (§4.1).
+    UpstreamBad101,
+    /// The server chose an extension or a parameter that was not offered (§9.1).
+    UpstreamBadExtension,
+    /// The server chose a subprotocol that was not offered (§4.1).
+    UpstreamBadSubprotocol,
+    /// Every server of the pool is at its limit.
+    UpstreamFull,
+    /// The server refused the handshake itself, with a 4xx or 5xx that is passed on.
+    UpstreamAnswered(StatusCode),
+}
+
+/// How long a client is asked to stay away where nothing better is known.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+impl Rejection {
+    /// The HTTP status that the client is answered with.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::KeyMissing
+            | Self::KeyInvalid
+            | Self::TransferEncoding
+            | Self::Framing
+            | Self::Host
+            | Self::AuthorityMismatch
+            | Self::Path
+            | Self::Header
+            | Self::ConnectionNominates
+            | Self::HeaderAlias
+            | Self::OriginInvalid => StatusCode::BAD_REQUEST,
+            Self::AddressDenied | Self::OriginMissing | Self::OriginDenied => StatusCode::FORBIDDEN,
+            Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::HostNotOurs => StatusCode::MISDIRECTED_REQUEST,
+            Self::NotUpgrade | Self::Version | Self::NotUpgradable => StatusCode::UPGRADE_REQUIRED,
+            Self::TooManySessions | Self::HandshakeRate { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::ClientAddrMissing => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::UpstreamRefused
+            | Self::UpstreamReset
+            | Self::UpstreamBadResponse
+            | Self::UpstreamNot101
+            | Self::UpstreamBad101
+            | Self::UpstreamBadExtension
+            | Self::UpstreamBadSubprotocol => StatusCode::BAD_GATEWAY,
+            Self::Full | Self::Draining | Self::UpstreamFull => StatusCode::SERVICE_UNAVAILABLE,
+            Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::UpstreamAnswered(status) => *status,
+        }
+    }
+
+    /// The word for logs and metrics; one a variant, and never changed once released.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::KeyMissing => "ws_key_missing",
+            Self::KeyInvalid => "ws_key_invalid",
+            Self::Version => "ws_version",
+            Self::Method => "method",
+            Self::TransferEncoding => "te_on_upgrade",
+            Self::Framing => "bad_framing",
+            Self::Host => "bad_host",
+            Self::AuthorityMismatch => "authority_mismatch",
+            Self::Path => "bad_path",
+            Self::Header => "bad_header",
+            Self::ConnectionNominates => "connection_nominates",
+            Self::HeaderAlias => "header_alias",
+            Self::NotUpgrade => "not_upgrade",
+            Self::NoRoute => "no_route",
+            Self::HostNotOurs => "host_not_ours",
+            Self::NotUpgradable => "not_upgradable",
+            Self::AddressDenied => "address_denied",
+            Self::OriginMissing => "origin_missing",
+            Self::OriginDenied => "origin_denied",
+            Self::OriginInvalid => "origin_invalid",
+            Self::TooManySessions => "ip_connections",
+            Self::HandshakeRate { .. } => "handshake_rate",
+            Self::ClientAddrMissing => "client_addr_missing",
+            Self::Full => "overload",
+            Self::Draining => "draining",
+            Self::UpstreamRefused => "upstream_refused",
+            Self::UpstreamTimeout => "upstream_timeout",
+            Self::UpstreamReset => "upstream_reset",
+            Self::UpstreamBadResponse => "upstream_bad_response",
+            Self::UpstreamNot101 => "upstream_not_101",
+            Self::UpstreamBad101 => "bad_101",
+            Self::UpstreamBadExtension => "bad_extension",
+            Self::UpstreamBadSubprotocol => "bad_subprotocol",
+            Self::UpstreamFull => "upstream_full",
+            Self::UpstreamAnswered(_) => "upstream_answered",
+        }
+    }
+
+    /// The sentence in the answer's body: what a person who reads it can mend, and nothing that
+    /// tells a stranger about the inside.
+    pub fn message(&self) -> &'static str {
+        match self {
+            Self::KeyMissing => "the handshake has no Sec-WebSocket-Key",
+            Self::KeyInvalid => "Sec-WebSocket-Key is not the base64 of 16 bytes",
+            Self::Version => "only version 13 of the WebSocket protocol is spoken here",
+            Self::Method => "a WebSocket handshake is a GET",
+            Self::TransferEncoding => "a WebSocket handshake has no Transfer-Encoding",
+            Self::Framing => "a WebSocket handshake has no body",
+            Self::Host => "the Host header is missing or wrong",
+            Self::AuthorityMismatch => "the request target and the Host header differ",
+            Self::Path => "the path is not in its plain form",
+            Self::Header => "a header is malformed",
+            Self::ConnectionNominates => "Connection names a header that belongs to this proxy",
+            Self::HeaderAlias => "a header imitates one that belongs to this proxy",
+            Self::NotUpgrade => "this is a WebSocket endpoint",
+            Self::NoRoute => "nothing is served under this path",
+            Self::HostNotOurs => "nothing is served under this host",
+            Self::NotUpgradable => "this connection cannot be upgraded to a WebSocket",
+            Self::AddressDenied => "this address is not allowed",
+            Self::OriginMissing => "the handshake has no Origin",
+            Self::OriginDenied => "this origin is not allowed",
+            Self::OriginInvalid => "the Origin header is malformed",
+            Self::TooManySessions => "too many connections from this address",
+            Self::HandshakeRate { .. } => "too many connection attempts from this address",
+            Self::ClientAddrMissing => "the server does not know the client's address",
+            Self::Full => "the server is full",
+            Self::Draining => "the server is shutting down",
+            Self::UpstreamRefused => "the backend cannot be reached",
+            Self::UpstreamTimeout => "the backend did not answer in time",
+            Self::UpstreamReset => "the backend hung up",
+            Self::UpstreamBadResponse | Self::UpstreamBad101 => "the backend answered wrongly",
+            Self::UpstreamNot101 => "the backend did not accept the WebSocket",
+            Self::UpstreamBadExtension => "the backend chose an extension that was not offered",
+            Self::UpstreamBadSubprotocol => "the backend chose a subprotocol that was not offered",
+            Self::UpstreamFull => "the backend is full",
+            Self::UpstreamAnswered(_) => "the backend refused the WebSocket",
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::HandshakeRate { retry_after } => Some(*retry_after),
+            _ => match self.status() {
+                StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                    Some(RETRY_AFTER)
+                }
+                _ => None,
+            },
+        }
+    }
+
+    /// The answer. It closes the connection: what follows a refused upgrade on its connection is
+    /// not trusted to be HTTP, and is discarded.
+    pub fn into_response(self) -> Response<Full<Bytes>> {
+        let status = self.status();
+        let mut response = Response::new(Full::new(Bytes::from(format!("{}\n", self.message()))));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        self.status_headers(status, headers);
+        // The typed cause, for the host's own logs and error pages.
+        response.extensions_mut().insert(self);
+        response
+    }
+
+    /// What a status owes the client by its RFC.
+    fn status_headers(&self, status: StatusCode, headers: &mut HeaderMap) {
+        if status == StatusCode::UPGRADE_REQUIRED {
+            // RFC 9110 §15.5.22 and RFC 6455 §4.4.
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(
+                header::CONNECTION,
+                HeaderValue::from_static("Upgrade, close"),
+            );
+            headers.insert(
+                header::SEC_WEBSOCKET_VERSION,
+                HeaderValue::from_static("13"),
+            );
+        }
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            headers.insert(header::ALLOW, HeaderValue::from_static("GET"));
+        }
+        if let Some(wait) = self.retry_after() {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_version_names_the_one_spoken() {
+        let response = Rejection::Version.into_response();
+        assert_eq!(response.status(), 426);
+        assert_eq!(response.headers()["sec-websocket-version"], "13");
+        assert_eq!(response.headers()["upgrade"], "websocket");
+        assert_eq!(response.headers()["connection"], "Upgrade, close");
+    }
+
+    #[test]
+    fn retry_after_is_rounded_up() {
+        let wait = |millis| Rejection::HandshakeRate {
+            retry_after: Duration::from_millis(millis),
+        };
+        for (millis, seconds) in [(0, "1"), (999, "1"), (1000, "1"), (1001, "2")] {
+            let response = wait(millis).into_response();
+            assert_eq!(response.status(), 429);
+            assert_eq!(response.headers()["retry-after"], seconds, "{millis} ms");
+        }
+    }
+
+    #[test]
+    fn every_refusal_closes_its_connection() {
+        for rejection in [Rejection::NoRoute, Rejection::Method, Rejection::Draining] {
+            let response = rejection.into_response();
+            assert!(
+                response.headers()["connection"]
+                    .to_str()
+                    .unwrap()
+                    .contains("close")
+            );
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Words that every level shares.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The transport address of the peer that opened the connection.
+///
+/// The host puts one into the extensions of every request that it hands to the gate. It is the
+/// address of the *socket*: who the client is behind trusted proxies is for the gate to find out.
+/// A request without one is refused (500), because no address policy could hold for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ClientAddr {
+    /// A TCP peer.
+    Tcp(SocketAddr),
+    /// A peer on a unix socket: somebody on this machine, whom the socket's file mode let in.
+    Unix,
+}
+
+impl ClientAddr {
+    /// The peer's IP address; a unix peer counts as the IPv4 loopback address.
+    ///
+    /// IPv4-mapped IPv6 addresses (`::ffff:192.0.2.1`) come back as IPv4, so that a dual-stack
+    /// listener and an IPv4 one see the same client under the same rules.
+    pub fn ip(&self) -> IpAddr {
+        match self {
+            Self::Tcp(address) => address.ip().to_canonical(),
+            Self::Unix => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        }
+    }
+}
+
+impl From<SocketAddr> for ClientAddr {
+    fn from(address: SocketAddr) -> Self {
+        Self::Tcp(address)
+    }
+}
+
+impl fmt::Display for ClientAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix => f.write_str("unix"),
+        }
+    }
+}
+
+/// Names one session for as long as the process lives; never given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(u64);
+
+impl SessionId {
+    /// The next free id of this process.
+    pub(crate) fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The id as a number.
+    pub fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl From<u64> for SessionId {
+    fn from(id: u64) -> Self {
+        Self(id)
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One of a session's two legs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The leg to the client, on which the gate is the server.
+    Client,
+    /// The leg to the upstream server, on which the gate is the client.
+    Upstream,
+}
+
+impl Side {
+    /// The leg across.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Upstream,
+            Self::Upstream => Self::Client,
+        }
+    }
+
+    /// The word for logs: `client` or `upstream`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Upstream => "upstream",
+        }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
