@@ -1,1 +1,372 @@
-//! TODO
+//! A session: one task that relays frames between its two legs, keeps both alive and ends both
+//! truthfully.
+//!
+//! The files: [`leg`] is a socket and what it has not taken; [`direction`] is the framing of one
+//! way; [`pump`] joins them; [`closing`] is the way out. [`registry`] knows every session.
+
+mod assembly;
+mod closing;
+mod direction;
+mod filter;
+mod keepalive;
+mod leg;
+mod meter;
+mod pump;
+mod registry;
+mod scratch;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use pin_project_lite::pin_project;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, Sleep};
+
+use self::assembly::Assembly;
+use self::direction::{Direction, Stop};
+use self::keepalive::{Pinger, Pulse};
+use self::leg::Leg;
+use self::pump::Turn;
+use crate::close::CloseReason;
+use crate::config::Route;
+use crate::frame::Rules;
+use crate::types::Side;
+
+pub use filter::{Body, Message, MessageFilter, Verdict};
+pub(crate) use meter::Meter;
+pub(crate) use registry::{NoPlace, Place, Record, Registry, Subject};
+
+/// One end of a session: the socket, and what had been read of it before the session began.
+pub(crate) struct End<S> {
+    pub(crate) io: S,
+    pub(crate) early: Bytes,
+}
+
+/// What a session goes by, settled when it begins.
+pub(crate) struct Terms {
+    pub(crate) route: Arc<Route>,
+    /// `permessage-deflate` was agreed end to end.
+    pub(crate) deflate: bool,
+    pub(crate) meter: Option<Meter>,
+    pub(crate) filter: Option<Box<dyn MessageFilter>>,
+}
+
+pin_project! {
+    /// The session's future; it ends when both legs are shut.
+    pub(crate) struct Session<C, U> {
+        // One timer for everything that the session waits for. It is set when it has fired, or
+        // when something is due before it: never for a message.
+        #[pin]
+        timer: Sleep,
+        armed: Option<Instant>,
+        state: State<C, U>,
+        place: Option<Place>,
+        registered: Option<Waker>,
+    }
+}
+
+/// Everything but the timer.
+struct State<C, U> {
+    route: Arc<Route>,
+    client: Leg<C>,
+    upstream: Leg<U>,
+    to_upstream: Direction,
+    to_client: Direction,
+    filter: Option<Box<dyn MessageFilter>>,
+    opened: Instant,
+    last_data: Instant,
+    /// The first cause of the end, and when the wait for the peers is over.
+    ending: Option<(CloseReason, Instant)>,
+}
+
+impl<C, U> Session<C, U>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    U: AsyncRead + AsyncWrite + Unpin,
+{
+    pub(crate) fn new(client: End<C>, upstream: End<U>, terms: Terms, place: Place) -> Self {
+        let now = Instant::now();
+        let Terms {
+            route,
+            deflate,
+            meter,
+            filter,
+        } = terms;
+        let rules = |from| Rules {
+            from,
+            deflate,
+            message_size: route.limits.message_size,
+        };
+        let assembles = filter.is_some() || route.validate_utf8;
+        let assembly = |from| assembles.then(|| Assembly::new(from, filter.is_some()));
+        let pinger = |ping| Pinger::new(ping, now);
+        let state = State {
+            to_upstream: Direction::new(
+                rules(Side::Client),
+                client.early.into(),
+                meter,
+                assembly(Side::Client),
+            ),
+            to_client: Direction::new(
+                rules(Side::Upstream),
+                upstream.early.into(),
+                None,
+                assembly(Side::Upstream),
+            ),
+            client: Leg::new(Side::Client, client.io, pinger(route.keepalive.client)),
+            upstream: Leg::new(
+                Side::Upstream,
+                upstream.io,
+                pinger(route.keepalive.upstream),
+            ),
+            filter,
+            opened: now,
+            last_data: now,
+            ending: None,
+            route,
+        };
+        Self {
+            timer: tokio::time::sleep_until(now),
+            armed: Some(now),
+            state,
+            place: Some(place),
+            registered: None,
+        }
+    }
+}
+
+impl<C, U> Future for Session<C, U>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    U: AsyncRead + AsyncWrite + Unpin,
+{
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        let now = Instant::now();
+        if let Some(place) = this.place.as_ref() {
+            if !this
+                .registered
+                .as_ref()
+                .is_some_and(|waker| waker.will_wake(cx.waker()))
+            {
+                place.register(cx.waker());
+                *this.registered = Some(cx.waker().clone());
+            }
+            if let Some(reason) = place.take_order() {
+                this.state.obey(cx, reason, now);
+            }
+        }
+        let fired = this.armed.is_some() && this.timer.as_mut().poll(cx).is_ready();
+        if fired {
+            *this.armed = None;
+            this.state.tick(cx, now);
+        }
+        this.state.relay(cx, now);
+        let ended = this.state.poll_end(cx, now).is_ready();
+        this.state.client.flush(cx);
+        this.state.upstream.flush(cx);
+        if let Some(place) = this.place.as_ref() {
+            this.state.publish(place.record());
+        }
+        if ended {
+            if let (Some(place), Some((reason, _))) = (this.place.take(), this.state.ending.take())
+            {
+                place.leave(reason);
+            }
+            return Poll::Ready(());
+        }
+        // Between firings only what has come up since can be due before the timer.
+        let next = if fired {
+            this.state.next_tick()
+        } else {
+            this.state.pressing()
+        };
+        if let Some(next) = next
+            && this.armed.is_none_or(|armed| next < armed)
+        {
+            *this.armed = Some(next);
+            this.timer.as_mut().reset(next);
+            if this.timer.as_mut().poll(cx).is_ready() {
+                // The time has come meanwhile; the timer stays ready for the next poll.
+                cx.waker().wake_by_ref();
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl<C, U> State<C, U>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    U: AsyncRead + AsyncWrite + Unpin,
+{
+    /// Turns both pumps until neither has anything to do.
+    fn relay(&mut self, cx: &mut Context<'_>, now: Instant) {
+        loop {
+            let from_client = pump::turn(
+                cx,
+                &mut self.client,
+                &mut self.upstream,
+                &mut self.to_upstream,
+                self.filter.as_mut(),
+                now,
+            );
+            let moved = self.turned(cx, Side::Client, from_client, now);
+            let from_upstream = pump::turn(
+                cx,
+                &mut self.upstream,
+                &mut self.client,
+                &mut self.to_client,
+                self.filter.as_mut(),
+                now,
+            );
+            if !(self.turned(cx, Side::Upstream, from_upstream, now) | moved) {
+                return;
+            }
+        }
+    }
+
+    /// Takes note of what a turn came to; true if another may bring more.
+    #[inline]
+    fn turned(&mut self, cx: &mut Context<'_>, from: Side, turn: Turn, now: Instant) -> bool {
+        match turn {
+            Turn::Idle => return false,
+            Turn::Moved { data, stop } => {
+                if data {
+                    self.last_data = now;
+                }
+                if let Some(stop) = stop {
+                    self.stopped(cx, from, stop, now);
+                }
+            }
+            Turn::Ended => self.source_ended(cx, from, now),
+        }
+        true
+    }
+
+    fn stopped(&mut self, cx: &mut Context<'_>, from: Side, stop: Stop, now: Instant) {
+        match stop {
+            Stop::Wait(wait) => self.direction_mut(from).resume = Some(now + wait),
+            Stop::Policy(reason) => self.begin_end(cx, reason, now),
+            Stop::Violation(reason) => {
+                self.direction_mut(from).deafen();
+                self.begin_end(cx, reason, now);
+            }
+            Stop::Closed { code, passed: _ } => self.peer_closed(cx, from, code, now),
+        }
+    }
+
+    /// Does what is due; called when the timer fires, which may be early.
+    fn tick(&mut self, cx: &mut Context<'_>, now: Instant) {
+        if self.ending.is_some() {
+            return;
+        }
+        let timeouts = self.route.timeouts;
+        let passed = |since: Option<Instant>| since.is_some_and(|due| now >= due);
+        if passed(self.client.write_deadline(timeouts.write)) {
+            self.begin_end(cx, CloseReason::SlowClient, now);
+        } else if passed(self.upstream.write_deadline(timeouts.write)) {
+            self.begin_end(cx, CloseReason::SlowUpstream, now);
+        } else if passed(timeouts.lifetime.map(|lifetime| self.opened + lifetime)) {
+            self.begin_end(cx, CloseReason::Lifetime, now);
+        } else if passed(timeouts.idle.map(|idle| self.last_data + idle)) {
+            self.begin_end(cx, CloseReason::Idle, now);
+        } else {
+            self.keep_alive(cx, now);
+        }
+    }
+
+    fn keep_alive(&mut self, cx: &mut Context<'_>, now: Instant) {
+        // A peer that is not read, by our own choice, cannot be heard.
+        if self.to_upstream.resume.is_some() || self.upstream.stalled() {
+            self.client.pinger.heard(now);
+        }
+        if self.client.stalled() {
+            self.upstream.pinger.heard(now);
+        }
+        match self.client.pinger.pulse(now) {
+            Pulse::Wait => {}
+            Pulse::Ping(payload) => self.client.ping(&payload),
+            Pulse::Dead => return self.begin_end(cx, CloseReason::ClientPingTimeout, now),
+        }
+        match self.upstream.pinger.pulse(now) {
+            Pulse::Wait => {}
+            Pulse::Ping(payload) => self.upstream.ping(&payload),
+            Pulse::Dead => return self.begin_end(cx, CloseReason::UpstreamPingTimeout, now),
+        }
+        self.send_own(cx, now);
+    }
+
+    /// When the timer is to fire next.
+    fn next_tick(&self) -> Option<Instant> {
+        let timeouts = self.route.timeouts;
+        let relaying = [
+            self.client.pinger.due(),
+            self.upstream.pinger.due(),
+            timeouts.lifetime.map(|lifetime| self.opened + lifetime),
+            timeouts.idle.map(|idle| self.last_data + idle),
+        ];
+        let relaying = relaying
+            .into_iter()
+            .flatten()
+            .filter(|_| self.ending.is_none());
+        // Never twice for the same moment: what is due has been done.
+        relaying.chain(self.pressing()).min()
+    }
+
+    /// What may be due before the timer, because it came up since the timer was set.
+    fn pressing(&self) -> Option<Instant> {
+        let write = self.route.timeouts.write;
+        let deadlines = match &self.ending {
+            Some((_, deadline)) => [Some(*deadline), None, self.to_upstream.resume],
+            None => [
+                self.client.write_deadline(write),
+                self.upstream.write_deadline(write),
+                self.to_upstream.resume,
+            ],
+        };
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Sends frames of our own to the legs that stand at a frame boundary.
+    fn send_own(&mut self, cx: &mut Context<'_>, now: Instant) {
+        if self.client.has_own() && self.to_client.at_boundary() {
+            let own = self.client.take_own();
+            self.client.write(cx, &own, now);
+        }
+        if self.upstream.has_own() && self.to_upstream.at_boundary() {
+            let own = self.upstream.take_own();
+            self.upstream.write(cx, &own, now);
+        }
+    }
+
+    fn publish(&self, record: &Record) {
+        let traffic = &record.traffic;
+        let (up, down) = (&self.to_upstream, &self.to_client);
+        traffic
+            .messages_from_client
+            .store(up.messages, Ordering::Relaxed);
+        traffic.bytes_from_client.store(up.bytes, Ordering::Relaxed);
+        traffic
+            .messages_from_upstream
+            .store(down.messages, Ordering::Relaxed);
+        traffic
+            .bytes_from_upstream
+            .store(down.bytes, Ordering::Relaxed);
+    }
+
+    fn direction_mut(&mut self, from: Side) -> &mut Direction {
+        match from {
+            Side::Client => &mut self.to_upstream,
+            Side::Upstream => &mut self.to_client,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

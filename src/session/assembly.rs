@@ -1,0 +1,136 @@
+//! Whole messages, for the routes whose policy is about what a message says.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::direction::Stop;
+use super::filter::{Body, Message, MessageFilter, Verdict};
+use crate::close::CloseReason;
+use crate::frame::{DataKind, Mask, Utf8, unmask, write_frame};
+use crate::types::Side;
+
+/// The message that one direction is collecting. Between messages it holds no memory.
+///
+/// With a filter, what counts is what the message says: its payload is collected, and what the
+/// filter lets through travels as one new frame. Without one, the frames themselves are kept and
+/// go on as they came once their text has proved to be UTF-8.
+#[derive(Debug)]
+pub(super) struct Assembly {
+    from: Side,
+    filtered: bool,
+    kind: DataKind,
+    /// A message that is wanted has begun and not ended.
+    collecting: bool,
+    utf8: Utf8,
+    bytes: Vec<u8>,
+}
+
+impl Assembly {
+    pub(super) fn new(from: Side, filtered: bool) -> Self {
+        Self {
+            from,
+            filtered,
+            kind: DataKind::Binary,
+            collecting: false,
+            utf8: Utf8::default(),
+            bytes: Vec::new(),
+        }
+    }
+
+    /// Whether a message of this kind is to be collected at all.
+    pub(super) fn wants(&self, kind: DataKind) -> bool {
+        self.filtered || kind == DataKind::Text
+    }
+
+    /// Whether the message that passes now is being collected.
+    pub(super) fn is_collecting(&self) -> bool {
+        self.collecting
+    }
+
+    /// Takes the header of a data frame.
+    pub(super) fn header(&mut self, kind: DataKind, wire: &[u8]) {
+        self.kind = kind;
+        self.collecting = true;
+        if !self.filtered {
+            self.bytes.extend_from_slice(wire);
+        }
+    }
+
+    /// Takes payload, as it came; the mask is turned to its first byte.
+    pub(super) fn payload(&mut self, wire: &[u8], mask: Option<Mask>) -> Result<(), Stop> {
+        let mut mask = mask;
+        if self.filtered {
+            unmask(wire, mask.as_mut(), &mut self.bytes);
+            return Ok(());
+        }
+        self.bytes.extend_from_slice(wire);
+        let valid = match mask {
+            None => self.utf8.push(wire),
+            Some(_) => {
+                let mut plain = Vec::with_capacity(wire.len());
+                unmask(wire, mask.as_mut(), &mut plain);
+                self.utf8.push(&plain)
+            }
+        };
+        valid.map_err(|_| self.invalid_text())
+    }
+
+    /// Ends the message: what goes on is appended to `out`.
+    pub(super) fn finish(
+        &mut self,
+        filter: Option<&mut Box<dyn MessageFilter>>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Stop> {
+        self.collecting = false;
+        let bytes = std::mem::take(&mut self.bytes);
+        match filter.filter(|_| self.filtered) {
+            Some(filter) => self.judge(filter, bytes, out),
+            None => {
+                self.utf8.finish().map_err(|_| self.invalid_text())?;
+                out.extend_from_slice(&bytes);
+                Ok(())
+            }
+        }
+    }
+
+    fn judge(
+        &self,
+        filter: &mut Box<dyn MessageFilter>,
+        payload: Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Stop> {
+        let body = match self.kind {
+            DataKind::Binary => Body::Binary(payload),
+            DataKind::Text => {
+                Body::Text(String::from_utf8(payload).map_err(|_| self.invalid_text())?)
+            }
+        };
+        let message = Message {
+            from: self.from,
+            body,
+        };
+        // The filter is the embedder's code: its panic ends this session, and honestly.
+        match catch_unwind(AssertUnwindSafe(|| filter.on_message(message))) {
+            Ok(Verdict::Forward(message)) => {
+                let kind = match &message.body {
+                    Body::Text(_) => DataKind::Text,
+                    Body::Binary(_) => DataKind::Binary,
+                };
+                write_frame(self.from.other(), kind.into(), message.body.as_bytes(), out);
+                Ok(())
+            }
+            Ok(Verdict::Discard) => Ok(()),
+            Ok(Verdict::Close(code, reason)) => Err(Stop::Policy(CloseReason::Filter {
+                code,
+                reason: reason.into(),
+            })),
+            Err(_) => Err(Stop::Policy(CloseReason::Internal)),
+        }
+    }
+
+    fn invalid_text(&self) -> Stop {
+        Stop::Violation(match self.from {
+            Side::Client => CloseReason::ClientInvalidText,
+            Side::Upstream => CloseReason::UpstreamInvalidText,
+        })
+    }
+}

@@ -1,0 +1,174 @@
+//! How a session ends: the close handshake of both legs (RFC 6455 §7), bounded in time.
+
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use super::State;
+use super::direction::Direction;
+use super::leg::Leg;
+use crate::close::{CloseCode, CloseReason};
+use crate::types::Side;
+
+impl<C, U> State<C, U>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    U: AsyncRead + AsyncWrite + Unpin,
+{
+    /// Follows an order from outside.
+    pub(super) fn obey(&mut self, cx: &mut Context<'_>, reason: CloseReason, now: Instant) {
+        if reason == CloseReason::Cut {
+            // Over at once: the deadline has come.
+            self.ending = Some((reason, now));
+        } else if self.ending.is_none() {
+            self.begin_end(cx, reason, now);
+        }
+    }
+
+    /// A peer's close frame came. It was passed on if the leg across still took one, and then the
+    /// answer is for that peer to give.
+    pub(super) fn peer_closed(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: Side,
+        code: Option<CloseCode>,
+        now: Instant,
+    ) {
+        let reason = match from {
+            Side::Client => {
+                self.client.close_received = Some(code);
+                CloseReason::ClientClosed(code)
+            }
+            Side::Upstream => {
+                self.upstream.close_received = Some(code);
+                CloseReason::UpstreamClosed(code)
+            }
+        };
+        match from {
+            Side::Client if self.upstream.ended() => self.begin_end(cx, reason, now),
+            Side::Upstream if self.client.shut() => self.begin_end(cx, reason, now),
+            Side::Client | Side::Upstream => self.note_end(reason, now),
+        }
+    }
+
+    /// A peer's bytes have ended, with a close frame before them or without.
+    pub(super) fn source_ended(&mut self, cx: &mut Context<'_>, from: Side, now: Instant) {
+        let truncated = self.direction_mut(from).deafen();
+        let (closed, reason) = match from {
+            Side::Client => (
+                self.client.close_received.is_some(),
+                CloseReason::ClientLost,
+            ),
+            Side::Upstream => (
+                self.upstream.close_received.is_some(),
+                CloseReason::UpstreamLost(self.route.upstream_lost),
+            ),
+        };
+        if truncated {
+            // The rest of a frame is lost, so the leg across cannot be told anything any more.
+            match from {
+                Side::Client => self.upstream.truncate(),
+                Side::Upstream => self.client.truncate(),
+            }
+        }
+        if !closed {
+            self.begin_end(cx, reason, now);
+        }
+    }
+
+    /// Sends each leg its close frame, unless it has had one, and takes no new frames for it.
+    pub(super) fn begin_end(&mut self, cx: &mut Context<'_>, reason: CloseReason, now: Instant) {
+        if !self.client.close_sent && !self.client.shut() {
+            match (self.client.close_received, reason.to_client()) {
+                // It closed first, and whoever should have answered cannot: it gets its own code.
+                (Some(code), _) => self.client.close(code, ""),
+                (None, Some(farewell)) => self.client.close(Some(farewell.code), farewell.reason),
+                (None, None) => {}
+            }
+        }
+        if !self.upstream.close_sent && !self.upstream.shut() {
+            match (self.upstream.close_received, reason.to_upstream()) {
+                (Some(code), _) => self.upstream.close(code, ""),
+                (None, Some(farewell)) => self.upstream.close(Some(farewell.code), farewell.reason),
+                (None, None) => {}
+            }
+        }
+        if self.client.close_sent || self.client.shut() {
+            self.to_client.finish_frame();
+        }
+        if self.upstream.close_sent || self.upstream.shut() || self.upstream.ended() {
+            self.to_upstream.finish_frame();
+        }
+        self.note_end(reason, now);
+        self.send_own(cx, now);
+    }
+
+    /// The first cause is the one that is told.
+    fn note_end(&mut self, reason: CloseReason, now: Instant) {
+        let deadline = now + self.route.timeouts.close;
+        self.ending.get_or_insert((reason, deadline));
+    }
+
+    /// Ready once there is nothing left to do for either leg, or no time.
+    pub(super) fn poll_end(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
+        let Some((reason, deadline)) = &self.ending else {
+            return Poll::Pending;
+        };
+        if now >= *deadline {
+            let reason = reason.clone();
+            if reason != CloseReason::Cut {
+                // A peer that closed and got no answer from across gets one now.
+                self.begin_end(cx, reason, now);
+            }
+            return Poll::Ready(());
+        }
+        let client = poll_leg(
+            cx,
+            &mut self.client,
+            &self.to_client,
+            &self.to_upstream,
+            now,
+        );
+        let upstream = poll_leg(
+            cx,
+            &mut self.upstream,
+            &self.to_upstream,
+            &self.to_client,
+            now,
+        );
+        ready!(client);
+        upstream
+    }
+}
+
+/// Brings one leg to its end: everything out, our half shut, the peer's ended.
+///
+/// The server ends the TCP connection first (RFC 6455 §7.1.1). On the client's leg that is us; on
+/// the upstream's we wait for it, so that the time-wait state is not ours to keep.
+fn poll_leg<S: AsyncRead + AsyncWrite + Unpin>(
+    cx: &mut Context<'_>,
+    leg: &mut Leg<S>,
+    into: &Direction,
+    from: &Direction,
+    now: Instant,
+) -> Poll<()> {
+    if leg.has_own() {
+        return Poll::Pending;
+    }
+    let said_all = leg.close_sent || leg.truncated() || into.is_deaf() || !into.relays();
+    let heard_all = from.is_deaf();
+    if said_all && heard_all {
+        ready!(leg.poll_drained(cx, now));
+        let theirs_first = leg.side() == Side::Upstream && leg.close_received.is_some();
+        if !theirs_first || leg.truncated() {
+            ready!(leg.poll_shut(cx, now));
+        }
+    } else if leg.truncated() {
+        ready!(leg.poll_shut(cx, now));
+    }
+    match leg.ended() {
+        true => leg.poll_drained(cx, now),
+        false => Poll::Pending,
+    }
+}

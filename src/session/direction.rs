@@ -1,0 +1,419 @@
+//! One direction of a session: what is made of the bytes from one leg for the other.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::assembly::Assembly;
+use super::filter::MessageFilter;
+use super::keepalive::Pinger;
+use super::meter::{Charge, Meter};
+use crate::close::{CloseCode, CloseReason};
+use crate::frame::{Control, DataFrame, Mask, Rules, Step, Violation, Walker};
+use crate::types::Side;
+
+/// The framing and accounting of one direction; no I/O.
+#[derive(Debug)]
+pub(super) struct Direction {
+    from: Side,
+    walker: Walker,
+    /// Bytes that were read and could not be passed yet: part of a header or of a control frame,
+    /// what came before the session began, or what a rate limit holds back.
+    held: Vec<u8>,
+    /// What is held has not been looked at, or is due to be looked at again.
+    fresh: bool,
+    /// Nothing passes before this time, by a rate limit.
+    pub(super) resume: Option<Instant>,
+    mode: Mode,
+    /// The current message is being dropped.
+    dropping: bool,
+    meter: Option<Box<Meter>>,
+    assembly: Option<Box<Assembly>>,
+    pub(super) messages: u64,
+    pub(super) bytes: u64,
+}
+
+/// What is done with what comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// It is passed on.
+    Relay,
+    /// Only the rest of the current frame is, so that a close frame can follow it.
+    FinishFrame,
+    /// Nothing is; only a close frame is looked for.
+    Discard,
+    /// Nothing is, and nothing can be made of it any more.
+    Deaf,
+}
+
+/// What a walk over a buffer came to.
+#[derive(Debug)]
+pub(super) struct Walked {
+    /// How much of the buffer's front is to be passed on.
+    pub(super) pass: usize,
+    /// What is to be passed on instead, where messages are assembled.
+    pub(super) assembled: Vec<u8>,
+    /// Where in what is passed on the last frame boundary is; `None` if there is none.
+    pub(super) boundary: Option<usize>,
+    /// A data frame was among it.
+    pub(super) data: bool,
+    pub(super) stop: Option<Stop>,
+}
+
+/// Why a walk ended before the buffer did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// The sender's close frame, which was passed on if anything still is.
+    Closed {
+        code: Option<CloseCode>,
+        passed: bool,
+    },
+    /// The sender's stream has become meaningless.
+    Violation(CloseReason),
+    /// The sender may not go on.
+    Policy(CloseReason),
+    /// Nothing may pass for so long.
+    Wait(Duration),
+}
+
+/// What becomes of one step's bytes.
+enum Passage {
+    Pass(usize),
+    Skip(usize),
+    /// The assembled messages have grown instead.
+    Assembled(usize),
+    /// They are not whole yet.
+    Hold,
+}
+
+impl Direction {
+    pub(super) fn new(
+        rules: Rules,
+        early: Vec<u8>,
+        meter: Option<Meter>,
+        assembly: Option<Assembly>,
+    ) -> Self {
+        Self {
+            from: rules.from,
+            walker: Walker::new(rules),
+            fresh: !early.is_empty(),
+            held: early,
+            resume: None,
+            mode: Mode::Relay,
+            dropping: false,
+            meter: meter.map(Box::new),
+            assembly: assembly.map(Box::new),
+            messages: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Whether what is passed on stands at a frame boundary: only there may a frame of our own go.
+    pub(super) fn at_boundary(&self) -> bool {
+        !self.walker.in_frame()
+            || self.dropping
+            || self
+                .assembly
+                .as_ref()
+                .is_some_and(|assembly| assembly.is_collecting())
+            || matches!(self.mode, Mode::Discard | Mode::Deaf)
+    }
+
+    /// Whether anything may still be passed on.
+    pub(super) fn relays(&self) -> bool {
+        matches!(self.mode, Mode::Relay | Mode::FinishFrame)
+    }
+
+    /// Whether the sender has nothing more to say that matters.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.mode == Mode::Deaf
+    }
+
+    /// Passes on no more than the frame that has begun.
+    pub(super) fn finish_frame(&mut self) {
+        if self.mode == Mode::Relay {
+            self.mode = if self.at_boundary() {
+                Mode::Discard
+            } else {
+                Mode::FinishFrame
+            };
+            // What a rate limit held back will not pass; a close frame behind it is still wanted.
+            self.wake();
+        }
+    }
+
+    /// Makes nothing of what comes any more. True if what was passed on ends inside a frame.
+    pub(super) fn deafen(&mut self) -> bool {
+        let truncated = !self.at_boundary();
+        self.mode = Mode::Deaf;
+        self.held = Vec::new();
+        self.resume = None;
+        self.fresh = false;
+        truncated
+    }
+
+    /// Ends a wait.
+    pub(super) fn wake(&mut self) {
+        self.fresh |= self.resume.take().is_some();
+    }
+
+    /// How many bytes are held back, and whether they are to be walked without a read.
+    pub(super) fn held(&self) -> (usize, bool) {
+        (self.held.len(), self.fresh)
+    }
+
+    /// Puts what is held before what was read behind it.
+    pub(super) fn load(&mut self, buffer: &mut [u8]) {
+        if !self.held.is_empty() {
+            buffer[..self.held.len()].copy_from_slice(&self.held);
+            self.held.clear();
+        }
+        self.fresh = false;
+    }
+
+    /// The payload that is still to come of the current frame.
+    pub(super) fn remaining(&self) -> u64 {
+        self.walker.remaining()
+    }
+
+    /// Walks over a buffer and leaves at its front what is to be passed on; what cannot be passed
+    /// yet is held back.
+    pub(super) fn walk(
+        &mut self,
+        buffer: &mut [u8],
+        pinger: &mut Pinger,
+        mut filter: Option<&mut Box<dyn MessageFilter>>,
+    ) -> Walked {
+        let mut walked = Walked {
+            pass: 0,
+            assembled: Vec::new(),
+            boundary: self.at_boundary().then_some(0),
+            data: false,
+            stop: None,
+        };
+        let mut at = 0;
+        while at < buffer.len() && walked.stop.is_none() && self.mode != Mode::Deaf {
+            match self.step(&buffer[at..], pinger, &mut walked, filter.as_deref_mut()) {
+                Ok(Passage::Pass(length)) => {
+                    self.pass(buffer, at, length, &mut walked);
+                    at += length;
+                }
+                Ok(Passage::Skip(length) | Passage::Assembled(length)) => at += length,
+                Ok(Passage::Hold) => break,
+                Err(stop) => walked.stop = Some(stop),
+            }
+            if self.at_boundary() {
+                walked.boundary = Some(walked.pass.max(walked.assembled.len()));
+            }
+        }
+        if self.mode != Mode::Deaf && at < buffer.len() {
+            self.held.extend_from_slice(&buffer[at..]);
+        } else if self.held.capacity() > 0 {
+            self.held = Vec::new();
+        }
+        self.bytes += walked.pass.max(walked.assembled.len()) as u64;
+        walked
+    }
+
+    /// Passes bytes on: in place, closing the gap that skipped ones left, or behind the
+    /// assembled messages.
+    fn pass(&self, buffer: &mut [u8], at: usize, length: usize, walked: &mut Walked) {
+        if self.assembly.is_some() {
+            walked.assembled.extend_from_slice(&buffer[at..at + length]);
+            return;
+        }
+        if walked.pass != at {
+            buffer.copy_within(at..at + length, walked.pass);
+        }
+        walked.pass += length;
+    }
+
+    #[inline]
+    fn step(
+        &mut self,
+        input: &[u8],
+        pinger: &mut Pinger,
+        walked: &mut Walked,
+        filter: Option<&mut Box<dyn MessageFilter>>,
+    ) -> Result<Passage, Stop> {
+        let input = self.affordable(input)?;
+        let mask = self.walker.mask();
+        let before = self.may_wait().then(|| self.walker.clone());
+        let (step, length) = self.walker.step(input).map_err(|v| self.violation(v))?;
+        let wire = &input[..length];
+        let passage = match step {
+            Step::Incomplete => return Ok(Passage::Hold),
+            Step::Control(control) => return Ok(self.control(control, length, pinger, walked)),
+            Step::Data(frame) => self.data(frame, wire),
+            Step::Payload => self.payload(wire, mask),
+        };
+        walked.data = true;
+        match passage.and_then(|passage| self.assembled(passage, walked, filter)) {
+            Err(Stop::Wait(wait)) => {
+                // Neither the header nor what is behind it has been looked at.
+                self.walker = before.unwrap_or_else(|| self.walker.clone());
+                Err(Stop::Wait(wait))
+            }
+            Err(stop) => {
+                // The frame is not passed on, so what was ends at a boundary.
+                self.mode = Mode::Discard;
+                walked.stop = Some(stop);
+                Ok(Passage::Skip(length))
+            }
+            passage => passage,
+        }
+    }
+
+    /// The header of a data frame.
+    fn data(&mut self, frame: DataFrame, wire: &[u8]) -> Result<Passage, Stop> {
+        let length = wire.len();
+        if self.mode != Mode::Relay {
+            return Ok(Passage::Skip(length));
+        }
+        if !self.dropping {
+            self.charge(&frame, length)?;
+        }
+        if self.dropping {
+            return Ok(self.skip(length));
+        }
+        self.messages += u64::from(frame.first);
+        match &mut self.assembly {
+            Some(assembly) if assembly.wants(frame.kind) => {
+                assembly.header(frame.kind, wire);
+                Ok(Passage::Assembled(length))
+            }
+            _ => Ok(Passage::Pass(length)),
+        }
+    }
+
+    /// Charges a frame before anything of it passes.
+    fn charge(&mut self, frame: &DataFrame, header: usize) -> Result<(), Stop> {
+        let Some(meter) = &mut self.meter else {
+            return Ok(());
+        };
+        let payload = if meter.charges_whole_frames() {
+            frame.payload
+        } else {
+            0
+        };
+        match meter.charge(frame.first.into(), payload + header as u64) {
+            Charge::Paid => Ok(()),
+            Charge::Wait(wait) => Err(Stop::Wait(wait)),
+            // A message can only be dropped whole, and none that others are compressed against.
+            Charge::Drop(_) if frame.first && !frame.compressed => {
+                self.dropping = true;
+                Ok(())
+            }
+            Charge::Drop(reason) | Charge::End(reason) => Err(Stop::Policy(reason)),
+        }
+    }
+
+    fn payload(&mut self, wire: &[u8], mask: Option<Mask>) -> Result<Passage, Stop> {
+        let length = wire.len();
+        if self.dropping {
+            return Ok(self.skip(length));
+        }
+        match self.mode {
+            Mode::Relay => {}
+            Mode::FinishFrame => {
+                if !self.walker.in_frame() {
+                    self.mode = Mode::Discard;
+                }
+                return Ok(Passage::Pass(length));
+            }
+            Mode::Discard | Mode::Deaf => return Ok(Passage::Skip(length)),
+        }
+        match &mut self.assembly {
+            Some(assembly) if assembly.is_collecting() => {
+                assembly.payload(wire, mask)?;
+                Ok(Passage::Assembled(length))
+            }
+            _ => Ok(Passage::Pass(length)),
+        }
+    }
+
+    /// Ends an assembled message with its last byte.
+    fn assembled(
+        &mut self,
+        passage: Passage,
+        walked: &mut Walked,
+        filter: Option<&mut Box<dyn MessageFilter>>,
+    ) -> Result<Passage, Stop> {
+        if let (Passage::Assembled(_), Some(assembly), false) =
+            (&passage, &mut self.assembly, self.walker.in_message())
+        {
+            assembly.finish(filter, &mut walked.assembled)?;
+        }
+        Ok(passage)
+    }
+
+    fn control(
+        &mut self,
+        control: Control,
+        length: usize,
+        pinger: &mut Pinger,
+        walked: &mut Walked,
+    ) -> Passage {
+        let passes = self.mode == Mode::Relay;
+        match control {
+            Control::Pong(payload) if pinger.answered(payload.as_slice()) => {
+                return Passage::Skip(length);
+            }
+            Control::Close(code) => {
+                self.mode = Mode::Deaf;
+                walked.stop = Some(Stop::Closed {
+                    code,
+                    passed: passes,
+                });
+            }
+            Control::Ping | Control::Pong(_) => {}
+        }
+        if passes {
+            Passage::Pass(length)
+        } else {
+            Passage::Skip(length)
+        }
+    }
+
+    fn skip(&mut self, length: usize) -> Passage {
+        self.dropping = self.walker.in_message();
+        Passage::Skip(length)
+    }
+
+    /// Where a client is slowed down, payload is paid for as it passes.
+    fn affordable<'a>(&mut self, input: &'a [u8]) -> Result<&'a [u8], Stop> {
+        let relays = self.mode == Mode::Relay && self.walker.in_frame();
+        let Some(meter) = self
+            .meter
+            .as_mut()
+            .filter(|m| relays && !m.charges_whole_frames())
+        else {
+            return Ok(input);
+        };
+        let payload = usize::try_from(self.walker.remaining()).unwrap_or(usize::MAX);
+        let length = input.len().min(payload).min(meter.portion());
+        match meter.charge(0, length as u64) {
+            Charge::Paid => Ok(&input[..length]),
+            Charge::Wait(wait) => Err(Stop::Wait(wait)),
+            Charge::Drop(reason) | Charge::End(reason) => Err(Stop::Policy(reason)),
+        }
+    }
+
+    fn may_wait(&self) -> bool {
+        self.meter
+            .as_ref()
+            .is_some_and(|meter| !meter.charges_whole_frames())
+    }
+
+    fn violation(&self, violation: Violation) -> Stop {
+        let word = violation.as_str();
+        Stop::Violation(match (violation, self.from) {
+            (Violation::TooBig, Side::Client) => CloseReason::ClientMessageTooBig,
+            (Violation::TooBig, Side::Upstream) => CloseReason::UpstreamMessageTooBig,
+            (Violation::CloseText, Side::Client) => CloseReason::ClientInvalidText,
+            (Violation::CloseText, Side::Upstream) => CloseReason::UpstreamInvalidText,
+            (_, Side::Client) => CloseReason::ClientProtocol(word),
+            (_, Side::Upstream) => CloseReason::UpstreamProtocol(word),
+        })
+    }
+}

@@ -1,0 +1,150 @@
+//! Pings to one leg, and what silence means.
+
+use tokio::time::Instant;
+
+use crate::config::Ping;
+
+/// The pings of one leg. No timer is touched a message: the session notes when bytes came, and
+/// asks here when its own timer fires.
+#[derive(Debug)]
+pub(super) struct Pinger {
+    ping: Ping,
+    last_heard: Instant,
+    /// A ping is out, and nothing at all has come since.
+    asked: Option<Instant>,
+    /// The payload of the last ping, until its pong has come.
+    unanswered: Option<[u8; 8]>,
+}
+
+/// What is to be done now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Pulse {
+    /// Nothing before [`Pinger::due`].
+    Wait,
+    /// Send a ping with this payload.
+    Ping([u8; 8]),
+    /// The peer is gone.
+    Dead,
+}
+
+impl Pinger {
+    pub(super) fn new(ping: Ping, now: Instant) -> Self {
+        Self {
+            ping,
+            last_heard: now,
+            asked: None,
+            unanswered: None,
+        }
+    }
+
+    /// Bytes came. Any byte counts as life: a peer that sends is not gone, though it owes a pong
+    /// (RFC 6455 §5.5.2). A peer that is not read, by our choice, is excused in the same way.
+    pub(super) fn heard(&mut self, now: Instant) {
+        self.last_heard = now;
+        self.asked = None;
+    }
+
+    /// Judges the peer by when it was last heard.
+    pub(super) fn pulse(&mut self, now: Instant) -> Pulse {
+        match self.due() {
+            Some(due) if now >= due => {}
+            Some(_) | None => return Pulse::Wait,
+        }
+        if self.asked.is_some() {
+            return Pulse::Dead;
+        }
+        let payload = rand::random();
+        self.asked = Some(now);
+        self.unanswered = Some(payload);
+        Pulse::Ping(payload)
+    }
+
+    /// When [`Pinger::pulse`] has something to say next.
+    pub(super) fn due(&self) -> Option<Instant> {
+        match self.asked {
+            Some(asked) => Some(asked + self.ping.timeout),
+            None => self
+                .ping
+                .interval
+                .map(|interval| self.last_heard + interval),
+        }
+    }
+
+    /// Whether a pong answers our ping; only that one is not for the peer across.
+    pub(super) fn answered(&mut self, pong: &[u8]) -> bool {
+        self.unanswered.take_if(|payload| payload == pong).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn pinger(interval: u64, timeout: u64, now: Instant) -> Pinger {
+        let interval = (interval > 0).then(|| Duration::from_secs(interval));
+        Pinger::new(
+            Ping {
+                interval,
+                timeout: Duration::from_secs(timeout),
+            },
+            now,
+        )
+    }
+
+    #[test]
+    fn silence_is_asked_about_and_then_judged() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut pinger = pinger(30, 15, start);
+        assert_eq!(
+            (pinger.pulse(at(0)), pinger.due()),
+            (Pulse::Wait, Some(at(30)))
+        );
+        assert!(matches!(pinger.pulse(at(30)), Pulse::Ping(_)));
+        assert_eq!(
+            (pinger.pulse(at(44)), pinger.due()),
+            (Pulse::Wait, Some(at(45)))
+        );
+        assert_eq!(pinger.pulse(at(45)), Pulse::Dead);
+    }
+
+    #[test]
+    fn any_byte_is_life() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut pinger = pinger(30, 15, start);
+        assert!(matches!(pinger.pulse(at(30)), Pulse::Ping(_)));
+        pinger.heard(at(30));
+        assert_eq!(
+            (pinger.pulse(at(45)), pinger.due()),
+            (Pulse::Wait, Some(at(60)))
+        );
+        assert!(matches!(pinger.pulse(at(60)), Pulse::Ping(_)));
+    }
+
+    #[test]
+    fn only_our_own_pong_is_ours_and_only_once() {
+        let start = Instant::now();
+        let mut pinger = pinger(1, 1, start);
+        assert!(!pinger.answered(b""));
+        let Pulse::Ping(payload) = pinger.pulse(start + Duration::from_secs(1)) else {
+            panic!("no ping");
+        };
+        assert!(!pinger.answered(b"other"));
+        assert!(pinger.answered(&payload));
+        assert!(!pinger.answered(&payload));
+    }
+
+    #[test]
+    fn no_interval_is_no_ping() {
+        let start = Instant::now();
+        let mut pinger = pinger(0, 15, start);
+        assert_eq!(
+            pinger.pulse(start + Duration::from_secs(1 << 30)),
+            Pulse::Wait
+        );
+        assert_eq!(pinger.due(), None);
+    }
+}

@@ -1,0 +1,226 @@
+//! One leg: a socket and what it has not taken yet.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+use super::keepalive::Pinger;
+use crate::close::CloseCode;
+use crate::frame::{self, Opcode};
+use crate::types::Side;
+
+/// A leg's I/O. All bytes to the peer, relayed or our own, pass through here.
+#[derive(Debug)]
+pub(super) struct Leg<S> {
+    side: Side,
+    io: S,
+    /// What the socket did not take; empty (and without memory) nearly always.
+    outbox: Vec<u8>,
+    /// How much of the outbox it has taken since.
+    taken: usize,
+    /// Frames of our own that wait for a frame boundary.
+    own: Vec<u8>,
+    /// Since when the outbox has been waiting without the socket taking a byte.
+    stalled: Option<Instant>,
+    unflushed: bool,
+    pub(super) pinger: Pinger,
+    /// A close frame is in `own`, in the outbox or on the wire: nothing may follow it.
+    pub(super) close_sent: bool,
+    /// The peer's close frame has come, with or without a code: nothing will follow it.
+    pub(super) close_received: Option<Option<CloseCode>>,
+    /// The peer has ended its half, or the socket is broken.
+    ended: bool,
+    /// Our half is shut, or nothing can be sent any more.
+    shut: bool,
+    /// What was written ends inside a frame whose rest will never come.
+    truncated: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
+    pub(super) fn new(side: Side, io: S, pinger: Pinger) -> Self {
+        Self {
+            side,
+            io,
+            outbox: Vec::new(),
+            taken: 0,
+            own: Vec::new(),
+            stalled: None,
+            unflushed: false,
+            pinger,
+            close_sent: false,
+            close_received: None,
+            ended: false,
+            shut: false,
+            truncated: false,
+        }
+    }
+
+    /// Reads what there is into `buffer`; 0 is the end.
+    ///
+    /// A broken socket is an end as well: the peer is gone either way.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<usize> {
+        let mut buffer = ReadBuf::new(buffer);
+        match ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer)) {
+            Ok(()) => {
+                self.ended = buffer.filled().is_empty();
+                Poll::Ready(buffer.filled().len())
+            }
+            Err(error) => {
+                self.ended = true;
+                self.unwritable(&error);
+                Poll::Ready(0)
+            }
+        }
+    }
+
+    /// Writes bytes behind everything written before; keeps what the socket does not take.
+    pub(super) fn write(&mut self, cx: &mut Context<'_>, mut bytes: &[u8], now: Instant) {
+        while !bytes.is_empty() && self.outbox.is_empty() && !self.shut {
+            match Pin::new(&mut self.io).poll_write(cx, bytes) {
+                Poll::Ready(Ok(0)) => self.unwritable(&io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(length)) => {
+                    self.unflushed = true;
+                    bytes = &bytes[length..];
+                }
+                Poll::Ready(Err(error)) => self.unwritable(&error),
+                Poll::Pending => break,
+            }
+        }
+        if !bytes.is_empty() && !self.shut {
+            self.stalled.get_or_insert(now);
+            self.outbox.extend_from_slice(bytes);
+        }
+    }
+
+    /// Ready once the socket has taken everything.
+    pub(super) fn poll_drained(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
+        while !self.outbox.is_empty() {
+            match ready!(Pin::new(&mut self.io).poll_write(cx, &self.outbox[self.taken..])) {
+                Ok(0) => self.unwritable(&io::ErrorKind::WriteZero.into()),
+                Ok(length) => {
+                    self.unflushed = true;
+                    self.took(length, now);
+                }
+                Err(error) => self.unwritable(&error),
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Passes on what a layer below (TLS, HTTP/2) may hold back; nothing for a bare socket.
+    pub(super) fn flush(&mut self, cx: &mut Context<'_>) {
+        if self.unflushed && !self.shut {
+            match Pin::new(&mut self.io).poll_flush(cx) {
+                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Err(error)) => self.unwritable(&error),
+                Poll::Pending => {}
+            }
+        }
+    }
+
+    /// Shuts our half, once everything is out.
+    pub(super) fn poll_shut(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
+        if !self.shut {
+            ready!(self.poll_drained(cx, now));
+        }
+        if !self.shut {
+            // Whether it worked or not, there is nothing more to do with our half.
+            let _ = ready!(Pin::new(&mut self.io).poll_shutdown(cx));
+            self.shut = true;
+        }
+        Poll::Ready(())
+    }
+
+    fn took(&mut self, length: usize, now: Instant) {
+        self.taken += length;
+        self.stalled = Some(now);
+        if self.taken == self.outbox.len() {
+            self.outbox = Vec::new();
+            self.taken = 0;
+            self.stalled = None;
+        }
+    }
+
+    /// Nothing can be sent any more. What the peer sent before may still be read: its close frame
+    /// may be among it.
+    fn unwritable(&mut self, error: &io::Error) {
+        tracing::debug!(side = %self.side, %error, "cannot write");
+        self.shut = true;
+        self.unflushed = false;
+        self.outbox = Vec::new();
+        self.taken = 0;
+        self.own = Vec::new();
+        self.stalled = None;
+    }
+}
+
+impl<S> Leg<S> {
+    /// Lets a ping wait for the next frame boundary.
+    pub(super) fn ping(&mut self, payload: &[u8]) {
+        if !self.close_sent && !self.shut {
+            frame::write_frame(self.side, Opcode::Ping, payload, &mut self.own);
+        }
+    }
+
+    /// Lets a close frame wait for the next frame boundary; only ever one.
+    pub(super) fn close(&mut self, code: Option<CloseCode>, reason: &str) {
+        if !self.close_sent && !self.shut {
+            frame::write_close(self.side, code, reason, &mut self.own);
+        }
+        self.close_sent = true;
+    }
+
+    /// Frames of our own that wait for a frame boundary.
+    pub(super) fn has_own(&self) -> bool {
+        !self.own.is_empty()
+    }
+
+    /// Takes those frames, for a caller who stands at a boundary.
+    pub(super) fn take_own(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.own)
+    }
+
+    /// Drops those frames: nothing of ours may follow what was written last.
+    pub(super) fn forget_own(&mut self) {
+        self.own = Vec::new();
+    }
+
+    /// What was written ends inside a frame whose rest is lost: nothing may follow it but the end.
+    pub(super) fn truncate(&mut self) {
+        self.forget_own();
+        self.truncated = true;
+        self.close_sent = true;
+    }
+
+    pub(super) fn truncated(&self) -> bool {
+        self.truncated
+    }
+
+    pub(super) fn side(&self) -> Side {
+        self.side
+    }
+
+    /// Whether bytes wait for the peer to take them.
+    pub(super) fn stalled(&self) -> bool {
+        self.stalled.is_some()
+    }
+
+    /// When a peer that takes nothing until then is too slow.
+    pub(super) fn write_deadline(&self, timeout: Duration) -> Option<Instant> {
+        self.stalled.map(|since| since + timeout)
+    }
+
+    /// Whether the peer has ended its half.
+    pub(super) fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether nothing can be sent any more.
+    pub(super) fn shut(&self) -> bool {
+        self.shut
+    }
+}

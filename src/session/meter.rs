@@ -1,0 +1,145 @@
+//! What a client's messages are charged to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::close::CloseReason;
+use crate::config::OnExceed;
+use crate::limit::{Exceeded, Limit};
+
+/// The rate limits that bear on one session, client to upstream.
+///
+/// Each is one atomic word, found once when the session opened: nothing is looked up or locked
+/// for a message.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    messages: [Option<Arc<Limit>>; 2],
+    bytes: [Option<Arc<Limit>>; 2],
+    on_exceed: OnExceed,
+    /// How many of the limits have been paid for what is waiting now, so that none is paid twice
+    /// when it is asked again.
+    paid: usize,
+}
+
+/// What becomes of the bytes that were to be charged.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Charge {
+    Paid,
+    /// Nothing passes for so long.
+    Wait(Duration),
+    /// The message is to be dropped; where it cannot be, the session ends for this reason.
+    Drop(CloseReason),
+    End(CloseReason),
+}
+
+impl Meter {
+    /// A meter of these limits, each list in the order of charging; `None` if there is nothing to
+    /// charge.
+    pub(crate) fn new(
+        messages: [Option<Arc<Limit>>; 2],
+        bytes: [Option<Arc<Limit>>; 2],
+        on_exceed: OnExceed,
+    ) -> Option<Self> {
+        let any = messages.iter().chain(&bytes).any(Option::is_some);
+        any.then_some(Self {
+            messages,
+            bytes,
+            on_exceed,
+            paid: 0,
+        })
+    }
+
+    /// Whether a frame is charged whole before its first byte passes. Where the client is only
+    /// slowed down, its bytes are charged as they pass, however big the frame.
+    pub(super) fn charges_whole_frames(&self) -> bool {
+        self.on_exceed != OnExceed::Delay
+    }
+
+    /// The most bytes that may be charged at once and still be given.
+    pub(super) fn portion(&self) -> usize {
+        let bursts = self.bytes.iter().flatten().map(|limit| limit.burst());
+        bursts
+            .min()
+            .and_then(|burst| usize::try_from(burst).ok())
+            .unwrap_or(usize::MAX)
+    }
+
+    /// Charges messages and bytes to every limit.
+    #[inline]
+    pub(super) fn charge(&mut self, messages: u64, bytes: u64) -> Charge {
+        let of_messages = self.messages.iter().map(|limit| (limit, messages));
+        let of_bytes = self.bytes.iter().map(|limit| (limit, bytes));
+        let unpaid = of_messages.chain(of_bytes).enumerate().skip(self.paid);
+        for (index, (limit, units)) in unpaid {
+            let Some(limit) = limit.as_ref().filter(|_| units > 0) else {
+                continue;
+            };
+            if let Err(exceeded) = limit.take(units) {
+                self.paid = index;
+                return self.exceeded(index, exceeded);
+            }
+        }
+        self.paid = 0;
+        Charge::Paid
+    }
+
+    fn exceeded(&mut self, index: usize, exceeded: Exceeded) -> Charge {
+        let reason = match index < self.messages.len() {
+            true => CloseReason::MessageRate,
+            false => CloseReason::ByteRate,
+        };
+        match (self.on_exceed, exceeded) {
+            (OnExceed::Delay, Exceeded::For(wait)) => Charge::Wait(wait),
+            (OnExceed::Drop, _) => {
+                self.paid = 0;
+                Charge::Drop(reason)
+            }
+            (OnExceed::Close | OnExceed::Delay, _) => Charge::End(reason),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Rate;
+
+    fn limit(count: u64, burst: u64) -> Option<Arc<Limit>> {
+        Some(Arc::new(Limit::new(Rate {
+            count,
+            per: Duration::from_secs(1),
+            burst,
+        })))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_that_was_paid_is_not_paid_again_after_a_wait() {
+        let shared = limit(1, 10);
+        let mut meter =
+            Meter::new([shared.clone(), limit(2, 1)], [None, None], OnExceed::Delay).unwrap();
+        assert_eq!(meter.charge(1, 0), Charge::Paid);
+        assert!(matches!(meter.charge(1, 0), Charge::Wait(_)));
+        assert!(matches!(meter.charge(1, 0), Charge::Wait(_)));
+        tokio::time::advance(Duration::from_millis(500)).await;
+        assert_eq!(meter.charge(1, 0), Charge::Paid);
+        // Two of the ten are gone, and a half has come back.
+        assert_eq!(shared.as_ref().unwrap().take(8), Ok(()));
+        assert!(shared.unwrap().take(1).is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_reason_tells_which_rate_it_was() {
+        let close =
+            |messages, bytes| Meter::new([None, messages], [None, bytes], OnExceed::Close).unwrap();
+        let mut meter = close(limit(1, 1), None);
+        assert_eq!(meter.charge(1, 5), Charge::Paid);
+        assert_eq!(meter.charge(1, 5), Charge::End(CloseReason::MessageRate));
+        let mut meter = close(None, limit(10, 10));
+        assert_eq!(meter.charge(1, 11), Charge::End(CloseReason::ByteRate));
+    }
+
+    #[test]
+    fn no_limit_is_no_meter() {
+        assert!(Meter::new([None, None], [None, None], OnExceed::Close).is_none());
+    }
+}

@@ -1,0 +1,105 @@
+//! Moves what there is from one leg to the other.
+
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use super::direction::{Direction, Stop, Walked};
+use super::filter::MessageFilter;
+use super::leg::Leg;
+use super::scratch;
+
+/// What one turn of the pump came to.
+#[derive(Debug)]
+pub(super) enum Turn {
+    /// Nothing to do before somebody wakes us.
+    Idle,
+    /// Bytes came; there may be more.
+    Moved { data: bool, stop: Option<Stop> },
+    /// The source has ended.
+    Ended,
+}
+
+/// One read, one walk, one write.
+///
+/// The source is not read while the sink has not taken what came before: that is the back-pressure,
+/// and the bound on the memory.
+pub(super) fn turn<A, B>(
+    cx: &mut Context<'_>,
+    source: &mut Leg<A>,
+    sink: &mut Leg<B>,
+    direction: &mut Direction,
+    filter: Option<&mut Box<dyn MessageFilter>>,
+    now: Instant,
+) -> Turn
+where
+    A: AsyncRead + AsyncWrite + Unpin,
+    B: AsyncRead + AsyncWrite + Unpin,
+{
+    if let Some(resume) = direction.resume {
+        if now < resume {
+            return Turn::Idle;
+        }
+        direction.wake();
+    }
+    if direction.relays() && sink.poll_drained(cx, now).is_pending() {
+        return Turn::Idle;
+    }
+    if source.ended() {
+        return Turn::Idle;
+    }
+    let (held, fresh) = direction.held();
+    let read = if direction.remaining() > scratch::READ as u64 {
+        scratch::BULK_READ
+    } else {
+        scratch::READ
+    };
+    scratch::with(held + read, |buffer| {
+        let length = if fresh {
+            held
+        } else {
+            match source.poll_read(cx, &mut buffer[held..held + read]) {
+                Poll::Pending => return Turn::Idle,
+                Poll::Ready(0) => return Turn::Ended,
+                Poll::Ready(length) => {
+                    source.pinger.heard(now);
+                    held + length
+                }
+            }
+        };
+        direction.load(&mut buffer[..held]);
+        let walked = direction.walk(&mut buffer[..length], &mut source.pinger, filter);
+        pass_on(cx, sink, &walked, buffer, now);
+        Turn::Moved {
+            data: walked.data,
+            stop: walked.stop,
+        }
+    })
+}
+
+/// Writes what is to be passed on, and our own frames at a boundary of it.
+fn pass_on<S>(cx: &mut Context<'_>, sink: &mut Leg<S>, walked: &Walked, buffer: &[u8], now: Instant)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let bytes = match walked.assembled.is_empty() {
+        true => &buffer[..walked.pass],
+        false => &walked.assembled,
+    };
+    if let Some(Stop::Closed { passed: true, .. }) = walked.stop {
+        // Nothing may follow the peer's close frame, so our own pings are late.
+        sink.forget_own();
+        sink.close_sent = true;
+    }
+    match walked.boundary {
+        Some(boundary) if sink.has_own() => {
+            let (before, behind) = bytes.split_at(boundary);
+            sink.write(cx, before, now);
+            let own = sink.take_own();
+            sink.write(cx, &own, now);
+            sink.write(cx, behind, now);
+        }
+        _ => sink.write(cx, bytes, now),
+    }
+}

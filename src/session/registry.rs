@@ -1,0 +1,236 @@
+//! Every session of a gate: who they are, how much they moved, and how to send them away.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use atomic_waker::AtomicWaker;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use crate::close::CloseReason;
+use crate::types::SessionId;
+
+/// All sessions, each from before its 101 until both of its legs are shut.
+///
+/// Hyper's graceful shutdown does not see upgraded sockets; this does. It also owns their tasks.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    sessions: Mutex<HashMap<SessionId, Arc<Record>>>,
+    /// The most sessions at once; 0 is no limit.
+    most: usize,
+    draining: AtomicBool,
+    pub(crate) tasks: TaskTracker,
+}
+
+/// Why there is no place for one more session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoPlace {
+    Full,
+    Draining,
+}
+
+/// What a session is about.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    pub(crate) route: Arc<str>,
+    pub(crate) client: IpAddr,
+    pub(crate) upstream: Arc<str>,
+    pub(crate) server: Arc<str>,
+}
+
+/// What the registry knows of one session.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) id: SessionId,
+    pub(crate) subject: Subject,
+    pub(crate) opened: Instant,
+    pub(crate) traffic: Traffic,
+    order: Mutex<Option<CloseReason>>,
+    ordered: AtomicBool,
+    waker: AtomicWaker,
+}
+
+/// What a session has moved so far. Only the session writes, so that no count costs it more than
+/// a store.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    pub(crate) messages_from_client: AtomicU64,
+    pub(crate) bytes_from_client: AtomicU64,
+    pub(crate) messages_from_upstream: AtomicU64,
+    pub(crate) bytes_from_upstream: AtomicU64,
+}
+
+/// One place in the registry, given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    registry: Arc<Registry>,
+    record: Arc<Record>,
+    /// Set when the session ends by itself; otherwise its task was torn down.
+    reason: Option<CloseReason>,
+}
+
+impl Registry {
+    pub(crate) fn new(most: usize) -> Self {
+        Self {
+            sessions: Mutex::default(),
+            most,
+            draining: AtomicBool::new(false),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Whether another session would get a place now.
+    pub(crate) fn has_place(&self) -> Result<(), NoPlace> {
+        self.room(self.lock().len())
+    }
+
+    /// Takes a place for a session, unless the gate is full or draining.
+    pub(crate) fn enter(self: &Arc<Self>, subject: Subject) -> Result<Place, NoPlace> {
+        let mut sessions = self.lock();
+        self.room(sessions.len())?;
+        let record = Arc::new(Record {
+            id: SessionId::next(),
+            subject,
+            opened: Instant::now(),
+            traffic: Traffic::default(),
+            order: Mutex::default(),
+            ordered: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
+        });
+        sessions.insert(record.id, Arc::clone(&record));
+        drop(sessions);
+        log_open(&record);
+        Ok(Place {
+            registry: Arc::clone(self),
+            record,
+            reason: None,
+        })
+    }
+
+    pub(crate) fn list(&self) -> Vec<Arc<Record>> {
+        self.lock().values().cloned().collect()
+    }
+
+    pub(crate) fn find(&self, id: SessionId) -> Option<Arc<Record>> {
+        self.lock().get(&id).cloned()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Takes no session any more. Whoever got a place before this is in [`Registry::list`].
+    pub(crate) fn stop(&self) {
+        let _sessions = self.lock();
+        self.draining.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    fn room(&self, taken: usize) -> Result<(), NoPlace> {
+        if self.is_draining() {
+            Err(NoPlace::Draining)
+        } else if self.most > 0 && taken >= self.most {
+            Err(NoPlace::Full)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Record>>> {
+        // The map is whole at every moment: a panic elsewhere cannot have left it half changed.
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Record {
+    /// Tells the session to end. The first order stands, but for [`CloseReason::Cut`].
+    pub(crate) fn order(&self, reason: CloseReason) {
+        let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        if order.is_none() || reason == CloseReason::Cut {
+            *order = Some(reason);
+            self.ordered.store(true, Ordering::Release);
+            drop(order);
+            self.waker.wake();
+        }
+    }
+
+    pub(crate) fn age(&self) -> Duration {
+        self.opened.elapsed()
+    }
+}
+
+impl Place {
+    pub(crate) fn record(&self) -> &Arc<Record> {
+        &self.record
+    }
+
+    /// The order that came since the last call; costs a load where there is none.
+    pub(super) fn take_order(&self) -> Option<CloseReason> {
+        let ordered = &self.record.ordered;
+        if !ordered.load(Ordering::Acquire) || !ordered.swap(false, Ordering::AcqRel) {
+            return None;
+        }
+        self.record
+            .order
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(super) fn register(&self, waker: &std::task::Waker) {
+        self.record.waker.register(waker);
+    }
+
+    /// Gives the place back, for this reason.
+    pub(crate) fn leave(mut self, reason: CloseReason) {
+        self.reason = Some(reason);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.registry.lock().remove(&self.record.id);
+        let reason = self.reason.take().unwrap_or(CloseReason::Internal);
+        log_close(&self.record, &reason);
+    }
+}
+
+/// The line of a session that has begun; the target is what `log.access` turns off.
+fn log_open(record: &Record) {
+    tracing::info!(
+        target: "wsgate::access",
+        id = %record.id,
+        route = %record.subject.route,
+        client = %record.subject.client,
+        upstream = %record.subject.upstream,
+        server = %record.subject.server,
+        "session open"
+    );
+}
+
+fn log_close(record: &Record, reason: &CloseReason) {
+    let traffic = &record.traffic;
+    tracing::info!(
+        target: "wsgate::access",
+        id = %record.id,
+        route = %record.subject.route,
+        client = %record.subject.client,
+        upstream = %record.subject.upstream,
+        server = %record.subject.server,
+        duration_ms = u64::try_from(record.age().as_millis()).unwrap_or(u64::MAX),
+        client_messages = traffic.messages_from_client.load(Ordering::Relaxed),
+        client_bytes = traffic.bytes_from_client.load(Ordering::Relaxed),
+        upstream_messages = traffic.messages_from_upstream.load(Ordering::Relaxed),
+        upstream_bytes = traffic.bytes_from_upstream.load(Ordering::Relaxed),
+        closed_by = reason.closed_by(),
+        code = reason.client_code().map(|code| code.get()),
+        reason = reason.as_str(),
+        "session closed"
+    );
+}
