@@ -1,0 +1,128 @@
+use std::net::Ipv4Addr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
+
+use super::*;
+
+const LIMIT: Duration = Duration::from_secs(3);
+
+fn loopback() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+}
+
+/// A port that refuses for as long as it is held: bound, but nobody listens.
+pub(in crate::upstream) fn refusing() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(loopback()).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
+}
+
+/// A port that answers no SYN for as long as it is held: its queue is full.
+pub(in crate::upstream) async fn swallowing() -> ((TcpListener, TcpStream), SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(loopback()).unwrap();
+    let listener = socket.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let queued = TcpStream::connect(address).await.unwrap();
+    ((listener, queued), address)
+}
+
+pub(in crate::upstream) fn server(address: SocketAddr) -> ServerAddress {
+    ServerAddress::Tcp {
+        host: address.ip().to_string(),
+        port: address.port(),
+    }
+}
+
+async fn assert_joined(mut dialled: Transport, mut accepted: impl AsyncWriteExt + Unpin) {
+    accepted.write_all(b"hello").await.unwrap();
+    let mut greeting = [0; 5];
+    dialled.read_exact(&mut greeting).await.unwrap();
+    assert_eq!(&greeting, b"hello");
+}
+
+#[tokio::test]
+async fn a_tcp_server_is_dialled_without_delay() {
+    let listener = TcpListener::bind(loopback()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let dialled = dial(&server(address), LIMIT).await.unwrap();
+    let Transport::Tcp(stream) = &dialled else {
+        panic!("{dialled:?}");
+    };
+    assert!(stream.nodelay().unwrap());
+    assert_joined(dialled, listener.accept().await.unwrap().0).await;
+}
+
+#[tokio::test]
+async fn a_name_is_looked_up() {
+    let listener = TcpListener::bind(loopback()).await.unwrap();
+    let address = ServerAddress::Tcp {
+        host: "localhost".to_owned(),
+        port: listener.local_addr().unwrap().port(),
+    };
+    let dialled = dial(&address, LIMIT).await.unwrap();
+    assert_joined(dialled, listener.accept().await.unwrap().0).await;
+}
+
+#[tokio::test]
+async fn a_unix_server_is_dialled() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server");
+    let listener = UnixListener::bind(&path).unwrap();
+    let dialled = dial(&ServerAddress::Unix(path), LIMIT).await.unwrap();
+    assert_joined(dialled, listener.accept().await.unwrap().0).await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_refuses() {
+    let (_held, address) = refusing();
+    let folder = tempfile::tempdir().unwrap();
+    let stale = folder.path().join("stale");
+    drop(UnixListener::bind(&stale).unwrap());
+    for address in [
+        server(address),
+        ServerAddress::Unix(stale),
+        ServerAddress::Unix(folder.path().join("missing")),
+    ] {
+        let error = dial(&address, LIMIT).await.unwrap_err();
+        assert!(matches!(error, DialError::Connect(_)), "{error:?}");
+        assert_eq!(error.rejection(), Rejection::UpstreamRefused);
+        assert!(std::error::Error::source(&error).is_some());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_swallows_packets_times_out() {
+    let (_held, address) = swallowing().await;
+    let started = Instant::now();
+    let error = dial(&server(address), LIMIT).await.unwrap_err();
+    assert_eq!(error.rejection(), Rejection::UpstreamTimeout);
+    assert_eq!(started.elapsed().as_secs(), LIMIT.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_address_is_tried_in_the_time_that_is_left() {
+    let listener = TcpListener::bind(loopback()).await.unwrap();
+    let (_held, refuses) = refusing();
+    let (_full, swallows) = swallowing().await;
+    let addresses = [refuses, swallows, listener.local_addr().unwrap()];
+    let dialled = dial_each(&addresses, LIMIT).await.unwrap();
+    assert_joined(dialled, listener.accept().await.unwrap().0).await;
+}
+
+#[tokio::test]
+async fn the_last_address_says_why() {
+    let (_held, refuses) = refusing();
+    let error = dial_each(&[refuses], LIMIT).await.unwrap_err();
+    assert!(matches!(error, DialError::Connect(_)), "{error:?}");
+    let error = dial_each(&[], LIMIT).await.unwrap_err();
+    assert!(matches!(error, DialError::NoAddress), "{error:?}");
+}
+
+#[test]
+fn what_the_kernel_gave_up_is_a_time_out() {
+    let error = DialError::Connect(io::ErrorKind::TimedOut.into());
+    assert_eq!(error.rejection(), Rejection::UpstreamTimeout);
+}
