@@ -1,0 +1,215 @@
+//! The servers of one upstream, and who holds a place on which.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::balance::{Balancer, Candidate};
+use super::dial::dial;
+use crate::config::{ServerAddress, Upstream, UpstreamServer};
+use crate::rejection::Rejection;
+use crate::transport::Transport;
+
+/// The servers of an upstream with their live state; a clone is the same pool.
+#[derive(Clone)]
+pub(crate) struct Pool {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    settings: Arc<Upstream>,
+    /// In the order of the settings' servers.
+    live: Box<[Arc<Live>]>,
+    balancer: Balancer,
+}
+
+/// What changes about a server while the settings stand. It outlives a change of settings.
+#[derive(Debug, Default)]
+struct Live {
+    /// Places taken.
+    sessions: AtomicU32,
+}
+
+/// A place on a server, held until dropped.
+pub(crate) struct Lease {
+    pool: Pool,
+    server: usize,
+}
+
+/// A place on a server, and the connection to it.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    pub(crate) lease: Lease,
+    pub(crate) transport: Transport,
+}
+
+impl Pool {
+    pub(crate) fn new(settings: Arc<Upstream>) -> Self {
+        Self::with_live(settings, |_| Arc::default())
+    }
+
+    /// The pool under new settings. A server that both settings name keeps the sessions that it
+    /// has, so that its limit and its share hold across the change.
+    pub(crate) fn reload(&self, settings: Arc<Upstream>) -> Self {
+        Self::with_live(settings, |server| {
+            let same = |old: &&UpstreamServer| {
+                old.address == server.address && old.base_path == server.base_path
+            };
+            let mut old = self.inner.settings.servers.iter().zip(&self.inner.live);
+            match old.find(|(old, _)| same(old)) {
+                Some((_, live)) => live.clone(),
+                None => Arc::default(),
+            }
+        })
+    }
+
+    fn with_live(settings: Arc<Upstream>, live: impl Fn(&UpstreamServer) -> Arc<Live>) -> Self {
+        let live: Box<[_]> = settings.servers.iter().map(live).collect();
+        let balancer = Balancer::new(settings.balance, live.len());
+        Self {
+            inner: Arc::new(Inner {
+                settings,
+                live,
+                balancer,
+            }),
+        }
+    }
+
+    /// The settings that the pool was made from.
+    pub(crate) fn settings(&self) -> &Upstream {
+        &self.inner.settings
+    }
+
+    /// Takes a place on a server and connects to it. If that fails, another server is tried, as
+    /// often as the settings allow; nothing has been sent yet, so that nothing is done twice.
+    pub(crate) async fn connect(&self, client: IpAddr) -> Result<Connected, Rejection> {
+        let settings = self.settings();
+        let mut tried = Vec::new();
+        let mut failure = None;
+        for _ in 0..=settings.retries {
+            let lease = match self.lease(client, &tried) {
+                Ok(lease) => lease,
+                // There is no other server: what the last one did is the truer answer.
+                Err(full) => return Err(failure.unwrap_or(full)),
+            };
+            let error = match dial(lease.address(), settings.connect_timeout).await {
+                Ok(transport) => return Ok(Connected { lease, transport }),
+                Err(error) => error,
+            };
+            tracing::warn!(
+                upstream = %settings.name,
+                server = %lease.server(),
+                error = &error as &(dyn std::error::Error + 'static),
+                "connect failed"
+            );
+            failure = Some(error.rejection());
+            tried.push(lease.server);
+        }
+        Err(failure.unwrap_or(Rejection::UpstreamRefused))
+    }
+
+    /// Takes a place on a server that has room, but on none whose index is in `tried`.
+    fn lease(&self, client: IpAddr, tried: &[usize]) -> Result<Lease, Rejection> {
+        let mut passed_over = tried.to_vec();
+        loop {
+            let candidates = self.candidates(&passed_over);
+            let Some(server) = self.inner.balancer.pick(&candidates, client) else {
+                return Err(Rejection::UpstreamFull);
+            };
+            if self.inner.live[server].take(self.limit()) {
+                return Ok(Lease {
+                    pool: self.clone(),
+                    server,
+                });
+            }
+            // Somebody else took the last place since the look at it.
+            passed_over.push(server);
+        }
+    }
+
+    /// The servers that could take a session now. What else may keep a server from that (its
+    /// health, a drain) belongs in here.
+    fn candidates(&self, passed_over: &[usize]) -> Vec<Candidate<'_>> {
+        let limit = self.limit();
+        let servers = self.settings().servers.iter().zip(&self.inner.live);
+        servers
+            .enumerate()
+            .map(|(index, (server, live))| Candidate {
+                index,
+                name: &server.name,
+                weight: server.weight,
+                sessions: live.sessions.load(Ordering::Relaxed),
+            })
+            .filter(|candidate| candidate.sessions < limit)
+            .filter(|candidate| !passed_over.contains(&candidate.index))
+            .collect()
+    }
+
+    /// The most sessions on one server.
+    fn limit(&self) -> u32 {
+        self.settings().max_connections.unwrap_or(u32::MAX)
+    }
+}
+
+impl Live {
+    /// Takes a place, unless `limit` are taken.
+    fn take(&self, limit: u32) -> bool {
+        // Relaxed: the count guards no other memory.
+        self.sessions
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |sessions| {
+                (sessions < limit).then(|| sessions + 1)
+            })
+            .is_ok()
+    }
+
+    fn give_back(&self) {
+        self.sessions.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Lease {
+    /// The settings of the upstream that the server is of.
+    pub(crate) fn upstream(&self) -> &Upstream {
+        self.pool.settings()
+    }
+
+    /// The server's name, for logs.
+    pub(crate) fn server(&self) -> &Arc<str> {
+        &self.settings().name
+    }
+
+    pub(crate) fn address(&self) -> &ServerAddress {
+        &self.settings().address
+    }
+
+    /// What goes before every path that is sent there.
+    pub(crate) fn base_path(&self) -> &str {
+        &self.settings().base_path
+    }
+
+    fn settings(&self) -> &UpstreamServer {
+        &self.pool.settings().servers[self.server]
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.pool.inner.live[self.server].give_back();
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Lease").field(self.server()).finish()
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pool").field(&self.settings().name).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,209 @@
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::Barrier;
+use std::time::Duration;
+
+use tokio::net::UnixListener;
+
+use super::super::dial::tests::{refusing, server, swallowing};
+use super::*;
+use crate::config::Balance;
+
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// An upstream whose servers are sockets in `folder`; a weight of 1 each.
+fn upstream(folder: &std::path::Path, servers: &[&str]) -> Upstream {
+    let server = |name: &&str| UpstreamServer {
+        name: (*name).into(),
+        address: ServerAddress::Unix(folder.join(name)),
+        base_path: format!("/{name}"),
+        weight: 1,
+    };
+    Upstream {
+        name: "chat".into(),
+        servers: servers.iter().map(server).collect(),
+        balance: Balance::RoundRobin,
+        connect_timeout: Duration::from_secs(3),
+        handshake_timeout: Duration::from_secs(5),
+        retries: 0,
+        max_connections: None,
+    }
+}
+
+fn nowhere(servers: &[&str]) -> Upstream {
+    upstream(&PathBuf::from("/nowhere"), servers)
+}
+
+fn sessions(pool: &Pool) -> Vec<u32> {
+    let live = pool.inner.live.iter();
+    live.map(|live| live.sessions.load(Ordering::Relaxed))
+        .collect()
+}
+
+#[test]
+fn a_lease_holds_its_place_until_dropped() {
+    let pool = Pool::new(Arc::new(nowhere(&["a", "b"])));
+    let one = pool.lease(CLIENT, &[]).unwrap();
+    let two = pool.lease(CLIENT, &[]).unwrap();
+    assert_eq!(sessions(&pool), [1, 1]);
+    assert_eq!((&**one.server(), one.base_path()), ("a", "/a"));
+    assert_eq!(*two.address(), ServerAddress::Unix("/nowhere/b".into()));
+    assert_eq!(&*two.upstream().name, "chat");
+    drop(one);
+    assert_eq!(sessions(&pool), [0, 1]);
+}
+
+#[test]
+fn a_full_pool_says_so_and_a_given_back_place_is_free() {
+    let mut settings = nowhere(&["a", "b"]);
+    settings.max_connections = Some(2);
+    let pool = Pool::new(Arc::new(settings));
+    let mut leases: Vec<_> = (0..4).map(|_| pool.lease(CLIENT, &[]).unwrap()).collect();
+    assert_eq!(
+        pool.lease(CLIENT, &[]).unwrap_err(),
+        Rejection::UpstreamFull
+    );
+    let given_back = leases.remove(1).server().clone();
+    assert_eq!(*pool.lease(CLIENT, &[]).unwrap().server(), given_back);
+}
+
+#[test]
+fn a_client_falls_to_its_next_server_and_comes_back() {
+    let mut settings = nowhere(&["a", "b", "c"]);
+    settings.balance = Balance::IpHash;
+    settings.max_connections = Some(1);
+    let pool = Pool::new(Arc::new(settings));
+    let first = pool.lease(CLIENT, &[]).unwrap();
+    let second = pool.lease(CLIENT, &[]).unwrap();
+    let third = pool.lease(CLIENT, &[second.server]).unwrap();
+    assert_ne!(first.server, second.server);
+    assert_ne!(second.server, third.server);
+    let own = first.server;
+    drop((first, second));
+    assert_eq!(pool.lease(CLIENT, &[]).unwrap().server, own);
+}
+
+#[test]
+fn a_server_that_was_tried_is_passed_over() {
+    for balance in [
+        Balance::LeastConnections,
+        Balance::RoundRobin,
+        Balance::RandomTwo,
+        Balance::IpHash,
+    ] {
+        let mut settings = nowhere(&["a", "b", "c"]);
+        settings.balance = balance;
+        let pool = Pool::new(Arc::new(settings));
+        for _ in 0..20 {
+            assert_eq!(pool.lease(CLIENT, &[0, 2]).unwrap().server, 1);
+        }
+        let none_left = pool.lease(CLIENT, &[0, 1, 2]).unwrap_err();
+        assert_eq!(none_left, Rejection::UpstreamFull);
+    }
+}
+
+#[test]
+fn the_limit_holds_when_many_take_at_once() {
+    const THREADS: usize = 8;
+    const TAKES: usize = 50;
+    for balance in [Balance::LeastConnections, Balance::RandomTwo] {
+        let mut settings = nowhere(&["a", "b", "c"]);
+        settings.balance = balance;
+        settings.max_connections = Some(60);
+        let pool = Pool::new(Arc::new(settings));
+        let barrier = Barrier::new(THREADS);
+        let take = || -> Vec<Lease> {
+            barrier.wait();
+            let leases = (0..TAKES).map(|_| pool.lease(CLIENT, &[]));
+            leases.filter_map(Result::ok).collect()
+        };
+        let leases: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(take)).collect();
+            let taken = threads.into_iter().map(|thread| thread.join().unwrap());
+            taken.flatten().collect()
+        });
+        // More was asked for than there is, and each place was given exactly once.
+        assert_eq!(sessions(&pool), [60, 60, 60]);
+        assert_eq!(leases.len(), 180);
+        drop(leases);
+        assert_eq!(sessions(&pool), [0, 0, 0]);
+    }
+}
+
+#[test]
+fn sessions_outlive_a_change_of_settings() {
+    let old = Pool::new(Arc::new(nowhere(&["a", "b"])));
+    let on_a = old.lease(CLIENT, &[1]).unwrap();
+    let on_b = old.lease(CLIENT, &[0]).unwrap();
+    let mut settings = nowhere(&["b", "c"]);
+    settings.max_connections = Some(1);
+    let new = old.reload(Arc::new(settings));
+    assert_eq!(sessions(&new), [1, 0]);
+    let on_c = new.lease(CLIENT, &[]).unwrap();
+    assert_eq!(&**on_c.server(), "c");
+    assert!(new.lease(CLIENT, &[]).is_err());
+    drop((on_a, on_b));
+    assert_eq!(sessions(&new), [0, 1]);
+}
+
+#[tokio::test]
+async fn a_connection_comes_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = UnixListener::bind(folder.path().join("a")).unwrap();
+    let pool = Pool::new(Arc::new(upstream(folder.path(), &["a"])));
+    let connected = pool.connect(CLIENT).await.unwrap();
+    listener.accept().await.unwrap();
+    assert_eq!(sessions(&pool), [1]);
+    drop(connected);
+    assert_eq!(sessions(&pool), [0]);
+}
+
+#[tokio::test]
+async fn other_servers_are_tried_as_often_as_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let _listener = UnixListener::bind(folder.path().join("c")).unwrap();
+    for (retries, expected) in [
+        (0, Err(Rejection::UpstreamRefused)),
+        (1, Err(Rejection::UpstreamRefused)),
+        (2, Ok("c")),
+        (9, Ok("c")),
+    ] {
+        let mut settings = upstream(folder.path(), &["a", "b", "c"]);
+        settings.retries = retries;
+        let pool = Pool::new(Arc::new(settings));
+        let result = pool.connect(CLIENT).await;
+        let server = result.as_ref().map(|connected| &**connected.lease.server());
+        assert_eq!(server, expected.as_ref().copied(), "{retries} retries");
+        // A failed connect gives its place back.
+        drop(result);
+        assert_eq!(sessions(&pool), [0, 0, 0]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_cause_is_told_when_every_server_failed() {
+    let (_held, refusing) = refusing();
+    let (_full, swallowing) = swallowing().await;
+    for (addresses, expected) in [
+        ([refusing, swallowing], Rejection::UpstreamTimeout),
+        ([swallowing, refusing], Rejection::UpstreamRefused),
+    ] {
+        let mut settings = nowhere(&["a", "b"]);
+        settings.retries = 9;
+        for (one, address) in settings.servers.iter_mut().zip(addresses) {
+            one.address = server(address);
+        }
+        let pool = Pool::new(Arc::new(settings));
+        assert_eq!(pool.connect(CLIENT).await.unwrap_err(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_full_pool_is_not_dialled() {
+    let mut settings = nowhere(&["a"]);
+    settings.max_connections = Some(1);
+    let pool = Pool::new(Arc::new(settings));
+    let _lease = pool.lease(CLIENT, &[]).unwrap();
+    let error = pool.connect(CLIENT).await.unwrap_err();
+    assert_eq!(error, Rejection::UpstreamFull);
+}
