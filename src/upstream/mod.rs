@@ -1,1 +1,17 @@
-//! TODO
+//! The way to a server: one is picked out of the pool, dialled, and asked for the WebSocket.
+//!
+//! ```text
+//! Pool::connect: lease (balance) ─► dial ─► exchange: request out, 101 back
+//! ```
+//!
+//! A connection is made for one session and is never put back: not after a refusal, and not after
+//! a session, because what is still on its way on it would reach the next client.
+
+mod allowance;
+mod balance;
+mod dial;
+mod exchange;
+mod pool;
+
+pub(crate) use exchange::{Answer, exchange};
+pub(crate) use pool::{Connected, Lease, Pool};

@@ -1,0 +1,87 @@
+//! How much a server may send before its answer stands.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// A socket that gives no more once an allowance of bytes is used up.
+///
+/// Hyper bounds the size of a head, but skips interim answers (1xx) without counting them. So the
+/// bytes are counted below it, which bounds both what they cost and how many there are.
+#[derive(Debug)]
+pub(super) struct Allowance<T> {
+    pub(super) socket: T,
+    left: Arc<AtomicUsize>,
+}
+
+/// Takes the bound off, when the answer's head has come. Hyper owns the socket at that point.
+#[derive(Debug)]
+pub(super) struct Lift(Arc<AtomicUsize>);
+
+/// The server sent more than it may.
+#[derive(Debug, thiserror::Error)]
+#[error("more than {0} bytes without an answer in them")]
+struct UsedUp(usize);
+
+/// What may come ahead of the end of the answer's head, interim answers and all.
+///
+/// It is held to before each read, so that one read may overshoot: what stands behind a 101 is
+/// the session's.
+pub(super) const BEFORE_ANSWER: usize = 32 * 1024;
+
+impl<T> Allowance<T> {
+    pub(super) fn new(socket: T) -> (Self, Lift) {
+        let left = Arc::new(AtomicUsize::new(BEFORE_ANSWER));
+        let lift = Lift(left.clone());
+        (Self { socket, left }, lift)
+    }
+}
+
+impl Lift {
+    pub(super) fn lift(self) {
+        self.0.store(usize::MAX, Ordering::Relaxed);
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Allowance<T> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let left = this.left.load(Ordering::Relaxed);
+        if left == 0 {
+            let used_up = UsedUp(BEFORE_ANSWER);
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, used_up)));
+        }
+        let filled = buf.filled().len();
+        let poll = Pin::new(&mut this.socket).poll_read(cx, buf);
+        let read = buf.filled().len() - filled;
+        this.left
+            .store(left.saturating_sub(read), Ordering::Relaxed);
+        poll
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Allowance<T> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().socket).poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,250 @@
+//! The handshake with the server: our request, its answer.
+
+use std::error::Error;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode, Version, header, response};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+
+use super::allowance::Allowance;
+use super::pool::Lease;
+use crate::rejection::Rejection;
+use crate::transport::Transport;
+
+/// What the server said.
+pub(crate) enum Answer<T = Transport> {
+    /// 101: an HTTP/1.1 head that is still to be verified (RFC 6455 §4.1).
+    Switching {
+        parts: response::Parts,
+        transport: T,
+        /// What the server sent right behind its head: the first bytes of the session.
+        early: Bytes,
+    },
+    /// 4xx or 5xx. The connection is gone.
+    Refused {
+        /// Without the headers that framed the body, which is whole here.
+        parts: response::Parts,
+        /// Cut after 64 KiB.
+        body: Bytes,
+    },
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+enum ExchangeError {
+    #[error("no answer in time")]
+    Timeout,
+    #[error("the answer cannot be read")]
+    Http(#[from] hyper::Error),
+    #[error("the connection ended before the answer")]
+    Ended,
+    #[error("a 101 in HTTP/1.0, which has no upgrades")]
+    Version,
+    #[error("the server answered {0} instead of 101")]
+    Not101(StatusCode),
+}
+
+/// The largest head of an answer. It is also the size of hyper's buffers, which begin with half
+/// of it and are gone with the answer.
+const HEAD_SIZE: usize = 16 * 1024;
+
+/// The most that is passed on of a refusal's body.
+const BODY_SIZE: usize = 64 * 1024;
+
+/// Sends the handshake request and reads the answer to it, within the upstream's
+/// `handshake_timeout`.
+///
+/// The request goes out as it stands: it has its `Host` and its target in origin form. Nothing
+/// else is written, and a connection whose server did not answer 101 is closed.
+pub(crate) async fn exchange(
+    lease: &Lease,
+    transport: Transport,
+    request: Request<Empty<Bytes>>,
+) -> Result<Answer, Rejection> {
+    let limit = lease.upstream().handshake_timeout;
+    let error = match ask_within(limit, transport, request).await {
+        Ok(answer) => return Ok(answer),
+        Err(error) => error,
+    };
+    tracing::warn!(
+        upstream = %lease.upstream().name,
+        server = %lease.server(),
+        error = &error as &(dyn Error + 'static),
+        "handshake failed"
+    );
+    Err(error.rejection())
+}
+
+async fn ask_within<T>(
+    limit: Duration,
+    socket: T,
+    request: Request<Empty<Bytes>>,
+) -> Result<Answer<T>, ExchangeError>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    match timeout(limit, ask(socket, request)).await {
+        Ok(result) => result,
+        Err(_elapsed) => Err(ExchangeError::Timeout),
+    }
+}
+
+async fn ask<T>(socket: T, mut request: Request<Empty<Bytes>>) -> Result<Answer<T>, ExchangeError>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    // The client's own version may be another.
+    *request.version_mut() = Version::HTTP_11;
+    let (socket, before_answer) = Allowance::new(socket);
+    // A head of more than 100 headers is too large as well: that is hyper's default.
+    let (mut sender, connection) = http1::Builder::new()
+        .max_header_size(HEAD_SIZE)
+        .max_buf_size(HEAD_SIZE)
+        .handshake(TokioIo::new(socket))
+        .await?;
+    let mut connection = Connection {
+        http: connection,
+        ended: false,
+    };
+    let response = connection.beside(sender.send_request(request)).await??;
+    before_answer.lift();
+    let (mut parts, body) = response.into_parts();
+    match parts.status {
+        StatusCode::SWITCHING_PROTOCOLS if parts.version != Version::HTTP_11 => {
+            Err(ExchangeError::Version)
+        }
+        StatusCode::SWITCHING_PROTOCOLS => {
+            let (transport, early) = connection.into_socket().await?;
+            Ok(Answer::Switching {
+                parts,
+                transport,
+                early,
+            })
+        }
+        status if status.is_client_error() || status.is_server_error() => {
+            let body = connection.read(body).await?;
+            parts.headers.remove(header::CONTENT_LENGTH);
+            parts.headers.remove(header::TRANSFER_ENCODING);
+            parts.headers.remove(header::TRAILER);
+            Ok(Answer::Refused { parts, body })
+        }
+        // No redirect is followed, and what a 2xx means to the client is not ours to guess.
+        status => Err(ExchangeError::Not101(status)),
+    }
+}
+
+/// Hyper's side of the connection. It moves only while something of it is awaited, so that no
+/// task is needed for it and nothing of it is left when the handshake is given up.
+struct Connection<T: AsyncRead + AsyncWrite + Unpin> {
+    http: http1::Connection<TokioIo<Allowance<T>>, Empty<Bytes>>,
+    ended: bool,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
+    /// Waits for something that the connection brings.
+    async fn beside<F: Future>(&mut self, brought: F) -> Result<F::Output, ExchangeError> {
+        let mut brought = pin!(brought);
+        poll_fn(|cx| {
+            let mut failed = None;
+            if !self.ended
+                && let Poll::Ready(end) = self.http.poll_without_shutdown(cx)
+            {
+                self.ended = true;
+                failed = end.err();
+            }
+            match brought.as_mut().poll(cx) {
+                Poll::Ready(output) => Poll::Ready(Ok(output)),
+                Poll::Pending => match failed {
+                    Some(error) => Poll::Ready(Err(error.into())),
+                    None if self.ended => Poll::Ready(Err(ExchangeError::Ended)),
+                    None => Poll::Pending,
+                },
+            }
+        })
+        .await
+    }
+
+    /// Takes the socket back after a 101, with what was read behind the head.
+    async fn into_socket(mut self) -> Result<(T, Bytes), ExchangeError> {
+        if !self.ended {
+            poll_fn(|cx| self.http.poll_without_shutdown(cx)).await?;
+        }
+        let parts = self.http.into_parts();
+        // A copy, as the slice would keep the whole buffer for as long as it lives.
+        let early = Bytes::copy_from_slice(&parts.read_buf);
+        Ok((parts.io.into_inner().socket, early))
+    }
+
+    /// Reads a body up to [`BODY_SIZE`]; the rest is left where it is.
+    async fn read(&mut self, mut body: Incoming) -> Result<Bytes, ExchangeError> {
+        let mut bytes = Vec::new();
+        while let Some(frame) = self.beside(body.frame()).await? {
+            if let Ok(data) = frame?.into_data() {
+                let room = BODY_SIZE - bytes.len();
+                bytes.extend_from_slice(&data[..data.len().min(room)]);
+            }
+            if bytes.len() == BODY_SIZE {
+                break;
+            }
+        }
+        Ok(Bytes::from(bytes))
+    }
+}
+
+impl ExchangeError {
+    fn rejection(&self) -> Rejection {
+        match self {
+            Self::Timeout => Rejection::UpstreamTimeout,
+            Self::Http(error) if hung_up(error) => Rejection::UpstreamReset,
+            Self::Http(_) | Self::Version => Rejection::UpstreamBadResponse,
+            Self::Ended => Rejection::UpstreamReset,
+            Self::Not101(_) => Rejection::UpstreamNot101,
+        }
+    }
+}
+
+/// Whether the connection broke, rather than that something wrong came over it.
+fn hung_up(error: &hyper::Error) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<hyper::Error>()
+            && error.is_incomplete_message()
+        {
+            return true;
+        }
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            // These two are what hyper and the allowance say about wrong bytes.
+            let wrong = [io::ErrorKind::InvalidData, io::ErrorKind::InvalidInput];
+            return !wrong.contains(&error.kind());
+        }
+        cause = error.source();
+    }
+    false
+}
+
+impl<T> fmt::Debug for Answer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Headers, body and early bytes are the server's secrets.
+        let (name, parts) = match self {
+            Self::Switching { parts, .. } => ("Switching", parts),
+            Self::Refused { parts, .. } => ("Refused", parts),
+        };
+        f.debug_struct(name)
+            .field("status", &parts.status)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
