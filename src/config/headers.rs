@@ -1,4 +1,7 @@
-//! `[route.headers]`: what the handshake request sent upstream carries.
+//! `[route.headers]`: what the request sent upstream carries.
+
+use std::fmt;
+use std::net::IpAddr;
 
 use http::HeaderName;
 
@@ -13,6 +16,30 @@ pub(crate) struct Headers {
     pub(crate) forwarded: Forwarded,
 }
 
+impl Headers {
+    /// A name that `set` may hold: not one by which the gate runs the connection itself.
+    pub(crate) fn parse_set_name(text: &str) -> Result<HeaderName, ValueError> {
+        let name = parse_name(text)?;
+        match CONNECTION.contains(&name.as_str()) || name.as_str().starts_with("sec-websocket-") {
+            true => Err(ValueError(format!(
+                "`{name}` belongs to the connection, and cannot be set"
+            ))),
+            false => Ok(name),
+        }
+    }
+
+    /// A name that `remove` may hold: the same, and not `Host`, without which there is no request.
+    pub(crate) fn parse_removed_name(text: &str) -> Result<HeaderName, ValueError> {
+        let name = Self::parse_set_name(text)?;
+        match name == http::header::HOST {
+            true => Err(ValueError(
+                "a request has a `host` (RFC 9112 §3.2): set another one instead".to_owned(),
+            )),
+            false => Ok(name),
+        }
+    }
+}
+
 /// Which forwarding headers tell the upstream who the client is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Forwarded {
@@ -25,14 +52,206 @@ pub(crate) enum Forwarded {
     Off,
 }
 
-/// A header value with placeholders: `{client_ip}`, `{host}`, `{route}`, `{path.NAME}`.
+impl Forwarded {
+    /// Whether `X-Forwarded-*` are sent.
+    pub(crate) fn has_x_forwarded(self) -> bool {
+        matches!(self, Self::XForwarded | Self::Both)
+    }
+
+    /// Whether `Forwarded` is sent.
+    pub(crate) fn has_standard(self) -> bool {
+        matches!(self, Self::Standard | Self::Both)
+    }
+}
+
+/// A header value with placeholders: `{client_ip}`, `{host}` (without the port), `{route}` and
+/// `{path.NAME}`; `{{` and `}}` are plain braces.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Template(Vec<Piece>);
+
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Template(pub(crate) String);
+enum Piece {
+    Text(String),
+    ClientIp,
+    Host,
+    Route,
+    Path(String),
+}
+
+/// What a request puts in the place of the placeholders.
+#[derive(Clone, Copy)]
+pub(crate) struct Values<'a> {
+    pub(crate) client_ip: IpAddr,
+    pub(crate) host: &'a str,
+    pub(crate) route: &'a str,
+    /// What the route's path captured under a name.
+    pub(crate) path: &'a (dyn Fn(&str) -> Option<&'a str> + Sync),
+}
 
 impl Template {
     /// Parses a value for a route with this path: `{path.NAME}` must be captured there.
     pub(crate) fn parse(text: &str, path: &PathPattern) -> Result<Self, ValueError> {
-        let _ = path;
-        Ok(Self(text.to_owned()))
+        if !text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
+            return Err(ValueError(
+                "a header value is made of printable ASCII characters".to_owned(),
+            ));
+        }
+        let mut pieces = Vec::new();
+        let mut literal = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(['{', '}']) {
+            let (before, after) = rest.split_at(at);
+            literal.push_str(before);
+            if let Some(brace) = ["{{", "}}"].iter().find(|pair| after.starts_with(**pair)) {
+                literal.push_str(&brace[..1]);
+                rest = &after[2..];
+                continue;
+            }
+            let Some((name, after)) = after.strip_prefix('{').and_then(|a| a.split_once('}'))
+            else {
+                return Err(unbalanced(after));
+            };
+            if !literal.is_empty() {
+                pieces.push(Piece::Text(std::mem::take(&mut literal)));
+            }
+            pieces.push(placeholder(name, path)?);
+            rest = after;
+        }
+        literal.push_str(rest);
+        if !literal.is_empty() {
+            pieces.push(Piece::Text(literal));
+        }
+        Ok(Self(pieces))
+    }
+
+    /// The value for one request. It need not be legal: what a path captured may not be.
+    pub(crate) fn render(&self, values: &Values<'_>) -> String {
+        let mut text = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(literal) => text.push_str(literal),
+                Piece::ClientIp => text.push_str(&values.client_ip.to_string()),
+                Piece::Host => text.push_str(values.host),
+                Piece::Route => text.push_str(values.route),
+                Piece::Path(name) => text.push_str((values.path)(name).unwrap_or_default()),
+            }
+        }
+        text
+    }
+}
+
+/// The text stays out: a value may be a credential for the upstream.
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Template(..)")
+    }
+}
+
+fn placeholder(name: &str, path: &PathPattern) -> Result<Piece, ValueError> {
+    match name {
+        "client_ip" => return Ok(Piece::ClientIp),
+        "host" => return Ok(Piece::Host),
+        "route" => return Ok(Piece::Route),
+        _ => {}
+    }
+    match name.strip_prefix("path.") {
+        Some(captured) if path.captures(captured) => Ok(Piece::Path(captured.to_owned())),
+        Some(captured) => Err(ValueError(format!(
+            "the route's path captures no `{{{captured}}}`"
+        ))),
+        None => Err(ValueError(format!(
+            "unknown placeholder `{{{name}}}`: there are {{client_ip}}, {{host}}, {{route}} and \
+             {{path.NAME}}; a plain brace is written `{{{{` or `}}}}`"
+        ))),
+    }
+}
+
+fn unbalanced(text: &str) -> ValueError {
+    ValueError(match text.starts_with('{') {
+        true => "`{` without its `}`; a plain brace is written `{{`".to_owned(),
+        false => "`}` without its `{`; a plain brace is written `}}`".to_owned(),
+    })
+}
+
+fn parse_name(text: &str) -> Result<HeaderName, ValueError> {
+    HeaderName::from_bytes(text.as_bytes())
+        .map_err(|_| ValueError(format!("`{}` is not a header name", text.escape_debug())))
+}
+
+/// The headers that say how this one connection works (RFC 9110 §7.6.1, RFC 9112 §6).
+const CONNECTION: &[&str] = &[
+    "connection",
+    "content-length",
+    "expect",
+    "http2-settings",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn render(text: &str) -> Result<String, String> {
+        let path: PathPattern = "/rooms/{id}".parse().unwrap();
+        let template = Template::parse(text, &path).map_err(|error| error.0)?;
+        Ok(template.render(&Values {
+            client_ip: "2001:db8::1".parse().unwrap(),
+            host: "chat.example.com",
+            route: "chat",
+            path: &|name| (name == "id").then_some("42"),
+        }))
+    }
+
+    #[rstest]
+    #[case("", "")]
+    #[case("plain value", "plain value")]
+    #[case("{client_ip}", "2001:db8::1")]
+    #[case("a{host}b{route}c", "achat.example.combchatc")]
+    #[case("{path.id}{path.id}", "4242")]
+    #[case("{{route}}", "{route}")]
+    #[case("{{{route}}}", "{chat}")]
+    #[case("}}{{", "}{")]
+    fn a_template_fills_its_placeholders(#[case] text: &str, #[case] rendered: &str) {
+        assert_eq!(render(text).as_deref(), Ok(rendered));
+    }
+
+    #[rstest]
+    #[case("{client_ip", "`{` without its `}`")]
+    #[case("{{}", "`}` without its `{`")]
+    #[case("a}b", "`}` without its `{`")]
+    #[case("{}", "unknown placeholder `{}`")]
+    #[case("{Host}", "unknown placeholder `{Host}`")]
+    #[case("{query}", "there are {client_ip}, {host}, {route} and {path.NAME}")]
+    #[case("{path.room}", "the route's path captures no `{room}`")]
+    #[case("a\r\nb", "printable ASCII")]
+    #[case("caf\u{e9}", "printable ASCII")]
+    fn a_wrong_template_says_what_is_wrong(#[case] text: &str, #[case] message: &str) {
+        let error = render(text).unwrap_err();
+        assert!(error.contains(message), "{error}");
+    }
+
+    #[test]
+    fn a_template_does_not_show_its_text() {
+        let template = Template::parse("Bearer canary", &"/rooms/{id}".parse().unwrap()).unwrap();
+        assert!(!format!("{template:?}").contains("canary"));
+    }
+
+    #[test]
+    fn names_that_run_the_connection_cannot_be_changed() {
+        for name in ["Connection", "TE", "Sec-WebSocket-Key", "content-length"] {
+            assert!(Headers::parse_set_name(name).is_err(), "{name}");
+            assert!(Headers::parse_removed_name(name).is_err(), "{name}");
+        }
+        assert!(Headers::parse_set_name("a b").is_err());
+        assert!(Headers::parse_set_name("Host").is_ok());
+        assert!(Headers::parse_removed_name("Host").is_err());
+        assert_eq!(Headers::parse_removed_name("X-Debug").unwrap(), "x-debug");
     }
 }

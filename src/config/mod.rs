@@ -31,7 +31,7 @@ pub use limits::{Limits, OnExceed, PerConnection, PerIp};
 pub use rate::Rate;
 
 pub(crate) use address::AddressRules;
-pub(crate) use headers::{Forwarded, Headers, Template};
+pub(crate) use headers::{Forwarded, Headers, Template, Values};
 pub(crate) use host::HostPattern;
 pub(crate) use log::{Log, LogFormat};
 pub(crate) use origin::{OriginPattern, OriginRules};

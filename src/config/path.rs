@@ -16,6 +16,13 @@ impl FromStr for PathPattern {
     }
 }
 
+impl PathPattern {
+    /// Whether the pattern has a parameter of this name.
+    pub(crate) fn captures(&self, name: &str) -> bool {
+        self.0.contains(&format!("{{{name}}}"))
+    }
+}
+
 /// The path sent upstream; may use what the route's [`PathPattern`] captured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rewrite(String);
