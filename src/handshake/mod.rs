@@ -1,1 +1,23 @@
-//! TODO
+//! The handshake on both legs: a client's request becomes an [`Upgrade`] or a
+//! [`Rejection`](crate::Rejection), the upstream is asked in its turn, and its answer is checked
+//! before the client hears of it (RFC 6455 §4).
+//!
+//! Nothing is ever copied from one leg to the other as bytes: both heads are written anew from
+//! what was parsed.
+
+mod extensions;
+mod fields;
+#[cfg(test)]
+mod fixtures;
+mod forward;
+mod forwarded;
+mod list;
+mod request;
+mod response;
+mod subprotocols;
+mod target;
+
+pub(crate) use forward::{Hop, Sent, plain_request_headers, upstream_request};
+pub(crate) use request::{Upgrade, is_websocket};
+pub(crate) use response::{Agreed, plain_response_headers, refused, switching_protocols, verify};
+pub(crate) use target::Target;

@@ -1,0 +1,143 @@
+//! A request, a route and a way between them, for tests.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Request};
+use http_body_util::Empty;
+
+use super::{Hop, Sent, Target, Upgrade, upstream_request};
+use crate::close::CloseCode;
+use crate::config::{
+    AddressRules, Balance, Compression, Forwarded, ForwardingHeader, Headers, Keepalive, Limits,
+    OriginRules, PathPattern, PlainHttp, Route, Template, Timeouts, Upstream,
+};
+use crate::types::ClientAddr;
+
+pub(super) const PEER: &str = "203.0.113.7:5000";
+
+pub(super) fn route() -> Route {
+    Route {
+        name: "chat".into(),
+        hosts: Vec::new(),
+        path: "/rooms/{id}".parse().unwrap(),
+        subprotocols: Vec::new(),
+        upstream: Arc::new(Upstream {
+            name: "chat".into(),
+            servers: Vec::new(),
+            balance: Balance::default(),
+            connect_timeout: Upstream::CONNECT_TIMEOUT,
+            handshake_timeout: Upstream::HANDSHAKE_TIMEOUT,
+            retries: 0,
+            max_connections: None,
+        }),
+        rewrite: None,
+        http: PlainHttp::Forward,
+        compression: Compression::Passthrough,
+        validate_utf8: false,
+        upstream_lost: CloseCode::INTERNAL_ERROR,
+        origin: OriginRules::default(),
+        address: AddressRules::default(),
+        limits: Limits::default(),
+        keepalive: Keepalive::default(),
+        timeouts: Timeouts::default(),
+        headers: Headers::default(),
+    }
+}
+
+pub(super) fn sending(forwarded: Forwarded) -> Route {
+    let mut route = route();
+    route.headers.forwarded = forwarded;
+    route
+}
+
+pub(super) fn setting(name: &str, value: &str) -> Route {
+    let mut route = route();
+    let path: PathPattern = "/rooms/{id}".parse().unwrap();
+    let template = Template::parse(value, &path).unwrap();
+    route.headers.set.push((name.parse().unwrap(), template));
+    route
+}
+
+/// A handshake with these headers beside the required ones.
+pub(super) fn handshake(headers: &[(&str, &str)]) -> Parts {
+    let mut request = Request::get("/rooms/42?token=x")
+        .header("host", "Chat.Example.com:8080")
+        .header("connection", "keep-alive, Upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(()).unwrap().into_parts().0
+}
+
+/// Where a request came from: who the peer is, and who the client behind it.
+#[derive(Clone, Copy)]
+pub(super) struct Caller {
+    pub(super) peer: ClientAddr,
+    pub(super) client_ip: IpAddr,
+    pub(super) trusted: Option<ForwardingHeader>,
+}
+
+impl Caller {
+    pub(super) fn stranger(peer: &str) -> Self {
+        let peer = ClientAddr::Tcp(peer.parse::<SocketAddr>().unwrap());
+        let client_ip = peer.ip();
+        Self {
+            peer,
+            client_ip,
+            trusted: None,
+        }
+    }
+
+    pub(super) fn proxy(spoken: ForwardingHeader) -> Self {
+        let client_ip = "198.51.100.1".parse().unwrap();
+        Self {
+            client_ip,
+            trusted: Some(spoken),
+            ..Self::stranger(PEER)
+        }
+    }
+}
+
+pub(super) fn with_hop<T>(
+    parts: &Parts,
+    route: &Route,
+    from: Caller,
+    ask: impl FnOnce(&Hop<'_>) -> T,
+) -> T {
+    ask(&Hop {
+        route,
+        target: &Target::of(parts).unwrap(),
+        captured: &|name| (name == "id").then_some("42"),
+        client_ip: from.client_ip,
+        peer: from.peer,
+        trusted: from.trusted,
+        scheme: "http",
+    })
+}
+
+pub(super) fn upstream(
+    parts: &Parts,
+    route: &Route,
+    from: Caller,
+) -> (Request<Empty<Bytes>>, Sent) {
+    let upgrade = Upgrade::of(parts).unwrap();
+    with_hop(parts, route, from, |hop| {
+        upstream_request(parts, &upgrade, "/base/42?token=x", hop).unwrap()
+    })
+}
+
+/// All headers that go upstream with these, sorted, as `name: value` lines.
+pub(super) fn sent_lines(headers: &[(&str, &str)], route: &Route, from: Caller) -> Vec<String> {
+    let (request, _) = upstream(&handshake(headers), route, from);
+    let line =
+        |(name, value): (&HeaderName, &HeaderValue)| format!("{name}: {}", value.to_str().unwrap());
+    let mut lines: Vec<_> = request.headers().iter().map(line).collect();
+    lines.sort_unstable();
+    lines
+}

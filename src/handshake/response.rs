@@ -1,0 +1,163 @@
+//! The upstream's answer, and what the client hears of it.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::response::Parts;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
+use http_body_util::Full;
+
+use super::extensions::{self, Deflate};
+use super::forward::Sent;
+use super::request::{Upgrade, only};
+use super::{fields, list};
+use crate::rejection::Rejection;
+
+/// What both legs have agreed upon.
+#[derive(Clone)]
+pub(crate) struct Agreed {
+    subprotocol: Option<HeaderValue>,
+    deflate: Option<Deflate>,
+    /// The end-to-end headers of the upstream's 101.
+    headers: HeaderMap,
+}
+
+impl Agreed {
+    /// Whether permessage-deflate is spoken, so that RSV1 has a meaning (RFC 7692 §6).
+    pub(crate) fn deflate(&self) -> bool {
+        self.deflate.is_some()
+    }
+
+    /// The subprotocol, if one was chosen.
+    pub(crate) fn subprotocol(&self) -> Option<&str> {
+        self.subprotocol
+            .as_ref()
+            .and_then(|name| name.to_str().ok())
+    }
+}
+
+/// The headers stay out (cookies), and the subprotocol, which may be a token.
+impl fmt::Debug for Agreed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Agreed")
+            .field("deflate", &self.deflate)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Checks that the answer is the 101 to our request (RFC 6455 §4.1), and nothing but what was
+/// offered is chosen in it.
+///
+/// # Errors
+/// [`Rejection::UpstreamNot101`] for another status, [`Rejection::UpstreamBadResponse`] for a
+/// version that has no 101, [`Rejection::UpstreamBad101`] where `Upgrade`, `Connection` or
+/// `Sec-WebSocket-Accept` are not right, [`Rejection::UpstreamBadSubprotocol`] and
+/// [`Rejection::UpstreamBadExtension`] for a choice that was not on offer.
+pub(crate) fn verify(response: &Parts, sent: &Sent) -> Result<Agreed, Rejection> {
+    let headers = &response.headers;
+    if response.status != StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Rejection::UpstreamNot101);
+    }
+    if response.version != Version::HTTP_11 {
+        return Err(Rejection::UpstreamBadResponse);
+    }
+    let upgrade = only(headers, &header::UPGRADE).map(|value| list::trim(value.as_bytes()));
+    let accept = only(headers, &header::SEC_WEBSOCKET_ACCEPT);
+    let accept = accept.map(|value| list::trim(value.as_bytes()));
+    if !upgrade.is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
+        || !list::has_token(headers, &header::CONNECTION, "upgrade")
+        || accept != Some(sent.accept.as_bytes())
+    {
+        return Err(Rejection::UpstreamBad101);
+    }
+    let subprotocol = chosen_subprotocol(headers, sent)?;
+    let deflate = extensions::chosen(headers, &sent.deflate)?;
+    let mut headers = end_to_end(headers);
+    // A 101 has no body for these to be about (RFC 9110 §8.6).
+    headers.remove(header::CONTENT_LENGTH);
+    Ok(Agreed {
+        subprotocol,
+        deflate,
+        headers,
+    })
+}
+
+/// The 101 for the client (RFC 6455 §4.2.2 (5)): the answer to its key, and what was agreed.
+pub(crate) fn switching_protocols(upgrade: &Upgrade, agreed: &Agreed) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    *headers = agreed.headers.clone();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, upgrade.accept.clone());
+    if let Some(name) = &agreed.subprotocol {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, name.clone());
+    }
+    if let Some(answer) = extensions::to_header(agreed.deflate.as_slice()) {
+        headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, answer);
+    }
+    response
+}
+
+/// Passes an upstream's own refusal (4xx or 5xx) on, with the part of its body that the caller
+/// has read. The connection closes behind it, as behind every refused upgrade.
+///
+/// # Errors
+/// [`Rejection::UpstreamNot101`] for an answer that refuses nothing: there is no redirect to
+/// follow and no 2xx to deliver in a handshake. [`Rejection::UpstreamBadResponse`] for a status
+/// that HTTP does not have.
+pub(crate) fn refused(parts: Parts, body: Bytes) -> Result<Response<Full<Bytes>>, Rejection> {
+    let status = parts.status;
+    if status.as_u16() < 400 {
+        return Err(Rejection::UpstreamNot101);
+    }
+    if !status.is_client_error() && !status.is_server_error() {
+        return Err(Rejection::UpstreamBadResponse);
+    }
+    let version = parts.headers.get(header::SEC_WEBSOCKET_VERSION).cloned();
+    let mut headers = end_to_end(&parts.headers);
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    if status == StatusCode::UPGRADE_REQUIRED {
+        // A 426 says what to upgrade to (RFC 9110 §15.5.22, RFC 6455 §4.4).
+        headers.insert(
+            header::CONNECTION,
+            HeaderValue::from_static("Upgrade, close"),
+        );
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        headers.extend(version.map(|version| (header::SEC_WEBSOCKET_VERSION, version)));
+    }
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    // The typed cause, as a refusal of the gate's own has it.
+    response
+        .extensions_mut()
+        .insert(Rejection::UpstreamAnswered(status));
+    Ok(response)
+}
+
+/// Takes out of a plain HTTP response what ends at this hop (RFC 9110 §7.6.1).
+pub(crate) fn plain_response_headers(headers: &mut HeaderMap) {
+    fields::strip_hop_by_hop(headers);
+}
+
+fn end_to_end(headers: &HeaderMap) -> HeaderMap {
+    let mut headers = fields::end_to_end(headers);
+    fields::remove_where(&mut headers, fields::belongs_to_handshake);
+    headers
+}
+
+fn chosen_subprotocol(headers: &HeaderMap, sent: &Sent) -> Result<Option<HeaderValue>, Rejection> {
+    let name = header::SEC_WEBSOCKET_PROTOCOL;
+    if !headers.contains_key(&name) {
+        return Ok(None);
+    }
+    let chosen = only(headers, &name).and_then(|answer| sent.subprotocols.find(answer));
+    let chosen = chosen.and_then(|name| HeaderValue::from_str(name).ok());
+    chosen.map(Some).ok_or(Rejection::UpstreamBadSubprotocol)
+}
+
+#[cfg(test)]
+mod tests;
