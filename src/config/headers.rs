@@ -42,6 +42,10 @@ impl Headers {
 
 /// Which forwarding headers tell the upstream who the client is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::enum_variant_names,
+    reason = "the variants are the names of headers"
+)]
 pub(crate) enum Forwarded {
     /// `X-Forwarded-For`, `-Proto` and `-Host`.
     #[default]
