@@ -19,7 +19,7 @@ pub(crate) struct Limit {
     bucket: RateLimiter<NotKeyed, InMemoryState, TokioClock>,
     /// Units in a cell, as a power of two.
     cell_bits: u32,
-    burst: NonZeroU32,
+    quota: Quota,
 }
 
 /// The bucket does not hold as much as was asked for.
@@ -34,6 +34,9 @@ pub(crate) enum Exceeded {
 /// Above this many a second a nanosecond clock cannot tell two units apart to a percent.
 const EXACT_PER_SECOND: u64 = 10_000_000;
 
+/// A century in nanoseconds.
+const LONGEST_FILL: u64 = 100 * 365 * 24 * 3600 * 1_000_000_000;
+
 impl Limit {
     pub(crate) fn new(rate: Rate) -> Self {
         let cell_bits = match per_second(rate) > EXACT_PER_SECOND || rate.burst > u32::MAX.into() {
@@ -46,8 +49,12 @@ impl Limit {
         };
         let period = rate.per.as_nanos() << cell_bits;
         let period = (period / u128::from(rate.count.max(1))).clamp(1, u64::MAX.into());
-        let period = Duration::from_nanos(u64::try_from(period).unwrap_or(u64::MAX));
-        let burst = cells(rate.burst);
+        let period = u64::try_from(period).unwrap_or(u64::MAX);
+        // The arithmetic below is in nanoseconds: a bucket that takes longer than this to fill
+        // would overflow it.
+        let most = (LONGEST_FILL / period).clamp(1, u32::MAX.into()) << cell_bits;
+        let burst = cells(rate.burst.min(most));
+        let period = Duration::from_nanos(period);
         let quota = match Quota::with_period(period) {
             Some(quota) => quota.allow_burst(burst),
             // A period is never zero: it was clamped above.
@@ -57,7 +64,7 @@ impl Limit {
         Self {
             bucket,
             cell_bits,
-            burst,
+            quota,
         }
     }
 
@@ -67,6 +74,9 @@ impl Limit {
         let Some(cells) = u32::try_from(cells).ok().and_then(NonZeroU32::new) else {
             return Err(Exceeded::Ever);
         };
+        if cells > self.quota.burst_size() {
+            return Err(Exceeded::Ever);
+        }
         match self.bucket.check_n(cells) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(not_until)) => {
@@ -79,7 +89,18 @@ impl Limit {
 
     /// The most units that [`Limit::take`] can ever give at once.
     pub(crate) fn burst(&self) -> u64 {
-        u64::from(self.burst.get()) << self.cell_bits
+        u64::from(self.quota.burst_size().get()) << self.cell_bits
+    }
+
+    /// Whether nothing is missing from the bucket, so that a new one would be the same.
+    pub(crate) fn is_full(&mut self) -> bool {
+        // The bucket only tells what it holds by giving it, and it gives all or nothing: what a
+        // full one gave is put back by starting it anew.
+        let full = matches!(self.bucket.check_n(self.quota.burst_size()), Ok(Ok(())));
+        if full {
+            self.bucket = RateLimiter::direct_with_clock(self.quota, TokioClock);
+        }
+        full
     }
 }
 
@@ -148,5 +169,37 @@ mod tests {
         tokio::time::advance(Duration::from_millis(500)).await;
         assert_eq!(limit.take(rate * 49 / 100), Ok(()));
         assert!(limit.take(rate * 2 / 100).is_err());
+    }
+    #[tokio::test(start_paused = true)]
+    async fn a_bucket_is_full_when_all_of_it_came_back_and_asking_takes_nothing() {
+        let mut limit = Limit::new(Rate {
+            count: 10,
+            per: SECOND,
+            burst: 3,
+        });
+        assert!(limit.is_full());
+        assert_eq!(limit.take(2), Ok(()));
+        assert!(!limit.is_full());
+        tokio::time::advance(Duration::from_millis(199)).await;
+        assert!(!limit.is_full());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(limit.is_full());
+        assert_eq!(limit.take(3), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_rate_and_no_demand_overflows_the_arithmetic() {
+        let slowest = Rate {
+            count: 1,
+            per: Duration::from_secs(3600),
+            burst: u64::MAX,
+        };
+        let mut limit = Limit::new(slowest);
+        assert_eq!(limit.take(u64::from(u32::MAX)), Err(Exceeded::Ever));
+        assert_eq!(limit.take(u64::MAX), Err(Exceeded::Ever));
+        assert!(limit.is_full());
+        let burst = limit.burst();
+        assert_eq!(limit.take(burst), Ok(()));
+        assert!(matches!(limit.take(1), Err(Exceeded::For(_))));
     }
 }
