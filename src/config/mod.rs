@@ -30,7 +30,7 @@ pub use keepalive::{Keepalive, Ping};
 pub use limits::{Limits, OnExceed, PerConnection, PerIp};
 pub use rate::Rate;
 
-pub(crate) use address::AddressRules;
+pub(crate) use address::{AddressRules, networks_contain, parse_network};
 pub(crate) use headers::{Forwarded, Headers, Template, Values};
 pub(crate) use host::HostPattern;
 pub(crate) use log::{Log, LogFormat};
