@@ -50,3 +50,37 @@ pub(crate) enum Compression {
     Passthrough,
     Off,
 }
+
+#[cfg(test)]
+impl Route {
+    /// A route with every default, to an upstream that nobody asks.
+    pub(crate) fn for_tests(name: &str, path: &str) -> Self {
+        let upstream = Upstream {
+            name: "upstream".into(),
+            servers: Vec::new(),
+            balance: Default::default(),
+            connect_timeout: Upstream::CONNECT_TIMEOUT,
+            handshake_timeout: Upstream::HANDSHAKE_TIMEOUT,
+            retries: Upstream::RETRIES,
+            max_connections: None,
+        };
+        Self {
+            name: name.into(),
+            hosts: Vec::new(),
+            path: path.parse().unwrap(),
+            subprotocols: Vec::new(),
+            upstream: Arc::new(upstream),
+            rewrite: None,
+            http: PlainHttp::default(),
+            compression: Compression::default(),
+            validate_utf8: false,
+            upstream_lost: CloseCode::INTERNAL_ERROR,
+            origin: OriginRules::default(),
+            address: AddressRules::default(),
+            limits: Limits::default(),
+            keepalive: Keepalive::default(),
+            timeouts: Timeouts::default(),
+            headers: Headers::default(),
+        }
+    }
+}
