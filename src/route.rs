@@ -1,1 +1,188 @@
-//! TODO
+//! Host, path and subprotocol to route.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::config::{Captures, Route};
+use crate::rejection::Rejection;
+
+/// The routes of one set of settings, in their order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Table {
+    routes: Box<[Arc<Route>]>,
+}
+
+impl Table {
+    pub(crate) fn new(routes: &[Arc<Route>]) -> Self {
+        Self {
+            routes: routes.into(),
+        }
+    }
+
+    /// Finds the first route, in file order, for this host (without its port) and path (without
+    /// its query, and as it stands in the request).
+    ///
+    /// A route with subprotocols takes only an offer that holds one of them, and so no plain
+    /// request, which offers none. They are compared with regard to case (RFC 6455 §11.5).
+    pub(crate) fn find<'p>(
+        &self,
+        host: &str,
+        path: &'p str,
+        offered_subprotocols: &[impl AsRef<str>],
+    ) -> Result<Match<'p>, Rejection> {
+        let mut host_is_ours = self.routes.is_empty();
+        for route in &self.routes {
+            if !route.serves_host(host) {
+                continue;
+            }
+            host_is_ours = true;
+            if !route.path.matches(path) || !route.takes_offer(offered_subprotocols) {
+                continue;
+            }
+            if let Some(captures) = route.path.capture(path) {
+                return Ok(Match {
+                    route: Arc::clone(route),
+                    path,
+                    captures,
+                });
+            }
+        }
+        Err(match host_is_ours {
+            true => Rejection::NoRoute,
+            false => Rejection::HostNotOurs,
+        })
+    }
+}
+
+/// A route, and what its pattern took out of the path.
+#[derive(Clone, Debug)]
+pub(crate) struct Match<'p> {
+    route: Arc<Route>,
+    path: &'p str,
+    captures: Captures<'p>,
+}
+
+impl<'p> Match<'p> {
+    pub(crate) fn route(&self) -> &Arc<Route> {
+        &self.route
+    }
+
+    /// The value of a path parameter, as it stands in the request.
+    pub(crate) fn param(&self, name: &str) -> Option<&'p str> {
+        self.route.path.parameter(name, &self.captures)
+    }
+
+    /// The path to send upstream, without the request's query.
+    pub(crate) fn upstream_path(&self) -> Cow<'p, str> {
+        match &self.route.rewrite {
+            Some(rewrite) => Cow::Owned(rewrite.apply(&self.captures)),
+            None => Cow::Borrowed(self.path),
+        }
+    }
+}
+
+impl Route {
+    fn serves_host(&self, host: &str) -> bool {
+        self.hosts.is_empty() || self.hosts.iter().any(|pattern| pattern.matches(host))
+    }
+
+    fn takes_offer(&self, offered: &[impl AsRef<str>]) -> bool {
+        let wanted = |offer: &str| self.subprotocols.iter().any(|wanted| wanted == offer);
+        self.subprotocols.is_empty() || offered.iter().any(|offer| wanted(offer.as_ref()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::config::Rewrite;
+
+    /// A route named after its path.
+    fn route(hosts: &[&str], path: &str) -> Route {
+        Route {
+            hosts: hosts.iter().map(|host| host.parse().unwrap()).collect(),
+            ..Route::for_tests(path, path)
+        }
+    }
+
+    fn table(routes: impl IntoIterator<Item = Route>) -> Table {
+        let routes: Vec<_> = routes.into_iter().map(Arc::new).collect();
+        Table::new(&routes)
+    }
+
+    fn some_routes() -> Table {
+        let chat = Route {
+            subprotocols: vec!["chat.v2".to_owned(), "chat.v3".to_owned()],
+            ..route(&["a.test", "*.b.test"], "/chat/*")
+        };
+        table([
+            chat,
+            route(&["a.test"], "/chat/{room}"),
+            route(&["a.test"], "/chat/*"),
+            route(&["c.test"], "/{any}/ws"),
+        ])
+    }
+
+    #[rstest]
+    #[case::offer("a.test", "/chat/1", &["chat.v3"], Ok("/chat/*"))]
+    #[case::one_of_the_offers("x.b.test", "/chat/1", &["chat.v1", "chat.v2"], Ok("/chat/*"))]
+    #[case::no_offer("a.test", "/chat/1", &[], Ok("/chat/{room}"))]
+    #[case::other_offer("a.test", "/chat/1", &["chat.v1"], Ok("/chat/{room}"))]
+    #[case::offer_in_another_case("a.test", "/chat/1", &["Chat.v2"], Ok("/chat/{room}"))]
+    #[case::later_route("a.test", "/chat/1/2", &[], Ok("/chat/*"))]
+    #[case::host_in_another_case("A.Test", "/chat/1", &[], Ok("/chat/{room}"))]
+    #[case::no_route_without_the_offer("x.b.test", "/chat/1", &[], Err(Rejection::NoRoute))]
+    #[case::no_such_path("a.test", "/other", &[], Err(Rejection::NoRoute))]
+    #[case::path_of_another_host("c.test", "/chat/1", &[], Err(Rejection::NoRoute))]
+    #[case::host_of_none("d.test", "/chat/1", &[], Err(Rejection::HostNotOurs))]
+    #[case::apex_of_a_wildcard("b.test", "/chat/1", &["chat.v2"], Err(Rejection::HostNotOurs))]
+    fn the_first_route_that_matches_is_found(
+        #[case] host: &str,
+        #[case] path: &str,
+        #[case] offered: &[&str],
+        #[case] expected: Result<&str, Rejection>,
+    ) {
+        let table = some_routes();
+        let found = table.find(host, path, offered);
+        let name = found.map(|found| found.route().name.to_string());
+        assert_eq!(name, expected.map(str::to_owned));
+    }
+
+    #[test]
+    fn the_order_of_the_file_decides_not_the_longest_match() {
+        let table = table([route(&[], "/*"), route(&[], "/ws")]);
+        let found = table.find("a.test", "/ws", &[""; 0]).unwrap();
+        assert_eq!(&*found.route().name, "/*");
+    }
+
+    #[test]
+    fn a_route_without_hosts_serves_every_host() {
+        let table = table([route(&["a.test"], "/ws"), route(&[], "/any")]);
+        assert!(table.find("b.test", "/any", &[""; 0]).is_ok());
+        let refused = table.find("b.test", "/ws", &[""; 0]).unwrap_err();
+        assert_eq!(refused, Rejection::NoRoute);
+    }
+
+    #[test]
+    fn a_table_without_routes_has_no_route() {
+        let refused = Table::default().find("a.test", "/", &[""; 0]).unwrap_err();
+        assert_eq!(refused, Rejection::NoRoute);
+    }
+
+    #[test]
+    fn the_upstream_path_is_rewritten_from_the_raw_path() {
+        let mut rewritten = route(&[], "/rooms/{room}/*");
+        rewritten.rewrite = Some(Rewrite::parse("/r/{room}/*", &rewritten.path).unwrap());
+        let table = table([rewritten, route(&[], "/plain/{id}")]);
+
+        let found = table.find("a.test", "/rooms/a%2Fb/c//d", &[""; 0]).unwrap();
+        assert_eq!(found.upstream_path(), "/r/a%2Fb/c//d");
+        assert_eq!(found.param("room"), Some("a%2Fb"));
+        assert_eq!(found.param("id"), None);
+
+        let found = table.find("a.test", "/plain/7", &[""; 0]).unwrap();
+        assert!(matches!(found.upstream_path(), Cow::Borrowed("/plain/7")));
+    }
+}
