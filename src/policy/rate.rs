@@ -1,0 +1,288 @@
+//! How much one client address may do on a route: handshakes, sessions at once, and the message
+//! and byte rates that its sessions share.
+//!
+//! The table is asked once a handshake and once a session's end. A session holds its own handle on
+//! the two buckets that count per message, and touches neither the table nor a lock for them.
+
+mod counters;
+mod shard;
+
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::hash::BuildHasher;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use self::counters::{Counters, Rules};
+use self::shard::{Key, Shard};
+use crate::config::{ClientIp, PerIp, Route};
+use crate::limit::Limit;
+use crate::rejection::Rejection;
+
+/// What every address has done on every route, up to `client_ip.tracked` addresses.
+///
+/// It outlives a reload: state is kept by the route's name, and a rate that changed begins anew.
+#[derive(Clone, Debug)]
+pub(crate) struct Table {
+    inner: Arc<Inner>,
+}
+
+/// Locks are held for a few entries at a time, so that so many are enough for any machine.
+const SHARDS: usize = 64;
+
+/// How many old entries each new one looks at. More than one, so that a table that nobody sweeps
+/// shrinks towards what is in use.
+const SWEPT_PER_INSERT: usize = 4;
+
+/// How many entries a newcomer may look at for a free place in a full table.
+const SWEPT_WHEN_FULL: usize = 64;
+
+impl Table {
+    pub(crate) fn new(settings: &ClientIp) -> Self {
+        let hasher = RandomState::new();
+        let shards = (0..SHARDS).map(|_| Mutex::new(Shard::new(hasher.clone())));
+        let inner = Inner {
+            ipv6_prefix: AtomicU8::new(settings.ipv6_prefix),
+            tracked: AtomicUsize::new(settings.tracked),
+            rules: RwLock::default(),
+            shards: shards.collect(),
+            hasher,
+            entries: AtomicUsize::new(0),
+            overflowed: AtomicU64::new(0),
+            next_swept: AtomicUsize::new(0),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Takes over changed settings. After another `ipv6_prefix`, IPv6 clients begin anew.
+    pub(crate) fn configure(&self, settings: &ClientIp) {
+        let inner = &*self.inner;
+        inner
+            .ipv6_prefix
+            .store(settings.ipv6_prefix, Ordering::Relaxed);
+        inner.tracked.store(settings.tracked, Ordering::Relaxed);
+    }
+
+    /// Counts a handshake from this address, and takes a place for its session.
+    ///
+    /// A route without limits per address touches no table.
+    pub(crate) fn admit(&self, route: &Route, ip: IpAddr) -> Result<Admission, Rejection> {
+        let per_ip = &route.limits.per_ip;
+        if *per_ip == PerIp::default() {
+            return Ok(Admission::default());
+        }
+        let rules = self.inner.rules_of(&route.name, per_ip);
+        let key = Key {
+            route: rules.id,
+            address: self.inner.address_of(ip),
+        };
+        if let Some(admission) = self.admit_tracked(key, &rules, per_ip) {
+            return admission;
+        }
+        self.inner.make_room();
+        if let Some(admission) = self.admit_tracked(key, &rules, per_ip) {
+            return admission;
+        }
+        self.inner.overflowed.fetch_add(1, Ordering::Relaxed);
+        let mut counters = lock(&rules.overflow);
+        counters.enter(&rules, per_ip)?;
+        let place = Place::Overflow(Arc::clone(&rules.overflow));
+        Ok(Admission::new(place, &counters))
+    }
+
+    /// As [`Table::admit`], and `None` where the address has no entry and can get none.
+    fn admit_tracked(
+        &self,
+        key: Key,
+        rules: &Rules,
+        per_ip: &PerIp,
+    ) -> Option<Result<Admission, Rejection>> {
+        let mut shard = lock(self.inner.shard_of(&key));
+        if !shard.contains(&key) {
+            self.inner.release(shard.sweep(SWEPT_PER_INSERT));
+            if !self.inner.reserve() {
+                return None;
+            }
+            shard.insert(key, Counters::new(rules));
+        }
+        let counters = shard.find(&key)?;
+        let place = || Place::Entry(Arc::clone(&self.inner), key);
+        let entered = counters.enter(rules, per_ip);
+        Some(entered.map(|()| Admission::new(place(), counters)))
+    }
+
+    /// Forgets every address that has no session and nothing missing from its buckets, and gives
+    /// memory back. Worth calling every few seconds.
+    pub(crate) fn sweep(&self) {
+        for shard in &self.inner.shards {
+            let mut shard = lock(shard);
+            let all = shard.len();
+            self.inner.release(shard.sweep(all));
+            shard.shrink();
+        }
+    }
+
+    /// How many addresses have state; an address on two routes counts twice.
+    pub(crate) fn len(&self) -> usize {
+        self.inner.entries.load(Ordering::Relaxed)
+    }
+
+    /// How many handshakes were counted in a shared entry, because the table was full.
+    pub(crate) fn overflowed(&self) -> u64 {
+        self.inner.overflowed.load(Ordering::Relaxed)
+    }
+}
+
+/// A session's place. It is given back on drop.
+#[derive(Debug, Default)]
+pub(crate) struct Admission {
+    /// `None` on a route without limits per address.
+    place: Option<Place>,
+    messages: Option<Arc<Limit>>,
+    bytes: Option<Arc<Limit>>,
+}
+
+impl Admission {
+    fn new(place: Place, counters: &Counters) -> Self {
+        Self {
+            place: Some(place),
+            messages: counters.messages.clone(),
+            bytes: counters.bytes.clone(),
+        }
+    }
+
+    /// The message rate that the address's sessions on this route share.
+    pub(crate) fn messages(&self) -> Option<Arc<Limit>> {
+        self.messages.clone()
+    }
+
+    /// The byte rate that the address's sessions on this route share.
+    pub(crate) fn bytes(&self) -> Option<Arc<Limit>> {
+        self.bytes.clone()
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        match self.place.take() {
+            Some(Place::Entry(inner, key)) => {
+                if let Some(counters) = lock(inner.shard_of(&key)).find(&key) {
+                    counters.leave();
+                }
+            }
+            Some(Place::Overflow(counters)) => lock(&counters).leave(),
+            None => (),
+        }
+    }
+}
+
+/// Where a session is counted.
+enum Place {
+    Entry(Arc<Inner>, Key),
+    Overflow(Arc<Mutex<Counters>>),
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entry(_, key) => f.debug_tuple("Entry").field(key).finish(),
+            Self::Overflow(_) => f.write_str("Overflow"),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Inner {
+    ipv6_prefix: AtomicU8,
+    tracked: AtomicUsize,
+    /// By route name. A route that a reload removed keeps its few words, for the sessions that it
+    /// still has and for when it comes back.
+    rules: RwLock<HashMap<Arc<str>, Arc<Rules>>>,
+    shards: Box<[Mutex<Shard>]>,
+    /// Picks the shard of a key; seeded, so that nobody can aim at one.
+    hasher: RandomState,
+    /// In all shards; at most `tracked`.
+    entries: AtomicUsize,
+    overflowed: AtomicU64,
+    /// The shard that a newcomer to a full table looks into next.
+    next_swept: AtomicUsize,
+}
+
+impl Inner {
+    fn rules_of(&self, route: &Arc<str>, per_ip: &PerIp) -> Arc<Rules> {
+        let known = self.rules.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rules) = known.get(route).filter(|rules| rules.are_of(per_ip)) {
+            return Arc::clone(rules);
+        }
+        drop(known);
+        let mut known = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+        let rules = match known.get(route) {
+            Some(rules) if rules.are_of(per_ip) => return Arc::clone(rules),
+            Some(rules) => rules.changed(per_ip),
+            None => Rules::new(known.len(), per_ip),
+        };
+        let rules = Arc::new(rules);
+        known.insert(Arc::clone(route), Arc::clone(&rules));
+        rules
+    }
+
+    /// What counts as one address.
+    fn address_of(&self, ip: IpAddr) -> IpAddr {
+        match ip.to_canonical() {
+            IpAddr::V4(address) => IpAddr::V4(address),
+            IpAddr::V6(address) => {
+                let host_bits =
+                    128_u32.saturating_sub(self.ipv6_prefix.load(Ordering::Relaxed).into());
+                let mask = u128::MAX.checked_shl(host_bits).unwrap_or(0);
+                IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & mask))
+            }
+        }
+    }
+
+    fn shard_of(&self, key: &Key) -> &Mutex<Shard> {
+        // The maps use the hash's lowest and highest bits themselves.
+        let hash = self.hasher.hash_one(key) >> 32;
+        &self.shards[hash as usize % SHARDS]
+    }
+
+    /// Counts one more entry, if there may be one.
+    fn reserve(&self) -> bool {
+        let tracked = self.tracked.load(Ordering::Relaxed);
+        let more = |entries: usize| (entries < tracked).then_some(entries + 1);
+        let (order, entries) = (Ordering::Relaxed, &self.entries);
+        entries.fetch_update(order, order, more).is_ok()
+    }
+
+    fn release(&self, entries: usize) {
+        self.entries.fetch_sub(entries, Ordering::Relaxed);
+    }
+
+    /// Looks for an entry that nobody needs, at a bounded cost: each newcomer begins at another
+    /// shard and goes on where the one before it left off there.
+    fn make_room(&self) {
+        let first = self.next_swept.fetch_add(1, Ordering::Relaxed);
+        let mut budget = SWEPT_WHEN_FULL;
+        for offset in 0..SHARDS {
+            let mut shard = lock(&self.shards[first.wrapping_add(offset) % SHARDS]);
+            let looked_at = shard.len().min(budget);
+            let removed = shard.sweep(looked_at);
+            self.release(removed);
+            budget -= looked_at;
+            if removed > 0 || budget == 0 {
+                return;
+            }
+        }
+    }
+}
+
+/// A panic elsewhere leaves no counter half-written, so that a poisoned lock is as good as any.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! A part of the table, under one lock.
+
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::net::IpAddr;
+
+use super::counters::Counters;
+
+/// An address on a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) route: usize,
+    pub(super) address: IpAddr,
+}
+
+/// Entries in a row, so that a sweep can stop after any of them and go on there the next time.
+#[derive(Debug)]
+pub(super) struct Shard {
+    places: HashMap<Key, usize>,
+    entries: Vec<(Key, Counters)>,
+    /// The entry that the next sweep looks at.
+    next: usize,
+}
+
+impl Shard {
+    pub(super) fn new(hasher: RandomState) -> Self {
+        Self {
+            places: HashMap::with_hasher(hasher),
+            entries: Vec::new(),
+            next: 0,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.entries.capacity() + self.places.capacity()
+    }
+
+    pub(super) fn contains(&self, key: &Key) -> bool {
+        self.places.contains_key(key)
+    }
+
+    pub(super) fn find(&mut self, key: &Key) -> Option<&mut Counters> {
+        let place = *self.places.get(key)?;
+        self.entries.get_mut(place).map(|(_, counters)| counters)
+    }
+
+    /// Adds an entry for a key that has none.
+    pub(super) fn insert(&mut self, key: Key, counters: Counters) {
+        self.places.insert(key, self.entries.len());
+        self.entries.push((key, counters));
+    }
+
+    /// Looks at the next `count` entries and removes those that are idle; returns their number.
+    pub(super) fn sweep(&mut self, count: usize) -> usize {
+        let mut removed = 0;
+        for _ in 0..count.min(self.entries.len()) {
+            if self.next >= self.entries.len() {
+                self.next = 0;
+            }
+            let idle = self.entries[self.next].1.are_idle();
+            match idle {
+                true => self.remove(self.next),
+                false => self.next += 1,
+            }
+            removed += usize::from(idle);
+        }
+        removed
+    }
+
+    /// Gives back memory that the entries have no use for.
+    pub(super) fn shrink(&mut self) {
+        let wanted = self.entries.len() * 2;
+        if self.entries.capacity() > wanted * 2 {
+            self.entries.shrink_to(wanted);
+            self.places.shrink_to(wanted);
+        }
+    }
+
+    fn remove(&mut self, place: usize) {
+        let (key, _) = self.entries.swap_remove(place);
+        self.places.remove(&key);
+        if let Some((moved, _)) = self.entries.get(place) {
+            self.places.insert(*moved, place);
+        }
+    }
+}
