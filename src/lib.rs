@@ -1,8 +1,44 @@
-//! wsgate: a WebSocket-aware reverse proxy.
+//! wsgate: a WebSocket-aware reverse proxy, and the same thing as a plugin for any hyper 1.x server.
+//!
+//! It stands in front of existing backends, terminates client WebSockets, decides who may come in
+//! (Origin, address, rate), forwards frames to the server that a TOML route names, and keeps both
+//! sides alive and honest: pings, size and rate limits, real close codes, graceful drain.
 //!
 //! ```text
 //! listen ─► HTTP ─► handshake ─► policy ─► route ─► upstream dial ─► 101 ─► session ─► close
 //! ```
+//!
+//! # As a plugin
+//!
+//! [`Config`] holds the settings, [`Gate`] serves them. [`Gate::layer`] goes around a tower
+//! service; [`Gate::service`] stands alone. The host tells where a request came from
+//! ([`ClientAddr`]) and serves its connections with upgrades.
+//!
+//! ```
+//! use wsgate::{Config, Gate};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = Config::from_toml(
+//!     "wsgate.toml",
+//!     r#"
+//!     [upstream.chat]
+//!     servers = ["ws://127.0.0.1:9001"]
+//!
+//!     [[route]]
+//!     name = "chat"
+//!     path = "/ws/*"
+//!     upstream = "chat"
+//!     "#,
+//! )?;
+//! let gate = Gate::builder(config).build()?;
+//! let layer = gate.layer(); // for `tower::ServiceBuilder` or `axum::Router::layer`
+//! let handle = gate.handle(); // to list, close and drain sessions
+//! # let _ = (layer, handle);
+//! # Ok(()) }
+//! ```
+//!
+//! Take the crate with `default-features = false` for this; the `server` feature is the
+//! standalone program.
 
 pub mod close;
 pub mod config;
@@ -22,5 +58,10 @@ mod upstream;
 
 pub use close::{CloseCode, CloseReason};
 pub use config::Config;
+pub use proxy::{
+    BuildError, Builder, Drained, Gate, GateLayer, GateService, Handle, Refuse, ResponseBody,
+    ResponseFuture, SessionInfo,
+};
 pub use rejection::Rejection;
+pub use session::{Body, Message, MessageFilter, Verdict};
 pub use types::{ClientAddr, SessionId, Side};

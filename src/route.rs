@@ -19,6 +19,13 @@ impl Table {
         }
     }
 
+    /// Whether any route serves this host and path, whatever the offer.
+    pub(crate) fn serves(&self, host: &str, path: &str) -> bool {
+        self.routes
+            .iter()
+            .any(|route| route.serves_host(host) && route.path.matches(path))
+    }
+
     /// Finds the first route, in file order, for this host (without its port) and path (without
     /// its query, and as it stands in the request).
     ///

@@ -1,1 +1,21 @@
-//! The plugin's face: [`Gate`], its builder, layer, service and handle.
+//! The plugin's face: [`Gate`], its [`Builder`], layer, service and [`Handle`].
+//!
+//! `flow.rs` is the whole path of a handshake, top-down: the only place that knows all stages.
+
+mod drain;
+mod flow;
+mod gate;
+mod handle;
+mod layer;
+mod rejected;
+
+#[cfg(feature = "server")]
+mod plain;
+
+pub use drain::Drained;
+pub use gate::{BuildError, Builder, Gate};
+pub use handle::{Handle, SessionInfo};
+pub use layer::{GateLayer, GateService, Refuse, ResponseBody, ResponseFuture};
+
+#[cfg(feature = "server")]
+pub(crate) use plain::PlainRoute;

@@ -29,32 +29,8 @@ struct Setup {
 }
 
 fn setup() -> Setup {
-    let route = Route {
-        name: "test".into(),
-        hosts: Vec::new(),
-        path: "/*".parse().unwrap(),
-        subprotocols: Vec::new(),
-        upstream: Arc::new(config::Upstream {
-            name: "test".into(),
-            servers: Vec::new(),
-            balance: config::Balance::default(),
-            connect_timeout: SECOND,
-            handshake_timeout: SECOND,
-            retries: 0,
-            max_connections: None,
-        }),
-        rewrite: None,
-        http: config::PlainHttp::default(),
-        compression: Compression::Off,
-        validate_utf8: false,
-        upstream_lost: CloseCode::INTERNAL_ERROR,
-        origin: config::OriginRules::default(),
-        address: config::AddressRules::default(),
-        limits: config::Limits::default(),
-        keepalive: config::Keepalive::default(),
-        timeouts: config::Timeouts::default(),
-        headers: config::Headers::default(),
-    };
+    let mut route = Route::for_tests("test", "/*");
+    route.compression = Compression::Off;
     Setup {
         route,
         meter: None,

@@ -1,0 +1,68 @@
+//! The gate as a layer of an axum application.
+//!
+//! ```sh
+//! cargo run --example echo_upstream &
+//! cargo run --example embed_axum
+//! ```
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use wsgate::{ClientAddr, Config, Gate};
+
+const SETTINGS: &str = r#"
+    [upstream.echo]
+    servers = ["ws://127.0.0.1:9001"]
+
+    [[route]]
+    name = "echo"
+    path = "/ws/*"
+    upstream = "echo"
+"#;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let gate = Gate::builder(Config::from_toml("embed_axum", SETTINGS)?).build()?;
+    let app = Router::new()
+        .route("/", get(|| async { "hello from the host\n" }))
+        .fallback(|| async { "nothing here\n" })
+        .layer(gate.layer())
+        .layer(from_fn(tell_client_addr));
+
+    let listener = TcpListener::bind("127.0.0.1:8080").await?;
+    println!(
+        "http://{0}/ is ours, ws://{0}/ws/ is the backend's",
+        listener.local_addr()?
+    );
+    let handle = gate.handle();
+    axum::serve(
+        listener,
+        app.into_make_service_with_connect_info::<SocketAddr>(),
+    )
+    .with_graceful_shutdown(async move {
+        if let Err(error) = tokio::signal::ctrl_c().await {
+            eprintln!("no signals here: {error}");
+        }
+        // Before the server stops: it does not wait for upgraded connections.
+        handle.drain(Duration::from_secs(10)).await;
+    })
+    .await?;
+    Ok(())
+}
+
+/// The gate wants to know where a request came from; axum knows it under a name of its own.
+async fn tell_client_addr(
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    request.extensions_mut().insert(ClientAddr::from(peer));
+    next.run(request).await
+}

@@ -1,0 +1,314 @@
+//! The whole path of a handshake, top-down: request → route → policy → upstream → 101 → session.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Response, request};
+use http_body_util::Full;
+use hyper::upgrade::OnUpgrade;
+use tokio::time::timeout;
+
+use super::gate::Gate;
+use crate::close::CloseReason;
+use crate::config::Route;
+use crate::handshake::{self, Agreed, Hop, Target, Upgrade};
+use crate::limit::Limit;
+use crate::policy;
+use crate::policy::address::ClientIdentity;
+use crate::policy::rate::Admission;
+use crate::rejection::Rejection;
+use crate::route::Match;
+use crate::session::{End, Meter, NoPlace, Place, Session, Subject, Terms};
+use crate::transport::Transport;
+use crate::types::ClientAddr;
+use crate::upstream::{self, Answer, Connected, Lease};
+
+/// How long a client may take from our 101 to being upgraded: hyper only has to write it out.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What refused a handshake, and what was known of it by then.
+pub(super) struct Refusal {
+    pub(super) rejection: Rejection,
+    pub(super) route: Option<Arc<str>>,
+    pub(super) client: Option<ClientIdentity>,
+    /// The upstream's own answer, where that is what the client gets.
+    answer: Option<Response<Full<Bytes>>>,
+}
+
+/// What a request asks for, read once.
+pub(super) struct Asked {
+    target: Result<Target, Rejection>,
+    upgrade: Result<Upgrade, Rejection>,
+}
+
+impl Asked {
+    pub(super) fn read(parts: &request::Parts) -> Self {
+        Self {
+            target: Target::of(parts),
+            upgrade: Upgrade::of(parts),
+        }
+    }
+
+    /// Whether the gate has a route for it, or there is no telling.
+    pub(super) fn is_served_by(&self, gate: &Gate) -> bool {
+        let routes = &gate.inner().routes;
+        match (&self.target, &self.upgrade) {
+            (Err(_), _) => true,
+            (Ok(target), Ok(upgrade)) => routes
+                .find(target.host(), target.path(), upgrade.subprotocols())
+                .is_ok(),
+            (Ok(target), Err(_)) => routes.serves(target.host(), target.path()),
+        }
+    }
+}
+
+/// A server's verified 101, and all that the session behind it needs.
+struct Opened {
+    agreed: Agreed,
+    upstream: End<Transport>,
+    lease: Lease,
+    admission: Admission,
+    route: Arc<Route>,
+}
+
+/// Answers one WebSocket handshake; the session that a 101 opens runs on a task of its own.
+pub(super) async fn answer(
+    gate: Gate,
+    parts: request::Parts,
+    asked: Asked,
+    on_upgrade: OnUpgrade,
+) -> Response<Full<Bytes>> {
+    gate.keep_house();
+    match open(&gate, &parts, asked, on_upgrade).await {
+        Ok(response) => response,
+        Err(refusal) => {
+            gate.inner().rejections.log(&refusal);
+            refusal
+                .answer
+                .unwrap_or_else(|| refusal.rejection.into_response())
+        }
+    }
+}
+
+async fn open(
+    gate: &Gate,
+    parts: &request::Parts,
+    asked: Asked,
+    on_upgrade: OnUpgrade,
+) -> Result<Response<Full<Bytes>>, Refusal> {
+    let client = identify(gate, parts)?;
+    let known = |rejection| Refusal {
+        client: Some(client),
+        ..Refusal::from(rejection)
+    };
+    let target = asked.target.map_err(known)?;
+    let upgrade = asked.upgrade.map_err(known)?;
+    gate.inner()
+        .registry
+        .has_place()
+        .map_err(|none| known(none.into()))?;
+    let found = gate
+        .inner()
+        .routes
+        .find(target.host(), target.path(), upgrade.subprotocols());
+    let found = found.map_err(known)?;
+    let refused = |refusal: Refusal| Refusal {
+        client: Some(client),
+        route: Some(Arc::clone(&found.route().name)),
+        ..refusal
+    };
+    let admission = admit(gate, parts, &target, found.route(), &client)
+        .map_err(|rejection| refused(rejection.into()))?;
+    let opened = dial(gate, parts, &target, &upgrade, &found, &client, admission);
+    let opened = opened.await.map_err(refused)?;
+    let place = gate.inner().registry.enter(Subject {
+        route: Arc::clone(&opened.route.name),
+        client: client.ip,
+        upstream: Arc::clone(&opened.route.upstream.name),
+        server: Arc::clone(opened.lease.server()),
+    });
+    let place = place.map_err(|none| refused(Rejection::from(none).into()))?;
+    let response = handshake::switching_protocols(&upgrade, &opened.agreed);
+    let session = run(gate.clone(), opened, place, on_upgrade);
+    gate.inner().registry.tasks.spawn(session);
+    Ok(response)
+}
+
+/// Who the client is, behind trusted proxies.
+pub(super) fn identify(gate: &Gate, parts: &request::Parts) -> Result<ClientIdentity, Refusal> {
+    let peer = parts
+        .extensions
+        .get::<ClientAddr>()
+        .ok_or(Rejection::ClientAddrMissing)?;
+    Ok(policy::address::identify(
+        *peer,
+        &parts.headers,
+        &gate.inner().config.client_ip,
+    ))
+}
+
+/// The policies, in their fixed order: address → origin → rate.
+fn admit(
+    gate: &Gate,
+    parts: &request::Parts,
+    target: &Target,
+    route: &Route,
+    client: &ClientIdentity,
+) -> Result<Admission, Rejection> {
+    policy::address::check(&route.address, client.ip)?;
+    check_origin(parts, target, route)?;
+    gate.inner().rates.admit(route, client.ip)
+}
+
+/// Whether the page that sent the request is let in, if it was a page.
+pub(super) fn check_origin(
+    parts: &request::Parts,
+    target: &Target,
+    route: &Route,
+) -> Result<(), Rejection> {
+    let secure = scheme(parts) == "https";
+    policy::origin::check(
+        &parts.headers,
+        &route.origin,
+        target.host(),
+        target.port(),
+        secure,
+    )
+}
+
+/// Asks the upstream, and verifies what it answers.
+async fn dial(
+    gate: &Gate,
+    parts: &request::Parts,
+    target: &Target,
+    upgrade: &Upgrade,
+    found: &Match<'_>,
+    client: &ClientIdentity,
+    admission: Admission,
+) -> Result<Opened, Refusal> {
+    let route = found.route();
+    let Connected { lease, transport } = gate.pool(route).connect(client.ip).await?;
+    let path = path_and_query(lease.base_path(), &found.upstream_path(), target.query());
+    let captured = |name: &str| found.param(name);
+    let hop = hop(gate, parts, target, route, client, &captured);
+    let (request, sent) = handshake::upstream_request(parts, upgrade, &path, &hop)?;
+    match upstream::exchange(&lease, transport, request).await? {
+        Answer::Refused { parts, body } => {
+            let rejection = Rejection::UpstreamAnswered(parts.status);
+            let answer = handshake::refused(parts, body)?;
+            Err(Refusal {
+                answer: Some(answer),
+                ..rejection.into()
+            })
+        }
+        Answer::Switching {
+            parts,
+            transport,
+            early,
+        } => Ok(Opened {
+            agreed: handshake::verify(&parts, &sent)?,
+            upstream: End {
+                io: transport,
+                early,
+            },
+            lease,
+            admission,
+            route: Arc::clone(route),
+        }),
+    }
+}
+
+/// What the upstream is told of a request beyond its own head.
+pub(super) fn hop<'a>(
+    gate: &Gate,
+    parts: &request::Parts,
+    target: &'a Target,
+    route: &'a Route,
+    client: &ClientIdentity,
+    captured: &'a (dyn Fn(&str) -> Option<&'a str> + Sync),
+) -> Hop<'a> {
+    let header = gate.inner().config.client_ip.header;
+    Hop {
+        route,
+        target,
+        captured,
+        client_ip: client.ip,
+        peer: client.peer,
+        trusted: client.through_trusted_proxy.then_some(header),
+        scheme: scheme(parts),
+    }
+}
+
+/// The server's base path, the route's path and the request's own query.
+pub(super) fn path_and_query(base: &str, path: &str, query: Option<&str>) -> String {
+    match query {
+        Some(query) => format!("{base}{path}?{query}"),
+        None => format!("{base}{path}"),
+    }
+}
+
+/// What the client's connection speaks, as far as the host has said so in the request's target.
+fn scheme(parts: &request::Parts) -> &'static str {
+    match parts.uri.scheme_str() {
+        Some("https" | "wss") => "https",
+        Some(_) | None => "http",
+    }
+}
+
+/// The session, from our 101 to its end.
+async fn run(gate: Gate, opened: Opened, place: Place, on_upgrade: OnUpgrade) {
+    let Opened {
+        agreed,
+        upstream,
+        lease,
+        admission,
+        route,
+    } = opened;
+    let Ok(Ok(upgraded)) = timeout(UPGRADE_TIMEOUT, on_upgrade).await else {
+        return place.leave(CloseReason::ClientLost);
+    };
+    let (io, early) = Transport::from_upgraded(upgraded);
+    let terms = Terms {
+        meter: meter(&route, &admission),
+        deflate: agreed.deflate(),
+        filter: gate.make_filter(&route),
+        route,
+    };
+    // The session itself does not hold the gate: a host that lets go of it keeps its sessions.
+    drop(gate);
+    Session::new(End { io, early }, upstream, terms, place).await;
+    // Their places were taken until now.
+    drop((lease, admission));
+}
+
+/// The limits that bear on a session, each found once.
+fn meter(route: &Route, admission: &Admission) -> Option<Meter> {
+    let own = route.limits.per_connection;
+    let limit = |rate: Option<_>| rate.map(|rate| Arc::new(Limit::new(rate)));
+    Meter::new(
+        [admission.messages(), limit(own.messages)],
+        [admission.bytes(), limit(own.bytes)],
+        route.limits.on_exceed,
+    )
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self {
+            rejection,
+            route: None,
+            client: None,
+            answer: None,
+        }
+    }
+}
+
+impl From<NoPlace> for Rejection {
+    fn from(none: NoPlace) -> Self {
+        match none {
+            NoPlace::Full => Self::Full,
+            NoPlace::Draining => Self::Draining,
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The handle: what an operator does to a running gate.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::drain::{self, Drained};
+use super::gate::Gate;
+use crate::close::{CloseCode, CloseReason};
+use crate::session::Record;
+use crate::types::SessionId;
+
+/// Lists, closes and drains the sessions of a [`Gate`]. Cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    gate: Gate,
+}
+
+/// One live session, as it was when it was asked about.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SessionInfo {
+    /// Its id, for [`Handle::close`].
+    pub id: SessionId,
+    /// The route that it came by.
+    pub route: Arc<str>,
+    /// The client's address, behind trusted proxies.
+    pub client: IpAddr,
+    /// The upstream's name.
+    pub upstream: Arc<str>,
+    /// The server that serves it, as the settings name it.
+    pub server: Arc<str>,
+    /// How long it has been open.
+    pub age: Duration,
+    /// Messages from the client.
+    pub messages_from_client: u64,
+    /// Bytes passed on from the client, frame headers included.
+    pub bytes_from_client: u64,
+    /// Messages from the upstream.
+    pub messages_from_upstream: u64,
+    /// Bytes passed on from the upstream, frame headers included.
+    pub bytes_from_upstream: u64,
+}
+
+impl Handle {
+    pub(super) fn new(gate: Gate) -> Self {
+        Self { gate }
+    }
+
+    /// All live sessions, oldest first.
+    pub fn sessions(&self) -> Vec<SessionInfo> {
+        let records = self.gate.inner().registry.list();
+        let mut sessions: Vec<_> = records.iter().map(|record| info(record)).collect();
+        sessions.sort_unstable_by_key(|session| session.id);
+        sessions
+    }
+
+    /// Closes one session: the client gets this code and reason (cut at 123 bytes), the upstream
+    /// 1001. False if there is no such session.
+    pub fn close(&self, id: SessionId, code: CloseCode, reason: &str) -> bool {
+        let record = self.gate.inner().registry.find(id);
+        record
+            .inspect(|record| {
+                record.order(CloseReason::Kicked {
+                    code,
+                    reason: reason.into(),
+                })
+            })
+            .is_some()
+    }
+
+    /// Takes no new sessions (handshakes are answered 503) and closes the live ones by the
+    /// settings under `[drain]`: with `close_code`, spread over `spread`. What is still open at
+    /// the `deadline` is cut. Returns when no session is left.
+    pub async fn drain(&self, deadline: Duration) -> Drained {
+        drain::drain(
+            &self.gate.inner().registry,
+            self.gate.inner().config.drain,
+            deadline,
+        )
+        .await
+    }
+
+    /// Whether the gate takes new sessions; false from the beginning of a drain on.
+    pub fn is_ready(&self) -> bool {
+        !self.gate.inner().registry.is_draining()
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").finish_non_exhaustive()
+    }
+}
+
+fn info(record: &Record) -> SessionInfo {
+    let traffic = &record.traffic;
+    SessionInfo {
+        id: record.id,
+        route: Arc::clone(&record.subject.route),
+        client: record.subject.client,
+        upstream: Arc::clone(&record.subject.upstream),
+        server: Arc::clone(&record.subject.server),
+        age: record.age(),
+        messages_from_client: traffic.messages_from_client.load(Ordering::Relaxed),
+        bytes_from_client: traffic.bytes_from_client.load(Ordering::Relaxed),
+        messages_from_upstream: traffic.messages_from_upstream.load(Ordering::Relaxed),
+        bytes_from_upstream: traffic.bytes_from_upstream.load(Ordering::Relaxed),
+    }
+}

@@ -1,0 +1,290 @@
+//! The tower layer and the services, for tower and for hyper.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::flow::{self, Asked};
+use super::gate::Gate;
+use crate::handshake::{self, Target};
+use crate::rejection::Rejection;
+
+/// Puts a [`Gate`] before a service. See [`Gate::layer`].
+#[derive(Clone, Debug)]
+pub struct GateLayer {
+    gate: Gate,
+}
+
+impl GateLayer {
+    pub(super) fn new(gate: Gate) -> Self {
+        Self { gate }
+    }
+}
+
+impl<S> Layer<S> for GateLayer {
+    type Service = GateService<S>;
+
+    fn layer(&self, inner: S) -> GateService<S> {
+        GateService::new(self.gate.clone(), inner)
+    }
+}
+
+/// A [`Gate`] before a service: a tower service if that is one, and a hyper service if that is.
+#[derive(Clone, Debug)]
+pub struct GateService<S> {
+    gate: Gate,
+    inner: S,
+}
+
+impl<S> GateService<S> {
+    pub(super) fn new(gate: Gate, inner: S) -> Self {
+        Self { gate, inner }
+    }
+
+    /// The answer, if the request is for the gate; else the request, for the inner service.
+    ///
+    /// It is for the gate if it asks for a WebSocket where a route is, or in a way that leaves no
+    /// telling where; whether its handshake is right is judged on the way.
+    fn claim<B>(&self, request: Request<B>) -> Result<Answering, Request<B>> {
+        let (parts, body) = request.into_parts();
+        if !handshake::is_websocket(&parts) {
+            return Err(Request::from_parts(parts, body));
+        }
+        let asked = Asked::read(&parts);
+        if !asked.is_served_by(&self.gate) {
+            return Err(Request::from_parts(parts, body));
+        }
+        let mut request = Request::from_parts(parts, ());
+        let on_upgrade = hyper::upgrade::on(&mut request);
+        let (parts, ()) = request.into_parts();
+        Ok(Box::pin(flow::answer(
+            self.gate.clone(),
+            parts,
+            asked,
+            on_upgrade,
+        )))
+    }
+}
+
+type Answering = Pin<Box<dyn Future<Output = Response<Full<Bytes>>> + Send>>;
+
+impl<S, B, R> Service<Request<B>> for GateService<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        match self.claim(request) {
+            Ok(answer) => ResponseFuture::gate(answer),
+            Err(request) => ResponseFuture::inner(self.inner.call(request)),
+        }
+    }
+}
+
+impl<S, B, R> hyper::service::Service<Request<B>> for GateService<S>
+where
+    S: hyper::service::Service<Request<B>, Response = Response<R>>,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn call(&self, request: Request<B>) -> Self::Future {
+        match self.claim(request) {
+            Ok(answer) => ResponseFuture::gate(answer),
+            Err(request) => ResponseFuture::inner(self.inner.call(request)),
+        }
+    }
+}
+
+pin_project! {
+    /// The answer of a [`GateService`]. A refused handshake is an answer as well, never an error.
+    pub struct ResponseFuture<F> {
+        #[pin]
+        answerer: Answerer<F>,
+    }
+}
+
+pin_project! {
+    #[project = AnswererProjection]
+    enum Answerer<F> {
+        Gate { answer: Answering },
+        Inner { #[pin] future: F },
+    }
+}
+
+impl<F> ResponseFuture<F> {
+    fn gate(answer: Answering) -> Self {
+        Self {
+            answerer: Answerer::Gate { answer },
+        }
+    }
+
+    fn inner(future: F) -> Self {
+        Self {
+            answerer: Answerer::Inner { future },
+        }
+    }
+}
+
+impl<F, R, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+{
+    type Output = Result<Response<ResponseBody<R>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().answerer.project() {
+            AnswererProjection::Gate { answer } => answer
+                .as_mut()
+                .poll(cx)
+                .map(|response| Ok(response.map(ResponseBody::gate))),
+            AnswererProjection::Inner { future } => future
+                .poll(cx)
+                .map_ok(|response| response.map(ResponseBody::inner)),
+        }
+    }
+}
+
+impl<F> fmt::Debug for ResponseFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
+
+pin_project! {
+    /// The body of an answer: the gate's own, or the inner service's.
+    #[derive(Debug)]
+    pub struct ResponseBody<B> {
+        #[pin]
+        source: Source<B>,
+    }
+}
+
+pin_project! {
+    #[derive(Debug)]
+    #[project = SourceProjection]
+    enum Source<B> {
+        // Short, and whole.
+        Gate { #[pin] body: Full<Bytes> },
+        Inner { #[pin] body: B },
+    }
+}
+
+impl<B> ResponseBody<B> {
+    fn gate(body: Full<Bytes>) -> Self {
+        Self {
+            source: Source::Gate { body },
+        }
+    }
+
+    fn inner(body: B) -> Self {
+        Self {
+            source: Source::Inner { body },
+        }
+    }
+}
+
+impl<B> Body for ResponseBody<B>
+where
+    B: Body<Data = Bytes>,
+{
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match self.project().source.project() {
+            SourceProjection::Gate { body } => body.poll_frame(cx).map_err(|never| match never {}),
+            SourceProjection::Inner { body } => body.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Gate { body } => body.is_end_stream(),
+            Source::Inner { body } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Gate { body } => body.size_hint(),
+            Source::Inner { body } => body.size_hint(),
+        }
+    }
+}
+
+/// Refuses every request, with the status that says why: what is inside [`Gate::service`].
+#[derive(Clone, Debug)]
+pub struct Refuse {
+    gate: Gate,
+}
+
+impl Refuse {
+    pub(super) fn new(gate: Gate) -> Self {
+        Self { gate }
+    }
+
+    fn refuse<B>(&self, request: Request<B>) -> Response<Full<Bytes>> {
+        let (parts, _) = request.into_parts();
+        let rejection = match Target::of(&parts) {
+            Err(rejection) => rejection,
+            Ok(target) => match self
+                .gate
+                .inner()
+                .routes
+                .find(target.host(), target.path(), NONE)
+            {
+                Ok(_) => Rejection::NotUpgrade,
+                Err(rejection) => rejection,
+            },
+        };
+        self.gate.refuse_plain(&parts, rejection).into_response()
+    }
+}
+
+/// A plain request offers no subprotocols.
+const NONE: &[&str] = &[];
+
+impl<B> Service<Request<B>> for Refuse {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        std::future::ready(Ok(self.refuse(request)))
+    }
+}
+
+impl<B> hyper::service::Service<Request<B>> for Refuse {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Self::Response, Infallible>>;
+
+    fn call(&self, request: Request<B>) -> Self::Future {
+        std::future::ready(Ok(self.refuse(request)))
+    }
+}

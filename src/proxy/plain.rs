@@ -1,0 +1,88 @@
+//! Plain HTTP requests on routes that forward them, for the program's forwarder.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::{HeaderMap, Uri, header, request, response};
+
+use super::flow;
+use super::gate::Gate;
+use crate::config::{PlainHttp, Route};
+use crate::handshake::{self, Target};
+use crate::policy;
+use crate::rejection::Rejection;
+use crate::upstream::Pool;
+
+/// Where a plain request goes, and as what.
+#[derive(Debug)]
+pub(crate) struct PlainRoute {
+    pub(crate) route: Arc<Route>,
+    pub(crate) pool: Pool,
+    pub(crate) client: IpAddr,
+    headers: HeaderMap,
+    path: String,
+    query: Option<String>,
+}
+
+impl Gate {
+    /// Decides about a plain request: its route must forward such, and let its client in.
+    ///
+    /// The order is that of a handshake. The Origin is checked where there is one: a browser
+    /// sends none with a page's own GET requests, so that its absence tells nothing here.
+    pub(crate) fn plain(&self, parts: &request::Parts) -> Result<PlainRoute, Rejection> {
+        let decided = self.decide_plain(parts);
+        decided.map_err(|rejection| self.refuse_plain(parts, rejection))
+    }
+
+    fn decide_plain(&self, parts: &request::Parts) -> Result<PlainRoute, Rejection> {
+        let client = flow::identify(self, parts).map_err(|refusal| refusal.rejection)?;
+        let target = Target::of(parts)?;
+        let offered: &[&str] = &[];
+        let found = self
+            .inner()
+            .routes
+            .find(target.host(), target.path(), offered)?;
+        let route = found.route();
+        if route.http != PlainHttp::Forward {
+            return Err(Rejection::NotUpgrade);
+        }
+        if !self.handle().is_ready() {
+            return Err(Rejection::Draining);
+        }
+        policy::address::check(&route.address, client.ip)?;
+        if parts.headers.contains_key(header::ORIGIN) {
+            flow::check_origin(parts, &target, route)?;
+        }
+        let captured = |name: &str| found.param(name);
+        let hop = flow::hop(self, parts, &target, route, &client, &captured);
+        Ok(PlainRoute {
+            route: Arc::clone(route),
+            pool: self.pool(route).clone(),
+            client: client.ip,
+            headers: handshake::plain_request_headers(&parts.headers, &hop)?,
+            path: found.upstream_path().into_owned(),
+            query: target.query().map(str::to_owned),
+        })
+    }
+}
+
+impl PlainRoute {
+    /// The head that goes to a server with this base path.
+    pub(crate) fn request(
+        &self,
+        received: &request::Parts,
+        base_path: &str,
+    ) -> Result<request::Parts, Rejection> {
+        let path = flow::path_and_query(base_path, &self.path, self.query.as_deref());
+        let mut sent = http::Request::new(()).into_parts().0;
+        sent.method = received.method.clone();
+        sent.uri = path.parse::<Uri>().map_err(|_| Rejection::Path)?;
+        sent.headers = self.headers.clone();
+        Ok(sent)
+    }
+
+    /// What of the server's head goes on to the client.
+    pub(crate) fn response(&self, parts: &mut response::Parts) {
+        handshake::plain_response_headers(&mut parts.headers);
+    }
+}

@@ -1,0 +1,79 @@
+//! The log line of a rejection, and what becomes of it in a flood.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::request;
+
+use super::flow::{self, Refusal};
+use super::gate::Gate;
+use crate::config::Rate;
+use crate::limit::Limit;
+use crate::rejection::Rejection;
+
+/// Logs rejections: each of them, until there are too many, and then a sample with a count of
+/// what was left out.
+#[derive(Debug)]
+pub(super) struct Rejections {
+    sample: Limit,
+    left_out: AtomicU64,
+}
+
+/// What is logged in full.
+const SAMPLE: Rate = Rate {
+    count: 10,
+    per: Duration::from_secs(1),
+    burst: 100,
+};
+
+impl Rejections {
+    pub(super) fn log(&self, refusal: &Refusal) {
+        if self.sample.take(1).is_err() {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        self.report();
+        let client = refusal.client.as_ref();
+        tracing::warn!(
+            target: "wsgate::rejection",
+            reason = refusal.rejection.reason(),
+            status = refusal.rejection.status().as_u16(),
+            route = refusal.route.as_deref(),
+            client = client.map(|client| tracing::field::display(client.ip)),
+            peer = client.map(|client| tracing::field::display(client.peer)),
+            "handshake rejected"
+        );
+    }
+
+    /// Tells how many were left out since this was last told, if any.
+    pub(super) fn report(&self) {
+        let left_out = self.left_out.swap(0, Ordering::Relaxed);
+        if left_out > 0 {
+            tracing::warn!(
+                target: "wsgate::rejection",
+                reason = "log_suppressed",
+                left_out,
+                "more handshakes rejected than are logged"
+            );
+        }
+    }
+}
+
+impl Default for Rejections {
+    fn default() -> Self {
+        Self {
+            sample: Limit::new(SAMPLE),
+            left_out: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Gate {
+    /// Logs a refused plain request, and gives its rejection back.
+    pub(super) fn refuse_plain(&self, parts: &request::Parts, rejection: Rejection) -> Rejection {
+        let mut refusal = Refusal::from(rejection);
+        refusal.client = flow::identify(self, parts).ok();
+        self.inner().rejections.log(&refusal);
+        refusal.rejection
+    }
+}
