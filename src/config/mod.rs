@@ -7,28 +7,48 @@
 mod address;
 mod client_ip;
 mod drain;
+mod duration;
+mod error;
+mod file;
 mod headers;
 mod host;
+mod interpolate;
 mod keepalive;
 mod limits;
+mod load;
 mod log;
+mod network;
+mod number;
 mod origin;
 mod path;
 mod rate;
+mod reader;
+mod resolve;
 mod route;
+#[cfg(feature = "server")]
+mod schema;
 mod secret;
 mod server;
+mod server_url;
+mod size;
+mod summary;
+mod table;
+mod text;
 mod timeouts;
 mod upstream;
 mod value;
+mod words;
 
 use std::sync::Arc;
 
 pub use client_ip::{ClientIp, ForwardingHeader};
 pub use drain::Drain;
+pub use error::{ConfigError, ConfigErrors};
 pub use keepalive::{Keepalive, Ping};
 pub use limits::{Limits, OnExceed, PerConnection, PerIp};
 pub use rate::Rate;
+#[cfg(feature = "server")]
+pub use schema::schema;
 
 pub(crate) use address::{AddressRules, networks_contain, parse_network};
 pub(crate) use headers::{Forwarded, Headers, Template, Values};
@@ -58,6 +78,8 @@ pub struct Config {
     pub(crate) upstreams: Vec<Arc<Upstream>>,
     /// In file order, which is the order of matching; names are unique.
     pub(crate) routes: Vec<Arc<Route>>,
+    /// The patterns of `routes` as written, for the summary.
+    pub(crate) route_texts: Vec<summary::RouteText>,
     /// What is allowed but probably not meant, for `check` and the log.
     pub(crate) warnings: Vec<String>,
 }

@@ -1,0 +1,157 @@
+//! A table of the file: its keys, once, for the reader, the suggestions and the schema.
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::error::Problem;
+use super::reader::{FromToml, Reader, in_file_order};
+
+/// What [`table!`] makes.
+pub(super) trait Table: FromToml + Default {
+    /// Reads the value of a key; `false` if there is no such key.
+    fn set(&mut self, key: &str, value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> bool;
+
+    /// The keys, in the order of the documentation.
+    fn keys() -> Vec<&'static str>;
+
+    /// The keys that must be there and are not.
+    fn missing(&self) -> Vec<&'static str>;
+
+    /// The keys for the schema.
+    #[cfg(feature = "server")]
+    fn describe() -> Vec<KeyDescription>;
+
+    /// What the table is for.
+    #[cfg(feature = "server")]
+    const ABOUT: &'static str;
+}
+
+/// A key for the schema.
+#[cfg(feature = "server")]
+pub(super) struct KeyDescription {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    /// As TOML; `required` for a key without a default that must be there.
+    pub(super) default: Option<&'static str>,
+    pub(super) schema: serde_json::Value,
+}
+
+/// Declares a table: for each key its documentation, its type and, behind `=`, its default as
+/// TOML or `required`. A last entry `..name: Table` takes the keys of another table in.
+macro_rules! table {
+    (
+        $(#[doc = $about:literal])+
+        $name:ident {
+            $( $(#[doc = $doc:literal])+ $key:ident: $type:ty $(= $default:tt)?, )*
+            $( ..$others:ident: $other_type:ty )?
+        }
+    ) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Default)]
+        pub(in crate::config) struct $name {
+            $( $(#[doc = $doc])+ pub(in crate::config) $key: $crate::config::reader::Setting<$type>, )*
+            $( pub(in crate::config) $others: $other_type, )?
+        }
+
+        impl $crate::config::table::Table for $name {
+            fn set(
+                &mut self,
+                key: &str,
+                value: &toml::Spanned<toml::de::DeValue<'_>>,
+                reader: &mut $crate::config::reader::Reader<'_>,
+            ) -> bool {
+                match key {
+                    $( stringify!($key) => self.$key = reader.read(value), )*
+                    _ => return false $( || self.$others.set(key, value, reader) )?,
+                }
+                true
+            }
+
+            fn keys() -> Vec<&'static str> {
+                #[allow(unused_mut)]
+                let mut keys = vec![$( stringify!($key) ),*];
+                $( keys.extend(<$other_type>::keys()); )?
+                keys
+            }
+
+            fn missing(&self) -> Vec<&'static str> {
+                #[allow(unused_mut)]
+                let mut missing = Vec::new();
+                $(
+                    if [$( stringify!($default) )?].contains(&"required") && self.$key.is_absent() {
+                        missing.push(stringify!($key));
+                    }
+                )*
+                $( missing.extend(self.$others.missing()); )?
+                missing
+            }
+
+            #[cfg(feature = "server")]
+            fn describe() -> Vec<$crate::config::table::KeyDescription> {
+                #[allow(unused_mut)]
+                let mut keys = vec![$( $crate::config::table::KeyDescription {
+                    name: stringify!($key),
+                    about: concat!($( $doc, "\n" ),+),
+                    default: <[&'static str]>::first(&[$( stringify!($default) )?]).copied(),
+                    schema: <$type as $crate::config::reader::FromToml>::schema(),
+                } ),*];
+                $( keys.extend(<$other_type>::describe()); )?
+                keys
+            }
+
+            #[cfg(feature = "server")]
+            const ABOUT: &'static str = concat!($( $about, "\n" ),+);
+        }
+
+        impl $crate::config::reader::FromToml for $name {
+            fn from_toml(
+                value: &toml::Spanned<toml::de::DeValue<'_>>,
+                reader: &mut $crate::config::reader::Reader<'_>,
+            ) -> Option<Self> {
+                $crate::config::table::read_table(value, reader)
+            }
+
+            fn or_defaults(self, defaults: &Self) -> Self {
+                Self {
+                    $( $key: self.$key.or_defaults(&defaults.$key), )*
+                    $( $others: self.$others.or_defaults(&defaults.$others), )?
+                }
+            }
+
+            #[cfg(feature = "server")]
+            fn schema() -> serde_json::Value {
+                $crate::config::schema::table_schema::<Self>()
+            }
+        }
+    };
+}
+
+pub(super) use table;
+
+/// Reads a table key by key.
+pub(super) fn read_table<T: Table>(
+    value: &Spanned<DeValue<'_>>,
+    reader: &mut Reader<'_>,
+) -> Option<T> {
+    let DeValue::Table(entries) = value.get_ref() else {
+        reader.type_error(value, "a table");
+        return None;
+    };
+    let mut table = T::default();
+    for (key, value) in in_file_order(entries) {
+        if !table.set(key.get_ref(), value, reader) {
+            reader.error(key.span(), unknown_key(key.get_ref(), &T::keys()));
+        }
+    }
+    for key in table.missing() {
+        reader.error(value.span(), Problem::new(format!("`{key}` is missing")));
+    }
+    Some(table)
+}
+
+fn unknown_key(key: &str, keys: &[&'static str]) -> Problem {
+    Problem::new(format!("unknown key `{key}`"))
+        .label("no such key here")
+        .did_you_mean(key, keys.iter().copied())
+        .or_help(format!("the keys here are {}", keys.join(", ")))
+}
