@@ -81,7 +81,9 @@ mod tests {
     #[test]
     fn anything_else_is_refused() {
         let too_long = "99999999999999999999s";
-        for text in ["", "5", "s", "-5s", "1.5s", "5 s", "5S", "5d", "5sec", "1m30s", too_long] {
+        for text in [
+            "", "5", "s", "-5s", "1.5s", "5 s", "5S", "5d", "5sec", "1m30s", too_long,
+        ] {
             assert!(Duration::from_text(text).is_err(), "{text}");
         }
         assert!(Duration::from_text("8784h").is_ok());

@@ -49,7 +49,10 @@ impl ConfigErrors {
         // A mistake in `[defaults]` is found again in every route that it holds for.
         errors.dedup();
         for error in &mut errors {
-            error.position = error.span.as_ref().map(|span| position(&masked, span.start));
+            error.position = error
+                .span
+                .as_ref()
+                .map(|span| position(&masked, span.start));
         }
         Self {
             name: name.into(),

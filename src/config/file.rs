@@ -21,11 +21,11 @@ use super::text::LogFilter;
 use super::{Balance, ForwardingHeader, ListenAddress, LogFormat, Secret};
 use crate::close::CloseCode;
 
+pub(super) use route::Rules;
 pub(super) use route::{
     AddressTable, HeadersTable, KeepaliveTable, LimitsTable, OriginTable, PerConnectionTable,
     PerIpTable, PingTable, RouteTable, TimeoutsTable,
 };
-pub(super) use route::Rules;
 
 table! {
     /// Settings of wsgate.
@@ -176,7 +176,10 @@ impl FromToml for ServerEntry {
 
     #[cfg(feature = "server")]
     fn schema() -> serde_json::Value {
-        let (url, table) = (<ServerUrl as FromToml>::schema(), WeightedServerTable::schema());
+        let (url, table) = (
+            <ServerUrl as FromToml>::schema(),
+            WeightedServerTable::schema(),
+        );
         serde_json::json!({ "anyOf": [url, table] })
     }
 }
@@ -186,7 +189,9 @@ impl FromToml for HeadSize {
         /// Hyper panics below the lower bound.
         const BOUNDS: std::ops::RangeInclusive<usize> = 8 * 1024..=1024 * 1024;
         let Size(bytes) = Size::from_toml(value, reader)?;
-        let size = usize::try_from(bytes).ok().filter(|size| BOUNDS.contains(size));
+        let size = usize::try_from(bytes)
+            .ok()
+            .filter(|size| BOUNDS.contains(size));
         if size.is_none() {
             let problem = super::error::Problem::new("this must be a size from 8KiB to 1MiB");
             reader.error(value.span(), problem);

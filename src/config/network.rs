@@ -74,7 +74,14 @@ mod tests {
             let network = <IpNet as FromText>::from_text(text).unwrap();
             assert_eq!(network.to_string(), expected, "{text}");
         }
-        for text in ["", "10.0.0.0/33", "10.0.0", "::/129", "10.0.0.0/", "example.com"] {
+        for text in [
+            "",
+            "10.0.0.0/33",
+            "10.0.0",
+            "::/129",
+            "10.0.0.0/",
+            "example.com",
+        ] {
             assert!(<IpNet as FromText>::from_text(text).is_err(), "{text}");
         }
     }
@@ -84,7 +91,15 @@ mod tests {
         for text in ["127.0.0.1:8080", "[::]:0", "unix:/run/wsgate.sock"] {
             assert!(ListenAddress::from_text(text).is_ok(), "{text}");
         }
-        for text in ["", ":8080", "8080", "localhost:8080", "127.0.0.1", "127.0.0.1:65536", "unix:"] {
+        for text in [
+            "",
+            ":8080",
+            "8080",
+            "localhost:8080",
+            "127.0.0.1",
+            "127.0.0.1:65536",
+            "unix:",
+        ] {
             assert!(ListenAddress::from_text(text).is_err(), "{text}");
         }
     }

@@ -198,7 +198,18 @@ mod tests {
             assert_eq!(rate, Rate { count, per, burst }, "{text}");
             assert_eq!(written(rate, |count| count.to_string()), text);
         }
-        for text in ["", "/s", "50", "50/d", "-1/s", "+5/s", "0/s", "1.5/s", "50 /s", "4294967296/s"] {
+        for text in [
+            "",
+            "/s",
+            "50",
+            "50/d",
+            "-1/s",
+            "+5/s",
+            "0/s",
+            "1.5/s",
+            "50 /s",
+            "4294967296/s",
+        ] {
             assert!(PlainCountRate::from_text(text).is_err(), "{text}");
         }
     }
@@ -209,7 +220,10 @@ mod tests {
         assert_eq!((rate.count, rate.burst), (1 << 20, 1 << 20));
         assert_eq!(rate.per, Duration::from_secs(60));
         let rate = Rate { burst: 512, ..rate };
-        assert_eq!(written(rate, crate::config::size::written), "1MiB/m (burst 512B)");
+        assert_eq!(
+            written(rate, crate::config::size::written),
+            "1MiB/m (burst 512B)"
+        );
         for text in ["", "50/s", "1MiB", "0B/s", "/s", "1MiB/d", "1Mib/s"] {
             assert!(PlainByteRate::from_text(text).is_err(), "{text}");
         }

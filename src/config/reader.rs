@@ -294,9 +294,8 @@ impl<T: FromToml> FromToml for Named<T> {
     }
 
     fn or_defaults(self, defaults: &Self) -> Self {
-        let is_own = |name: &str| {
-            (self.0.iter()).any(|(own, _)| own.get_ref().eq_ignore_ascii_case(name))
-        };
+        let is_own =
+            |name: &str| (self.0.iter()).any(|(own, _)| own.get_ref().eq_ignore_ascii_case(name));
         let inherited = (defaults.0.iter()).filter(|(name, _)| !is_own(name.get_ref()));
         let mut merged: Vec<_> = inherited.cloned().collect();
         merged.extend(self.0);

@@ -57,10 +57,16 @@ fn json_value(value: &DeValue<'_>) -> Value {
     match value {
         DeValue::String(text) => json!(text),
         DeValue::Boolean(boolean) => json!(boolean),
-        DeValue::Integer(integer) => integer.as_str().parse::<u64>().map_or(Value::Null, Value::from),
-        DeValue::Array(array) => {
-            Value::Array(array.iter().map(|entry| json_value(entry.get_ref())).collect())
-        }
+        DeValue::Integer(integer) => integer
+            .as_str()
+            .parse::<u64>()
+            .map_or(Value::Null, Value::from),
+        DeValue::Array(array) => Value::Array(
+            array
+                .iter()
+                .map(|entry| json_value(entry.get_ref()))
+                .collect(),
+        ),
         DeValue::Table(table) => {
             let entry = |(key, value): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| {
                 let key: &std::borrow::Cow<'_, str> = key.get_ref();

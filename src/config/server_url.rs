@@ -32,9 +32,8 @@ impl FromText for ServerUrl {
                 .help("use ws:// to a server on a network that you trust"));
             }
             _ => {
-                return Err(Problem::new("this is not the URL of a server").help(
-                    "a server is ws://host:port, ws://host:port/base or unix:/path",
-                ));
+                return Err(Problem::new("this is not the URL of a server")
+                    .help("a server is ws://host:port, ws://host:port/base or unix:/path"));
             }
         };
         Ok(Self {
@@ -122,14 +121,16 @@ fn base_path(path: &str) -> Result<&str, Problem> {
     let path = path.strip_suffix('/').unwrap_or(path);
     let is_segment = |segment: &str| {
         !matches!(segment, "" | "." | "..")
-            && segment.bytes().all(|byte| {
-                byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte)
-            })
+            && segment
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte))
     };
     match path.is_empty() || path.split('/').skip(1).all(is_segment) {
         true => Ok(path),
-        false => Err(Problem::new("the path behind the server is not a plain one")
-            .help("write it without `.`, `..`, empty or percent-encoded segments")),
+        false => Err(
+            Problem::new("the path behind the server is not a plain one")
+                .help("write it without `.`, `..`, empty or percent-encoded segments"),
+        ),
     }
 }
 

@@ -23,9 +23,8 @@ impl FromText for Size {
 
     fn from_text(text: &str) -> Result<Self, Problem> {
         let wrong = || {
-            Problem::new(format!("`{text}` is not a size")).help(
-                "a size is a whole number and one of B, KiB, MiB, GiB, KB, MB, GB: \"64KiB\"",
-            )
+            Problem::new(format!("`{text}` is not a size"))
+                .help("a size is a whole number and one of B, KiB, MiB, GiB, KB, MB, GB: \"64KiB\"")
         };
         let (number, unit) = split_unit(text).ok_or_else(wrong)?;
         let (_, bytes) = (UNITS.iter())
@@ -35,7 +34,9 @@ impl FromText for Size {
             Some(0) => Err(Problem::new("this size cannot be zero")),
             // A frame's length has 63 bits (RFC 6455 §5.2).
             Some(bytes) if i64::try_from(bytes).is_ok() => Ok(Self(bytes)),
-            _ => Err(Problem::new(format!("`{text}` is more than can be counted"))),
+            _ => Err(Problem::new(format!(
+                "`{text}` is more than can be counted"
+            ))),
         }
     }
 
@@ -77,7 +78,9 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for text in ["", "5", "0B", "B", "5 B", "5b", "5kB", "5K", "1.5MiB", "-1B", "9GiBs"] {
+        for text in [
+            "", "5", "0B", "B", "5 B", "5b", "5kB", "5K", "1.5MiB", "-1B", "9GiBs",
+        ] {
             assert!(Size::from_text(text).is_err(), "{text}");
         }
         assert!(Size::from_text("9223372036854775807B").is_ok());

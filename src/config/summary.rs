@@ -20,7 +20,12 @@ impl RouteText {
         let hosts = table.host.get().map_or(&[][..], |hosts| &hosts.0);
         let origin = table.rules.origin.table();
         let origins = match origin.allow.get() {
-            Some(origins) => join(origins.iter().filter_map(Setting::get).map(|each| &each.text)),
+            Some(origins) => join(
+                origins
+                    .iter()
+                    .filter_map(Setting::get)
+                    .map(|each| &each.text),
+            ),
             None => "same-origin".to_owned(),
         };
         Self {
@@ -41,9 +46,19 @@ impl Config {
         if let Some(admin) = &self.admin {
             let _ = writeln!(summary, "admin   {}", listen_text(&admin.address));
         }
-        let header = ["ROUTE", "HOST", "PATH", "SUBPROTOCOLS", "UPSTREAM", "ORIGIN", "LIMITS"];
+        let header = [
+            "ROUTE",
+            "HOST",
+            "PATH",
+            "SUBPROTOCOLS",
+            "UPSTREAM",
+            "ORIGIN",
+            "LIMITS",
+        ];
         let mut rows = vec![header.map(str::to_owned)];
-        rows.extend((self.routes.iter().zip(&self.route_texts)).map(|(route, text)| row(route, text)));
+        rows.extend(
+            (self.routes.iter().zip(&self.route_texts)).map(|(route, text)| row(route, text)),
+        );
         summary.push('\n');
         summary.push_str(&aligned(&rows));
         if !self.warnings.is_empty() {

@@ -132,8 +132,10 @@ impl FromText for LogFilter {
         }
         match is_filter(text) {
             true => Ok(Self(text.to_owned())),
-            false => Err(Problem::new(format!("`{text}` is not a filter for the log"))
-                .help("write a level, or a filter such as \"info,wsgate=debug\"")),
+            false => Err(
+                Problem::new(format!("`{text}` is not a filter for the log"))
+                    .help("write a level, or a filter such as \"info,wsgate=debug\""),
+            ),
         }
     }
 }
@@ -168,7 +170,11 @@ mod tests {
             (&long, false, true, true),
         ] {
             assert_eq!(Name::from_text(text).is_ok(), name, "{text:?}");
-            assert_eq!(Subprotocol::from_text(text).is_ok(), subprotocol, "{text:?}");
+            assert_eq!(
+                Subprotocol::from_text(text).is_ok(),
+                subprotocol,
+                "{text:?}"
+            );
             assert_eq!(Secret::from_text(text).is_ok(), secret, "{text:?}");
         }
     }

@@ -2,9 +2,7 @@
 
 use super::error::Problem;
 use super::reader::FromText;
-use super::{
-    Balance, Compression, Forwarded, ForwardingHeader, LogFormat, OnExceed, PlainHttp,
-};
+use super::{Balance, Compression, Forwarded, ForwardingHeader, LogFormat, OnExceed, PlainHttp};
 
 /// A value that is one of a few words.
 pub(super) trait Word: Copy + PartialEq + 'static {
@@ -25,8 +23,7 @@ pub(super) enum Verdict {
 }
 
 impl Word for Verdict {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("allow", Self::Allow), ("deny", Self::Deny)];
+    const WORDS: &'static [(&'static str, Self)] = &[("allow", Self::Allow), ("deny", Self::Deny)];
 }
 
 impl Word for Balance {

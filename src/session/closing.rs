@@ -110,18 +110,17 @@ where
         self.ending.get_or_insert((reason, deadline));
     }
 
-    /// Ready once there is nothing left to do for either leg, or no time.
-    pub(super) fn poll_end(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
-        let Some((reason, deadline)) = &self.ending else {
+    /// Ready, with the reason, once there is nothing left to do for either leg, or no time.
+    pub(super) fn poll_end(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<CloseReason> {
+        let Some((reason, deadline)) = self.ending.clone() else {
             return Poll::Pending;
         };
-        if now >= *deadline {
-            let reason = reason.clone();
+        if now >= deadline {
             if reason != CloseReason::Cut {
                 // A peer that closed and got no answer from across gets one now.
-                self.begin_end(cx, reason, now);
+                self.begin_end(cx, reason.clone(), now);
             }
-            return Poll::Ready(());
+            return Poll::Ready(reason);
         }
         let client = poll_leg(
             cx,
@@ -138,7 +137,8 @@ where
             now,
         );
         ready!(client);
-        upstream
+        ready!(upstream);
+        Poll::Ready(reason)
     }
 }
 

@@ -4,6 +4,7 @@
 //! The files: [`leg`] is a socket and what it has not taken; [`direction`] is the framing of one
 //! way; [`pump`] joins them; [`closing`] is the way out. [`registry`] knows every session.
 
+mod alarm;
 mod assembly;
 mod closing;
 mod direction;
@@ -23,8 +24,9 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
+use self::alarm::Alarm;
 use self::assembly::Assembly;
 use self::direction::{Direction, Stop};
 use self::keepalive::{Pinger, Pulse};
@@ -57,14 +59,15 @@ pub(crate) struct Terms {
 pin_project! {
     /// The session's future; it ends when both legs are shut.
     pub(crate) struct Session<C, U> {
-        // One timer for everything that the session waits for. It is set when it has fired, or
-        // when something is due before it: never for a message.
+        // For everything that the session waits for. It is set when it has rung, or when something
+        // is due before it: never for a message.
         #[pin]
-        timer: Sleep,
-        armed: Option<Instant>,
+        alarm: Alarm,
         state: State<C, U>,
+        // Until the end.
         place: Option<Place>,
-        registered: Option<Waker>,
+        // Who is woken by an order or the alarm.
+        waker: Option<Waker>,
     }
 }
 
@@ -129,11 +132,10 @@ where
             route,
         };
         Self {
-            timer: tokio::time::sleep_until(now),
-            armed: Some(now),
+            alarm: Alarm::due(now),
             state,
             place: Some(place),
-            registered: None,
+            waker: None,
         }
     }
 }
@@ -147,54 +149,44 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
+        let Some(place) = this.place.as_ref() else {
+            return Poll::Ready(());
+        };
         let now = Instant::now();
-        if let Some(place) = this.place.as_ref() {
-            if !this
-                .registered
-                .as_ref()
-                .is_some_and(|waker| waker.will_wake(cx.waker()))
-            {
-                place.register(cx.waker());
-                *this.registered = Some(cx.waker().clone());
-            }
-            if let Some(reason) = place.take_order() {
-                this.state.obey(cx, reason, now);
+        let waker = this.waker.as_ref();
+        if !waker.is_some_and(|waker| waker.will_wake(cx.waker())) {
+            *this.waker = Some(cx.waker().clone());
+            place.register(cx.waker());
+            if this.alarm.is_set() {
+                this.alarm.as_mut().watch(cx);
             }
         }
-        let fired = this.armed.is_some() && this.timer.as_mut().poll(cx).is_ready();
-        if fired {
-            *this.armed = None;
+        if let Some(reason) = place.take_order() {
+            this.state.obey(cx, reason, now);
+        }
+        let rang = this.alarm.as_mut().rings(now);
+        if rang {
             this.state.tick(cx, now);
         }
         this.state.relay(cx, now);
-        let ended = this.state.poll_end(cx, now).is_ready();
+        let ended = this.state.poll_end(cx, now);
         this.state.client.flush(cx);
         this.state.upstream.flush(cx);
-        if let Some(place) = this.place.as_ref() {
-            this.state.publish(place.record());
-        }
-        if ended {
-            if let (Some(place), Some((reason, _))) = (this.place.take(), this.state.ending.take())
-            {
+        this.state.publish(place.record());
+        if let Poll::Ready(reason) = ended {
+            if let Some(place) = this.place.take() {
                 place.leave(reason);
             }
             return Poll::Ready(());
         }
-        // Between firings only what has come up since can be due before the timer.
-        let next = if fired {
+        // While the alarm is set, only what has come up since can be due before it.
+        let next = if rang {
             this.state.next_tick()
         } else {
             this.state.pressing()
         };
-        if let Some(next) = next
-            && this.armed.is_none_or(|armed| next < armed)
-        {
-            *this.armed = Some(next);
-            this.timer.as_mut().reset(next);
-            if this.timer.as_mut().poll(cx).is_ready() {
-                // The time has come meanwhile; the timer stays ready for the next poll.
-                cx.waker().wake_by_ref();
-            }
+        if let Some(next) = next {
+            this.alarm.set(cx, next);
         }
         Poll::Pending
     }

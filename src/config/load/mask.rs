@@ -69,14 +69,18 @@ fn token_value(line: &str) -> Option<usize> {
     let lower = line.to_ascii_lowercase();
     let value = |(key, _): (usize, &str)| {
         let behind = line[key + KEY.len()..].trim_start_matches(['"', '\'', ' ', '\t']);
-        behind.starts_with('=').then(|| line.len() - behind.len() + 1)
+        behind
+            .starts_with('=')
+            .then(|| line.len() - behind.len() + 1)
     };
     lower.match_indices(KEY).find_map(value)
 }
 
 /// A whole `${NAME}`, which says nothing.
 fn is_variable(text: &str) -> bool {
-    let name = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    let name = text
+        .strip_prefix("${")
+        .and_then(|rest| rest.strip_suffix('}'));
     name.is_some_and(|name| !name.contains(['$', '{', '}']))
 }
 
@@ -126,7 +130,8 @@ mod tests {
 
     #[test]
     fn what_is_no_secret_stays_readable() {
-        let text = "[admin]\naddress = \"127.0.0.1:1\"\ntoken = \"${TOKEN}\"\n[log]\nlevel = \"info\"";
+        let text =
+            "[admin]\naddress = \"127.0.0.1:1\"\ntoken = \"${TOKEN}\"\n[log]\nlevel = \"info\"";
         assert_eq!(masked(text), text);
         assert_eq!(by_line(text), text);
     }

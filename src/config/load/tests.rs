@@ -36,7 +36,9 @@ fn served(text: &str) -> Result<Config, ConfigErrors> {
 }
 
 fn shipped(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("config")
+        .join(name);
     std::fs::read_to_string(path).unwrap()
 }
 
@@ -122,8 +124,14 @@ deny = [\"198.51.100.0/24\", \"203.0.113.0/24\"]
         .map(|(name, value)| format!("{name} {value:?}"))
         .collect();
     assert_eq!(set.len(), 3, "{set:?}");
-    assert!(set[0].contains("x-a") && set[0].contains("defaults"), "{set:?}");
-    assert!(set[2].contains("x-c") && set[2].contains("route"), "{set:?}");
+    assert!(
+        set[0].contains("x-a") && set[0].contains("defaults"),
+        "{set:?}"
+    );
+    assert!(
+        set[2].contains("x-c") && set[2].contains("route"),
+        "{set:?}"
+    );
     assert_eq!(route.address.deny.len(), 1);
 }
 
@@ -168,7 +176,10 @@ bytes = { rate = \"1MiB/s\", burst = \"32MiB\" }
     );
     let route = &config.routes[0];
     assert_eq!(route.hosts.len(), 1);
-    assert_eq!((route.compression, route.validate_utf8), (Compression::Off, true));
+    assert_eq!(
+        (route.compression, route.validate_utf8),
+        (Compression::Off, true)
+    );
     let rate = |count, seconds, burst| Rate {
         count,
         per: Duration::from_secs(seconds),
@@ -191,13 +202,18 @@ fn a_file_without_listeners_listens_on_loopback() {
 fn a_url_alone_is_served_with_the_defaults() {
     let config = Config::to("ws://127.0.0.1:9001", None).unwrap();
     let written = read(
-        &SERVED.replace("/ws/{room}", "/*").replace("\"chat\"", "\"default\"")
+        &SERVED
+            .replace("/ws/{room}", "/*")
+            .replace("\"chat\"", "\"default\"")
             .replace(".chat", ".default"),
     );
     assert_eq!(format!("{config:?}"), format!("{:?}", written.unwrap()));
     let config = Config::to("unix:/run/chat.sock", Some("[::]:0")).unwrap();
     assert_eq!(config.listen.len(), 1);
-    assert_eq!(config.listen[0].address, ListenAddress::Tcp("[::]:0".parse().unwrap()));
+    assert_eq!(
+        config.listen[0].address,
+        ListenAddress::Tcp("[::]:0".parse().unwrap())
+    );
     for (url, listen) in [
         ("wss://127.0.0.1:9001", None),
         ("127.0.0.1:9001", None),
@@ -231,7 +247,10 @@ fn what_a_variable_holds_is_in_no_error() {
         let mut shown = format!("{errors} {errors:?}");
         #[cfg(feature = "server")]
         shown.push_str(&errors.render(false));
-        assert!(!shown.contains("canary") && shown.contains("environment"), "{shown}");
+        assert!(
+            !shown.contains("canary") && shown.contains("environment"),
+            "{shown}"
+        );
     }
 }
 
@@ -261,12 +280,18 @@ fn the_admin_token_is_in_no_error() {
 fn what_is_probably_not_meant_is_a_warning() {
     for (text, expected) in [
         ("", None),
-        ("[upstream.spare]\nservers = [\"ws://a\"]", Some("line 8: no route uses the upstream `spare`")),
+        (
+            "[upstream.spare]\nservers = [\"ws://a\"]",
+            Some("line 8: no route uses the upstream `spare`"),
+        ),
         (
             "[[route]]\nname = \"b\"\nhost = \"a.com\"\npath = \"/ws/a\"\nupstream = \"chat\"",
             Some("line 8: this route never matches: the one in line 4 takes all of its requests"),
         ),
-        ("[[route]]\nname = \"b\"\npath = \"/b\"\nupstream = \"chat\"", None),
+        (
+            "[[route]]\nname = \"b\"\npath = \"/b\"\nupstream = \"chat\"",
+            None,
+        ),
         (
             "[route.limits.per_ip]\nbytes = \"1MiB/s\"",
             Some(
@@ -302,7 +327,11 @@ fn a_file_that_cannot_be_read_says_why() {
     let absent = directory.path().join("absent.toml");
     let errors = Config::from_file(&absent).unwrap_err();
     let source = std::error::Error::source(&errors).unwrap().to_string();
-    assert!(errors.to_string().contains("absent.toml: this file cannot be read"));
+    assert!(
+        errors
+            .to_string()
+            .contains("absent.toml: this file cannot be read")
+    );
     #[cfg(feature = "server")]
     assert!(errors.render(false).contains(&source));
     assert!(!source.is_empty());

@@ -39,7 +39,9 @@ fn hosts(table: &RouteTable) -> Vec<&str> {
 fn subprotocols(table: &RouteTable) -> Vec<&str> {
     let subprotocols = table.subprotocols.get().map_or(&[][..], Vec::as_slice);
     let subprotocols = subprotocols.iter().filter_map(Setting::get);
-    subprotocols.map(|subprotocol| subprotocol.0.as_str()).collect()
+    subprotocols
+        .map(|subprotocol| subprotocol.0.as_str())
+        .collect()
 }
 
 /// No host is every host.
@@ -51,7 +53,9 @@ fn hosts_cover(earlier: &[&str], later: &[&str]) -> bool {
 fn host_covers(earlier: &str, later: &str) -> bool {
     let (earlier, later) = (earlier.to_ascii_lowercase(), later.to_ascii_lowercase());
     let one_label_below = |suffix: &str| {
-        let label = later.strip_suffix(suffix).and_then(|label| label.strip_suffix('.'));
+        let label = later
+            .strip_suffix(suffix)
+            .and_then(|label| label.strip_suffix('.'));
         label.is_some_and(|label| !label.is_empty() && !label.contains(['.', '*']))
     };
     earlier == later || earlier.strip_prefix("*.").is_some_and(one_label_below)
@@ -130,7 +134,11 @@ mod tests {
             (vec!["*.a.com"], vec!["xa.com"], false),
             (vec!["x.a.com"], vec!["*.a.com"], false),
         ] {
-            assert_eq!(hosts_cover(&earlier, &later), expected, "{earlier:?} {later:?}");
+            assert_eq!(
+                hosts_cover(&earlier, &later),
+                expected,
+                "{earlier:?} {later:?}"
+            );
         }
     }
 
@@ -142,7 +150,11 @@ mod tests {
             (vec!["a", "b"], vec!["b"], true),
             (vec!["a"], vec!["a", "b"], false),
         ] {
-            assert_eq!(subprotocols_cover(&earlier, &later), expected, "{earlier:?} {later:?}");
+            assert_eq!(
+                subprotocols_cover(&earlier, &later),
+                expected,
+                "{earlier:?} {later:?}"
+            );
         }
     }
 }

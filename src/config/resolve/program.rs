@@ -8,8 +8,7 @@ use crate::config::reader::{List, Reader, Setting};
 use crate::config::{Admin, Listen, ListenAddress, Log, Server};
 
 /// The listener of a file that names none.
-const DEFAULT_LISTEN: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 pub(super) fn listeners(
     tables: &Setting<List<ListenTable>>,
@@ -69,7 +68,10 @@ pub(super) fn server(table: &ServerTable) -> Server {
         sessions: (table.sessions.get()).map_or(default.sessions, |number| number.as_usize()),
         handshake_timeout: (table.handshake_timeout.get())
             .map_or(default.handshake_timeout, |timeout| timeout.0),
-        head_size: table.head_size.get().map_or(default.head_size, |size| size.0),
+        head_size: table
+            .head_size
+            .get()
+            .map_or(default.head_size, |size| size.0),
     }
 }
 

@@ -38,7 +38,10 @@ impl Upstreams {
     /// Warns of pools that no route names.
     pub(super) fn warn_unused(&self, routes: &[Setting<RouteTable>], reader: &mut Reader<'_>) {
         for (name, _) in &self.0 {
-            let mut named = routes.iter().filter_map(Setting::get).map(|route| &route.upstream);
+            let mut named = routes
+                .iter()
+                .filter_map(Setting::get)
+                .map(|route| &route.upstream);
             if !named.any(|upstream| upstream.get() == Some(name.get_ref())) {
                 let message = format!("no route uses the upstream `{}`", name.get_ref());
                 reader.warn(&name.span(), &message);

@@ -35,7 +35,10 @@ fn set(
             }
         };
         if let Some(why) = owned_by_the_gate(&name) {
-            reader.error(key.span(), Problem::new(format!("`{name}` cannot be set: {why}")));
+            reader.error(
+                key.span(),
+                Problem::new(format!("`{name}` cannot be set: {why}")),
+            );
         }
         if set.iter().any(|(other, _)| *other == name) {
             reader.error(key.span(), Problem::new(format!("`{name}` is set twice")));
@@ -74,10 +77,14 @@ fn remove(table: &HeadersTable, reader: &mut Reader<'_>) -> Vec<HeaderName> {
 fn owned_by_the_gate(name: &HeaderName) -> Option<&'static str> {
     let name = name.as_str().replace('_', "-");
     match name.as_str() {
-        "connection" | "keep-alive" | "proxy-authenticate" | "proxy-authorization"
-        | "proxy-connection" | "te" | "trailer" | "upgrade" => {
-            Some("it belongs to a single connection")
-        }
+        "connection"
+        | "keep-alive"
+        | "proxy-authenticate"
+        | "proxy-authorization"
+        | "proxy-connection"
+        | "te"
+        | "trailer"
+        | "upgrade" => Some("it belongs to a single connection"),
         "content-length" | "transfer-encoding" => Some("a handshake has no body"),
         "forwarded" | "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" => {
             Some("`forwarded` says which of these are sent")
