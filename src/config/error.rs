@@ -219,10 +219,13 @@ pub(super) fn position(text: &str, offset: usize) -> (usize, usize) {
     (line, before[line_start..].chars().count() + 1)
 }
 
-/// The word that was probably meant: a letter or two away, more only in a long word.
-fn nearest<'a>(written: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The word that was probably meant: one slip away, more only in a long word.
+pub(super) fn nearest<'a>(
+    written: &str,
+    words: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     let written = written.to_ascii_lowercase();
-    let far = (written.chars().count() / 3).max(2);
+    let far = (written.chars().count() / 3).max(1);
     words
         .into_iter()
         .map(|word| (strsim::damerau_levenshtein(&written, word), word))
@@ -257,12 +260,14 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_word_is_a_letter_or_two_away() {
-        let words = ["address", "allow", "deny"];
+    fn the_nearest_word_is_a_slip_away() {
+        let words = ["address", "allow", "deny", "path"];
         for (written, expected) in [
             ("adress", Some("address")),
             ("Allow", Some("allow")),
             ("alow", Some("allow")),
+            ("addrses", Some("address")),
+            ("auth", None),
             ("protocol", None),
             ("x", None),
         ] {

@@ -22,6 +22,12 @@ pub(super) trait FromToml: Clone {
         self
     }
 
+    /// Where a key stands in a table of this type: `limits.message_size`.
+    fn find(key: &str) -> Vec<String> {
+        let _ = key;
+        Vec::new()
+    }
+
     /// The JSON Schema of the value.
     #[cfg(feature = "server")]
     fn schema() -> serde_json::Value;
@@ -74,6 +80,8 @@ pub(super) struct Reader<'a> {
     errors: Vec<ConfigError>,
     warnings: Vec<String>,
 }
+
+const LIST: &str = "a list";
 
 impl<'a> Reader<'a> {
     pub(super) fn new(
@@ -142,10 +150,16 @@ impl<'a> Reader<'a> {
             DeValue::Float(_) => "a float",
             DeValue::Boolean(_) => "a boolean",
             DeValue::Datetime(_) => "a date",
-            DeValue::Array(_) => "an array",
+            DeValue::Array(_) => "a list",
             DeValue::Table(_) => "a table",
         };
-        let problem = Problem::new(format!("expected {expected}, found {found}"));
+        let mut problem = Problem::new(format!("expected {expected}, found {found}"));
+        if expected == LIST {
+            problem = problem.help(match value.get_ref() {
+                DeValue::Table(_) => "the header of each table in a list has two brackets: [[…]]",
+                _ => "a list has brackets, around a single entry too",
+            });
+        }
         self.errors.push(ConfigError::at(value.span(), problem));
     }
 
@@ -254,7 +268,7 @@ impl<T: FromText> FromToml for T {
 impl<T: FromToml> FromToml for List<T> {
     fn from_toml(value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Option<Self> {
         let DeValue::Array(array) = value.get_ref() else {
-            reader.type_error(value, "an array");
+            reader.type_error(value, LIST);
             return None;
         };
         Some(array.iter().map(|entry| reader.read(entry)).collect())

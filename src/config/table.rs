@@ -3,7 +3,7 @@
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::error::Problem;
+use super::error::{Problem, nearest};
 use super::reader::{FromToml, Reader, in_file_order};
 
 /// What [`table!`] makes.
@@ -13,6 +13,9 @@ pub(super) trait Table: FromToml + Default {
 
     /// The keys, in the order of the documentation.
     fn keys() -> Vec<&'static str>;
+
+    /// Where a key stands in the tables below this one.
+    fn find_below(key: &str) -> Vec<String>;
 
     /// The keys that must be there and are not.
     fn missing(&self) -> Vec<&'static str>;
@@ -74,6 +77,17 @@ macro_rules! table {
                 keys
             }
 
+            fn find_below(key: &str) -> Vec<String> {
+                let mut found: Vec<String> = Vec::new();
+                $(
+                    let places = <$type as $crate::config::reader::FromToml>::find(key);
+                    let below = |place: String| format!(concat!(stringify!($key), ".{}"), place);
+                    found.extend(places.into_iter().map(below));
+                )*
+                $( found.extend(<$other_type>::find_below(key)); )?
+                found
+            }
+
             fn missing(&self) -> Vec<&'static str> {
                 #[allow(unused_mut)]
                 let mut missing = Vec::new();
@@ -118,6 +132,12 @@ macro_rules! table {
                 }
             }
 
+            fn find(key: &str) -> Vec<String> {
+                let own = <Self as $crate::config::table::Table>::keys();
+                let own = own.into_iter().filter(|own| *own == key).map(str::to_owned);
+                own.chain(<Self as $crate::config::table::Table>::find_below(key)).collect()
+            }
+
             #[cfg(feature = "server")]
             fn schema() -> serde_json::Value {
                 $crate::config::schema::table_schema::<Self>()
@@ -138,20 +158,29 @@ pub(super) fn read_table<T: Table>(
         return None;
     };
     let mut table = T::default();
+    let keys = T::keys();
+    let mut meant = Vec::new();
     for (key, value) in in_file_order(entries) {
         if !table.set(key.get_ref(), value, reader) {
-            reader.error(key.span(), unknown_key(key.get_ref(), &T::keys()));
+            reader.error(key.span(), unknown_key::<T>(key.get_ref()));
+            meant.extend(nearest(key.get_ref(), keys.iter().copied()));
         }
     }
-    for key in table.missing() {
+    // A mistyped key has been reported once.
+    for key in (table.missing().iter()).filter(|key| !meant.contains(key)) {
         reader.error(value.span(), Problem::new(format!("`{key}` is missing")));
     }
     Some(table)
 }
 
-fn unknown_key(key: &str, keys: &[&'static str]) -> Problem {
-    Problem::new(format!("unknown key `{key}`"))
-        .label("no such key here")
+fn unknown_key<T: Table>(key: &str) -> Problem {
+    let problem = Problem::new(format!("unknown key `{key}`")).label("no such key here");
+    let places = T::find_below(key);
+    if !places.is_empty() {
+        return problem.help(format!("it is written `{}` here", places.join("` or `")));
+    }
+    let keys = T::keys();
+    problem
         .did_you_mean(key, keys.iter().copied())
         .or_help(format!("the keys here are {}", keys.join(", ")))
 }

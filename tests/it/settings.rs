@@ -13,7 +13,10 @@ fn files(folder: &str) -> Vec<(String, PathBuf)> {
     let entries = std::fs::read_dir(&folder).unwrap();
     let mut files: Vec<_> = entries
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
         .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), path))
         .collect();
     files.sort();
@@ -77,7 +80,10 @@ fn a_masked_token_is_in_no_expected_error() {
     let mut masked = 0;
     for (name, path) in files("tests/corpus/invalid") {
         let expected = read(&path.with_extension("expected"));
-        assert!(!expected.contains("secret") && !expected.contains("shown"), "{name}");
+        assert!(
+            !expected.contains("secret") && !expected.contains("shown"),
+            "{name}"
+        );
         masked += usize::from(expected.contains("***"));
     }
     assert!(masked >= 2, "{masked} files");
@@ -88,14 +94,19 @@ fn difference(expected: &str, found: &str) -> String {
     let expected: Vec<_> = expected.lines().collect();
     let found: Vec<_> = found.lines().collect();
     let pairs = || expected.iter().zip(&found);
-    let start = pairs().take_while(|(expected, found)| expected == found).count();
+    let start = pairs()
+        .take_while(|(expected, found)| expected == found)
+        .count();
     let shortest = expected.len().min(found.len());
     let end = (expected.iter().rev().zip(found.iter().rev()))
         .take(shortest - start)
         .take_while(|(expected, found)| expected == found)
         .count();
     let lines = |sign: char, lines: &[&str]| -> String {
-        lines.iter().map(|line| format!("{sign} {line}\n")).collect()
+        lines
+            .iter()
+            .map(|line| format!("{sign} {line}\n"))
+            .collect()
     };
     let removed = lines('-', &expected[start..expected.len() - end]);
     removed + &lines('+', &found[start..found.len() - end])
@@ -109,6 +120,6 @@ fn a_difference_is_what_changed_and_no_more() {
         ("a\na", "a", "- a\n"),
         ("", "a", "+ a\n"),
     ] {
-        assert_eq!(super::settings::difference(expected, found), difference);
+        assert_eq!(self::difference(expected, found), difference);
     }
 }

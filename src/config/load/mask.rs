@@ -49,7 +49,7 @@ pub(super) fn by_line(text: &str) -> String {
             }
             None => {
                 if let Some(value) = token_value(line) {
-                    let value = &line[value..];
+                    let value = line[value..].trim_start();
                     if !is_variable(value.trim().trim_matches(['"', '\''])) {
                         star(&mut masked, end - value.len()..end);
                     }
@@ -84,7 +84,7 @@ fn is_variable(text: &str) -> bool {
     name.is_some_and(|name| !name.contains(['$', '{', '}']))
 }
 
-/// Replaces every visible character by stars, byte for byte.
+/// Replaces every character by stars, byte for byte; the lines stay.
 fn star(text: &mut String, range: Range<usize>) {
     let Some(part) = text.get(range.clone()) else {
         return;
@@ -92,8 +92,8 @@ fn star(text: &mut String, range: Range<usize>) {
     let mut stars = String::with_capacity(part.len());
     for character in part.chars() {
         match character {
-            ' ' | '\t' | '\r' | '\n' => stars.push(character),
-            visible => stars.extend(std::iter::repeat_n('*', visible.len_utf8())),
+            '\r' | '\n' => stars.push(character),
+            other => stars.extend(std::iter::repeat_n('*', other.len_utf8())),
         }
     }
     text.replace_range(range, &stars);
