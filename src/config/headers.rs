@@ -22,7 +22,7 @@ impl Headers {
         let name = parse_name(text)?;
         match CONNECTION.contains(&name.as_str()) || name.as_str().starts_with("sec-websocket-") {
             true => Err(ValueError(format!(
-                "`{name}` belongs to the connection, and cannot be set"
+                "`{name}` belongs to the connection, and cannot be changed"
             ))),
             false => Ok(name),
         }

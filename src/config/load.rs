@@ -15,7 +15,7 @@ use super::file::{File, ListenTable, RouteTable, ServerEntry, UpstreamTable};
 use super::interpolate::Environment;
 use super::reader::{FromText, FromToml, Named, Reader, Setting};
 use super::server_url::ServerUrl;
-use super::text::{Name, Written};
+use super::text::{Name, Parsed};
 use super::{Config, ConfigErrors, ListenAddress, resolve};
 
 impl Config {
@@ -105,7 +105,7 @@ fn file_to(url: ServerUrl, listen: Option<ListenAddress>) -> Result<File, Proble
     };
     let route = RouteTable {
         name: given(Name(NAME.to_owned())),
-        path: given(Written::from_text("/*")?),
+        path: given(Parsed::from_text("/*")?),
         upstream: given(NAME.to_owned()),
         ..RouteTable::default()
     };

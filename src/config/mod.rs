@@ -78,8 +78,6 @@ pub struct Config {
     pub(crate) upstreams: Vec<Arc<Upstream>>,
     /// In file order, which is the order of matching; names are unique.
     pub(crate) routes: Vec<Arc<Route>>,
-    /// The patterns of `routes` as written, for the summary.
-    pub(crate) route_texts: Vec<summary::RouteText>,
     /// What is allowed but probably not meant, for `check` and the log.
     pub(crate) warnings: Vec<String>,
 }

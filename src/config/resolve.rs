@@ -11,7 +11,6 @@ use std::sync::Arc;
 use super::error::Problem;
 use super::file::{ClientIpTable, DrainTable, File, RouteTable};
 use super::reader::{Reader, Setting};
-use super::summary::RouteText;
 use super::{ClientIp, Config, Drain, Route};
 
 /// The settings that the file means. They are whole only if the reader has seen no error.
@@ -30,7 +29,7 @@ pub(super) fn config(file: &File, reader: &mut Reader<'_>) -> Config {
         );
     }
     route::check_names(&tables, reader);
-    let (routes, route_texts) = routes(&tables, &upstreams, reader);
+    let routes = routes(&tables, &upstreams, reader);
     upstreams.warn_unused(&tables, reader);
     overlap::warn(&tables, reader);
     Config {
@@ -42,7 +41,6 @@ pub(super) fn config(file: &File, reader: &mut Reader<'_>) -> Config {
         server: program::server(&file.server.table()),
         upstreams: upstreams.into_pools(),
         routes,
-        route_texts,
         warnings: Vec::new(),
     }
 }
@@ -51,16 +49,11 @@ fn routes(
     tables: &[Setting<RouteTable>],
     upstreams: &upstream::Upstreams,
     reader: &mut Reader<'_>,
-) -> (Vec<Arc<Route>>, Vec<RouteText>) {
-    let mut routes = Vec::new();
-    let mut texts = Vec::new();
-    for table in tables.iter().filter_map(Setting::get) {
-        if let Some(route) = route::route(table, upstreams, reader) {
-            routes.push(Arc::new(route));
-            texts.push(RouteText::new(table));
-        }
-    }
-    (routes, texts)
+) -> Vec<Arc<Route>> {
+    (tables.iter().filter_map(Setting::get))
+        .filter_map(|table| route::route(table, upstreams, reader))
+        .map(Arc::new)
+        .collect()
 }
 
 fn client_ip(table: &ClientIpTable, reader: &mut Reader<'_>) -> ClientIp {

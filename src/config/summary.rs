@@ -1,40 +1,9 @@
 //! The settings as `wsgate check` shows them: the routes in the order of matching.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
-use super::file::RouteTable;
-use super::reader::Setting;
 use super::words::Word;
 use super::{Config, Limits, ListenAddress, OnExceed, Rate, Route, rate, size};
-
-/// The patterns of a route as the file writes them.
-#[derive(Clone, Debug)]
-pub(crate) struct RouteText {
-    hosts: String,
-    path: String,
-    origins: String,
-}
-
-impl RouteText {
-    pub(super) fn new(table: &RouteTable) -> Self {
-        let hosts = table.host.get().map_or(&[][..], |hosts| &hosts.0);
-        let origin = table.rules.origin.table();
-        let origins = match origin.allow.get() {
-            Some(origins) => join(
-                origins
-                    .iter()
-                    .filter_map(Setting::get)
-                    .map(|each| &each.text),
-            ),
-            None => "same-origin".to_owned(),
-        };
-        Self {
-            hosts: join(hosts.iter().filter_map(Setting::get).map(|host| &host.text)),
-            path: (table.path.get()).map_or_else(String::new, |path| path.text.clone()),
-            origins,
-        }
-    }
-}
 
 impl Config {
     /// The resolved settings for a person: listeners, routes in the order of matching, warnings.
@@ -56,9 +25,7 @@ impl Config {
             "LIMITS",
         ];
         let mut rows = vec![header.map(str::to_owned)];
-        rows.extend(
-            (self.routes.iter().zip(&self.route_texts)).map(|(route, text)| row(route, text)),
-        );
+        rows.extend(self.routes.iter().map(|route| row(route)));
         summary.push('\n');
         summary.push_str(&aligned(&rows));
         if !self.warnings.is_empty() {
@@ -71,15 +38,15 @@ impl Config {
     }
 }
 
-fn row(route: &Route, text: &RouteText) -> [String; 7] {
+fn row(route: &Route) -> [String; 7] {
     let servers = join(route.upstream.servers.iter().map(|server| &server.name));
     [
         route.name.to_string(),
-        or_word(text.hosts.clone(), "any"),
-        text.path.clone(),
+        or_word(join(&route.hosts), "any"),
+        route.path.to_string(),
         or_word(join(&route.subprotocols), "any"),
         format!("{} ({servers})", route.upstream.name),
-        or_word(text.origins.clone(), "none"),
+        or_word(join(&route.origin.allow), "none"),
         limits(&route.limits),
     ]
 }
@@ -120,9 +87,8 @@ fn listen_text(address: &ListenAddress) -> String {
     }
 }
 
-fn join<T: AsRef<str>>(words: impl IntoIterator<Item = T>) -> String {
-    let words: Vec<_> = words.into_iter().collect();
-    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+fn join<T: Display>(words: impl IntoIterator<Item = T>) -> String {
+    let words: Vec<_> = words.into_iter().map(|word| word.to_string()).collect();
     words.join(", ")
 }
 

@@ -2,8 +2,6 @@
 
 use std::str::FromStr;
 
-use http::HeaderName;
-
 use super::error::Problem;
 use super::reader::FromText;
 use super::value::ValueError;
@@ -22,14 +20,11 @@ pub(super) struct Subprotocol(pub(super) String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LogFilter(pub(super) String);
 
-/// A pattern, and how it is written.
+/// A value that has its form in a module of its own.
 #[derive(Clone, Debug)]
-pub(super) struct Written<T> {
-    pub(super) text: String,
-    pub(super) value: T,
-}
+pub(super) struct Parsed<T>(pub(super) T);
 
-/// A value with a form of its own in its own module.
+/// What [`Parsed`] can hold.
 pub(super) trait Pattern: FromStr<Err = ValueError> + Clone {
     const FORM: &'static str;
 }
@@ -46,14 +41,11 @@ impl Pattern for OriginPattern {
     const FORM: &'static str = "an origin such as \"https://example.com\"";
 }
 
-impl<T: Pattern> FromText for Written<T> {
+impl<T: Pattern> FromText for Parsed<T> {
     const FORM: &'static str = T::FORM;
 
     fn from_text(text: &str) -> Result<Self, Problem> {
-        Ok(Self {
-            text: text.to_owned(),
-            value: text.parse()?,
-        })
+        Ok(Self(text.parse()?))
     }
 }
 
@@ -108,15 +100,6 @@ impl FromText for Secret {
             false => Err(Problem::new("this cannot be a token")
                 .help("a token is not empty and has visible ASCII characters only")),
         }
-    }
-}
-
-impl FromText for HeaderName {
-    const FORM: &'static str = "the name of a header";
-
-    fn from_text(text: &str) -> Result<Self, Problem> {
-        HeaderName::from_str(text)
-            .map_err(|_| Problem::new(format!("`{text}` cannot be the name of a header")))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use http::HeaderName;
 use ipnet::IpNet;
 
 use crate::close::CloseCode;
@@ -12,7 +11,7 @@ use crate::config::rate::{ByteRate, CountRate};
 use crate::config::reader::{List, Named, OneOrMany};
 use crate::config::size::Size;
 use crate::config::table::table;
-use crate::config::text::{Name, Subprotocol, Written};
+use crate::config::text::{Name, Parsed, Subprotocol};
 use crate::config::words::Verdict;
 use crate::config::{
     Compression, Forwarded, HostPattern, OnExceed, OriginPattern, PathPattern, PlainHttp,
@@ -24,9 +23,9 @@ table! {
         /// The name in logs, metrics and the admin API; each has its own.
         name: Name = required,
         /// "chat.example.com", "*.example.com" or a list of them; every host if absent.
-        host: OneOrMany<Written<HostPattern>>,
+        host: OneOrMany<Parsed<HostPattern>>,
         /// "/ws" (this path only), "/ws/*" (all below it), "/rooms/{id}" or "/*" (all).
-        path: Written<PathPattern> = required,
+        path: Parsed<PathPattern> = required,
         /// Match only handshakes that offer one of these; empty matches all.
         subprotocols: List<Subprotocol> = [],
         /// The name of the pool that serves the route.
@@ -68,7 +67,7 @@ table! {
     OriginTable {
         /// "same-origin", "https://example.com", "https://*.example.com", "https://example.com:8443"
         /// or "*".
-        allow: List<Written<OriginPattern>> = ["same-origin"],
+        allow: List<Parsed<OriginPattern>> = ["same-origin"],
         /// A request without an Origin header, which no browser sends: allow or deny.
         missing: Verdict = "allow",
         /// A request with "Origin: null": allow or deny.
@@ -164,7 +163,7 @@ table! {
         /// Headers to set; values may use {client_ip}, {host}, {route} and {path.NAME}.
         set: Named<String> = {},
         /// Headers to take out.
-        remove: List<HeaderName> = [],
+        remove: List<String> = [],
         /// How the upstream is told who the client is: x-forwarded (-For, -Proto and -Host),
         /// forwarded (RFC 7239), both or off.
         forwarded: Forwarded = "x-forwarded",

@@ -1,11 +1,13 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use http::HeaderName;
+
 use super::*;
 use crate::close::CloseCode;
 use crate::config::{
     Balance, ClientIp, Compression, Drain, Keepalive, Limits, OnExceed, OriginRules, Ping, Rate,
-    ServerAddress, Timeouts,
+    ServerAddress, Template, Timeouts,
 };
 
 const SERVED: &str = "
@@ -22,6 +24,7 @@ fn variables(name: &str) -> Result<String, VarError> {
         "WSGATE_ADMIN_TOKEN" => Ok("hunter2".to_owned()),
         "SERVER" => Ok("127.0.0.1:9001".to_owned()),
         "CANARY" => Ok("canary value".to_owned()),
+        "CANARY2" => Ok("canary".to_owned()),
         _ => Err(VarError::NotPresent),
     }
 }
@@ -120,17 +123,15 @@ deny = [\"198.51.100.0/24\", \"203.0.113.0/24\"]
     assert_eq!(route.limits.per_ip.messages.unwrap().count, 7);
     assert_eq!(route.limits.on_exceed, OnExceed::Delay);
     assert_eq!(route.limits.message_size, 1024);
-    let set: Vec<_> = (route.headers.set.iter())
-        .map(|(name, value)| format!("{name} {value:?}"))
-        .collect();
-    assert_eq!(set.len(), 3, "{set:?}");
-    assert!(
-        set[0].contains("x-a") && set[0].contains("defaults"),
-        "{set:?}"
-    );
-    assert!(
-        set[2].contains("x-c") && set[2].contains("route"),
-        "{set:?}"
+    let text = |text| Template::parse(text, &route.path).unwrap();
+    let name = HeaderName::from_static;
+    assert_eq!(
+        route.headers.set,
+        [
+            (name("x-a"), text("defaults")),
+            (name("x-b"), text("route")),
+            (name("x-c"), text("route")),
+        ]
     );
     assert_eq!(route.address.deny.len(), 1);
 }
@@ -231,15 +232,19 @@ fn what_a_variable_holds_is_in_no_error() {
     for text in [
         "[[listen]]\naddress = \"${CANARY}\"",
         "[admin]\naddress = \"127.0.0.1:1\"\ntoken = \"${CANARY}\"",
-        "[log]\nlevel = \"wsgate=${CANARY}\"",
+        "[log]\nlevel = \"${CANARY2}\"",
         "[log]\nformat = \"${CANARY}\"",
         "[drain]\nspread = \"${CANARY}\"",
         "[server]\nhead_size = \"${CANARY}\"",
         "[upstream.other]\nservers = [\"ws://${CANARY}:1\"]",
         "[[route]]\nname = \"${CANARY}\"\npath = \"/a\"\nupstream = \"chat\"",
         "[[route]]\nname = \"a\"\npath = \"/a\"\nupstream = \"${CANARY}\"",
+        "rewrite = \"${CANARY}\"",
+        "host = [\"${CANARY}\"]",
+        "headers.set = { x-a = \"{path.${CANARY}}\" }",
+        "headers.remove = [\"${CANARY}\"]",
+        "origin.allow = [\"${CANARY}\"]",
         "[defaults.address]\nallow = [\"${CANARY}\"]",
-        "[defaults.headers]\nremove = [\"${CANARY}\"]",
         "[defaults.limits.per_ip]\nmessages = \"${CANARY}\"",
     ] {
         let errors = served(text).unwrap_err();

@@ -47,7 +47,7 @@ pub(super) fn route(
     reader: &mut Reader<'_>,
 ) -> Option<Route> {
     let upstream = (table.upstream.given()).and_then(|name| upstreams.find(name, reader));
-    let path = table.path.get().map(|path| &path.value);
+    let path = table.path.get().map(|path| &path.0);
     let (compression, validate_utf8) = compression(&table.rules, reader);
     let rewrite = path.and_then(|path| rewrite(table, path, reader));
     let headers = path.map(|path| headers::headers(&table.rules.headers.table(), path, reader));
@@ -75,7 +75,7 @@ pub(super) fn route(
 fn hosts(table: &RouteTable) -> Vec<HostPattern> {
     let hosts = table.host.get().map_or(&[][..], |hosts| &hosts.0);
     (hosts.iter().filter_map(Setting::get))
-        .map(|host| host.value.clone())
+        .map(|host| host.0.clone())
         .collect()
 }
 

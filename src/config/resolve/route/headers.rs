@@ -1,10 +1,10 @@
-//! `[route.headers]`, and the headers that nobody but the gate may touch.
+//! `[route.headers]`, checked against the headers that nobody but the gate may touch.
 
-use http::{HeaderName, header};
+use http::HeaderName;
 
 use crate::config::error::Problem;
 use crate::config::file::HeadersTable;
-use crate::config::reader::{FromText, Reader, Setting};
+use crate::config::reader::{Reader, Setting};
 use crate::config::{Forwarded, Headers, PathPattern, Template};
 
 pub(super) fn headers(
@@ -12,10 +12,11 @@ pub(super) fn headers(
     path: &PathPattern,
     reader: &mut Reader<'_>,
 ) -> Headers {
+    let forwarded = table.forwarded.or(Forwarded::default());
     Headers {
         set: set(table, path, reader),
-        remove: remove(table, reader),
-        forwarded: table.forwarded.or(Forwarded::default()),
+        remove: remove(table, forwarded, reader),
+        forwarded,
     }
 }
 
@@ -27,19 +28,13 @@ fn set(
     let entries = table.set.get().map_or(&[][..], |named| &named.0);
     let mut set: Vec<(HeaderName, Template)> = Vec::with_capacity(entries.len());
     for (key, value) in entries {
-        let name = match <HeaderName as FromText>::from_text(key.get_ref()) {
+        let name = match set_name(key.get_ref()) {
             Ok(name) => name,
             Err(problem) => {
                 reader.error(key.span(), problem);
                 continue;
             }
         };
-        if let Some(why) = owned_by_the_gate(&name) {
-            reader.error(
-                key.span(),
-                Problem::new(format!("`{name}` cannot be set: {why}")),
-            );
-        }
         if set.iter().any(|(other, _)| *other == name) {
             reader.error(key.span(), Problem::new(format!("`{name}` is set twice")));
         }
@@ -54,44 +49,42 @@ fn set(
     set
 }
 
-fn remove(table: &HeadersTable, reader: &mut Reader<'_>) -> Vec<HeaderName> {
+fn set_name(text: &str) -> Result<HeaderName, Problem> {
+    let name = Headers::parse_set_name(text)?;
+    // Backends that turn headers into variables cannot tell `_` from `-`.
+    let alias = Headers::parse_set_name(&text.replace('_', "-"))?;
+    match is_forwarding(&alias) {
+        true => Err(
+            Problem::new(format!("`{name}` belongs to the gate, and cannot be set"))
+                .help("`forwarded` says which forwarding headers are sent"),
+        ),
+        false => Ok(name),
+    }
+}
+
+fn remove(table: &HeadersTable, forwarded: Forwarded, reader: &mut Reader<'_>) -> Vec<HeaderName> {
     let names = table.remove.table();
     let mut remove = Vec::with_capacity(names.len());
-    for name in names.iter().filter_map(Setting::given) {
-        let why = match *name.get_ref() == header::HOST {
-            true => Some("a request without it is not HTTP/1.1"),
-            false => owned_by_the_gate(name.get_ref()),
-        };
-        if let Some(why) = why {
-            let problem = format!("`{}` cannot be removed: {why}", name.get_ref());
-            reader.error(name.span(), Problem::new(problem));
+    for text in names.iter().filter_map(Setting::given) {
+        match Headers::parse_removed_name(text.get_ref()) {
+            Ok(name) if is_forwarding(&name) && forwarded != Forwarded::Off => {
+                let problem = Problem::new(format!("`{name}` is sent by the gate itself"))
+                    .help("`forwarded` says which forwarding headers are sent");
+                reader.error(text.span(), problem);
+            }
+            Ok(name) => remove.push(name),
+            Err(error) => reader.error(text.span(), error),
         }
-        remove.push(name.get_ref().clone());
     }
     remove
 }
 
-/// Why the settings may not touch a header.
-///
-/// Servers that turn headers into variables cannot tell `_` from `-`, so it counts as one.
-fn owned_by_the_gate(name: &HeaderName) -> Option<&'static str> {
-    let name = name.as_str().replace('_', "-");
-    match name.as_str() {
-        "connection"
-        | "keep-alive"
-        | "proxy-authenticate"
-        | "proxy-authorization"
-        | "proxy-connection"
-        | "te"
-        | "trailer"
-        | "upgrade" => Some("it belongs to a single connection"),
-        "content-length" | "transfer-encoding" => Some("a handshake has no body"),
-        "forwarded" | "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" => {
-            Some("`forwarded` says which of these are sent")
-        }
-        name if name.starts_with("sec-websocket-") => Some("it belongs to the handshake"),
-        _ => None,
-    }
+/// Whether the gate writes this header when `forwarded` asks for it.
+fn is_forwarding(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "forwarded" | "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto"
+    )
 }
 
 #[cfg(test)]
@@ -99,25 +92,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_gates_own_headers_are_left_alone() {
+    fn the_gates_own_headers_are_left_alone_in_every_spelling() {
         for name in [
-            "connection",
-            "upgrade",
-            "te",
-            "transfer-encoding",
+            "Connection",
             "content-length",
             "sec-websocket-key",
-            "sec_websocket_protocol",
-            "x-forwarded-for",
-            "x_forwarded_for",
+            "Sec_WebSocket_Protocol",
+            "X-Forwarded-For",
+            "x_forwarded_proto",
             "forwarded",
+            "a b",
+            "",
         ] {
-            let name = HeaderName::from_static(name);
-            assert!(owned_by_the_gate(&name).is_some(), "{name}");
+            assert!(set_name(name).is_err(), "{name}");
         }
-        for name in ["host", "x-gate", "authorization", "origin", "x-real-ip"] {
-            let name = HeaderName::from_static(name);
-            assert!(owned_by_the_gate(&name).is_none(), "{name}");
+        for name in ["Host", "x-gate", "authorization", "x_id", "x-real-ip"] {
+            assert!(set_name(name).is_ok(), "{name}");
         }
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn origin(table: &OriginTable) -> OriginRules {
     OriginRules {
         allow: match table.allow.get() {
             Some(allow) => (allow.iter().filter_map(Setting::get))
-                .map(|origin| origin.value.clone())
+                .map(|origin| origin.0.clone())
                 .collect(),
             None => default.allow,
         },
