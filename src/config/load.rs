@@ -53,6 +53,11 @@ impl Config {
         }
     }
 
+    /// What is allowed but probably not meant, each with the line that it is about.
+    pub fn warnings(&self) -> impl Iterator<Item = &str> {
+        self.warnings.iter().map(String::as_str)
+    }
+
     /// Reads a text with everything that it depends on.
     pub(super) fn read(
         name: &str,

@@ -1,4 +1,8 @@
 //! The integration tests: one binary, a module a topic.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper that fails is a test that fails"
+)]
 
 #[cfg(feature = "server")]
 mod settings;

@@ -320,8 +320,8 @@ fn what_is_probably_not_meant_is_a_warning() {
             ),
         ),
     ] {
-        let warnings = served(text).unwrap().warnings;
-        let warnings: Vec<_> = warnings.iter().map(String::as_str).collect();
+        let config = served(text).unwrap();
+        let warnings: Vec<_> = config.warnings().collect();
         assert_eq!(warnings, Vec::from_iter(expected), "{text}");
     }
 }
