@@ -41,6 +41,10 @@ pub enum Rejection {
     HeaderAlias,
     /// A plain request where only WebSockets are served, or an upgrade to something else.
     NotUpgrade,
+    /// The body of a plain request broke off, or is malformed.
+    Body,
+    /// The body of a plain request stopped coming.
+    BodyTimeout,
 
     // --- Nobody here serves it. ---
     /// No route for this path.
@@ -115,7 +119,9 @@ impl Rejection {
             | Self::Header
             | Self::ConnectionNominates
             | Self::HeaderAlias
+            | Self::Body
             | Self::OriginInvalid => StatusCode::BAD_REQUEST,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::AddressDenied | Self::OriginMissing | Self::OriginDenied => StatusCode::FORBIDDEN,
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
@@ -152,6 +158,8 @@ impl Rejection {
             Self::ConnectionNominates => "connection_nominates",
             Self::HeaderAlias => "header_alias",
             Self::NotUpgrade => "not_upgrade",
+            Self::Body => "bad_body",
+            Self::BodyTimeout => "body_timeout",
             Self::NoRoute => "no_route",
             Self::HostNotOurs => "host_not_ours",
             Self::NotUpgradable => "not_upgradable",
@@ -194,6 +202,8 @@ impl Rejection {
             Self::ConnectionNominates => "Connection names a header that belongs to this proxy",
             Self::HeaderAlias => "a header imitates one that belongs to this proxy",
             Self::NotUpgrade => "this is a WebSocket endpoint",
+            Self::Body => "the request's body broke off or is malformed",
+            Self::BodyTimeout => "the request's body did not arrive in time",
             Self::NoRoute => "nothing is served under this path",
             Self::HostNotOurs => "nothing is served under this host",
             Self::NotUpgradable => "this connection cannot be upgraded to a WebSocket",
