@@ -1,0 +1,304 @@
+//! The admin interface: is the process alive, is it ready, who is connected.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /healthz` | 200 while the process lives |
+//! | `GET /readyz` | 200, or 503 while it drains |
+//! | `GET /sessions` | the sessions as JSON |
+//! | `DELETE /sessions/ID` | 204: the session is closed with 1001 |
+//! | `POST /drain` | 202: every session is sent away, and none let in any more |
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::hint::black_box;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, uri::Authority};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::Service;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::{Value, json};
+use tokio_util::task::TaskTracker;
+
+use super::accept::{Accepted, Dispatch};
+use super::workers::Worker;
+use crate::close::CloseCode;
+use crate::config::{Admin, ListenAddress, Secret};
+use crate::proxy::{Handle, SessionInfo};
+use crate::types::SessionId;
+
+/// Answers admin requests; a clone is the same interface.
+#[derive(Clone)]
+pub(super) struct AdminService {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    token: Option<Secret>,
+    /// Whether a browser could be tricked into reaching this address.
+    browsable: bool,
+    handle: Handle,
+    drain_deadline: Duration,
+    drain_asked: AtomicBool,
+    tasks: TaskTracker,
+}
+
+/// Connections at once; beyond them new ones are closed.
+const MAX_CONNECTIONS: usize = 64;
+
+/// From accept, or the last answer, to the end of a request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+const HEAD_SIZE: usize = 16 * 1024;
+
+impl AdminService {
+    pub(super) fn new(
+        settings: &Admin,
+        handle: Handle,
+        drain_deadline: Duration,
+        tasks: TaskTracker,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                token: settings.token.clone(),
+                browsable: matches!(settings.address, ListenAddress::Tcp(_)),
+                handle,
+                drain_deadline,
+                drain_asked: AtomicBool::new(false),
+                tasks,
+            }),
+        }
+    }
+
+    /// Serves accepted connections on a worker.
+    pub(super) fn dispatch(self, worker: Worker) -> Dispatch {
+        let connections = TaskTracker::new();
+        Arc::new(move |accepted| {
+            if connections.len() < MAX_CONNECTIONS {
+                worker.spawn(&connections, self.clone().serve(accepted));
+            }
+        })
+    }
+
+    async fn serve(self, accepted: Accepted) {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_buf_size(HEAD_SIZE);
+        let served = match accepted {
+            Accepted::Tcp(stream, _) => http.serve_connection(TokioIo::new(stream), self).await,
+            Accepted::Unix(stream) => http.serve_connection(TokioIo::new(stream), self).await,
+        };
+        if let Err(error) = served {
+            tracing::debug!(%error, "admin connection ended");
+        }
+    }
+
+    fn answer(&self, method: &Method, path: &str, headers: &HeaderMap) -> Response<Full<Bytes>> {
+        if let Some(refusal) = self.refuse(path, headers) {
+            return refusal;
+        }
+        let session = path.strip_prefix("/sessions/").map(str::parse::<u64>);
+        match (path, session) {
+            ("/healthz", _) => only(Method::GET, method, || {
+                answer_json(StatusCode::OK, &json!({"alive": true}))
+            }),
+            ("/readyz", _) => only(Method::GET, method, || self.readiness()),
+            ("/sessions", _) => only(Method::GET, method, || self.sessions()),
+            ("/drain", _) => only(Method::POST, method, || self.drain()),
+            (_, Some(Ok(id))) => only(Method::DELETE, method, || self.close(id.into())),
+            _ => error(StatusCode::NOT_FOUND, "no such resource"),
+        }
+    }
+
+    /// Lets nobody in on the strength of a browser that somebody else's page drives, and nobody
+    /// without the token where there is one. A probe needs no token: it learns one bit.
+    fn refuse(&self, path: &str, headers: &HeaderMap) -> Option<Response<Full<Bytes>>> {
+        if is_cross_site(headers) {
+            return Some(error(
+                StatusCode::FORBIDDEN,
+                "requests of web pages are not answered",
+            ));
+        }
+        match &self.inner.token {
+            _ if matches!(path, "/healthz" | "/readyz") => None,
+            Some(token) if bears(headers, token) => None,
+            Some(_) => {
+                let mut refusal = error(StatusCode::UNAUTHORIZED, "a bearer token is needed");
+                let scheme = HeaderValue::from_static("Bearer");
+                refusal
+                    .headers_mut()
+                    .insert(header::WWW_AUTHENTICATE, scheme);
+                Some(refusal)
+            }
+            // A name that somebody else's DNS points here makes their page same-origin with us.
+            None if self.inner.browsable && !names_this_machine(headers) => Some(error(
+                StatusCode::MISDIRECTED_REQUEST,
+                "Host must be an address or localhost",
+            )),
+            None => None,
+        }
+    }
+
+    fn readiness(&self) -> Response<Full<Bytes>> {
+        let ready = self.inner.handle.is_ready();
+        let status = match ready {
+            true => StatusCode::OK,
+            false => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        answer_json(status, &json!({ "ready": ready }))
+    }
+
+    fn sessions(&self) -> Response<Full<Bytes>> {
+        let sessions: Vec<_> = self.inner.handle.sessions().iter().map(describe).collect();
+        answer_json(StatusCode::OK, &json!({ "sessions": sessions }))
+    }
+
+    fn close(&self, id: SessionId) -> Response<Full<Bytes>> {
+        let reason = "closed by an administrator";
+        match self.inner.handle.close(id, CloseCode::GOING_AWAY, reason) {
+            true => {
+                tracing::info!(session = %id, "session closed through the admin interface");
+                let mut done = Response::new(Full::default());
+                *done.status_mut() = StatusCode::NO_CONTENT;
+                done
+            }
+            false => error(StatusCode::NOT_FOUND, "no such session"),
+        }
+    }
+
+    fn drain(&self) -> Response<Full<Bytes>> {
+        let inner = &self.inner;
+        if !inner.drain_asked.swap(true, Ordering::Relaxed) {
+            tracing::info!("drain asked for through the admin interface");
+            let drain = inner.handle.drain(inner.drain_deadline);
+            inner.tasks.spawn(async move {
+                let drained = drain.await;
+                tracing::info!(?drained, "drained");
+            });
+        }
+        let sessions = inner.handle.sessions().len();
+        answer_json(
+            StatusCode::ACCEPTED,
+            &json!({ "draining": true, "sessions": sessions }),
+        )
+    }
+}
+
+impl Service<Request<Incoming>> for AdminService {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let answer = self.answer(request.method(), request.uri().path(), request.headers());
+        ready(Ok(answer))
+    }
+}
+
+/// One session for `GET /sessions`.
+fn describe(session: &SessionInfo) -> Value {
+    let opened = session
+        .opened
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    json!({
+        "id": session.id.get(),
+        "route": &*session.route,
+        "client": session.client,
+        "server": &*session.server,
+        "opened": opened.as_secs(),
+    })
+}
+
+/// Whether a page of another site is behind the request, as far as its browser says so.
+fn is_cross_site(headers: &HeaderMap) -> bool {
+    let other_site = headers
+        .get("sec-fetch-site")
+        .is_some_and(|site| site != "same-origin" && site != "none");
+    let other_origin = headers.get(header::ORIGIN).is_some_and(|origin| {
+        let origin = origin
+            .to_str()
+            .ok()
+            .and_then(|origin| origin.strip_prefix("http://"));
+        let host = headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok());
+        origin.is_none() || origin != host
+    });
+    other_site || other_origin
+}
+
+/// Whether `Host` is an address or `localhost`, which no page of another site can have as its own.
+fn names_this_machine(headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
+    let Some(Ok(authority)) = host.map(Authority::try_from) else {
+        return false;
+    };
+    let host = authority.host().trim_matches(['[', ']']);
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok()
+}
+
+/// Whether the request has the token (RFC 6750 §2.1).
+fn bears(headers: &HeaderMap, token: &Secret) -> bool {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return false;
+    };
+    let (scheme, given) = match value.as_bytes().split_at_checked(b"Bearer ".len()) {
+        Some(parts) => parts,
+        None => return false,
+    };
+    scheme.eq_ignore_ascii_case(b"Bearer ") && same(given, token.expose().as_bytes())
+}
+
+/// Compares in a time that tells nothing of where two values differ.
+fn same(one: &[u8], other: &[u8]) -> bool {
+    let different = one.iter().zip(other).fold(0, |different, (one, other)| {
+        black_box(different | (one ^ other))
+    });
+    one.len() == other.len() && different == 0
+}
+
+fn only(
+    allowed: Method,
+    method: &Method,
+    answer: impl FnOnce() -> Response<Full<Bytes>>,
+) -> Response<Full<Bytes>> {
+    if *method == allowed || (allowed == Method::GET && *method == Method::HEAD) {
+        return answer();
+    }
+    let mut refusal = error(StatusCode::METHOD_NOT_ALLOWED, "wrong method");
+    if let Ok(allow) = HeaderValue::from_str(allowed.as_str()) {
+        refusal.headers_mut().insert(header::ALLOW, allow);
+    }
+    refusal
+}
+
+fn error(status: StatusCode, message: &str) -> Response<Full<Bytes>> {
+    answer_json(status, &json!({ "error": message }))
+}
+
+fn answer_json(status: StatusCode, value: &Value) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::new(Bytes::from(format!("{value}\n"))));
+    *answer.status_mut() = status;
+    for (name, value) in [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        answer
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    answer
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! One client connection: HTTP/1.1 until it ends or is upgraded.
+
+use std::io;
+
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::Service;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_util::sync::CancellationToken;
+
+use super::accept::Accepted;
+use super::forward::Forward;
+use crate::config;
+use crate::proxy::GateService;
+use crate::types::ClientAddr;
+
+/// What every connection of the process has in common.
+#[derive(Clone)]
+pub(super) struct Connections {
+    http: http1::Builder,
+    /// Cancelled when the process is to end: a connection then finishes the request that it is
+    /// in, and takes no other.
+    closing: CancellationToken,
+}
+
+/// What a worker's connections answer with.
+pub(super) type Answerer = GateService<Forward>;
+
+/// The request headers that one request may have.
+const MAX_HEADERS: usize = 100;
+
+/// The smallest buffer that hyper takes.
+const SMALLEST_BUFFER: usize = 8 * 1024;
+
+impl Connections {
+    pub(super) fn new(settings: &config::Server, closing: CancellationToken) -> Self {
+        let mut http = http1::Builder::new();
+        // Without the timer the time-out would be off. It counts from the accept, or the end of
+        // the request before, to the end of the head.
+        http.timer(TokioTimer::new())
+            .header_read_timeout(settings.handshake_timeout)
+            .max_header_size(settings.head_size)
+            .max_buf_size(settings.head_size.max(SMALLEST_BUFFER))
+            .max_headers(MAX_HEADERS);
+        Self { http, closing }
+    }
+
+    /// Serves one connection to its end, or until it becomes a session.
+    pub(super) async fn serve(self, accepted: Accepted, answerer: Answerer) {
+        match accepted {
+            Accepted::Tcp(stream, client) => self.serve_on(stream, client.into(), answerer).await,
+            Accepted::Unix(stream) => self.serve_on(stream, ClientAddr::Unix, answerer).await,
+        }
+    }
+
+    async fn serve_on<S: Socket>(self, socket: S, client: ClientAddr, answerer: Answerer) {
+        let service = Answer { answerer, client };
+        let mut connection = self
+            .http
+            .serve_connection(TokioIo::new(socket), service)
+            .with_upgrades();
+        let ended = tokio::select! {
+            ended = &mut connection => ended,
+            () = self.closing.cancelled() => {
+                Pin::new(&mut connection).graceful_shutdown();
+                (&mut connection).await
+            }
+        };
+        // Nothing is left of one that was upgraded.
+        let Some(parts) = connection.into_parts() else {
+            return;
+        };
+        let socket = parts.io.into_inner();
+        if let Err(error) = ended {
+            log_end(client, &error);
+            if error.is_timeout() && !parts.read_buf.is_empty() {
+                refuse_late(&socket);
+            }
+        }
+        discard_unread(&socket);
+    }
+}
+
+/// Answers the requests of one connection.
+struct Answer {
+    answerer: Answerer,
+    client: ClientAddr,
+}
+
+impl Service<Request<Incoming>> for Answer {
+    type Response = <Answerer as tower_service::Service<Request<Incoming>>>::Response;
+    type Error = <Answerer as tower_service::Service<Request<Incoming>>>::Error;
+    type Future = <Answerer as tower_service::Service<Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.client);
+        // Gate and forwarding are always ready, so that they need not be asked.
+        tower_service::Service::call(&mut self.answerer.clone(), request)
+    }
+}
+
+/// What both kinds of socket can do without waiting.
+trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize>;
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
+}
+
+impl Socket for TcpStream {
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.try_read(buffer)
+    }
+
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.try_write(bytes)
+    }
+}
+
+impl Socket for UnixStream {
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.try_read(buffer)
+    }
+
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.try_write(bytes)
+    }
+}
+
+/// Tells a client that began a request and did not end it in time (RFC 9110 §15.5.9).
+fn refuse_late(socket: &impl Socket) {
+    let answer = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    // So few bytes fit, or the client takes none anyway.
+    let _written = socket.try_write(answer);
+}
+
+/// Empties the socket before it is closed: one that is closed with unread bytes in it resets the
+/// connection, and the reset can reach the client before the answer is read.
+fn discard_unread(socket: &impl Socket) {
+    let mut scratch = [0; 4096];
+    for _ in 0..16 {
+        match socket.try_read(&mut scratch) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+    }
+}
+
+/// Logs the end of a connection that did not end well. What a client did to HTTP is a refusal
+/// like those of the gate; that it left, or never said anything, is not worth a line.
+fn log_end(client: ClientAddr, error: &hyper::Error) {
+    let reason = if error.is_parse_too_large() {
+        "head_too_large"
+    } else if error.is_parse() {
+        "bad_request"
+    } else {
+        tracing::debug!(%client, %error, "connection ended");
+        return;
+    };
+    tracing::info!(target: "wsgate::refusal", reason, peer = %client, "request refused");
+}

@@ -1,0 +1,62 @@
+//! Which worker serves an accepted connection.
+
+use tokio_util::task::TaskTracker;
+
+use super::accept::Accepted;
+use super::connection::{Answerer, Connections};
+use super::workers::Worker;
+
+/// Hands each accepted connection to the worker with the least to do. It is called on the first
+/// worker, which accepts for all.
+pub(super) struct Dispatcher {
+    /// In the order of the workers.
+    stations: Vec<Station>,
+    connections: Connections,
+    owner: TaskTracker,
+}
+
+/// A worker, and what answers the connections that it serves.
+pub(super) struct Station {
+    pub(super) worker: Worker,
+    pub(super) answerer: Answerer,
+}
+
+impl Dispatcher {
+    /// A dispatcher whose connections belong to `owner`.
+    pub(super) fn new(
+        stations: Vec<Station>,
+        connections: Connections,
+        owner: TaskTracker,
+    ) -> Self {
+        Self {
+            stations,
+            connections,
+            owner,
+        }
+    }
+
+    pub(super) fn dispatch(&self, accepted: Accepted) {
+        let stations = self.stations.iter().enumerate();
+        let Some((index, station)) = stations.min_by_key(|(_, station)| station.worker.load())
+        else {
+            return;
+        };
+        let (connections, answerer) = (self.connections.clone(), station.answerer.clone());
+        if index == 0 {
+            // It is here already.
+            let connection = connections.serve(accepted, answerer);
+            station.worker.spawn(&self.owner, connection);
+            return;
+        }
+        let lost = |error| tracing::error!(%error, "a connection was lost between workers");
+        match accepted.detach() {
+            Ok(accepted) => station.worker.spawn(&self.owner, async move {
+                match accepted.attach() {
+                    Ok(accepted) => connections.serve(accepted, answerer).await,
+                    Err(error) => lost(error),
+                }
+            }),
+            Err(error) => lost(error),
+        }
+    }
+}

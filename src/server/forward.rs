@@ -1,0 +1,202 @@
+//! Plain HTTP/1.1 to the servers of a route, for routes with `http = "forward"`.
+//!
+//! ```text
+//! route ─► place on a server ─► idle or new connection ─► request ─► response head ─► stream
+//! ```
+//!
+//! Bodies stream both ways. Connections are kept alive per worker, and apart from those of
+//! sessions: one that carried an upgrade never comes here.
+
+mod pool;
+mod upload;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode, Version};
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use tower_service::Service;
+
+pub(super) use pool::Pool;
+use pool::Sender;
+use upload::{Progress, Upload};
+
+use crate::proxy::{Gate, PlainRoute};
+use crate::rejection::Rejection;
+use crate::types::ClientAddr;
+use crate::upstream::{Connected, Lease};
+
+/// The body of an answer: streamed from a server, or our own.
+pub(super) type ForwardBody = Either<Incoming, Full<Bytes>>;
+
+/// A page that the program serves itself, ahead of every route.
+pub(super) type Page = Arc<dyn Fn(&Parts) -> Option<Response<Full<Bytes>>> + Send + Sync>;
+
+/// Answers every request that is not a WebSocket's.
+#[derive(Clone)]
+pub(super) struct Forward {
+    gate: Gate,
+    pool: Pool,
+    page: Option<Page>,
+}
+
+impl Forward {
+    pub(super) fn new(gate: Gate, pool: Pool, page: Option<Page>) -> Self {
+        Self { gate, pool, page }
+    }
+
+    async fn answer(self, request: Request<Incoming>) -> Response<ForwardBody> {
+        let (parts, body) = request.into_parts();
+        if let Some(page) = self.page.as_ref().and_then(|page| page(&parts)) {
+            return page.map(Either::Right);
+        }
+        match self.forward(&parts, body).await {
+            Ok(response) => response.map(Either::Left),
+            Err(rejection) => {
+                log_refusal(&parts, &rejection);
+                rejection.into_response().map(Either::Right)
+            }
+        }
+    }
+
+    async fn forward(
+        &self,
+        parts: &Parts,
+        body: Incoming,
+    ) -> Result<Response<Incoming>, Rejection> {
+        if parts.method == Method::CONNECT {
+            return Err(Rejection::Method);
+        }
+        let route = self.gate.plain(parts)?;
+        let lease = route.lease()?;
+        let (mut body, progress) = Upload::new(body);
+        let exchange = Exchange {
+            route: &route,
+            parts,
+            progress: &progress,
+        };
+        while let Some(mut sender) = self.pool.take(lease.address()) {
+            match exchange.run(&mut sender, &lease, body).await {
+                Ok(response) => {
+                    self.pool.keep(sender, lease);
+                    return Ok(response);
+                }
+                Err(Failure::Refused(rejection)) => return Err(rejection),
+                // The server closed the idle connection before any of this went out.
+                Err(Failure::Unsent(unsent)) => body = unsent,
+            }
+        }
+        let Connected { lease, transport } = lease.connect().await?;
+        let mut sender = self.pool.open(transport).await?;
+        match exchange.run(&mut sender, &lease, body).await {
+            Ok(response) => {
+                self.pool.keep(sender, lease);
+                Ok(response)
+            }
+            Err(Failure::Refused(rejection)) => Err(rejection),
+            Err(Failure::Unsent(_)) => Err(Rejection::UpstreamReset),
+        }
+    }
+}
+
+impl Service<Request<Incoming>> for Forward {
+    type Response = Response<ForwardBody>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let answer = self.clone().answer(request);
+        Box::pin(async { Ok(answer.await) })
+    }
+}
+
+/// A request, and what it has to do with one connection.
+struct Exchange<'a> {
+    route: &'a PlainRoute,
+    parts: &'a Parts,
+    progress: &'a Progress,
+}
+
+enum Failure {
+    /// Nothing was sent, so that another connection may be tried with the body.
+    Unsent(Upload<Incoming>),
+    Refused(Rejection),
+}
+
+impl Exchange<'_> {
+    /// Sends the request, and waits for the head of the response.
+    async fn run(
+        &self,
+        sender: &mut Sender,
+        lease: &Lease,
+        body: Upload<Incoming>,
+    ) -> Result<Response<Incoming>, Failure> {
+        let mut head = self
+            .route
+            .request(self.parts, lease)
+            .map_err(Failure::Refused)?;
+        head.version = Version::HTTP_11;
+        self.progress.restart();
+        let answered = sender.try_send_request(Request::from_parts(head, body));
+        let response = tokio::select! {
+            answered = answered => answered.map_err(|error| self.failure(lease, error))?,
+            late = self.progress.overdue(lease.upstream().handshake_timeout) => {
+                return Err(Failure::Refused(late));
+            }
+        };
+        // Nobody asked for another protocol.
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Failure::Refused(Rejection::UpstreamBadResponse));
+        }
+        let (mut head, body) = response.into_parts();
+        self.route.response(&mut head);
+        Ok(Response::from_parts(head, body))
+    }
+
+    fn failure(
+        &self,
+        lease: &Lease,
+        mut error: TrySendError<Request<Upload<Incoming>>>,
+    ) -> Failure {
+        if let Some(unsent) = error.take_message() {
+            return Failure::Unsent(unsent.into_body());
+        }
+        let error = error.into_error();
+        if self.progress.is_broken() {
+            return Failure::Refused(Rejection::Body);
+        }
+        tracing::warn!(
+            upstream = %lease.upstream().name,
+            server = %lease.server(),
+            error = &error as &(dyn std::error::Error + 'static),
+            "no response to a plain request"
+        );
+        Failure::Refused(match error.is_parse() {
+            true => Rejection::UpstreamBadResponse,
+            false => Rejection::UpstreamReset,
+        })
+    }
+}
+
+fn log_refusal(parts: &Parts, rejection: &Rejection) {
+    let peer = parts
+        .extensions
+        .get::<ClientAddr>()
+        .map(tracing::field::display);
+    let reason = rejection.reason();
+    tracing::info!(target: "wsgate::refusal", reason, peer, "request refused");
+}
+
+#[cfg(test)]
+mod tests;

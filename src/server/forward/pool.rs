@@ -1,0 +1,123 @@
+//! Connections to servers that wait for the next request.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use super::upload::Upload;
+use crate::config::ServerAddress;
+use crate::rejection::Rejection;
+use crate::transport::Transport;
+use crate::upstream::Lease;
+
+/// One connection, to send requests on.
+pub(super) type Sender = http1::SendRequest<Upload<Incoming>>;
+
+/// The idle connections of one worker; a clone is the same pool.
+#[derive(Clone)]
+pub(in crate::server) struct Pool {
+    idle: Arc<Mutex<HashMap<ServerAddress, Vec<Idle>>>>,
+    tasks: TaskTracker,
+}
+
+struct Idle {
+    sender: Sender,
+    since: Instant,
+}
+
+/// A connection that waits for longer is closed. Servers close theirs too, and a request that
+/// crosses with that is lost; so this is well below what most of them have.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Idle connections to one server.
+const IDLE_PER_SERVER: usize = 32;
+
+/// What hyper holds of a response at once: its head must fit.
+const BUFFER: usize = 64 * 1024;
+
+impl Pool {
+    /// A pool whose tasks are `tasks`; they run on the worker that uses it.
+    pub(in crate::server) fn new(tasks: TaskTracker) -> Self {
+        Self {
+            idle: Arc::default(),
+            tasks,
+        }
+    }
+
+    /// The connection to a server that was used last.
+    pub(super) fn take(&self, address: &ServerAddress) -> Option<Sender> {
+        let mut idle = self.idle();
+        let connections = idle.get_mut(address)?;
+        while let Some(Idle { sender, since }) = connections.pop() {
+            if sender.is_ready() && since.elapsed() < IDLE_TIMEOUT {
+                return Some(sender);
+            }
+        }
+        None
+    }
+
+    /// Makes a new connection ready for its first request.
+    pub(super) async fn open(&self, transport: Transport) -> Result<Sender, Rejection> {
+        let opened = http1::Builder::new()
+            .max_buf_size(BUFFER)
+            .handshake(TokioIo::new(transport))
+            .await;
+        let (sender, connection) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                tracing::warn!(%error, "no HTTP on a connection to a server");
+                return Err(Rejection::UpstreamReset);
+            }
+        };
+        self.tasks.spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection to a server ended");
+            }
+        });
+        Ok(sender)
+    }
+
+    /// Takes a connection back once its response has been read to the end; until then it counts
+    /// on its server.
+    pub(super) fn keep(&self, mut sender: Sender, lease: Lease) {
+        let pool = self.clone();
+        self.tasks.spawn(async move {
+            if sender.ready().await.is_ok() {
+                pool.put(lease.address(), sender);
+            }
+        });
+    }
+
+    fn put(&self, address: &ServerAddress, sender: Sender) {
+        let mut idle = self.idle();
+        let connections = idle.entry(address.clone()).or_default();
+        if connections.len() < IDLE_PER_SERVER {
+            connections.push(Idle {
+                sender,
+                since: Instant::now(),
+            });
+        }
+    }
+
+    /// Closes what has waited for too long, for as long as it is polled.
+    pub(in crate::server) async fn sweep(self) {
+        loop {
+            tokio::time::sleep(IDLE_TIMEOUT / 2).await;
+            self.idle().retain(|_, connections| {
+                connections
+                    .retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() < IDLE_TIMEOUT);
+                !connections.is_empty()
+            });
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, HashMap<ServerAddress, Vec<Idle>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

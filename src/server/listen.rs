@@ -1,0 +1,251 @@
+//! The listening sockets.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket as RawSocket, TcpKeepalive, Type};
+
+use crate::config::{Listen, ListenAddress};
+
+/// A socket that clients can connect to. Nothing is accepted on it yet.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub(super) address: BoundAddress,
+    pub(super) socket: ListeningSocket,
+}
+
+/// The socket itself; non-blocking.
+#[derive(Debug)]
+pub(super) enum ListeningSocket {
+    Tcp(TcpListener),
+    Unix(UnixListener, SocketFile),
+}
+
+/// Where a listener really listens: with the port that the system chose for port 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BoundAddress {
+    /// A TCP address.
+    Tcp(SocketAddr),
+    /// The path of a unix socket.
+    Unix(PathBuf),
+}
+
+/// A listener that could not be had.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}")]
+pub struct BindError {
+    address: BoundAddress,
+    #[source]
+    cause: BindCause,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum BindCause {
+    #[error("a file that is not a socket stands there")]
+    NotASocket,
+    #[error("another process accepts connections there")]
+    InUse,
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Connections that the kernel completes and holds for us while we are busy: as many as it lets
+/// us have (it clamps this to `net.core.somaxconn`).
+const BACKLOG: i32 = 4096;
+
+/// A client that vanished without a word is noticed after this long, at the latest.
+const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// Binds every listener, or none.
+pub(super) fn bind_all(listen: &[Listen]) -> Result<Vec<Listener>, BindError> {
+    let addresses: Vec<_> = listen.iter().map(|listen| &listen.address).collect();
+    addresses
+        .iter()
+        .map(|address| match address {
+            ListenAddress::Tcp(address) => {
+                // `[::]` serves IPv4 too, unless somebody else is to.
+                let only_v6 = addresses
+                    .iter()
+                    .any(|other| serves_v4_port(other, address.port()));
+                Listener::tcp(*address, only_v6)
+            }
+            ListenAddress::Unix(path) => Listener::unix(path),
+        })
+        .collect()
+}
+
+fn serves_v4_port(address: &ListenAddress, port: u16) -> bool {
+    matches!(address, ListenAddress::Tcp(SocketAddr::V4(v4)) if v4.port() == port && port != 0)
+}
+
+impl Listener {
+    pub(super) fn bind(address: &ListenAddress) -> Result<Self, BindError> {
+        match address {
+            ListenAddress::Tcp(address) => Self::tcp(*address, false),
+            ListenAddress::Unix(path) => Self::unix(path),
+        }
+    }
+
+    fn tcp(address: SocketAddr, only_v6: bool) -> Result<Self, BindError> {
+        let failed = |error: io::Error| BindError {
+            address: BoundAddress::Tcp(address),
+            cause: error.into(),
+        };
+        let socket = listen_tcp(address, only_v6).map_err(failed)?;
+        let bound = socket.local_addr().map_err(failed)?;
+        Ok(Self {
+            address: BoundAddress::Tcp(bound),
+            socket: ListeningSocket::Tcp(socket),
+        })
+    }
+
+    fn unix(path: &Path) -> Result<Self, BindError> {
+        let bound = BoundAddress::Unix(path.to_owned());
+        let failed = |cause| BindError {
+            address: bound.clone(),
+            cause,
+        };
+        remove_stale(path).map_err(failed)?;
+        let bind = || {
+            let listener = UnixListener::bind(path)?;
+            let file = SocketFile::of(path)?;
+            // std's own backlog is 128: raise it by listening again.
+            SockRef::from(&listener).listen(BACKLOG)?;
+            listener.set_nonblocking(true)?;
+            Ok((listener, file))
+        };
+        let (listener, file) = bind().map_err(|error: io::Error| failed(error.into()))?;
+        Ok(Self {
+            address: bound.clone(),
+            socket: ListeningSocket::Unix(listener, file),
+        })
+    }
+}
+
+impl BoundAddress {
+    /// The TCP address, where it is one.
+    pub fn tcp(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(address) => Some(*address),
+            Self::Unix(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for BoundAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl BindError {
+    /// What a person can do about it.
+    pub fn help(&self) -> Option<&'static str> {
+        match &self.cause {
+            BindCause::NotASocket => Some("choose another path, or move that file away"),
+            BindCause::InUse => Some("stop that process, or choose another path"),
+            BindCause::Io(error) => match error.kind() {
+                io::ErrorKind::AddrInUse => {
+                    Some("stop what listens there (`ss -ltnp` shows it), or choose another address")
+                }
+                io::ErrorKind::AddrNotAvailable => {
+                    Some("no interface of this machine has this address; 0.0.0.0 and [::] are all")
+                }
+                io::ErrorKind::PermissionDenied => match &self.address {
+                    BoundAddress::Tcp(_) => Some(
+                        "ports below 1024 need a privilege: choose a higher one, \
+                         or grant CAP_NET_BIND_SERVICE",
+                    ),
+                    BoundAddress::Unix(_) => Some("the folder must be writable for this user"),
+                },
+                io::ErrorKind::NotFound => Some("make the folder first"),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// The file of a unix socket, removed with the listener.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl SocketFile {
+    fn of(path: &Path) -> io::Result<Self> {
+        let metadata = fs::symlink_metadata(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Whoever took our place meanwhile keeps it.
+        let ours = fs::symlink_metadata(&self.path)
+            .is_ok_and(|now| now.dev() == self.device && now.ino() == self.inode);
+        if ours && let Err(error) = fs::remove_file(&self.path) {
+            let path = self.path.display();
+            tracing::warn!(%path, %error, "the socket's file could not be removed");
+        }
+    }
+}
+
+fn listen_tcp(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
+    let socket = RawSocket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    // A restart must not wait for the old process's connections to be forgotten.
+    socket.set_reuse_address(true)?;
+    if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+        // Said outright: the system's default differs from machine to machine.
+        socket.set_only_v6(only_v6)?;
+    }
+    // Every accepted socket inherits these two.
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(TCP_KEEPALIVE))?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Removes a socket's file that a process left behind: one that nobody accepts on.
+fn remove_stale(path: &Path) -> Result<(), BindCause> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if !metadata.file_type().is_socket() => return Err(BindCause::NotASocket),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error.into()),
+    }
+    let probe = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;
+    // A listener whose backlog is full would hold a blocking socket up.
+    probe.set_nonblocking(true)?;
+    match probe.connect(&SockAddr::unix(path)?) {
+        Ok(()) => Err(BindCause::InUse),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(BindCause::InUse),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            Ok(fs::remove_file(path)?)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,268 @@
+//! The log of the program, on standard error.
+
+mod refusals;
+
+use std::fmt::{self, Write};
+use std::io;
+
+use tracing::field::Field;
+use tracing::{Dispatch, dispatcher};
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::filter::{EnvFilter, LevelFilter, ParseError};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{FormatFields, Writer, debug_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{Registry, fmt as log_lines};
+
+use super::terminal;
+use crate::config::{Log, LogFormat};
+use refusals::RefusalBudget;
+
+/// `log.level` that is neither a level nor a filter.
+#[derive(Debug, thiserror::Error)]
+#[error("`log.level` is neither a level nor a filter: {level:?}")]
+pub struct LogError {
+    level: String,
+    #[source]
+    cause: LogCause,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum LogCause {
+    #[error("{0:?} is no level")]
+    NoLevel(String),
+    #[error(transparent)]
+    Filter(#[from] ParseError),
+}
+
+/// Sends the log of the whole process to standard error. A log that somebody set up before stays.
+pub(super) fn install(settings: &Log) -> Result<(), LogError> {
+    let color = terminal::has_color(&io::stderr());
+    let log = log_to(settings, io::stderr, color)?;
+    if dispatcher::set_global_default(log).is_err() {
+        tracing::debug!("the log was set up before");
+    }
+    Ok(())
+}
+
+/// Whether the settings make a log.
+pub(super) fn check(settings: &Log) -> Result<(), LogError> {
+    filter(settings).map(|_| ())
+}
+
+fn log_to<W>(settings: &Log, writer: W, color: bool) -> Result<Dispatch, LogError>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let registry = Registry::default()
+        .with(filter(settings)?)
+        .with(RefusalBudget::default());
+    Ok(match settings.format {
+        LogFormat::Text => Dispatch::new(
+            registry.with(
+                log_lines::layer()
+                    .fmt_fields(escaped_fields())
+                    .with_ansi(color)
+                    .with_target(false)
+                    .with_writer(writer),
+            ),
+        ),
+        LogFormat::Json => Dispatch::new(
+            registry.with(
+                log_lines::layer()
+                    .json()
+                    .flatten_event(true)
+                    .with_current_span(false)
+                    .with_span_list(false)
+                    .with_writer(writer),
+            ),
+        ),
+    })
+}
+
+fn filter(settings: &Log) -> Result<EnvFilter, LogError> {
+    let level = &settings.level;
+    check_levels(level)
+        .and_then(|()| Ok(EnvFilter::builder().parse(level)?))
+        .map_err(|cause| LogError {
+            level: level.clone(),
+            cause,
+        })
+}
+
+/// Refuses a word that is no level where one belongs. The parser below takes `inof` for the name
+/// of a target, which would silence the log.
+fn check_levels(filter: &str) -> Result<(), LogCause> {
+    for directive in filter.split(',') {
+        let level = directive.rsplit('=').next().unwrap_or_default().trim();
+        // Fields of a span, in brackets, have commas and equals signs of their own.
+        let has_fields = filter.contains(['[', '{']);
+        if !has_fields && (level.is_empty() || level.parse::<LevelFilter>().is_err()) {
+            return Err(LogCause::NoLevel(level.to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// `message name=value …`, in which no value can begin a line of its own or steer a terminal.
+fn escaped_fields() -> impl for<'a> FormatFields<'a> + Send + Sync + 'static {
+    debug_fn(
+        |writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug| {
+            if field.name() != "message" {
+                write!(writer, "{}=", field.name())?;
+            }
+            write!(Escaped::new(writer), "{value:?}")
+        },
+    )
+    .delimited(" ")
+}
+
+/// Escapes control characters, and cuts what is too long.
+struct Escaped<'a, W> {
+    writer: &'a mut W,
+    left: usize,
+}
+
+/// The characters that one value may have.
+const LONGEST_VALUE: usize = 512;
+
+impl<'a, W: Write> Escaped<'a, W> {
+    fn new(writer: &'a mut W) -> Self {
+        Self {
+            writer,
+            left: LONGEST_VALUE,
+        }
+    }
+}
+
+impl<W: Write> Write for Escaped<'_, W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for character in text.chars() {
+            match self.left {
+                0 => return Ok(()),
+                1 => self.writer.write_char('…')?,
+                _ if character.is_control() => {
+                    write!(self.writer, "{}", character.escape_default())?;
+                }
+                _ => self.writer.write_char(character)?,
+            }
+            self.left -= 1;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Lines {
+        fn of(settings: &Log, events: impl FnOnce()) -> String {
+            let lines = Self::default();
+            let writer = lines.clone();
+            let log = log_to(settings, move || writer.clone(), false).unwrap();
+            dispatcher::with_default(&log, events);
+            String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn settings(level: &str, format: LogFormat) -> Log {
+        Log {
+            level: level.to_owned(),
+            format,
+            access: true,
+        }
+    }
+
+    const HOSTILE: &str = "a\r\nINFO forged line \x1b[31m\u{9b}31m";
+
+    #[test]
+    fn a_value_cannot_forge_a_line_or_steer_a_terminal() {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let lines = Lines::of(&settings("info", format), || {
+                tracing::info!(host = HOSTILE, path = %HOSTILE, debug = ?HOSTILE, "{HOSTILE}");
+            });
+            assert_eq!(lines.matches('\n').count(), 1, "{lines}");
+            let only_line = lines.strip_suffix('\n').unwrap();
+            let raw: Vec<_> = only_line
+                .chars()
+                .filter(|character| character.is_ascii_control())
+                .collect();
+            assert_eq!(raw, [], "{format:?}: {only_line:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_value_is_cut() {
+        let lines = Lines::of(&settings("info", LogFormat::Text), || {
+            tracing::info!(host = %"x".repeat(10_000), "refused");
+        });
+        assert_eq!(lines.matches('x').count(), LONGEST_VALUE - 1);
+        assert_eq!(lines.matches('…').count(), 1);
+    }
+
+    #[test]
+    fn text_is_a_message_with_values_behind_it() {
+        let lines = Lines::of(&settings("info", LogFormat::Text), || {
+            tracing::info!(address = %"127.0.0.1:80", sessions = 3, "listening");
+        });
+        assert!(
+            lines.ends_with("INFO listening address=127.0.0.1:80 sessions=3\n"),
+            "{lines}"
+        );
+    }
+
+    #[test]
+    fn json_is_an_object_a_line() {
+        let lines = Lines::of(&settings("info", LogFormat::Json), || {
+            tracing::warn!(reason = "no_route", "refused");
+        });
+        let line: serde_json::Value = serde_json::from_str(&lines).unwrap();
+        assert_eq!(line["level"], "WARN");
+        assert_eq!(line["message"], "refused");
+        assert_eq!(line["reason"], "no_route");
+    }
+
+    #[test]
+    fn a_level_is_a_floor_and_a_filter_is_by_target() {
+        for (level, expected) in [
+            ("error", ""),
+            ("warn", "w"),
+            ("info", "wi"),
+            ("error,here=info", "i"),
+        ] {
+            let lines = Lines::of(&settings(level, LogFormat::Text), || {
+                tracing::warn!("w");
+                tracing::info!(target: "here", "i");
+            });
+            let messages: String = lines
+                .lines()
+                .filter_map(|line| line.chars().last())
+                .collect();
+            assert_eq!(messages, expected, "{level}");
+        }
+    }
+
+    #[test]
+    fn what_is_neither_a_level_nor_a_filter_is_an_error() {
+        for level in ["inof", "", "wsgate=", "wsgate=loud", "info,wsgate"] {
+            let error = check(&settings(level, LogFormat::Text)).unwrap_err();
+            assert!(error.to_string().contains(&format!("{level:?}")), "{error}");
+        }
+    }
+}
