@@ -26,7 +26,10 @@ pub struct Arguments {
 #[non_exhaustive]
 pub enum Command {
     /// Serve
-    #[command(after_help = EXIT_CODES)]
+    #[command(
+        after_help = EXIT_CODES,
+        override_usage = "wsgate run FILE\n       wsgate run --to URL [--listen ADDRESS]"
+    )]
     Run(RunSource),
     /// Check a file of settings and show what it means; nothing is bound or dialled
     Check {
