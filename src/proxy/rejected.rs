@@ -10,6 +10,8 @@ use super::gate::Gate;
 use crate::config::Rate;
 use crate::limit::Limit;
 use crate::rejection::Rejection;
+#[cfg(feature = "server")]
+use crate::types::ClientAddr;
 
 /// Logs rejections: each of them, until there are too many, and then a sample with a count of
 /// what was left out.
@@ -28,11 +30,9 @@ const SAMPLE: Rate = Rate {
 
 impl Rejections {
     pub(super) fn log(&self, refusal: &Refusal) {
-        if self.sample.take(1).is_err() {
-            self.left_out.fetch_add(1, Ordering::Relaxed);
+        if !self.is_within_sample() {
             return;
         }
-        self.report();
         let client = refusal.client.as_ref();
         tracing::warn!(
             target: "wsgate::rejection",
@@ -43,6 +43,17 @@ impl Rejections {
             peer = client.map(|client| tracing::field::display(client.peer)),
             "handshake rejected"
         );
+    }
+
+    /// Whether one more is to be logged; if not, it is counted.
+    fn is_within_sample(&self) -> bool {
+        let is_within = self.sample.take(1).is_ok();
+        if is_within {
+            self.report();
+        } else {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+        is_within
     }
 
     /// Tells how many were left out since this was last told, if any.
@@ -70,10 +81,20 @@ impl Default for Rejections {
 
 impl Gate {
     /// Logs a refused plain request, and gives its rejection back.
-    pub(super) fn refuse_plain(&self, parts: &request::Parts, rejection: Rejection) -> Rejection {
+    pub(crate) fn refuse_plain(&self, parts: &request::Parts, rejection: Rejection) -> Rejection {
         let mut refusal = Refusal::from(rejection);
         refusal.client = flow::identify(self, parts).ok();
         self.inner().rejections.log(&refusal);
         refusal.rejection
+    }
+
+    /// Logs a request of which not even the head could be read.
+    #[cfg(feature = "server")]
+    pub(crate) fn refuse_malformed(&self, peer: ClientAddr, reason: &'static str) {
+        let rejections = &self.inner().rejections;
+        if rejections.is_within_sample() {
+            let peer = tracing::field::display(peer);
+            tracing::warn!(target: "wsgate::rejection", reason, peer, "request rejected");
+        }
     }
 }

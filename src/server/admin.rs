@@ -14,9 +14,10 @@ use std::hint::black_box;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, uri::Authority};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -177,11 +178,14 @@ impl AdminService {
         let inner = &self.inner;
         if !inner.drain_asked.swap(true, Ordering::Relaxed) {
             tracing::info!("drain asked for through the admin interface");
-            let drain = inner.handle.drain(inner.drain_deadline);
-            inner.tasks.spawn(async move {
-                let drained = drain.await;
-                tracing::info!(?drained, "drained");
+            let (handle, deadline) = (inner.handle.clone(), inner.drain_deadline);
+            let mut drain = Box::pin(async move {
+                handle.drain(deadline).await;
             });
+            // It begins before the answer does: whoever has that finds the gate not ready.
+            if (&mut drain).now_or_never().is_none() {
+                inner.tasks.spawn(drain);
+            }
         }
         let sessions = inner.handle.sessions().len();
         answer_json(
@@ -204,16 +208,17 @@ impl Service<Request<Incoming>> for AdminService {
 
 /// One session for `GET /sessions`.
 fn describe(session: &SessionInfo) -> Value {
-    let opened = session
-        .opened
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
     json!({
         "id": session.id.get(),
         "route": &*session.route,
         "client": session.client,
+        "upstream": &*session.upstream,
         "server": &*session.server,
-        "opened": opened.as_secs(),
+        "age_seconds": session.age.as_secs(),
+        "messages_from_client": session.messages_from_client,
+        "bytes_from_client": session.bytes_from_client,
+        "messages_from_upstream": session.messages_from_upstream,
+        "bytes_from_upstream": session.bytes_from_upstream,
     })
 }
 

@@ -57,7 +57,7 @@ pub struct RunSource {
         conflicts_with = "to"
     )]
     file: Option<PathBuf>,
-    /// Serve without a file: everything goes to this server, under the default rules
+    /// Serve without a file: every WebSocket goes to this server, under the default rules
     #[arg(long, value_name = "URL")]
     to: Option<String>,
     /// Where to listen, with --to

@@ -14,12 +14,13 @@ use tokio_util::sync::CancellationToken;
 use super::accept::Accepted;
 use super::forward::Forward;
 use crate::config;
-use crate::proxy::GateService;
+use crate::proxy::{Gate, GateService};
 use crate::types::ClientAddr;
 
 /// What every connection of the process has in common.
 #[derive(Clone)]
 pub(super) struct Connections {
+    gate: Gate,
     http: http1::Builder,
     /// Cancelled when the process is to end: a connection then finishes the request that it is
     /// in, and takes no other.
@@ -36,7 +37,7 @@ const MAX_HEADERS: usize = 100;
 const SMALLEST_BUFFER: usize = 8 * 1024;
 
 impl Connections {
-    pub(super) fn new(settings: &config::Server, closing: CancellationToken) -> Self {
+    pub(super) fn new(gate: Gate, settings: &config::Server, closing: CancellationToken) -> Self {
         let mut http = http1::Builder::new();
         // Without the timer the time-out would be off. It counts from the accept, or the end of
         // the request before, to the end of the head.
@@ -45,7 +46,11 @@ impl Connections {
             .max_header_size(settings.head_size)
             .max_buf_size(settings.head_size.max(SMALLEST_BUFFER))
             .max_headers(MAX_HEADERS);
-        Self { http, closing }
+        Self {
+            gate,
+            http,
+            closing,
+        }
     }
 
     /// Serves one connection to its end, or until it becomes a session.
@@ -63,11 +68,13 @@ impl Connections {
             .serve_connection(TokioIo::new(socket), service)
             .with_upgrades();
         let ended = tokio::select! {
-            ended = &mut connection => ended,
+            // First, so that a response that goes out from now on says that it is the last.
+            biased;
             () = self.closing.cancelled() => {
                 Pin::new(&mut connection).graceful_shutdown();
                 (&mut connection).await
             }
+            ended = &mut connection => ended,
         };
         // Nothing is left of one that was upgraded.
         let Some(parts) = connection.into_parts() else {
@@ -75,12 +82,24 @@ impl Connections {
         };
         let socket = parts.io.into_inner();
         if let Err(error) = ended {
-            log_end(client, &error);
+            self.log_end(client, &error);
             if error.is_timeout() && !parts.read_buf.is_empty() {
                 refuse_late(&socket);
             }
         }
         discard_unread(&socket);
+    }
+
+    /// Logs the end of a connection that did not end well. What a client did to HTTP is a rejected
+    /// request; that it left, or never said anything, is not worth a line.
+    fn log_end(&self, client: ClientAddr, error: &hyper::Error) {
+        if error.is_parse_too_large() {
+            self.gate.refuse_malformed(client, "head_too_large");
+        } else if error.is_parse() {
+            self.gate.refuse_malformed(client, "bad_request");
+        } else {
+            tracing::debug!(%client, %error, "connection ended");
+        }
     }
 }
 
@@ -91,14 +110,13 @@ struct Answer {
 }
 
 impl Service<Request<Incoming>> for Answer {
-    type Response = <Answerer as tower_service::Service<Request<Incoming>>>::Response;
-    type Error = <Answerer as tower_service::Service<Request<Incoming>>>::Error;
-    type Future = <Answerer as tower_service::Service<Request<Incoming>>>::Future;
+    type Response = <Answerer as Service<Request<Incoming>>>::Response;
+    type Error = <Answerer as Service<Request<Incoming>>>::Error;
+    type Future = <Answerer as Service<Request<Incoming>>>::Future;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.client);
-        // Gate and forwarding are always ready, so that they need not be asked.
-        tower_service::Service::call(&mut self.answerer.clone(), request)
+        self.answerer.call(request)
     }
 }
 
@@ -145,18 +163,4 @@ fn discard_unread(socket: &impl Socket) {
             Ok(_) => {}
         }
     }
-}
-
-/// Logs the end of a connection that did not end well. What a client did to HTTP is a refusal
-/// like those of the gate; that it left, or never said anything, is not worth a line.
-fn log_end(client: ClientAddr, error: &hyper::Error) {
-    let reason = if error.is_parse_too_large() {
-        "head_too_large"
-    } else if error.is_parse() {
-        "bad_request"
-    } else {
-        tracing::debug!(%client, %error, "connection ended");
-        return;
-    };
-    tracing::info!(target: "wsgate::refusal", reason, peer = %client, "request refused");
 }

@@ -14,15 +14,14 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
-use tower_service::Service;
+use hyper::service::Service;
 
 pub(super) use pool::Pool;
 use pool::Sender;
@@ -30,7 +29,6 @@ use upload::{Progress, Upload};
 
 use crate::proxy::{Gate, PlainRoute};
 use crate::rejection::Rejection;
-use crate::types::ClientAddr;
 use crate::upstream::{Connected, Lease};
 
 /// The body of an answer: streamed from a server, or our own.
@@ -59,10 +57,7 @@ impl Forward {
         }
         match self.forward(&parts, body).await {
             Ok(response) => response.map(Either::Left),
-            Err(rejection) => {
-                log_refusal(&parts, &rejection);
-                rejection.into_response().map(Either::Right)
-            }
+            Err(rejection) => rejection.into_response().map(Either::Right),
         }
     }
 
@@ -72,13 +67,24 @@ impl Forward {
         body: Incoming,
     ) -> Result<Response<Incoming>, Rejection> {
         if parts.method == Method::CONNECT {
-            return Err(Rejection::Method);
+            return Err(self.gate.refuse_plain(parts, Rejection::Method));
         }
         let route = self.gate.plain(parts)?;
-        let lease = route.lease()?;
+        self.forward_on(&route, parts, body)
+            .await
+            .map_err(|rejection| self.gate.refuse_plain(parts, rejection))
+    }
+
+    async fn forward_on(
+        &self,
+        route: &PlainRoute,
+        parts: &Parts,
+        body: Incoming,
+    ) -> Result<Response<Incoming>, Rejection> {
+        let lease = route.pool.place(route.client)?;
         let (mut body, progress) = Upload::new(body);
         let exchange = Exchange {
-            route: &route,
+            route,
             parts,
             progress: &progress,
         };
@@ -93,7 +99,8 @@ impl Forward {
                 Err(Failure::Unsent(unsent)) => body = unsent,
             }
         }
-        let Connected { lease, transport } = lease.connect().await?;
+        let connected = route.pool.connect_from(lease, route.client).await?;
+        let Connected { lease, transport } = connected;
         let mut sender = self.pool.open(transport).await?;
         match exchange.run(&mut sender, &lease, body).await {
             Ok(response) => {
@@ -111,11 +118,7 @@ impl Service<Request<Incoming>> for Forward {
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
         let answer = self.clone().answer(request);
         Box::pin(async { Ok(answer.await) })
     }
@@ -144,9 +147,11 @@ impl Exchange<'_> {
     ) -> Result<Response<Incoming>, Failure> {
         let mut head = self
             .route
-            .request(self.parts, lease)
+            .request(self.parts, lease.base_path())
             .map_err(Failure::Refused)?;
         head.version = Version::HTTP_11;
+        // The client is told to continue as soon as the body is asked for here.
+        head.headers.remove(header::EXPECT);
         self.progress.restart();
         let answered = sender.try_send_request(Request::from_parts(head, body));
         let response = tokio::select! {
@@ -160,7 +165,11 @@ impl Exchange<'_> {
             return Err(Failure::Refused(Rejection::UpstreamBadResponse));
         }
         let (mut head, body) = response.into_parts();
+        let trailers = announced_trailers(&head.headers);
         self.route.response(&mut head);
+        for names in trailers {
+            head.headers.append(header::TRAILER, names);
+        }
         Ok(Response::from_parts(head, body))
     }
 
@@ -189,13 +198,16 @@ impl Exchange<'_> {
     }
 }
 
-fn log_refusal(parts: &Parts, rejection: &Rejection) {
-    let peer = parts
-        .extensions
-        .get::<ClientAddr>()
-        .map(tracing::field::display);
-    let reason = rejection.reason();
-    tracing::info!(target: "wsgate::refusal", reason, peer, "request refused");
+/// What the server says will stand behind the body; it is passed on where the client takes it.
+///
+/// A client's trailers stay here: a backend that merges them into the headers would take them for
+/// some that the gate let through.
+fn announced_trailers(headers: &HeaderMap) -> Vec<HeaderValue> {
+    headers
+        .get_all(header::TRAILER)
+        .into_iter()
+        .cloned()
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! The log of the program, on standard error.
 
-mod refusals;
-
 use std::fmt::{self, Write};
 use std::io;
 
@@ -16,7 +14,6 @@ use tracing_subscriber::{Registry, fmt as log_lines};
 
 use super::terminal;
 use crate::config::{Log, LogFormat};
-use refusals::RefusalBudget;
 
 /// `log.level` that is neither a level nor a filter.
 #[derive(Debug, thiserror::Error)]
@@ -54,9 +51,7 @@ fn log_to<W>(settings: &Log, writer: W, color: bool) -> Result<Dispatch, LogErro
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let registry = Registry::default()
-        .with(filter(settings)?)
-        .with(RefusalBudget::default());
+    let registry = Registry::default().with(filter(settings)?);
     Ok(match settings.format {
         LogFormat::Text => Dispatch::new(
             registry.with(

@@ -73,8 +73,8 @@ async fn serve_until_stopped(server: Server, signals: &mut Signals) -> Result<()
     let signal = signals.stop().await;
     tracing::info!(%signal, "stopping");
     tokio::select! {
-        drained = server.shutdown() => {
-            tracing::info!(?drained, "stopped");
+        _drained = server.shutdown() => {
+            tracing::info!("stopped");
             Ok(())
         }
         signal = signals.stop() => Err(ServeError::Interrupted(signal)),
@@ -167,7 +167,7 @@ impl Server {
         };
         let dispatcher = Dispatcher::new(
             self.workers.iter().map(station).collect(),
-            Connections::new(settings, self.tasks.closing.clone()),
+            Connections::new(gate.clone(), settings, self.tasks.closing.clone()),
             self.tasks.connections.clone(),
         );
         Arc::new(move |accepted| dispatcher.dispatch(accepted))

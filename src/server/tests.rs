@@ -10,12 +10,25 @@ use crate::config::{Admin, Listen, ListenAddress};
 
 /// A gate on a free port in front of `upstream`.
 fn settings(upstream: SocketAddr) -> Config {
-    let url = format!("http://{upstream}");
-    let mut config = Config::to(&url, Some("127.0.0.1:0")).unwrap();
-    config.server.workers = 2;
-    config.drain.spread = Duration::ZERO;
-    config.drain.deadline = Duration::from_secs(5);
-    config
+    let text = format!(
+        r#"
+        [[listen]]
+        address = "127.0.0.1:0"
+        [server]
+        workers = 2
+        [drain]
+        spread = "0s"
+        deadline = "5s"
+        [upstream.backend]
+        servers = ["http://{upstream}"]
+        [[route]]
+        name = "all"
+        path = "/*"
+        upstream = "backend"
+        http = "forward"
+        "#
+    );
+    Config::from_toml("test.toml", &text).unwrap()
 }
 
 fn nowhere() -> SocketAddr {

@@ -84,15 +84,24 @@ impl Pool {
     /// Takes a place on a server and connects to it. If that fails, another server is tried, as
     /// often as the settings allow; nothing has been sent yet, so that nothing is done twice.
     pub(crate) async fn connect(&self, client: IpAddr) -> Result<Connected, Rejection> {
+        self.connect_from(self.place(client)?, client).await
+    }
+
+    /// Takes a place on a server, for somebody who may have a connection to it already.
+    pub(crate) fn place(&self, client: IpAddr) -> Result<Lease, Rejection> {
+        self.lease(client, &[])
+    }
+
+    /// Connects to the server that `lease` has a place on, or else to another, as
+    /// [`Pool::connect`] does.
+    pub(crate) async fn connect_from(
+        &self,
+        mut lease: Lease,
+        client: IpAddr,
+    ) -> Result<Connected, Rejection> {
         let settings = self.settings();
         let mut tried = Vec::new();
-        let mut failure = None;
-        for _ in 0..=settings.retries {
-            let lease = match self.lease(client, &tried) {
-                Ok(lease) => lease,
-                // There is no other server: what the last one did is the truer answer.
-                Err(full) => return Err(failure.unwrap_or(full)),
-            };
+        loop {
             let error = match dial(lease.address(), settings.connect_timeout).await {
                 Ok(transport) => return Ok(Connected { lease, transport }),
                 Err(error) => error,
@@ -103,10 +112,14 @@ impl Pool {
                 error = &error as &(dyn std::error::Error + 'static),
                 "connect failed"
             );
-            failure = Some(error.rejection());
+            let failure = error.rejection();
+            if tried.len() >= usize::try_from(settings.retries).unwrap_or(usize::MAX) {
+                return Err(failure);
+            }
             tried.push(lease.server);
+            // Where there is no other server, what the last one did is the truer answer.
+            lease = self.lease(client, &tried).map_err(|_full| failure)?;
         }
-        Err(failure.unwrap_or(Rejection::UpstreamRefused))
     }
 
     /// Takes a place on a server that has room, but on none whose index is in `tried`.

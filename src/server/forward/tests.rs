@@ -1,5 +1,4 @@
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -31,9 +30,23 @@ impl Scene {
 }
 
 fn settings(backend: SocketAddr) -> Config {
-    let mut config = Config::to(&format!("http://{backend}"), Some("127.0.0.1:0")).unwrap();
-    config.server.workers = 1;
-    config
+    let text = format!(
+        r#"
+        [[listen]]
+        address = "127.0.0.1:0"
+        [server]
+        workers = 1
+        [upstream.backend]
+        servers = ["http://{backend}/base"]
+        handshake_timeout = "2s"
+        [[route]]
+        name = "all"
+        path = "/*"
+        upstream = "backend"
+        http = "forward"
+        "#
+    );
+    Config::from_toml("test.toml", &text).unwrap()
 }
 
 /// One end of a connection, byte for byte.
@@ -77,7 +90,10 @@ async fn one_connection_serves_request_after_request_of_every_client() {
     client.send(GET).await;
     let mut upstream = scene.upstream().await;
     let request = upstream.read_to("\r\n\r\n").await;
-    assert!(request.starts_with("GET /a?b=c HTTP/1.1\r\n"), "{request}");
+    assert!(
+        request.starts_with("GET /base/a?b=c HTTP/1.1\r\n"),
+        "{request}"
+    );
     upstream.send(EMPTY).await;
     client.read_to("\r\n\r\n").await;
     for _ in 0..2 {
@@ -127,6 +143,21 @@ async fn trailers_reach_a_client_that_takes_them() {
         )
         .await;
     client.read_to("1\r\nx\r\n0\r\nsum: 42\r\n\r\n").await;
+}
+
+#[tokio::test]
+async fn a_clients_trailers_do_not_reach_the_server() {
+    let scene = Scene::new().await;
+    let mut client = scene.client().await;
+    client
+        .send(
+            "POST / HTTP/1.1\r\nhost: a\r\ntrailer: x-forwarded-for\r\n\
+             transfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nx-forwarded-for: 192.0.2.1\r\n\r\n",
+        )
+        .await;
+    let mut upstream = scene.upstream().await;
+    let request = upstream.read_to("1\r\nx\r\n0\r\n\r\n").await;
+    assert!(!request.contains("192.0.2.1"), "{request}");
 }
 
 #[tokio::test]
@@ -197,11 +228,7 @@ async fn what_a_server_does_wrong_is_told_by_the_status() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_a_502_and_a_silent_one_a_504() {
-    let backend = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut config = settings(backend.local_addr().unwrap());
-    shorten_answer_timeout(&mut config);
-    let server = Server::start(config).unwrap();
-    let scene = Scene { backend, server };
+    let scene = Scene::new().await;
     let mut client = scene.client().await;
     client.send(GET).await;
     let mut upstream = scene.upstream().await;
@@ -220,17 +247,6 @@ async fn a_server_that_is_not_there_is_a_502_and_a_silent_one_a_504() {
     client.send(GET).await;
     let answer = client.read_to_end().await;
     assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
-}
-
-fn shorten_answer_timeout(config: &mut Config) {
-    use std::sync::Arc;
-    let mut upstream = (*config.upstreams[0]).clone();
-    upstream.handshake_timeout = Duration::from_millis(50);
-    let upstream = Arc::new(upstream);
-    let mut route = (*config.routes[0]).clone();
-    route.upstream = upstream.clone();
-    config.upstreams = vec![upstream];
-    config.routes = vec![Arc::new(route)];
 }
 
 #[tokio::test]
