@@ -16,7 +16,7 @@ pub(crate) use header::{DataKind, Opcode};
 pub(crate) use mask::{Mask, unmask};
 pub(crate) use utf8::Utf8;
 pub(crate) use walker::{DataFrame, Rules, Step, Walker};
-pub(crate) use write::{MAX_HEADER, write_close, write_frame};
+pub(crate) use write::{write_close, write_frame};
 
 /// How a peer broke the framing rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use crate::close::CloseCode;
 use crate::types::Side;
 
 /// The longest header: two bytes, an eight-byte length and a mask.
-pub(crate) const MAX_HEADER: usize = 14;
+const MAX_HEADER: usize = 14;
 
 /// Appends a whole, unfragmented frame for the peer on the `to` side, masked where the gate is
 /// the client (RFC 6455 §5.1).

@@ -8,7 +8,8 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request};
 use http_body_util::Empty;
 
-use super::{Hop, Sent, Target, Upgrade, upstream_request};
+use super::forward::Sent;
+use super::{Hop, Target, Upgrade, upstream_request};
 use crate::close::CloseCode;
 use crate::config::{
     AddressRules, Balance, Compression, Forwarded, ForwardingHeader, Headers, Keepalive, Limits,

@@ -17,7 +17,7 @@ mod response;
 mod subprotocols;
 mod target;
 
-pub(crate) use forward::{Hop, Sent, plain_request_headers, upstream_request};
+pub(crate) use forward::{Hop, plain_request_headers, upstream_request};
 pub(crate) use request::{Upgrade, is_websocket};
 pub(crate) use response::{Agreed, plain_response_headers, refused, switching_protocols, verify};
 pub(crate) use target::Target;

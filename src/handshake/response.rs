@@ -27,13 +27,6 @@ impl Agreed {
     pub(crate) fn deflate(&self) -> bool {
         self.deflate.is_some()
     }
-
-    /// The subprotocol, if one was chosen.
-    pub(crate) fn subprotocol(&self) -> Option<&str> {
-        self.subprotocol
-            .as_ref()
-            .and_then(|name| name.to_str().ok())
-    }
 }
 
 /// The headers stay out (cookies), and the subprotocol, which may be a token.

@@ -12,7 +12,7 @@ use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use self::counters::{Counters, Rules};
@@ -44,8 +44,8 @@ impl Table {
         let hasher = RandomState::new();
         let shards = (0..SHARDS).map(|_| Mutex::new(Shard::new(hasher.clone())));
         let inner = Inner {
-            ipv6_prefix: AtomicU8::new(settings.ipv6_prefix),
-            tracked: AtomicUsize::new(settings.tracked),
+            ipv6_prefix: settings.ipv6_prefix,
+            tracked: settings.tracked,
             rules: RwLock::default(),
             shards: shards.collect(),
             hasher,
@@ -56,15 +56,6 @@ impl Table {
         Self {
             inner: Arc::new(inner),
         }
-    }
-
-    /// Takes over changed settings. After another `ipv6_prefix`, IPv6 clients begin anew.
-    pub(crate) fn configure(&self, settings: &ClientIp) {
-        let inner = &*self.inner;
-        inner
-            .ipv6_prefix
-            .store(settings.ipv6_prefix, Ordering::Relaxed);
-        inner.tracked.store(settings.tracked, Ordering::Relaxed);
     }
 
     /// Counts a handshake from this address, and takes a place for its session.
@@ -131,9 +122,10 @@ impl Table {
         self.inner.entries.load(Ordering::Relaxed)
     }
 
-    /// How many handshakes were counted in a shared entry, because the table was full.
-    pub(crate) fn overflowed(&self) -> u64 {
-        self.inner.overflowed.load(Ordering::Relaxed)
+    /// How many handshakes were counted in a shared entry since this was last asked, because the
+    /// table was full.
+    pub(crate) fn take_overflowed(&self) -> u64 {
+        self.inner.overflowed.swap(0, Ordering::Relaxed)
     }
 }
 
@@ -197,8 +189,8 @@ impl fmt::Debug for Place {
 
 #[derive(Debug)]
 struct Inner {
-    ipv6_prefix: AtomicU8,
-    tracked: AtomicUsize,
+    ipv6_prefix: u8,
+    tracked: usize,
     /// By route name. A route that a reload removed keeps its few words, for the sessions that it
     /// still has and for when it comes back.
     rules: RwLock<HashMap<Arc<str>, Arc<Rules>>>,
@@ -207,6 +199,7 @@ struct Inner {
     hasher: RandomState,
     /// In all shards; at most `tracked`.
     entries: AtomicUsize,
+    /// Since it was last asked.
     overflowed: AtomicU64,
     /// The shard that a newcomer to a full table looks into next.
     next_swept: AtomicUsize,
@@ -235,8 +228,7 @@ impl Inner {
         match ip.to_canonical() {
             IpAddr::V4(address) => IpAddr::V4(address),
             IpAddr::V6(address) => {
-                let host_bits =
-                    128_u32.saturating_sub(self.ipv6_prefix.load(Ordering::Relaxed).into());
+                let host_bits = 128_u32.saturating_sub(self.ipv6_prefix.into());
                 let mask = u128::MAX.checked_shl(host_bits).unwrap_or(0);
                 IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & mask))
             }
@@ -251,7 +243,7 @@ impl Inner {
 
     /// Counts one more entry, if there may be one.
     fn reserve(&self) -> bool {
-        let tracked = self.tracked.load(Ordering::Relaxed);
+        let tracked = self.tracked;
         let more = |entries: usize| (entries < tracked).then_some(entries + 1);
         let (order, entries) = (Ordering::Relaxed, &self.entries);
         entries.fetch_update(order, order, more).is_ok()

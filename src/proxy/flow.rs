@@ -136,7 +136,7 @@ async fn open(
 }
 
 /// Who the client is, behind trusted proxies.
-pub(super) fn identify(gate: &Gate, parts: &request::Parts) -> Result<ClientIdentity, Refusal> {
+pub(super) fn identify(gate: &Gate, parts: &request::Parts) -> Result<ClientIdentity, Rejection> {
     let peer = parts
         .extensions
         .get::<ClientAddr>()

@@ -49,6 +49,22 @@ pub(super) struct Inner {
     housekeeping: OnceLock<AbortOnDropHandle<()>>,
 }
 
+impl Inner {
+    /// Tells the log what came up too often to be told each time.
+    fn report(&self) {
+        self.rejections.report();
+        let overflowed = self.rates.take_overflowed();
+        if overflowed > 0 {
+            tracing::warn!(
+                reason = "limiter_full",
+                handshakes = overflowed,
+                tracked = self.rates.len(),
+                "more client addresses than are tracked: newcomers share one limit"
+            );
+        }
+    }
+}
+
 type MakeFilter = Box<dyn Fn() -> Box<dyn MessageFilter> + Send + Sync>;
 
 /// Builds a [`Gate`].
@@ -134,7 +150,7 @@ impl Gate {
                     tokio::time::sleep(HOUSEKEEPING).await;
                     let Some(gate) = gate.upgrade() else { return };
                     gate.rates.sweep();
-                    gate.rejections.report();
+                    gate.report();
                 }
             });
             AbortOnDropHandle::new(task)

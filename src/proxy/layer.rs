@@ -50,29 +50,34 @@ impl<S> GateService<S> {
         Self { gate, inner }
     }
 
-    /// The answer, if the request is for the gate; else the request, for the inner service.
-    ///
-    /// It is for the gate if it asks for a WebSocket where a route is, or in a way that leaves no
+    /// Decides who answers a request. It is for the gate if it asks for a WebSocket where a route is, or in a way that leaves no
     /// telling where; whether its handshake is right is judged on the way.
-    fn claim<B>(&self, request: Request<B>) -> Result<Answering, Request<B>> {
+    fn claim<B>(&self, request: Request<B>) -> Claim<B> {
         let (parts, body) = request.into_parts();
         if !handshake::is_websocket(&parts) {
-            return Err(Request::from_parts(parts, body));
+            return Claim::Inner(Request::from_parts(parts, body));
         }
         let asked = Asked::read(&parts);
         if !asked.is_served_by(&self.gate) {
-            return Err(Request::from_parts(parts, body));
+            return Claim::Inner(Request::from_parts(parts, body));
         }
         let mut request = Request::from_parts(parts, ());
         let on_upgrade = hyper::upgrade::on(&mut request);
         let (parts, ()) = request.into_parts();
-        Ok(Box::pin(flow::answer(
+        Claim::Gate(Box::pin(flow::answer(
             self.gate.clone(),
             parts,
             asked,
             on_upgrade,
         )))
     }
+}
+
+/// Who answers a request.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
+enum Claim<B> {
+    Gate(Answering),
+    Inner(Request<B>),
 }
 
 type Answering = Pin<Box<dyn Future<Output = Response<Full<Bytes>>> + Send>>;
@@ -91,8 +96,8 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match self.claim(request) {
-            Ok(answer) => ResponseFuture::gate(answer),
-            Err(request) => ResponseFuture::inner(self.inner.call(request)),
+            Claim::Gate(answer) => ResponseFuture::gate(answer),
+            Claim::Inner(request) => ResponseFuture::inner(self.inner.call(request)),
         }
     }
 }
@@ -107,8 +112,8 @@ where
 
     fn call(&self, request: Request<B>) -> Self::Future {
         match self.claim(request) {
-            Ok(answer) => ResponseFuture::gate(answer),
-            Err(request) => ResponseFuture::inner(self.inner.call(request)),
+            Claim::Gate(answer) => ResponseFuture::gate(answer),
+            Claim::Inner(request) => ResponseFuture::inner(self.inner.call(request)),
         }
     }
 }

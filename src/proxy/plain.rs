@@ -1,13 +1,12 @@
 //! Plain HTTP requests on routes that forward them, for the program's forwarder.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use http::{HeaderMap, Uri, header, request, response};
 
 use super::flow;
 use super::gate::Gate;
-use crate::config::{PlainHttp, Route};
+use crate::config::PlainHttp;
 use crate::handshake::{self, Target};
 use crate::policy;
 use crate::rejection::Rejection;
@@ -16,7 +15,6 @@ use crate::upstream::Pool;
 /// Where a plain request goes, and as what.
 #[derive(Debug)]
 pub(crate) struct PlainRoute {
-    pub(crate) route: Arc<Route>,
     pub(crate) pool: Pool,
     pub(crate) client: IpAddr,
     headers: HeaderMap,
@@ -35,7 +33,7 @@ impl Gate {
     }
 
     fn decide_plain(&self, parts: &request::Parts) -> Result<PlainRoute, Rejection> {
-        let client = flow::identify(self, parts).map_err(|refusal| refusal.rejection)?;
+        let client = flow::identify(self, parts)?;
         let target = Target::of(parts)?;
         let offered: &[&str] = &[];
         let found = self
@@ -56,7 +54,6 @@ impl Gate {
         let captured = |name: &str| found.param(name);
         let hop = flow::hop(self, parts, &target, route, &client, &captured);
         Ok(PlainRoute {
-            route: Arc::clone(route),
             pool: self.pool(route).clone(),
             client: client.ip,
             headers: handshake::plain_request_headers(&parts.headers, &hop)?,

@@ -118,10 +118,6 @@ impl Registry {
         self.lock().get(&id).cloned()
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.lock().len()
-    }
-
     /// Takes no session any more. Whoever got a place before this is in [`Registry::list`].
     pub(crate) fn stop(&self) {
         let _sessions = self.lock();

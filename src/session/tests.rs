@@ -88,7 +88,7 @@ impl Bench {
         timeout(Duration::from_secs(60), self.registry.tasks.wait())
             .await
             .unwrap();
-        assert_eq!(self.registry.len(), 0);
+        assert_eq!(self.registry.list().len(), 0);
     }
 }
 

@@ -46,26 +46,7 @@ pub(crate) struct Connected {
 
 impl Pool {
     pub(crate) fn new(settings: Arc<Upstream>) -> Self {
-        Self::with_live(settings, |_| Arc::default())
-    }
-
-    /// The pool under new settings. A server that both settings name keeps the sessions that it
-    /// has, so that its limit and its share hold across the change.
-    pub(crate) fn reload(&self, settings: Arc<Upstream>) -> Self {
-        Self::with_live(settings, |server| {
-            let same = |old: &&UpstreamServer| {
-                old.address == server.address && old.base_path == server.base_path
-            };
-            let mut old = self.inner.settings.servers.iter().zip(&self.inner.live);
-            match old.find(|(old, _)| same(old)) {
-                Some((_, live)) => live.clone(),
-                None => Arc::default(),
-            }
-        })
-    }
-
-    fn with_live(settings: Arc<Upstream>, live: impl Fn(&UpstreamServer) -> Arc<Live>) -> Self {
-        let live: Box<[_]> = settings.servers.iter().map(live).collect();
+        let live: Box<[_]> = settings.servers.iter().map(|_| Arc::default()).collect();
         let balancer = Balancer::new(settings.balance, live.len());
         Self {
             inner: Arc::new(Inner {

@@ -130,22 +130,6 @@ fn the_limit_holds_when_many_take_at_once() {
     }
 }
 
-#[test]
-fn sessions_outlive_a_change_of_settings() {
-    let old = Pool::new(Arc::new(nowhere(&["a", "b"])));
-    let on_a = old.lease(CLIENT, &[1]).unwrap();
-    let on_b = old.lease(CLIENT, &[0]).unwrap();
-    let mut settings = nowhere(&["b", "c"]);
-    settings.max_connections = Some(1);
-    let new = old.reload(Arc::new(settings));
-    assert_eq!(sessions(&new), [1, 0]);
-    let on_c = new.lease(CLIENT, &[]).unwrap();
-    assert_eq!(&**on_c.server(), "c");
-    assert!(new.lease(CLIENT, &[]).is_err());
-    drop((on_a, on_b));
-    assert_eq!(sessions(&new), [0, 1]);
-}
-
 #[tokio::test]
 async fn a_connection_comes_with_its_place() {
     let folder = tempfile::tempdir().unwrap();
