@@ -4,6 +4,7 @@ mod echo;
 mod page;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::{ServeError, Server, Signals, logging, on_this_thread, serve_until_stopped};
 use crate::config::Config;
@@ -17,6 +18,9 @@ const ECHO_ADDRESS: &str = "127.0.0.1:8081";
 
 /// The gate's address in [`SETTINGS`].
 const GATE_ADDRESS: &str = "127.0.0.1:8080";
+
+/// Over which the sessions are sent away.
+const DRAIN_SPREAD: Duration = Duration::from_millis(500);
 
 /// Serves the demo until a signal to stop; the gate listens on `listen` instead of
 /// 127.0.0.1:8080.
@@ -43,7 +47,10 @@ fn settings(echo: SocketAddr, listen: Option<&str>) -> Result<Config, ServeError
         let listen = listen.escape_default().to_string();
         text = text.replace(GATE_ADDRESS, &listen);
     }
-    Ok(Config::from_toml("demo.toml", &text)?)
+    let mut config = Config::from_toml("demo.toml", &text)?;
+    // Somebody sits before it and has pressed Ctrl-C.
+    config.drain.spread = DRAIN_SPREAD;
+    Ok(config)
 }
 
 /// The largest message that the demo's route takes.

@@ -32,6 +32,9 @@ enum LogCause {
     Filter(#[from] ParseError),
 }
 
+/// The target of the lines that tell of a session's beginning and end.
+const ACCESS: &str = "wsgate::access";
+
 /// Sends the log of the whole process to standard error. A log that somebody set up before stays.
 pub(super) fn install(settings: &Log) -> Result<(), LogError> {
     let color = terminal::has_color(&io::stderr());
@@ -77,8 +80,12 @@ where
 
 fn filter(settings: &Log) -> Result<EnvFilter, LogError> {
     let level = &settings.level;
+    let directives = match settings.access {
+        true => level.clone(),
+        false => format!("{level},{ACCESS}=off"),
+    };
     check_levels(level)
-        .and_then(|()| Ok(EnvFilter::builder().parse(level)?))
+        .and_then(|()| Ok(EnvFilter::builder().parse(directives)?))
         .map_err(|cause| LogError {
             level: level.clone(),
             cause,
@@ -250,6 +257,21 @@ mod tests {
                 .filter_map(|line| line.chars().last())
                 .collect();
             assert_eq!(messages, expected, "{level}");
+        }
+    }
+
+    #[test]
+    fn the_lines_of_sessions_can_be_turned_off_alone() {
+        for (access, expected) in [(true, 2), (false, 1)] {
+            let settings = Log {
+                access,
+                ..settings("info", LogFormat::Text)
+            };
+            let lines = Lines::of(&settings, || {
+                tracing::info!(target: "wsgate::access", "session open");
+                tracing::info!(target: "wsgate::rejection", "rejected");
+            });
+            assert_eq!(lines.lines().count(), expected, "{lines}");
         }
     }
 
