@@ -54,7 +54,7 @@ table! {
 table! {
     /// One listener of the program.
     ListenTable {
-        /// "127.0.0.1:8080", "[::]:8080" or "unix:/run/wsgate.sock".
+        /// `127.0.0.1:8080`, `[::]:8080` or `unix:/run/wsgate.sock`.
         address: ListenAddress = required,
     }
 }

@@ -71,8 +71,10 @@ pub struct Config {
     pub(crate) listen: Vec<Listen>,
     pub(crate) client_ip: ClientIp,
     pub(crate) admin: Option<Admin>,
+    #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
     pub(crate) log: Log,
     pub(crate) drain: Drain,
+    #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
     pub(crate) server: Server,
     /// In file order; names are unique.
     pub(crate) upstreams: Vec<Arc<Upstream>>,

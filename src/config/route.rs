@@ -21,6 +21,7 @@ pub(crate) struct Route {
     pub(crate) upstream: Arc<Upstream>,
     /// The path sent upstream; `None` sends the request's own.
     pub(crate) rewrite: Option<Rewrite>,
+    #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
     pub(crate) http: PlainHttp,
     pub(crate) compression: Compression,
     /// Close a session whose text is not UTF-8; only with [`Compression::Off`].

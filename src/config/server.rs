@@ -23,6 +23,7 @@ pub(crate) enum ListenAddress {
 pub(crate) struct Admin {
     pub(crate) address: ListenAddress,
     /// Always there unless the address is loopback or a unix socket.
+    #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
     pub(crate) token: Option<Secret>,
 }
 

@@ -99,6 +99,7 @@ pub(crate) fn upstream_request(
 /// # Errors
 /// [`Rejection::Header`], [`Rejection::ConnectionNominates`] and [`Rejection::HeaderAlias`], as for
 /// a handshake.
+#[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
 pub(crate) fn plain_request_headers(
     received: &HeaderMap,
     hop: &Hop<'_>,

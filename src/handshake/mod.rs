@@ -17,7 +17,11 @@ mod response;
 mod subprotocols;
 mod target;
 
-pub(crate) use forward::{Hop, plain_request_headers, upstream_request};
+#[cfg(feature = "server")]
+pub(crate) use forward::plain_request_headers;
+pub(crate) use forward::{Hop, upstream_request};
 pub(crate) use request::{Upgrade, is_websocket};
-pub(crate) use response::{Agreed, plain_response_headers, refused, switching_protocols, verify};
+#[cfg(feature = "server")]
+pub(crate) use response::plain_response_headers;
+pub(crate) use response::{Agreed, refused, switching_protocols, verify};
 pub(crate) use target::Target;

@@ -132,6 +132,7 @@ pub(crate) fn refused(parts: Parts, body: Bytes) -> Result<Response<Full<Bytes>>
 }
 
 /// Takes out of a plain HTTP response what ends at this hop (RFC 9110 §7.6.1).
+#[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
 pub(crate) fn plain_response_headers(headers: &mut HeaderMap) {
     fields::strip_hop_by_hop(headers);
 }

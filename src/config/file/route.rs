@@ -65,8 +65,8 @@ table! {
 table! {
     /// Which web pages may open a session.
     OriginTable {
-        /// "same-origin", "https://example.com", "https://*.example.com", "https://example.com:8443"
-        /// or "*".
+        /// `same-origin`, `https://example.com`, `https://*.example.com`,
+        /// `https://example.com:8443` or `*`.
         allow: List<Parsed<OriginPattern>> = ["same-origin"],
         /// A request without an Origin header, which no browser sends: allow or deny.
         missing: Verdict = "allow",
