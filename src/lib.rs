@@ -65,3 +65,12 @@ pub use proxy::{
 pub use rejection::Rejection;
 pub use session::{Body, Message, MessageFilter, Verdict};
 pub use types::{ClientAddr, SessionId, Side};
+
+/// The examples of the documents are compiled and run like those of the code.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+    #[doc = include_str!("../docs/plugin.md")]
+    mod plugin {}
+}
