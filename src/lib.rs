@@ -5,7 +5,7 @@
 //! sides alive and honest: pings, size and rate limits, real close codes, graceful drain.
 //!
 //! ```text
-//! listen ─► HTTP ─► handshake ─► policy ─► route ─► upstream dial ─► 101 ─► session ─► close
+//! listen ─► HTTP ─► handshake ─► route ─► policy ─► upstream dial ─► 101 ─► session ─► close
 //! ```
 //!
 //! # As a plugin
