@@ -89,7 +89,7 @@ enum Passage {
 impl Direction {
     pub(super) fn new(
         rules: Rules,
-        early: Vec<u8>,
+        early: &[u8],
         meter: Option<Meter>,
         assembly: Option<Assembly>,
     ) -> Self {
@@ -97,7 +97,9 @@ impl Direction {
             from: rules.from,
             walker: Walker::new(rules),
             fresh: !early.is_empty(),
-            held: early,
+            // A copy: what hyper hands out, were it nothing, is a view of the whole buffer that it
+            // read the head into.
+            held: early.to_vec(),
             resume: None,
             mode: Mode::Relay,
             dropping: false,

@@ -109,13 +109,13 @@ where
         let state = State {
             to_upstream: Direction::new(
                 rules(Side::Client),
-                client.early.into(),
+                &client.early,
                 meter,
                 assembly(Side::Client),
             ),
             to_client: Direction::new(
                 rules(Side::Upstream),
-                upstream.early.into(),
+                &upstream.early,
                 None,
                 assembly(Side::Upstream),
             ),
