@@ -6,3 +6,9 @@
 
 #[cfg(feature = "server")]
 mod settings;
+
+mod answers;
+mod forwarding;
+mod handshake;
+mod policy;
+mod support;

@@ -1,0 +1,255 @@
+//! A gate in a real server.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use http_body_util::Full;
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tower::Layer;
+use wsgate::{Builder, ClientAddr, Config, Gate, Handle};
+
+use super::{Head, Listener, Request as Text, Socket, Wire};
+
+/// A server on a port of its own, with a gate in it. It ends when this is dropped.
+pub(crate) struct Bench {
+    pub(crate) address: SocketAddr,
+    /// `None` where the test has let go of it.
+    pub(crate) gate: Option<Gate>,
+    pub(crate) handle: Handle,
+    _tasks: JoinSet<()>,
+}
+
+/// How the gate is put into the server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Host {
+    /// `Gate::layer` around a tower service that answers `host`.
+    Layer,
+    /// `Gate::layer` around a hyper service that answers `host`.
+    HyperLayer,
+    /// `Gate::service`, as a tower service.
+    Service,
+    /// `Gate::service`, as a hyper service.
+    HyperService,
+}
+
+/// What a bench is made of: the settings, and how the gate is served.
+pub(crate) struct Setup {
+    servers: Vec<String>,
+    top: String,
+    upstream: String,
+    route: String,
+    host: Host,
+    client_addr: ClientAddrOf,
+    build: Box<dyn FnOnce(Builder) -> Builder>,
+}
+
+/// What the host says of a peer.
+type ClientAddrOf = fn(SocketAddr) -> Option<ClientAddr>;
+
+/// A gate with one route `test`, for everything, to an upstream `back` with these servers.
+pub(crate) fn setup<'a>(urls: impl IntoIterator<Item = &'a str>) -> Setup {
+    let server = |url| format!("{{ url = {url:?} }}");
+    Setup {
+        servers: urls.into_iter().map(server).collect(),
+        top: String::new(),
+        upstream: String::new(),
+        route: String::new(),
+        host: Host::Layer,
+        client_addr: |peer| Some(peer.into()),
+        build: Box::new(|builder| builder),
+    }
+}
+
+impl Setup {
+    /// Tables that belong to no route.
+    pub(crate) fn top(mut self, toml: &str) -> Self {
+        self.top.push_str(toml);
+        self
+    }
+
+    /// Keys of the upstream.
+    pub(crate) fn upstream(mut self, toml: &str) -> Self {
+        self.upstream.push_str(toml);
+        self.upstream.push('\n');
+        self
+    }
+
+    /// Keys of the route, each with its whole path: `limits.message_size = "1KiB"`.
+    pub(crate) fn route(mut self, toml: &str) -> Self {
+        self.route.push_str(toml);
+        self.route.push('\n');
+        self
+    }
+
+    /// Gives one more server a weight.
+    pub(crate) fn weighted(mut self, url: &str, weight: u32) -> Self {
+        let server = format!("{{ url = {url:?}, weight = {weight} }}");
+        self.servers.push(server);
+        self
+    }
+
+    pub(crate) fn host(mut self, host: Host) -> Self {
+        self.host = host;
+        self
+    }
+
+    /// A host that says something else of where its requests come from, or nothing.
+    pub(crate) fn client_addr(mut self, client_addr: ClientAddrOf) -> Self {
+        self.client_addr = client_addr;
+        self
+    }
+
+    pub(crate) fn build(mut self, build: impl FnOnce(Builder) -> Builder + 'static) -> Self {
+        self.build = Box::new(build);
+        self
+    }
+
+    /// What the file would say.
+    pub(crate) fn toml(&self) -> String {
+        let path = match self.route.contains("path = ") {
+            true => "",
+            false => "path = \"/*\"",
+        };
+        let Self {
+            servers,
+            top,
+            upstream,
+            route,
+            ..
+        } = self;
+        format!(
+            "{top}\n[upstream.back]\nservers = [{}]\n{upstream}\n\
+             [[route]]\nname = \"test\"\n{path}\nupstream = \"back\"\n{route}",
+            servers.join(", ")
+        )
+    }
+
+    pub(crate) async fn start(self) -> Bench {
+        let config = Config::from_toml("test", &self.toml())
+            .unwrap_or_else(|errors| panic!("{errors}\n{}", self.toml()));
+        let gate = (self.build)(Gate::builder(config)).build().expect("a gate");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let client_addr = self.client_addr;
+        let mut tasks = JoinSet::new();
+        match self.host {
+            Host::Layer => {
+                let service = gate.layer().layer(tower::service_fn(host));
+                tasks.spawn(serve(
+                    listener,
+                    TowerToHyperService::new(service),
+                    client_addr,
+                ))
+            }
+            Host::HyperLayer => {
+                let service = gate.layer().layer(service_fn(host));
+                tasks.spawn(serve(listener, service, client_addr))
+            }
+            Host::Service => {
+                let service = TowerToHyperService::new(gate.service());
+                tasks.spawn(serve(listener, service, client_addr))
+            }
+            Host::HyperService => tasks.spawn(serve(listener, gate.service(), client_addr)),
+        };
+        Bench {
+            address,
+            handle: gate.handle(),
+            gate: Some(gate),
+            _tasks: tasks,
+        }
+    }
+}
+
+impl Bench {
+    pub(crate) async fn connect(&self) -> Wire {
+        Wire::connect(self.address).await
+    }
+
+    /// Sends a request on a connection of its own.
+    pub(crate) async fn ask(&self, request: &Text) -> Wire {
+        let mut wire = self.connect().await;
+        wire.send(request.text()).await;
+        wire
+    }
+
+    /// Sends a request on a connection of its own, and reads the answer, which has to be the last
+    /// on it.
+    pub(crate) async fn refused(&self, request: &Text) -> (Head, String) {
+        let mut wire = self.ask(request).await;
+        let (head, body) = wire.response().await;
+        wire.expect_end().await;
+        (head, body)
+    }
+
+    /// A session between two raw peers: the client and the upstream.
+    pub(crate) async fn session(&self, upstream: &Listener) -> (Wire, Wire) {
+        self.session_by(&Text::websocket("/"), upstream).await
+    }
+
+    /// A session that this request opens.
+    pub(crate) async fn session_by(&self, request: &Text, upstream: &Listener) -> (Wire, Wire) {
+        let mut client = self.ask(request).await;
+        let upstream = upstream.session().await;
+        let head = client.head().await;
+        assert_eq!(head.status(), 101, "{head:#?}");
+        (client, upstream)
+    }
+
+    /// A session that this request opens, with a raw client.
+    pub(crate) async fn session_of(&self, request: &Text) -> Wire {
+        let mut client = self.ask(request).await;
+        let head = client.head().await;
+        assert_eq!(head.status(), 101, "{head:#?}");
+        client
+    }
+
+    /// A real client's session.
+    pub(crate) async fn open(&self) -> Socket {
+        self.try_open().await.expect("a session")
+    }
+
+    /// A real client's session, or the status that it was refused with.
+    pub(crate) async fn try_open(&self) -> Result<Socket, u16> {
+        Socket::open(self.address, "/", &[]).await
+    }
+}
+
+async fn host(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    Ok(Response::new(Full::from("host")))
+}
+
+async fn serve<S, B>(listener: TcpListener, service: S, client_addr: ClientAddrOf)
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+{
+    let mut connections = JoinSet::new();
+    loop {
+        let (stream, peer) = listener.accept().await.expect("a connection");
+        stream.set_nodelay(true).expect("an option");
+        let service = service.clone();
+        connections.spawn(async move {
+            let service = service_fn(move |mut request: Request<Incoming>| {
+                if let Some(client) = client_addr(peer) {
+                    request.extensions_mut().insert(client);
+                }
+                service.call(request)
+            });
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .serve_connection(TokioIo::new(stream), service)
+                .with_upgrades();
+            // How a connection ends is for the test to see at its own end of it.
+            let _ = connection.await;
+        });
+    }
+}

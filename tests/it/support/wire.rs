@@ -1,0 +1,226 @@
+//! One end of a connection to the gate, byte by byte.
+
+use std::io;
+use std::net::SocketAddr;
+
+use futures_util::FutureExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::frames::bits;
+use super::{Frame, Head, soon};
+
+/// A connection to the gate, with this test as the client or the upstream.
+pub(crate) struct Wire {
+    stream: Box<dyn Stream>,
+    /// What was read and not yet asked for.
+    read: Vec<u8>,
+    is_client: bool,
+}
+
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+impl Wire {
+    /// Connects as a client.
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.expect("a connection");
+        Self::client(stream)
+    }
+
+    pub(crate) fn client(stream: TcpStream) -> Self {
+        stream.set_nodelay(true).expect("an option");
+        Self::new(Box::new(stream), true)
+    }
+
+    pub(super) fn upstream(stream: Box<dyn Stream>) -> Self {
+        Self::new(stream, false)
+    }
+
+    fn new(stream: Box<dyn Stream>, is_client: bool) -> Self {
+        let read = Vec::new();
+        Self {
+            stream,
+            read,
+            is_client,
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> impl Future<Output = ()> {
+        soon("bytes to be taken", async move {
+            self.stream.write_all(bytes.as_ref()).await.expect("a peer");
+        })
+    }
+
+    /// Sends as much as the other side takes; false once it has hung up.
+    pub(crate) async fn try_send(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).await.is_ok()
+    }
+
+    /// Sends frames in one write, as this side sends them.
+    #[track_caller]
+    pub(crate) fn send_frames(&mut self, frames: &[Frame]) -> impl Future<Output = ()> {
+        let bytes = frames.iter().map(|frame| self.encode(frame));
+        let bytes = bytes.collect::<Vec<_>>().concat();
+        self.send(bytes)
+    }
+
+    /// The frame as this side sends it.
+    pub(crate) fn encode(&self, frame: &Frame) -> Vec<u8> {
+        match self.is_client {
+            true => frame.masked(),
+            false => frame.plain(),
+        }
+    }
+
+    /// Ends this half, if there is still somebody to tell.
+    pub(crate) async fn shut(&mut self) {
+        let _ = self.stream.shutdown().await;
+    }
+
+    /// The next head.
+    #[track_caller]
+    pub(crate) fn head(&mut self) -> impl Future<Output = Head> {
+        soon("a head", async move {
+            let end = loop {
+                match find(&self.read, b"\r\n\r\n") {
+                    Some(end) => break end + 4,
+                    None => assert!(self.fill().await > 0, "ended in a head: {self:?}"),
+                }
+            };
+            let head: Vec<u8> = self.read.drain(..end).collect();
+            Head::read(std::str::from_utf8(&head).expect("text"))
+        })
+    }
+
+    /// The next response, with the body that its length announces.
+    #[track_caller]
+    pub(crate) fn response(&mut self) -> impl Future<Output = (Head, String)> {
+        soon("a response", async move {
+            let head = self.head().await;
+            let length = head.one("content-length").parse().expect("a length");
+            let body = self.take(length).await;
+            (head, String::from_utf8(body).expect("text"))
+        })
+    }
+
+    /// The next bytes.
+    #[track_caller]
+    pub(crate) fn take(&mut self, length: usize) -> impl Future<Output = Vec<u8>> {
+        soon("bytes", async move {
+            while self.read.len() < length {
+                assert!(self.fill().await > 0, "ended before {length}: {self:?}");
+            }
+            self.read.drain(..length).collect()
+        })
+    }
+
+    /// The next frame. It is masked if it comes from the client, and only then.
+    #[track_caller]
+    pub(crate) fn frame(&mut self) -> impl Future<Output = Frame> {
+        soon("a frame", async move {
+            loop {
+                if let Some((frame, masked, taken)) = Frame::read(&self.read) {
+                    self.read.drain(..taken);
+                    assert_eq!(masked, !self.is_client, "{frame:?}");
+                    return frame;
+                }
+                assert!(self.fill().await > 0, "ended before a frame: {self:?}");
+            }
+        })
+    }
+
+    /// Checks the next frame.
+    #[track_caller]
+    pub(crate) fn expect(&mut self, expected: Frame) -> impl Future<Output = ()> {
+        let at = std::panic::Location::caller();
+        async move {
+            let frame = self.frame().await;
+            assert!(frame == expected, "{at}: {frame:?} and not {expected:?}");
+        }
+    }
+
+    /// The next frame, which closes: its code and its reason.
+    #[track_caller]
+    pub(crate) fn close_frame(&mut self) -> impl Future<Output = (Option<u16>, String)> {
+        let at = std::panic::Location::caller();
+        async move {
+            let frame = self.frame().await;
+            assert_eq!(frame.first, bits::FIN | bits::CLOSE, "{at}: {frame:?}");
+            match frame.payload.split_first_chunk() {
+                None => (None, String::new()),
+                Some((code, reason)) => {
+                    let reason = String::from_utf8(reason.to_vec()).expect("text");
+                    (Some(u16::from_be_bytes(*code)), reason)
+                }
+            }
+        }
+    }
+
+    /// Checks the code of the next frame, which closes.
+    #[track_caller]
+    pub(crate) fn expect_close(&mut self, expected: u16) -> impl Future<Output = ()> {
+        let at = std::panic::Location::caller();
+        let frame = self.close_frame();
+        async move {
+            let (code, reason) = frame.await;
+            assert_eq!(code, Some(expected), "{at}: {reason}");
+        }
+    }
+
+    /// Checks that nothing more comes but the orderly end.
+    #[track_caller]
+    pub(crate) fn expect_end(&mut self) -> impl Future<Output = ()> {
+        let at = std::panic::Location::caller();
+        async move {
+            let rest = self.rest().await.expect("an orderly end");
+            assert!(rest.is_empty(), "{at}: {}", rest.escape_ascii());
+        }
+    }
+
+    /// Waits for the end, orderly or not, and throws away what comes before it.
+    #[track_caller]
+    pub(crate) fn gone(&mut self) -> impl Future<Output = ()> {
+        let rest = self.rest();
+        async move {
+            let _ = rest.await;
+        }
+    }
+
+    /// Everything up to the end.
+    #[track_caller]
+    pub(crate) fn rest(&mut self) -> impl Future<Output = io::Result<Vec<u8>>> {
+        soon("the end", async move {
+            let mut rest = std::mem::take(&mut self.read);
+            self.stream.read_to_end(&mut rest).await?;
+            Ok(rest)
+        })
+    }
+
+    /// What is there by now, and was not yet asked for.
+    pub(crate) fn there(&mut self) -> &[u8] {
+        while self.fill().now_or_never().is_some_and(|length| length > 0) {}
+        &self.read
+    }
+
+    async fn fill(&mut self) -> usize {
+        let read = self.stream.read_buf(&mut self.read).await;
+        read.unwrap_or_else(|error| panic!("{error} behind {self:?}"))
+    }
+}
+
+/// Shows what was read and not asked for.
+impl std::fmt::Debug for Wire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown = &self.read[..self.read.len().min(256)];
+        write!(f, "{:?}", shown.escape_ascii().to_string())
+    }
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes
+        .windows(wanted.len())
+        .position(|window| window == wanted)
+}
