@@ -161,7 +161,7 @@ fn poll_leg<S: AsyncRead + AsyncWrite + Unpin>(
     if said_all && heard_all {
         ready!(leg.poll_drained(cx, now));
         let theirs_first = leg.side() == Side::Upstream && leg.close_received.is_some();
-        if !theirs_first || leg.truncated() {
+        if !theirs_first || leg.ended() || leg.truncated() {
             ready!(leg.poll_shut(cx, now));
         }
     } else if leg.truncated() {

@@ -11,4 +11,5 @@ mod answers;
 mod forwarding;
 mod handshake;
 mod policy;
+mod relay;
 mod support;

@@ -1,0 +1,4 @@
+//! What travels between the two legs, and how it ends.
+
+mod closing;
+mod integrity;
