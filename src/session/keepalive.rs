@@ -10,7 +10,9 @@ use crate::config::Ping;
 pub(super) struct Pinger {
     ping: Ping,
     last_heard: Instant,
-    /// A ping is out, and nothing at all has come since.
+    /// A ping is to go out, and waits for a frame boundary.
+    waiting: bool,
+    /// A ping is out since then, and nothing at all has come.
     asked: Option<Instant>,
     /// The payload of the last ping, until its pong has come.
     unanswered: Option<[u8; 8]>,
@@ -32,6 +34,7 @@ impl Pinger {
         Self {
             ping,
             last_heard: now,
+            waiting: false,
             asked: None,
             unanswered: None,
         }
@@ -54,13 +57,37 @@ impl Pinger {
             return Pulse::Dead;
         }
         let payload = rand::random();
-        self.asked = Some(now);
+        self.waiting = true;
         self.unanswered = Some(payload);
         Pulse::Ping(payload)
     }
 
+    /// The ping has gone out. Only from now on may its answer be missed.
+    pub(super) fn sent(&mut self, now: Instant) {
+        if std::mem::take(&mut self.waiting) {
+            self.asked = Some(now);
+        }
+    }
+
+    /// When to ask [`Pinger::pulse`] again at the latest, as things stand now.
+    ///
+    /// While there is a ping, it is asked more often than it has something to say: the ping goes
+    /// out, and bytes come, without anybody setting a timer.
+    pub(super) fn next_look(&self, now: Instant) -> Option<Instant> {
+        let Ping { interval, timeout } = self.ping;
+        let again = now + interval.map_or(timeout, |interval| interval.min(timeout));
+        match (self.waiting, self.asked) {
+            (true, _) => Some(again),
+            (false, Some(asked)) => Some(again.min(asked + timeout)),
+            (false, None) => self.due(),
+        }
+    }
+
     /// When [`Pinger::pulse`] has something to say next.
-    pub(super) fn due(&self) -> Option<Instant> {
+    fn due(&self) -> Option<Instant> {
+        if self.waiting {
+            return None;
+        }
         match self.asked {
             Some(asked) => Some(asked + self.ping.timeout),
             None => self
@@ -103,6 +130,7 @@ mod tests {
             (Pulse::Wait, Some(at(30)))
         );
         assert!(matches!(pinger.pulse(at(30)), Pulse::Ping(_)));
+        pinger.sent(at(30));
         assert_eq!(
             (pinger.pulse(at(44)), pinger.due()),
             (Pulse::Wait, Some(at(45)))
@@ -111,11 +139,40 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_judged_by_a_ping_that_has_not_gone_out() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut pinger = pinger(30, 15, start);
+        assert!(matches!(pinger.pulse(at(30)), Pulse::Ping(_)));
+        assert_eq!(pinger.next_look(at(30)), Some(at(45)));
+        assert_eq!(pinger.pulse(at(100)), Pulse::Wait);
+        pinger.sent(at(101));
+        assert_eq!(pinger.next_look(at(105)), Some(at(116)));
+        assert_eq!(pinger.pulse(at(115)), Pulse::Wait);
+        assert_eq!(pinger.pulse(at(116)), Pulse::Dead);
+    }
+
+    #[test]
+    fn an_answer_is_looked_for_as_often_as_the_next_ping_could_be_due() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut pinger = pinger(10, 60, start);
+        assert!(matches!(pinger.pulse(at(10)), Pulse::Ping(_)));
+        pinger.sent(at(10));
+        assert_eq!(pinger.next_look(at(10)), Some(at(20)));
+        pinger.heard(at(11));
+        assert_eq!(pinger.pulse(at(20)), Pulse::Wait);
+        assert_eq!(pinger.next_look(at(20)), Some(at(21)));
+        assert!(matches!(pinger.pulse(at(21)), Pulse::Ping(_)));
+    }
+
+    #[test]
     fn any_byte_is_life() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut pinger = pinger(30, 15, start);
         assert!(matches!(pinger.pulse(at(30)), Pulse::Ping(_)));
+        pinger.sent(at(30));
         pinger.heard(at(30));
         assert_eq!(
             (pinger.pulse(at(45)), pinger.due()),

@@ -181,7 +181,7 @@ where
         }
         // While the alarm is set, only what has come up since can be due before it.
         let next = if rang {
-            this.state.next_tick()
+            this.state.next_tick(now)
         } else {
             this.state.pressing()
         };
@@ -295,11 +295,11 @@ where
     }
 
     /// When the timer is to fire next.
-    fn next_tick(&self) -> Option<Instant> {
+    fn next_tick(&self, now: Instant) -> Option<Instant> {
         let timeouts = self.route.timeouts;
         let relaying = [
-            self.client.pinger.due(),
-            self.upstream.pinger.due(),
+            self.client.pinger.next_look(now),
+            self.upstream.pinger.next_look(now),
             timeouts.lifetime.map(|lifetime| self.opened + lifetime),
             timeouts.idle.map(|idle| self.last_data + idle),
         ];
@@ -328,11 +328,11 @@ where
     /// Sends frames of our own to the legs that stand at a frame boundary.
     fn send_own(&mut self, cx: &mut Context<'_>, now: Instant) {
         if self.client.has_own() && self.to_client.at_boundary() {
-            let own = self.client.take_own();
+            let own = self.client.take_own(now);
             self.client.write(cx, &own, now);
         }
         if self.upstream.has_own() && self.to_upstream.at_boundary() {
-            let own = self.upstream.take_own();
+            let own = self.upstream.take_own(now);
             self.upstream.write(cx, &own, now);
         }
     }

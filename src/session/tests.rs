@@ -394,6 +394,54 @@ async fn a_silent_client_is_asked_and_then_let_go() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_could_not_be_asked_is_not_let_go() {
+    let mut bench = setup().begin();
+    let frame = server(0x82, &[9; 200]);
+    bench.upstream.write_all(&frame[..100]).await.unwrap();
+    expect(&mut bench.client, &frame[..100]).await;
+    // The frame takes its time, and no ping can stand in it.
+    for _ in 0..10 {
+        advance(14 * SECOND).await;
+        bench.upstream.write_all(&frame[100..101]).await.unwrap();
+        expect(&mut bench.client, &frame[100..101]).await;
+    }
+    bench.upstream.write_all(&frame[110..]).await.unwrap();
+    expect(&mut bench.client, &frame[110..]).await;
+    let mut ping = [0; 10];
+    bench.client.read_exact(&mut ping).await.unwrap();
+    assert_eq!(&ping[..2], &[0x89, 8]);
+    let start = Instant::now();
+    expect(
+        &mut bench.client,
+        &server(0x88, &close(1001, "ping timeout")),
+    )
+    .await;
+    assert_eq!(start.elapsed().as_secs(), 15);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_answers_is_asked_again_after_the_interval() {
+    let mut setup = setup();
+    setup.route.keepalive.upstream.interval = None;
+    setup.route.keepalive.client = config::Ping {
+        interval: Some(10 * SECOND),
+        timeout: 60 * SECOND,
+    };
+    let mut bench = setup.begin();
+    let start = Instant::now();
+    for turn in 1..10 {
+        let mut ping = [0; 10];
+        bench.client.read_exact(&mut ping).await.unwrap();
+        assert_eq!((ping[0], start.elapsed().as_secs()), (0x89, 10 * turn));
+        bench
+            .client
+            .write_all(&masked(0x8A, &ping[2..]))
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_sends_but_never_pongs_is_alive() {
     let mut bench = setup().begin();
     let hello = masked(0x81, b"hello");
