@@ -13,3 +13,5 @@ mod handshake;
 mod policy;
 mod relay;
 mod support;
+mod timeouts;
+mod upstreams;

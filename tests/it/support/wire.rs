@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::frames::bits;
 use super::{Frame, Head, soon};
@@ -29,7 +29,15 @@ impl Wire {
         Self::client(stream)
     }
 
-    pub(crate) fn client(stream: TcpStream) -> Self {
+    /// Connects as a client for whom the kernel keeps little.
+    pub(crate) async fn connect_small(address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(16 * 1024).expect("an option");
+        socket.set_send_buffer_size(16 * 1024).expect("an option");
+        Self::client(socket.connect(address).await.expect("a connection"))
+    }
+
+    fn client(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("an option");
         Self::new(Box::new(stream), true)
     }
@@ -45,6 +53,18 @@ impl Wire {
             read,
             is_client,
         }
+    }
+
+    /// Takes reading and writing apart, for a peer that does both at once.
+    pub(crate) fn split(self) -> (Self, Self) {
+        let (reader, writer) = tokio::io::split(self.stream);
+        let reader = tokio::io::join(reader, tokio::io::sink());
+        let writer = tokio::io::join(tokio::io::empty(), writer);
+        let reader = Self {
+            stream: Box::new(reader),
+            ..self
+        };
+        (reader, Self::new(Box::new(writer), self.is_client))
     }
 
     #[track_caller]

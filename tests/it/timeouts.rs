@@ -1,0 +1,200 @@
+//! Silence, and what is made of it.
+
+use std::time::{Duration, Instant};
+
+use crate::support::{Bench, Frame, Listener, Logs, Wire, bits, setup, until};
+
+const PING: u8 = bits::FIN | bits::PING;
+
+async fn ended(bench: &Bench, logs: &Logs, reason: &str, closed_by: &str) {
+    until("the session to end", || bench.handle.sessions().is_empty()).await;
+    let line = logs.of("wsgate::access").pop().unwrap();
+    assert_eq!(
+        (line.field("reason"), line.field("closed_by")),
+        (reason, closed_by)
+    );
+}
+
+/// Answers the next ping, which has to be the gate's, and tells its payload.
+async fn answer_ping(wire: &mut Wire) -> Vec<u8> {
+    let ping = wire.frame().await;
+    assert_eq!((ping.first, ping.payload.len()), (PING, 8), "{ping:?}");
+    wire.send_frames(&[Frame::pong(&*ping.payload)]).await;
+    ping.payload
+}
+
+/// Keepalive towards one side, and none towards the other.
+fn keepalive(side: &str, interval: &str, timeout: &str) -> String {
+    let other = if side == "client" {
+        "upstream"
+    } else {
+        "client"
+    };
+    format!(
+        "keepalive.{side} = {{ interval = {interval:?}, timeout = {timeout:?} }}\n\
+         keepalive.{other} = {{ interval = \"0s\" }}"
+    )
+}
+
+#[tokio::test]
+async fn a_silent_peer_is_pinged_and_its_pong_goes_no_further() {
+    let upstream = Listener::start().await;
+    for side in ["client", "upstream"] {
+        let bench = setup([upstream.url()])
+            .route(&keepalive(side, "20ms", "1h"))
+            .start()
+            .await;
+        let (mut client, mut server) = bench.session(&upstream).await;
+        let (silent, other) = match side {
+            "client" => (&mut client, &mut server),
+            _ => (&mut server, &mut client),
+        };
+        let first = answer_ping(silent).await;
+        let second = answer_ping(silent).await;
+        assert_ne!(first, second);
+        // Of all that the other side has seen nothing, and a pong that answers no ping of the
+        // gate's is its own business.
+        let pongs = [
+            Frame::pong(first),
+            Frame::pong("mine"),
+            Frame::text("hello"),
+        ];
+        silent.send_frames(&pongs).await;
+        for frame in pongs {
+            other.expect(frame).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_answers_no_ping_is_gone() {
+    let logs = Logs::capture();
+    let upstream = Listener::start().await;
+    for (side, to_client, to_upstream) in [
+        ("client", "ping timeout", ""),
+        ("upstream", "upstream ping timeout", "ping timeout"),
+    ] {
+        let route = keepalive(side, "20ms", "20ms");
+        let bench = setup([upstream.url()]).route(&route).start().await;
+        let (mut client, mut server) = bench.session(&upstream).await;
+        let silent = if side == "client" {
+            &mut client
+        } else {
+            &mut server
+        };
+        assert_eq!(silent.frame().await.first, PING);
+        assert_eq!(
+            client.close_frame().await,
+            (Some(1001), to_client.to_owned())
+        );
+        assert_eq!(
+            server.close_frame().await,
+            (Some(1001), to_upstream.to_owned())
+        );
+        drop((client, server));
+        ended(&bench, &logs, "ping_timeout", side).await;
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_sends_is_alive_whatever_it_owes() {
+    let upstream = Listener::start().await;
+    let route = keepalive("client", "50ms", "200ms");
+    let bench = setup([upstream.url()]).route(&route).start().await;
+    let (mut client, mut server) = bench.session(&upstream).await;
+    let start = Instant::now();
+    let mut pings = 0;
+    while start.elapsed() < Duration::from_millis(600) {
+        // It never answers one, but speaks after each.
+        assert_eq!(client.frame().await.first, PING);
+        pings += 1;
+        client.send_frames(&[Frame::text("alive")]).await;
+        server.expect(Frame::text("alive")).await;
+    }
+    assert!(pings > 3, "{pings}");
+}
+
+#[tokio::test]
+async fn a_ping_stands_between_frames_and_not_in_one() {
+    let upstream = Listener::start().await;
+    let route = keepalive("client", "10ms", "1h");
+    let bench = setup([upstream.url()]).route(&route).start().await;
+    let (mut client, mut server) = bench.session(&upstream).await;
+    let big = Frame::binary(vec![7; 1000]).plain();
+    // The ping is due while the frame waits for its second half, and so it comes behind it.
+    server.send(&big[..500]).await;
+    assert_eq!(client.take(500).await, big[..500]);
+    let pinged = Instant::now() + Duration::from_millis(50);
+    until("the ping to be due", || Instant::now() > pinged).await;
+    assert_eq!(client.there(), b"");
+    server.send(&big[500..]).await;
+    assert_eq!(client.take(504).await, big[500..]);
+    answer_ping(&mut client).await;
+    // Between the fragments of a message it may stand.
+    server.send_frames(&[Frame::new(bits::TEXT, "a")]).await;
+    client.expect(Frame::new(bits::TEXT, "a")).await;
+    answer_ping(&mut client).await;
+}
+
+#[tokio::test]
+async fn a_session_without_data_ends() {
+    let logs = Logs::capture();
+    let upstream = Listener::start().await;
+    let bench = setup([upstream.url()])
+        .route("timeouts.idle = \"200ms\"")
+        .start()
+        .await;
+    let (mut client, mut server) = bench.session(&upstream).await;
+    let mut last = Instant::now();
+    for _ in 0..3 {
+        server.send_frames(&[Frame::text("busy")]).await;
+        client.expect(Frame::text("busy")).await;
+        last = Instant::now();
+        let later = last + Duration::from_millis(100);
+        until("a while to pass", || Instant::now() > later).await;
+    }
+    // Pings are no data.
+    client.send_frames(&[Frame::ping("x")]).await;
+    server.expect(Frame::ping("x")).await;
+    assert_eq!(
+        client.close_frame().await,
+        (Some(1001), "idle timeout".to_owned())
+    );
+    assert!(
+        last.elapsed() >= Duration::from_millis(190),
+        "{:?}",
+        last.elapsed()
+    );
+    assert!(
+        last.elapsed() < Duration::from_millis(290),
+        "{:?}",
+        last.elapsed()
+    );
+    server.expect_close(1001).await;
+    drop((client, server));
+    ended(&bench, &logs, "idle", "gate").await;
+}
+
+#[tokio::test]
+async fn a_session_has_a_lifetime() {
+    let logs = Logs::capture();
+    let upstream = Listener::start().await;
+    let bench = setup([upstream.url()])
+        .route("timeouts.lifetime = \"100ms\"")
+        .start()
+        .await;
+    let start = Instant::now();
+    let (mut client, mut server) = bench.session(&upstream).await;
+    loop {
+        server.send_frames(&[Frame::text("busy")]).await;
+        let frame = client.frame().await;
+        if frame == Frame::close(1001, "lifetime over") {
+            break;
+        }
+        assert_eq!(frame, Frame::text("busy"));
+    }
+    assert!(start.elapsed() >= Duration::from_millis(100));
+    server.expect_close(1001).await;
+    drop((client, server));
+    ended(&bench, &logs, "lifetime", "gate").await;
+}
