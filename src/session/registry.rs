@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 
-use atomic_waker::AtomicWaker;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
@@ -48,9 +48,17 @@ pub(crate) struct Record {
     pub(crate) subject: Subject,
     pub(crate) opened: Instant,
     pub(crate) traffic: Traffic,
-    order: Mutex<Option<CloseReason>>,
+    orders: Mutex<Orders>,
+    /// There is an order that the session has not seen.
     ordered: AtomicBool,
-    waker: AtomicWaker,
+}
+
+/// What a session was told from outside, and how it is woken for it.
+#[derive(Debug, Default)]
+struct Orders {
+    given: Option<CloseReason>,
+    /// It stays here when it is used: one order may follow another.
+    waker: Option<Waker>,
 }
 
 /// What a session has moved so far. Only the session writes, so that no count costs it more than
@@ -96,9 +104,8 @@ impl Registry {
             subject,
             opened: Instant::now(),
             traffic: Traffic::default(),
-            order: Mutex::default(),
+            orders: Mutex::default(),
             ordered: AtomicBool::new(false),
-            waker: AtomicWaker::new(),
         });
         sessions.insert(record.id, Arc::clone(&record));
         drop(sessions);
@@ -147,17 +154,24 @@ impl Registry {
 impl Record {
     /// Tells the session to end. The first order stands, but for [`CloseReason::Cut`].
     pub(crate) fn order(&self, reason: CloseReason) {
-        let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
-        if order.is_none() || reason == CloseReason::Cut {
-            *order = Some(reason);
+        let mut orders = self.orders();
+        if orders.given.is_none() || reason == CloseReason::Cut {
+            orders.given = Some(reason);
             self.ordered.store(true, Ordering::Release);
-            drop(order);
-            self.waker.wake();
+            let waker = orders.waker.clone();
+            drop(orders);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
         }
     }
 
     pub(crate) fn age(&self) -> Duration {
         self.opened.elapsed()
+    }
+
+    fn orders(&self) -> MutexGuard<'_, Orders> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -172,15 +186,12 @@ impl Place {
         if !ordered.load(Ordering::Acquire) || !ordered.swap(false, Ordering::AcqRel) {
             return None;
         }
-        self.record
-            .order
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.record.orders().given.clone()
     }
 
-    pub(super) fn register(&self, waker: &std::task::Waker) {
-        self.record.waker.register(waker);
+    /// Tells whom to wake for an order; to be called before one is looked for.
+    pub(super) fn register(&self, waker: &Waker) {
+        self.record.orders().waker = Some(waker.clone());
     }
 
     /// Gives the place back, for this reason.

@@ -691,6 +691,9 @@ async fn a_filter_that_panics_ends_its_session_with_1011() {
 #[tokio::test(start_paused = true)]
 async fn a_drained_session_ends_and_a_cut_one_ends_at_once() {
     let mut bench = setup().begin();
+    // Each order finds it asleep.
+    bench.upstream.write_all(&server(0x81, b"x")).await.unwrap();
+    expect(&mut bench.client, &server(0x81, b"x")).await;
     bench
         .record
         .order(CloseReason::Drain(CloseCode::new(1012).unwrap()));
