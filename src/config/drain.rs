@@ -12,6 +12,17 @@ pub struct Drain {
     pub(crate) deadline: Duration,
 }
 
+/// The part of the deadline over which closes may be spread at most, so that the last one told
+/// has time to answer.
+const SPREAD_SHARE: f64 = 0.75;
+
+impl Drain {
+    /// Over which time the closes are really spread, where all is over at `deadline`.
+    pub(crate) fn spread_within(&self, deadline: Duration) -> Duration {
+        self.spread.min(deadline.mul_f64(SPREAD_SHARE))
+    }
+}
+
 impl Default for Drain {
     fn default() -> Self {
         Self {

@@ -84,9 +84,9 @@ fn drain(table: &DrainTable, reader: &mut Reader<'_>) -> Drain {
     };
     let set = table.spread.given().map(toml::Spanned::span);
     let set = set.or_else(|| table.deadline.given().map(toml::Spanned::span));
-    if let Some(span) = set.filter(|_| drain.spread > drain.deadline) {
-        let message = "the deadline comes before the closes are spread out: \
-                       some sessions are cut without a close frame";
+    if let Some(span) = set.filter(|_| drain.spread > drain.spread_within(drain.deadline)) {
+        let message = "the closes are spread over three quarters of the deadline, which is less \
+                       than `spread`: the last ones need time to be answered";
         reader.warn(&span, message);
     }
     drain

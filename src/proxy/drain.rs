@@ -19,10 +19,6 @@ pub struct Drained {
     pub cut: usize,
 }
 
-/// The part of the deadline over which closes may be spread at most, so that the last one told
-/// has time to answer.
-const SPREAD_SHARE: f64 = 0.75;
-
 pub(super) async fn drain(registry: &Registry, settings: Drain, deadline: Duration) -> Drained {
     registry.stop();
     let start = Instant::now();
@@ -57,9 +53,7 @@ pub(super) async fn drain(registry: &Registry, settings: Drain, deadline: Durati
 /// Tells the sessions one by one, each at a moment of its own within the spread: clients that
 /// were all sent away at once would all come back at once.
 async fn tell(sessions: &[Arc<Record>], settings: Drain, start: Instant, deadline: Instant) {
-    let spread = settings
-        .spread
-        .min((deadline - start).mul_f64(SPREAD_SHARE));
+    let spread = settings.spread_within(deadline - start);
     let slot = spread.div_f64(sessions.len().max(1) as f64);
     for (index, record) in sessions.iter().enumerate() {
         let jitter: f64 = rand::random();

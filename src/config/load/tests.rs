@@ -315,10 +315,18 @@ fn what_is_probably_not_meant_is_a_warning() {
         (
             "[drain]\nspread = \"1m\"",
             Some(
-                "line 9: the deadline comes before the closes are spread out: some sessions are \
-                 cut without a close frame",
+                "line 9: the closes are spread over three quarters of the deadline, which is less \
+                 than `spread`: the last ones need time to be answered",
             ),
         ),
+        (
+            "[drain]\ndeadline = \"13s\"",
+            Some(
+                "line 9: the closes are spread over three quarters of the deadline, which is less \
+                 than `spread`: the last ones need time to be answered",
+            ),
+        ),
+        ("[drain]\nspread = \"30s\"\ndeadline = \"40s\"", None),
     ] {
         let config = served(text).unwrap();
         let warnings: Vec<_> = config.warnings().collect();
