@@ -1,5 +1,4 @@
-//! Why a session ends: the close code on the wire, the word in the log and the label in metrics,
-//! in one table.
+//! Why a session ends: the close code on the wire and the word in the log, in one table.
 
 use std::fmt;
 
@@ -89,7 +88,7 @@ pub enum CloseReason {
     Idle,
     /// The session reached its lifetime.
     Lifetime,
-    /// The gate is draining, or the session's route was removed.
+    /// The gate is draining.
     Drain(CloseCode),
     /// Somebody closed this session through the handle.
     Kicked {
@@ -119,7 +118,7 @@ pub(crate) struct Farewell<'a> {
 }
 
 impl CloseReason {
-    /// The word for logs and metrics.
+    /// The word for logs.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::ClientClosed(_) | Self::UpstreamClosed(_) => "closed",

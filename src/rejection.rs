@@ -1,5 +1,5 @@
-//! Each way to refuse a handshake, once: its status, its word in logs and metrics, and what the
-//! client is told.
+//! Each way to refuse a handshake, once: its status, its word in logs, and what the client is
+//! told.
 
 use std::time::Duration;
 
@@ -142,7 +142,7 @@ impl Rejection {
         }
     }
 
-    /// The word for logs and metrics; one a variant, and never changed once released.
+    /// The word for logs; one a variant, and never changed once released.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::KeyMissing => "ws_key_missing",

@@ -38,7 +38,7 @@ table! {
         admin: AdminTable,
         /// The program's log.
         log: LogTable,
-        /// How sessions are sent away when the gate stops or a route is removed.
+        /// How sessions are sent away when the gate stops.
         drain: DrainTable,
         /// The program's process.
         server: ServerTable,
@@ -97,11 +97,12 @@ table! {
 }
 
 table! {
-    /// How sessions are sent away when the gate stops or a route is removed.
+    /// How sessions are sent away when the gate stops.
     DrainTable {
         /// The close code that they get.
         close_code: CloseCode = 1001,
-        /// The closes are spread evenly over this time.
+        /// The closes are spread evenly over this time, but over three quarters of the deadline at
+        /// most.
         spread: Duration = "10s",
         /// What is still open after this time is cut.
         deadline: Duration = "30s",

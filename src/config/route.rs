@@ -11,7 +11,7 @@ use crate::close::CloseCode;
 /// One route.
 #[derive(Clone, Debug)]
 pub(crate) struct Route {
-    /// Unique; the name in logs and metrics.
+    /// Unique; the name in logs.
     pub(crate) name: Arc<str>,
     /// Empty matches every host.
     pub(crate) hosts: Vec<HostPattern>,

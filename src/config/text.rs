@@ -8,7 +8,7 @@ use super::value::ValueError;
 use super::words::unknown_word;
 use super::{HostPattern, OriginPattern, PathPattern, Secret};
 
-/// The name of a route: a word for logs and metrics.
+/// The name of a route: a word for logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Name(pub(super) String);
 

@@ -40,7 +40,7 @@ pub(crate) enum Violation {
 }
 
 impl Violation {
-    /// The word for logs and metrics.
+    /// The word for logs.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Mask => "unmasked",

@@ -23,7 +23,7 @@ use crate::rejection::Rejection;
 
 /// What every address has done on every route, up to `client_ip.tracked` addresses.
 ///
-/// It outlives a reload: state is kept by the route's name, and a rate that changed begins anew.
+/// State is kept by the route's name; where the route comes with another rate, that begins anew.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     inner: Arc<Inner>,
@@ -191,8 +191,7 @@ impl fmt::Debug for Place {
 struct Inner {
     ipv6_prefix: u8,
     tracked: usize,
-    /// By route name. A route that a reload removed keeps its few words, for the sessions that it
-    /// still has and for when it comes back.
+    /// By route name.
     rules: RwLock<HashMap<Arc<str>, Arc<Rules>>>,
     shards: Box<[Mutex<Shard>]>,
     /// Picks the shard of a key; seeded, so that nobody can aim at one.

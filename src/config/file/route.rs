@@ -20,7 +20,7 @@ use crate::config::{
 table! {
     /// What a request must look like, where it goes and under which rules.
     RouteTable {
-        /// The name in logs, metrics and the admin API; each has its own.
+        /// The name in logs and the admin interface; each has its own.
         name: Name = required,
         /// "chat.example.com", "*.example.com" or a list of them; every host if absent.
         host: OneOrMany<Parsed<HostPattern>>,

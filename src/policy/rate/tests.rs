@@ -314,7 +314,7 @@ async fn a_sweep_gives_memory_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reload_keeps_what_an_address_did_and_begins_changed_rates_anew() {
+async fn a_route_with_the_same_rates_goes_on_and_one_with_others_begins_anew() {
     let table = table(10);
     let address = ip("192.0.2.1");
     let old = route("a", handshakes(1, 1));
