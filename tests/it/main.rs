@@ -10,6 +10,8 @@ mod settings;
 mod answers;
 mod forwarding;
 mod handshake;
+mod operations;
+mod plugin;
 mod policy;
 mod relay;
 mod support;

@@ -11,7 +11,7 @@ mod wire;
 
 use std::time::Duration;
 
-pub(crate) use bench::{Bench, Host, setup};
+pub(crate) use bench::{Bench, Host, Setup, setup};
 pub(crate) use echo::Echo;
 pub(crate) use frames::{Frame, bits};
 pub(crate) use http::{Head, Request, answer, switching};

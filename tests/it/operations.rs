@@ -1,0 +1,5 @@
+//! What an operator sees of a running gate, and does to it.
+
+mod drain;
+mod logs;
+mod sessions;
