@@ -10,6 +10,7 @@ mod settings;
 mod answers;
 mod forwarding;
 mod handshake;
+mod layering;
 mod operations;
 mod plugin;
 mod policy;

@@ -1,0 +1,291 @@
+//! Holds the source to the table of imports in docs/architecture.md, and to small files.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::read_to_string;
+use std::path::{Path, PathBuf};
+
+/// What each level may import.
+type Table = BTreeMap<String, BTreeSet<String>>;
+
+#[test]
+fn no_level_imports_what_the_table_does_not_allow() {
+    let table = table(&read("docs/architecture.md"));
+    let levels = table.keys().map(String::as_str).collect::<BTreeSet<_>>();
+    let root = without_tests(&plain(&read("src/lib.rs")));
+    let modules: BTreeSet<_> = names_behind(&root, "mod ").collect();
+    assert_eq!(modules, levels, "the table has other levels");
+
+    let exports = exports(&root);
+    let (mut files, mut imports) = (0, 0);
+    let mut wrong = Vec::new();
+    for (level, path) in sources() {
+        files += 1;
+        let code = without_tests(&plain(&read_to_string(&path).unwrap()));
+        for name in imported(&code, depth(&path)) {
+            imports += 1;
+            let from = exports.get(&name).unwrap_or(&name);
+            if *from != level && !table[&level].contains(from) {
+                wrong.push(format!("{}: {level} imports {from}", path.display()));
+            }
+        }
+    }
+    assert!(files > 80 && imports > 150, "{files} files with {imports} imports");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_file_is_short() {
+    let sources = sources();
+    assert!(sources.len() > 80, "{} files", sources.len());
+    for (_, path) in sources {
+        let lines = read_to_string(&path).unwrap().lines().count();
+        assert!(lines < 450, "{} has {lines} lines", path.display());
+    }
+}
+
+#[test]
+fn what_is_imported_is_found_however_it_is_written() {
+    let code = r#"
+        //! [`crate::server`]
+        use crate::close::{CloseCode, CloseReason};
+        use crate::{config, route::Table, types::{self, Side}, Rejection};
+        pub(super) use super::super::limit::Limit;
+        use super::sibling;
+        const TEXT: &str = "crate::server and \" crate::main";
+        /* crate::server */
+        fn f<'a>(_: &'a crate::frame::Mask) { let c = '"'; crate::upstream::exchange(c, '\''); }
+        #[cfg(test)]
+        use crate::proxy;
+        #[cfg(test)]
+        mod tests { use crate::proxy; fn g() { { crate::proxy::x() } } }
+        type After = crate::transport::Transport;
+    "#;
+    let found: BTreeSet<_> = imported(&without_tests(&plain(code)), 2).collect();
+    let names = [
+        "Rejection",
+        "close",
+        "config",
+        "frame",
+        "limit",
+        "route",
+        "transport",
+        "types",
+        "upstream",
+    ];
+    assert_eq!(found, names.map(str::to_owned).into());
+}
+
+fn read(path: &str) -> String {
+    read_to_string(root().join(path)).unwrap()
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The rows `| level | what it is | may import |`.
+fn table(text: &str) -> Table {
+    let mut table = Table::new();
+    for line in text.lines() {
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        let ["", level, _, allowed, ""] = cells[..] else {
+            continue;
+        };
+        let level = level.strip_prefix('`').and_then(|level| level.strip_suffix('`'));
+        let Some(level) = level.filter(|level| name(level).as_deref() == Some(*level)) else {
+            continue;
+        };
+        let allowed = match allowed {
+            "all above" => table.keys().cloned().collect(),
+            "nothing of ours" | "–" => BTreeSet::new(),
+            names => {
+                let names: BTreeSet<_> = quoted(names).collect();
+                assert!(!names.is_empty(), "{line}");
+                names
+            }
+        };
+        table.insert(level.to_owned(), allowed);
+    }
+    assert!(table.len() >= 14, "{table:?}");
+    table
+}
+
+fn quoted(text: &str) -> impl Iterator<Item = String> {
+    text.split('`').skip(1).step_by(2).map(str::to_owned)
+}
+
+/// The files below src/ that belong to a level and are not only there for tests.
+fn sources() -> Vec<(String, PathBuf)> {
+    let mut files = Vec::new();
+    collect(&root().join("src"), &mut files);
+    let tests: BTreeSet<_> = files.iter().flat_map(|file| test_modules(file)).collect();
+    let files = files.into_iter().filter(|file| !tests.contains(file));
+    let level = |file: PathBuf| {
+        let inside = file.strip_prefix(root().join("src")).unwrap();
+        let first = inside.components().next().unwrap().as_os_str().to_str().unwrap();
+        (first.trim_end_matches(".rs").to_owned(), file)
+    };
+    files.map(level).filter(|(level, _)| level != "lib" && level != "main").collect()
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+}
+
+/// The files of modules that stand behind `#[cfg(test)]` in this one.
+fn test_modules(file: &Path) -> Vec<PathBuf> {
+    let code = plain(&read_to_string(file).unwrap());
+    let folder = match file.file_name().unwrap().to_str().unwrap() {
+        "mod.rs" | "lib.rs" | "main.rs" => file.parent().unwrap().to_owned(),
+        _ => file.with_extension(""),
+    };
+    let behind = code.split(CFG_TEST).skip(1);
+    let modules = behind.filter_map(|item| names_behind(item.split(';').next()?, "mod ").next());
+    modules.map(|name| folder.join(format!("{name}.rs"))).collect()
+}
+
+/// How many modules there are above a file's items.
+fn depth(file: &Path) -> usize {
+    let inside = file.strip_prefix(root().join("src")).unwrap();
+    inside.components().count() - usize::from(inside.ends_with("mod.rs"))
+}
+
+const CFG_TEST: &str = "#[cfg(test)]";
+
+/// The code without comments, and with nothing in its strings.
+fn plain(code: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = code;
+    while let Some(first) = rest.chars().next() {
+        let taken = match first {
+            '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
+            '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |at| at + 2),
+            'r' if rest.starts_with("r\"") || rest.starts_with("r#\"") => {
+                let end = if rest.starts_with("r#") { "\"#" } else { "\"" };
+                let start = rest.find('"').unwrap() + 1;
+                start + rest[start..].find(end).unwrap() + end.len()
+            }
+            '"' => end_of_literal(rest, '"'),
+            // A character, and not a lifetime.
+            '\'' if rest.starts_with("'\\") || rest.chars().nth(2) == Some('\'') => {
+                end_of_literal(rest, '\'')
+            }
+            _ => {
+                plain.push(first);
+                first.len_utf8()
+            }
+        };
+        rest = &rest[taken..];
+    }
+    plain
+}
+
+fn end_of_literal(text: &str, quote: char) -> usize {
+    let mut escaped = false;
+    for (at, letter) in text.char_indices().skip(1) {
+        if letter == quote && !escaped {
+            return at + 1;
+        }
+        escaped = letter == '\\' && !escaped;
+    }
+    text.len()
+}
+
+/// The code without the items that are only there for tests.
+fn without_tests(code: &str) -> String {
+    let code = code.replace("#[cfg(doctest)]", CFG_TEST);
+    let mut parts = code.split(CFG_TEST);
+    let mut kept = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        kept.push_str(&part[end_of_item(part)..]);
+    }
+    kept
+}
+
+fn end_of_item(code: &str) -> usize {
+    let mut open = 0;
+    for (at, letter) in code.char_indices() {
+        match letter {
+            '{' => open += 1,
+            '}' if open == 1 => return at + 1,
+            '}' => open -= 1,
+            ';' if open == 0 => return at + 1,
+            _ => {}
+        }
+    }
+    code.len()
+}
+
+/// The first names of all paths that begin at the crate's root.
+fn imported(code: &str, depth: usize) -> impl Iterator<Item = String> {
+    let supers = "super::".repeat(depth);
+    let mut names = Vec::new();
+    for start in ["crate::", &supers] {
+        for path in code.split(start).skip(1) {
+            match path.strip_prefix('{') {
+                Some(group) => names.extend(first_names(group)),
+                None => names.extend(name(path)),
+            }
+        }
+    }
+    names.into_iter()
+}
+
+/// The first names of the paths in a group, up to its end.
+fn first_names(group: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut open = 1;
+    let mut begins = true;
+    for (at, letter) in group.char_indices() {
+        match letter {
+            '{' => open += 1,
+            '}' if open == 1 => break,
+            '}' => open -= 1,
+            ',' if open == 1 => begins = true,
+            _ if begins && !letter.is_whitespace() => {
+                names.extend(name(&group[at..]));
+                begins = false;
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+fn name(text: &str) -> Option<String> {
+    let is_of_name = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let end = text.find(|letter| !is_of_name(letter)).unwrap_or(text.len());
+    (end > 0).then(|| text[..end].to_owned())
+}
+
+fn names_behind<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = &'a str> {
+    let whole_word = |at: usize| !code[..at].ends_with(|letter: char| letter.is_alphanumeric());
+    let found = code.match_indices(word).filter(move |(at, _)| whole_word(*at));
+    found.map(move |(at, _)| {
+        let rest = &code[at + word.len()..];
+        &rest[..name(rest).map_or(0, |name| name.len())]
+    })
+}
+
+/// What the crate's root hands out under a name of its own, and which level it is from.
+fn exports(root: &str) -> BTreeMap<String, String> {
+    let mut exports = BTreeMap::new();
+    for line in root.split(';').filter_map(|item| item.split("pub use ").nth(1)) {
+        let (level, names) = line.split_once("::").unwrap();
+        let names = match names.strip_prefix('{') {
+            Some(group) => first_names(group),
+            None => name(names).into_iter().collect(),
+        };
+        exports.extend(names.into_iter().map(|name| (name, level.to_owned())));
+    }
+    assert!(exports.len() > 10, "{exports:?}");
+    exports
+}
