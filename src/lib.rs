@@ -40,6 +40,7 @@
 //! Take the crate with `default-features = false` for this; the `server` feature is the
 //! standalone program.
 
+mod chain;
 pub mod close;
 pub mod config;
 mod frame;
@@ -49,6 +50,7 @@ mod policy;
 mod proxy;
 mod rejection;
 mod route;
+mod sample;
 #[cfg(feature = "server")]
 pub mod server;
 mod session;

@@ -54,7 +54,7 @@ enum Failure {
 
 impl Failure {
     fn print(&self) -> u8 {
-        let complain = |error: &dyn Error, help| server::complain(error, help);
+        let complain = |error: &(dyn Error + 'static), help| server::complain(error, help);
         match self {
             Self::Settings(errors) => {
                 eprint!("{}", errors.render(server::has_color(&io::stderr())));

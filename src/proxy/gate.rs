@@ -53,6 +53,7 @@ impl Inner {
     /// Tells the log what came up too often to be told each time.
     fn report(&self) {
         self.rejections.report();
+        self.pools.values().for_each(Pool::report);
         let overflowed = self.rates.take_overflowed();
         if overflowed > 0 {
             tracing::warn!(
@@ -62,6 +63,13 @@ impl Inner {
                 "more client addresses than are tracked: newcomers share one limit"
             );
         }
+    }
+}
+
+impl Drop for Inner {
+    /// What is not told now never will be.
+    fn drop(&mut self) {
+        self.report();
     }
 }
 

@@ -1,32 +1,20 @@
 //! The log line of a rejection, and what becomes of it in a flood.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
-
 use http::request;
 
 use super::flow::{self, Refusal};
 use super::gate::Gate;
-use crate::config::Rate;
-use crate::limit::Limit;
 use crate::rejection::Rejection;
+use crate::sample::Sample;
 #[cfg(feature = "server")]
 use crate::types::ClientAddr;
 
 /// Logs rejections: each of them, until there are too many, and then a sample with a count of
 /// what was left out.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Rejections {
-    sample: Limit,
-    left_out: AtomicU64,
+    sample: Sample,
 }
-
-/// What is logged in full.
-const SAMPLE: Rate = Rate {
-    count: 10,
-    per: Duration::from_secs(1),
-    burst: 100,
-};
 
 impl Rejections {
     pub(super) fn log(&self, refusal: &Refusal) {
@@ -47,19 +35,16 @@ impl Rejections {
 
     /// Whether one more is to be logged; if not, it is counted.
     fn is_within_sample(&self) -> bool {
-        let is_within = self.sample.take(1).is_ok();
+        let is_within = self.sample.takes();
         if is_within {
             self.report();
-        } else {
-            self.left_out.fetch_add(1, Ordering::Relaxed);
         }
         is_within
     }
 
     /// Tells how many were left out since this was last told, if any.
     pub(super) fn report(&self) {
-        let left_out = self.left_out.swap(0, Ordering::Relaxed);
-        if left_out > 0 {
+        if let Some(left_out) = self.sample.take_left_out() {
             tracing::warn!(
                 target: "wsgate::rejection",
                 reason = "log_suppressed",
@@ -70,20 +55,12 @@ impl Rejections {
     }
 }
 
-impl Default for Rejections {
-    fn default() -> Self {
-        Self {
-            sample: Limit::new(SAMPLE),
-            left_out: AtomicU64::new(0),
-        }
-    }
-}
-
 impl Gate {
     /// Logs a refused plain request, and gives its rejection back.
     pub(crate) fn refuse_plain(&self, parts: &request::Parts, rejection: Rejection) -> Rejection {
         let mut refusal = Refusal::from(rejection);
         refusal.client = flow::identify(self, parts).ok();
+        self.keep_house();
         self.inner().rejections.log(&refusal);
         refusal.rejection
     }
@@ -91,6 +68,7 @@ impl Gate {
     /// Logs a request of which not even the head could be read.
     #[cfg(feature = "server")]
     pub(crate) fn refuse_malformed(&self, peer: ClientAddr, reason: &'static str) {
+        self.keep_house();
         let rejections = &self.inner().rejections;
         if rejections.is_within_sample() {
             let peer = tracing::field::display(peer);

@@ -29,6 +29,7 @@ use tokio_util::task::TaskTracker;
 
 use super::accept::{Accepted, Dispatch};
 use super::workers::Worker;
+use crate::chain::Chain;
 use crate::close::CloseCode;
 use crate::config::{Admin, ListenAddress, Secret};
 use crate::proxy::{Handle, SessionInfo};
@@ -97,7 +98,7 @@ impl AdminService {
             Accepted::Unix(stream) => http.serve_connection(TokioIo::new(stream), self).await,
         };
         if let Err(error) = served {
-            tracing::debug!(%error, "admin connection ended");
+            tracing::debug!(error = %Chain(&error), "admin connection ended");
         }
     }
 

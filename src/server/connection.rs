@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::accept::Accepted;
 use super::forward::Forward;
+use crate::chain::Chain;
 use crate::config;
 use crate::proxy::{Gate, GateService};
 use crate::types::ClientAddr;
@@ -98,7 +99,7 @@ impl Connections {
         } else if error.is_parse() {
             self.gate.refuse_malformed(client, "bad_request");
         } else {
-            tracing::debug!(%client, %error, "connection ended");
+            tracing::debug!(%client, error = %Chain(error), "connection ended");
         }
     }
 }

@@ -101,7 +101,7 @@ impl Forward {
         }
         let connected = route.pool.connect_from(lease, route.client).await?;
         let Connected { lease, transport } = connected;
-        let mut sender = self.pool.open(transport).await?;
+        let mut sender = self.pool.open(transport, &lease).await?;
         match exchange.run(&mut sender, &lease, body).await {
             Ok(response) => {
                 self.pool.keep(sender, lease);
@@ -185,12 +185,7 @@ impl Exchange<'_> {
         if self.progress.is_broken() {
             return Failure::Refused(Rejection::Body);
         }
-        tracing::warn!(
-            upstream = %lease.upstream().name,
-            server = %lease.server(),
-            error = &error as &(dyn std::error::Error + 'static),
-            "no response to a plain request"
-        );
+        lease.log_failure("no response to a plain request", &error);
         Failure::Refused(match error.is_parse() {
             true => Rejection::UpstreamBadResponse,
             false => Rejection::UpstreamReset,

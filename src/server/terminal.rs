@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::io::IsTerminal;
 
+use crate::chain::Chain;
+
 /// Whether to write color there: only to a terminal, and not where the person said no
 /// (<https://no-color.org>).
 pub fn has_color(stream: &impl IsTerminal) -> bool {
@@ -11,22 +13,16 @@ pub fn has_color(stream: &impl IsTerminal) -> bool {
 }
 
 /// Writes an error with its causes, and what can be done about it, to standard error.
-pub fn complain(error: &dyn Error, help: Option<&str>) {
+pub fn complain(error: &(dyn Error + 'static), help: Option<&str>) {
     eprint!("{}", describe(error, help, has_color(&std::io::stderr())));
 }
 
-fn describe(error: &dyn Error, help: Option<&str>, color: bool) -> String {
+fn describe(error: &(dyn Error + 'static), help: Option<&str>, color: bool) -> String {
     let (red, cyan, plain) = match color {
         true => ("\x1b[1;31m", "\x1b[1;36m", "\x1b[0m"),
         false => ("", "", ""),
     };
-    let mut text = format!("{red}error{plain}: {error}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text += &format!(": {cause}");
-        source = cause.source();
-    }
-    text.push('\n');
+    let mut text = format!("{red}error{plain}: {}\n", Chain(error));
     if let Some(help) = help {
         text += &format!("{cyan}help{plain}: {help}\n");
     }

@@ -77,12 +77,7 @@ pub(crate) async fn exchange(
         Ok(answer) => return Ok(answer),
         Err(error) => error,
     };
-    tracing::warn!(
-        upstream = %lease.upstream().name,
-        server = %lease.server(),
-        error = &error as &(dyn Error + 'static),
-        "handshake failed"
-    );
+    lease.log_failure("handshake failed", &error);
     Err(error.rejection())
 }
 

@@ -11,6 +11,7 @@ mod allowance;
 mod balance;
 mod dial;
 mod exchange;
+mod failures;
 mod pool;
 
 pub(crate) use exchange::{Answer, exchange};

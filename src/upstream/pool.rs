@@ -1,5 +1,6 @@
 //! The servers of one upstream, and who holds a place on which.
 
+use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::balance::{Balancer, Candidate};
 use super::dial::dial;
+use super::failures::Failures;
 use crate::config::{ServerAddress, Upstream, UpstreamServer};
 use crate::rejection::Rejection;
 use crate::transport::Transport;
@@ -22,9 +24,10 @@ struct Inner {
     /// In the order of the settings' servers.
     live: Box<[Arc<Live>]>,
     balancer: Balancer,
+    failures: Failures,
 }
 
-/// What changes about a server while the settings stand. It outlives a change of settings.
+/// What changes about a server while the settings stand.
 #[derive(Debug, Default)]
 struct Live {
     /// Places taken.
@@ -53,6 +56,7 @@ impl Pool {
                 settings,
                 live,
                 balancer,
+                failures: Failures::default(),
             }),
         }
     }
@@ -87,12 +91,7 @@ impl Pool {
                 Ok(transport) => return Ok(Connected { lease, transport }),
                 Err(error) => error,
             };
-            tracing::warn!(
-                upstream = %settings.name,
-                server = %lease.server(),
-                error = &error as &(dyn std::error::Error + 'static),
-                "connect failed"
-            );
+            lease.log_failure("connect failed", &error);
             let failure = error.rejection();
             if tried.len() >= usize::try_from(settings.retries).unwrap_or(usize::MAX) {
                 return Err(failure);
@@ -101,6 +100,11 @@ impl Pool {
             // Where there is no other server, what the last one did is the truer answer.
             lease = self.lease(client, &tried).map_err(|_full| failure)?;
         }
+    }
+
+    /// Tells the log how many failures were left out of it.
+    pub(crate) fn report(&self) {
+        self.inner.failures.report(&self.settings().name);
     }
 
     /// Takes a place on a server that has room, but on none whose index is in `tried`.
@@ -180,6 +184,12 @@ impl Lease {
     /// What goes before every path that is sent there.
     pub(crate) fn base_path(&self) -> &str {
         &self.settings().base_path
+    }
+
+    /// Logs that something went wrong with the server. In a flood of failures only a sample is
+    /// logged.
+    pub(crate) fn log_failure(&self, what: &str, error: &(dyn Error + 'static)) {
+        self.pool.inner.failures.log(self, what, error);
     }
 
     fn settings(&self) -> &UpstreamServer {

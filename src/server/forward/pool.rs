@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::upload::Upload;
+use crate::chain::Chain;
 use crate::config::ServerAddress;
 use crate::rejection::Rejection;
 use crate::transport::Transport;
@@ -63,7 +64,11 @@ impl Pool {
     }
 
     /// Makes a new connection ready for its first request.
-    pub(super) async fn open(&self, transport: Transport) -> Result<Sender, Rejection> {
+    pub(super) async fn open(
+        &self,
+        transport: Transport,
+        lease: &Lease,
+    ) -> Result<Sender, Rejection> {
         let opened = http1::Builder::new()
             .max_buf_size(BUFFER)
             .handshake(TokioIo::new(transport))
@@ -71,13 +76,13 @@ impl Pool {
         let (sender, connection) = match opened {
             Ok(opened) => opened,
             Err(error) => {
-                tracing::warn!(%error, "no HTTP on a connection to a server");
+                lease.log_failure("no HTTP on a connection", &error);
                 return Err(Rejection::UpstreamReset);
             }
         };
         self.tasks.spawn(async move {
             if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection to a server ended");
+                tracing::debug!(error = %Chain(&error), "a connection to a server ended");
             }
         });
         Ok(sender)

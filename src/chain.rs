@@ -1,0 +1,45 @@
+//! An error with its causes, in one line of the log.
+
+use std::error::Error;
+use std::fmt;
+
+/// Displays an error and each of its causes, with `: ` between them. The log's own way to show an
+/// error leaves the causes out.
+pub(crate) struct Chain<'a>(pub(crate) &'a (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Layer(&'static str, #[source] Option<Box<Layer>>);
+
+    #[test]
+    fn every_cause_is_told_in_its_order() {
+        let root = Layer("the port is closed", None);
+        let middle = Layer("no connection", Some(Box::new(root)));
+        let outer = Layer("no answer", Some(Box::new(middle)));
+        assert_eq!(
+            Chain(&outer).to_string(),
+            "no answer: no connection: the port is closed"
+        );
+    }
+
+    #[test]
+    fn an_error_without_a_cause_stands_alone() {
+        assert_eq!(Chain(&Layer("no answer", None)).to_string(), "no answer");
+    }
+}
