@@ -5,6 +5,8 @@
 )]
 
 #[cfg(feature = "server")]
+mod program;
+#[cfg(feature = "server")]
 mod settings;
 
 mod answers;

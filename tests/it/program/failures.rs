@@ -1,0 +1,103 @@
+//! What the log says of a server that fails.
+
+use serde_json::{Value, from_str};
+
+use super::kit::{Program, Upstream, Wire, settings, websocket};
+
+/// A handshake, and the status of its answer.
+async fn handshake(program: &Program) -> u16 {
+    let mut wire = Wire::connect(&program.address).await;
+    wire.send(websocket("/ws/", &program.address, "")).await;
+    wire.response().await.status()
+}
+
+#[tokio::test]
+async fn a_failed_connect_is_logged_with_its_cause() {
+    let (_held, url) = Upstream::dead();
+    let json = settings(&url, "");
+    let text = json.replace("\"json\"", "\"text\"");
+    let program = Program::run(&json).await;
+    assert_eq!(handshake(&program).await, 502);
+    let event = program.event("connect failed").await;
+    assert_eq!(event["upstream"], "chat");
+    assert_eq!(event["server"], *url);
+    let error = event["error"].as_str().unwrap();
+    assert!(error.starts_with("the server could not be connected to: "));
+    assert!(error.contains("Connection refused"), "{error}");
+
+    let program = Program::run(&text).await;
+    assert_eq!(handshake(&program).await, 502);
+    let line = program.line("the failure", |line| {
+        line.contains("connect failed").then(|| line.to_owned())
+    });
+    let line = line.await;
+    assert!(line.contains("Connection refused"), "{line}");
+}
+
+#[tokio::test]
+async fn a_failed_handshake_is_logged_with_its_cause() {
+    let upstream = Upstream::start().await;
+    let program = Program::run(&settings(&upstream.url(), "")).await;
+    let serve = async {
+        let (mut wire, _) = upstream.request().await;
+        wire.send("this is no HTTP\r\n\r\n").await;
+    };
+    let (status, ()) = tokio::join!(handshake(&program), serve);
+    assert_eq!(status, 502);
+    let event = program.event("handshake failed").await;
+    let error = event["error"].as_str().unwrap();
+    let cause = error.strip_prefix("the answer cannot be read: ").unwrap();
+    assert!(!cause.is_empty());
+    assert!(
+        !error.contains("no HTTP"),
+        "what came is not shown: {error}"
+    );
+}
+
+#[tokio::test]
+async fn a_plain_request_that_fails_is_logged_with_its_cause() {
+    let upstream = Upstream::start().await;
+    let program = Program::run(&settings(&upstream.url(), "http = \"forward\"")).await;
+    let mut wire = Wire::connect(&program.address).await;
+    let request = "GET /ws/page HTTP/1.1\r\nHost: gate.test\r\n\r\n";
+    wire.send(request).await;
+    let (mut server, _) = upstream.request().await;
+    server.send("this is no HTTP\r\n\r\n").await;
+    assert_eq!(wire.response().await.status(), 502);
+    let event = program.event("no response to a plain request").await;
+    let error = event["error"].as_str().unwrap();
+    assert!(error.contains("invalid HTTP version parsed"), "{error}");
+}
+
+#[tokio::test]
+async fn the_failures_of_a_dead_server_are_sampled_and_the_rest_is_counted() {
+    const HANDSHAKES: u64 = 300;
+    let (_held, url) = Upstream::dead();
+    let program = Program::run(&settings(&url, "")).await;
+    for _ in 0..HANDSHAKES {
+        assert_eq!(handshake(&program).await, 502);
+    }
+    let log = program.stop().await;
+    let events: Vec<Value> = log.lines().map(|line| from_str(line).unwrap()).collect();
+    for (message, told) in [
+        (
+            "connect failed",
+            "more failures of an upstream than are logged",
+        ),
+        (
+            "handshake rejected",
+            "more handshakes rejected than are logged",
+        ),
+    ] {
+        let with = |message| {
+            events
+                .iter()
+                .filter(move |event| event["message"] == message)
+        };
+        let logged = with(message).count() as u64;
+        assert!((100..HANDSHAKES).contains(&logged), "{logged} {message}");
+        let left_out = with(told).map(|event| event["left_out"].as_u64().unwrap());
+        assert_eq!(logged + left_out.sum::<u64>(), HANDSHAKES, "{message}");
+        assert!(with(told).all(|event| event["reason"] == "log_suppressed"));
+    }
+}

@@ -1,0 +1,245 @@
+//! The program as a child process. It is killed when its handle is dropped.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::soon;
+
+/// What a run that ended by itself left behind.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// A program that serves.
+pub(crate) struct Program {
+    child: Child,
+    log: watch::Receiver<Lines>,
+    /// Where its first listener listens.
+    pub(crate) address: String,
+    _readers: JoinSet<()>,
+    folder: TempDir,
+}
+
+/// What was written to standard error so far.
+#[derive(Debug, Default)]
+struct Lines {
+    lines: Vec<String>,
+    ended: bool,
+}
+
+/// A command line with these variables in its environment.
+pub(crate) fn spawn(arguments: &[&str], variables: &[(&str, &str)]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_wsgate"))
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the program starts")
+}
+
+/// Runs a command line to its end.
+#[track_caller]
+pub(crate) fn finish(arguments: &[&str]) -> impl Future<Output = Finished> {
+    finish_with(arguments, &[])
+}
+
+/// Runs a command line to its end, with these variables in its environment.
+#[track_caller]
+pub(crate) fn finish_with(
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> impl Future<Output = Finished> {
+    let output = soon(
+        "the program to end",
+        spawn(arguments, variables).wait_with_output(),
+    );
+    async {
+        let output = output.await.expect("output");
+        Finished {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).expect("text"),
+            stderr: String::from_utf8(output.stderr).expect("text"),
+        }
+    }
+}
+
+/// Settings that listen on a free port, log JSON, and send `/ws/*` to a server.
+pub(crate) fn settings(server: &str, more: &str) -> String {
+    format!(
+        "[[listen]]\naddress = \"127.0.0.1:0\"\n\
+         [log]\nformat = \"json\"\n\
+         [upstream.chat]\nservers = [\"{server}\"]\n\
+         [[route]]\nname = \"chat\"\npath = \"/ws/*\"\nupstream = \"chat\"\n\
+         {more}\n"
+    )
+}
+
+impl Program {
+    /// `wsgate run` with these settings, once it listens.
+    #[track_caller]
+    pub(crate) fn run(settings: &str) -> impl Future<Output = Self> {
+        Self::run_with(settings, &[])
+    }
+
+    /// The same with these variables in its environment.
+    #[track_caller]
+    pub(crate) fn run_with(
+        settings: &str,
+        variables: &[(&str, &str)],
+    ) -> impl Future<Output = Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("wsgate.toml");
+        std::fs::write(&file, settings).expect("a file");
+        let file = file.to_str().expect("a path").to_owned();
+        let child = spawn(&["run", &file], variables);
+        Self::listening(child, folder)
+    }
+
+    /// Any command line that serves, once it listens.
+    #[track_caller]
+    pub(crate) fn serving(arguments: &[&str]) -> impl Future<Output = Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self::listening(spawn(arguments, &[]), folder)
+    }
+
+    #[track_caller]
+    fn listening(mut child: Child, folder: TempDir) -> impl Future<Output = Self> {
+        let (lines, log) = watch::channel(Lines::default());
+        let stderr = child.stderr.take().expect("a pipe");
+        let mut readers = JoinSet::new();
+        readers.spawn(async move {
+            let mut stderr = BufReader::new(stderr).lines();
+            while let Ok(Some(line)) = stderr.next_line().await {
+                lines.send_modify(|lines| lines.lines.push(line));
+            }
+            lines.send_modify(|lines| lines.ended = true);
+        });
+        let mut program = Self {
+            child,
+            log,
+            address: String::new(),
+            _readers: readers,
+            folder,
+        };
+        let found = program.line("the program to listen", |line| address(line, "listening"));
+        async {
+            let address = found.await;
+            program.address = address;
+            program
+        }
+    }
+
+    /// Where the admin interface listens.
+    #[track_caller]
+    pub(crate) fn admin(&self) -> impl Future<Output = String> + use<> {
+        self.line("an admin interface", |line| {
+            address(line, "admin interface listening")
+        })
+    }
+
+    /// The first line of the log that this finds something in, written already or to come.
+    #[track_caller]
+    pub(crate) fn line<T, F: Fn(&str) -> Option<T>>(
+        &self,
+        what: &str,
+        find: F,
+    ) -> impl Future<Output = T> + use<T, F> {
+        let mut log = self.log.clone();
+        let found = async move {
+            let first = |lines: &Lines| lines.lines.iter().find_map(|line| find(line));
+            let lines = log
+                .wait_for(|lines| lines.ended || first(lines).is_some())
+                .await
+                .expect("a reader");
+            first(&lines).ok_or_else(|| lines.lines.join("\n"))
+        };
+        let found = soon(what.to_owned(), found);
+        async { found.await.unwrap_or_else(|log| panic!("only:\n{log}")) }
+    }
+
+    /// The first event of a JSON log with this message, written already or to come.
+    #[track_caller]
+    pub(crate) fn event(&self, message: &str) -> impl Future<Output = Value> {
+        let wanted = message.to_owned();
+        self.line(message, move |line| {
+            event(line).filter(|event| event["message"] == *wanted)
+        })
+    }
+
+    /// The lines of the log so far.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.log.borrow().lines.clone()
+    }
+
+    /// The events of a JSON log so far that have this message.
+    pub(crate) fn events(&self, message: &str) -> Vec<Value> {
+        let lines = self.lines();
+        let events = lines.iter().filter_map(|line| event(line));
+        events
+            .filter(|event| event["message"] == *message)
+            .collect()
+    }
+
+    /// A file in the folder of the settings.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The folder of the settings.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = self.child.id().expect("it runs");
+        let id = Pid::from_raw(id.cast_signed()).expect("an id");
+        kill_process(id, signal).expect("it runs");
+    }
+
+    /// Waits for the end: its exit code, and all of the log.
+    #[track_caller]
+    pub(crate) fn ended(&mut self) -> impl Future<Output = (Option<i32>, String)> {
+        soon("the program to end", async {
+            let status = self.child.wait().await.expect("a status");
+            let lines = self.log.wait_for(|lines| lines.ended).await;
+            let log = lines.expect("a reader").lines.join("\n");
+            (status.code(), log)
+        })
+    }
+
+    /// Tells it to stop, and checks that it ends well.
+    pub(crate) async fn stop(mut self) -> String {
+        self.signal(Signal::TERM);
+        let (code, log) = self.ended().await;
+        assert_eq!(code, Some(0), "{log}");
+        log
+    }
+}
+
+/// The address in a line with this message, as text or JSON.
+fn address(line: &str, message: &str) -> Option<String> {
+    if let Some(event) = event(line) {
+        let address = event["address"].as_str()?;
+        return (event["message"] == *message).then(|| address.to_owned());
+    }
+    let (_, address) = line.split_once(&format!("INFO {message} address="))?;
+    Some(address.to_owned())
+}
+
+fn event(line: &str) -> Option<Value> {
+    serde_json::from_str(line).ok()
+}
