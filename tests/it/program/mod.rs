@@ -5,6 +5,11 @@
     reason = "a helper that fails is a test that fails"
 )]
 
+mod admin;
 mod commands;
+mod demo;
 mod failures;
 mod kit;
+mod serve;
+mod signals;
+mod unix;

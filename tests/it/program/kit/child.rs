@@ -158,14 +158,28 @@ impl Program {
         what: &str,
         find: F,
     ) -> impl Future<Output = T> + use<T, F> {
+        self.nth_line(0, what, find)
+    }
+
+    /// The same after so many such lines.
+    #[track_caller]
+    fn nth_line<T, F: Fn(&str) -> Option<T>>(
+        &self,
+        index: usize,
+        what: &str,
+        find: F,
+    ) -> impl Future<Output = T> + use<T, F> {
         let mut log = self.log.clone();
         let found = async move {
-            let first = |lines: &Lines| lines.lines.iter().find_map(|line| find(line));
+            let found = |lines: &Lines| {
+                let mut found = lines.lines.iter().filter_map(|line| find(line));
+                found.nth(index)
+            };
             let lines = log
-                .wait_for(|lines| lines.ended || first(lines).is_some())
+                .wait_for(|lines| lines.ended || found(lines).is_some())
                 .await
                 .expect("a reader");
-            first(&lines).ok_or_else(|| lines.lines.join("\n"))
+            found(&lines).ok_or_else(|| lines.lines.join("\n"))
         };
         let found = soon(what.to_owned(), found);
         async { found.await.unwrap_or_else(|log| panic!("only:\n{log}")) }
@@ -173,9 +187,19 @@ impl Program {
 
     /// The first event of a JSON log with this message, written already or to come.
     #[track_caller]
-    pub(crate) fn event(&self, message: &str) -> impl Future<Output = Value> {
+    pub(crate) fn event(&self, message: &str) -> impl Future<Output = Value> + use<> {
+        self.nth_event(0, message)
+    }
+
+    /// The same after so many such events.
+    #[track_caller]
+    pub(crate) fn nth_event(
+        &self,
+        index: usize,
+        message: &str,
+    ) -> impl Future<Output = Value> + use<> {
         let wanted = message.to_owned();
-        self.line(message, move |line| {
+        self.nth_line(index, message, move |line| {
             event(line).filter(|event| event["message"] == *wanted)
         })
     }
