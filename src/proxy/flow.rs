@@ -9,7 +9,8 @@ use http_body_util::Full;
 use hyper::upgrade::OnUpgrade;
 use tokio::time::timeout;
 
-use super::gate::Gate;
+use super::core::Core;
+use super::rejected::Refusal;
 use crate::close::CloseReason;
 use crate::config::Route;
 use crate::handshake::{self, Agreed, Hop, Target, Upgrade};
@@ -21,20 +22,10 @@ use crate::rejection::Rejection;
 use crate::route::Match;
 use crate::session::{End, Meter, NoPlace, Place, Session, Subject, Terms};
 use crate::transport::Transport;
-use crate::types::ClientAddr;
 use crate::upstream::{self, Answer, Connected, Lease};
 
 /// How long a client may take from our 101 to being upgraded: hyper only has to write it out.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What refused a handshake, and what was known of it by then.
-pub(super) struct Refusal {
-    pub(super) rejection: Rejection,
-    pub(super) route: Option<Arc<str>>,
-    pub(super) client: Option<ClientIdentity>,
-    /// The upstream's own answer, where that is what the client gets.
-    answer: Option<Response<Full<Bytes>>>,
-}
 
 /// What a request asks for, read once.
 pub(super) struct Asked {
@@ -51,8 +42,8 @@ impl Asked {
     }
 
     /// Whether the gate has a route for it, or there is no telling.
-    pub(super) fn is_served_by(&self, gate: &Gate) -> bool {
-        let routes = &gate.inner().routes;
+    pub(super) fn is_served_by(&self, core: &Core) -> bool {
+        let routes = &core.routes;
         match (&self.target, &self.upgrade) {
             (Err(_), _) => true,
             (Ok(target), Ok(upgrade)) => routes
@@ -74,16 +65,16 @@ struct Opened {
 
 /// Answers one WebSocket handshake; the session that a 101 opens runs on a task of its own.
 pub(super) async fn answer(
-    gate: Gate,
+    core: Arc<Core>,
     parts: request::Parts,
     asked: Asked,
     on_upgrade: OnUpgrade,
 ) -> Response<Full<Bytes>> {
-    gate.keep_house();
-    match open(&gate, &parts, asked, on_upgrade).await {
+    core.keep_house();
+    match open(&core, &parts, asked, on_upgrade).await {
         Ok(response) => response,
         Err(refusal) => {
-            gate.inner().rejections.log(&refusal);
+            core.rejections.log(&refusal);
             refusal
                 .answer
                 .unwrap_or_else(|| refusal.rejection.into_response())
@@ -92,24 +83,22 @@ pub(super) async fn answer(
 }
 
 async fn open(
-    gate: &Gate,
+    core: &Arc<Core>,
     parts: &request::Parts,
     asked: Asked,
     on_upgrade: OnUpgrade,
 ) -> Result<Response<Full<Bytes>>, Refusal> {
-    let client = identify(gate, parts)?;
+    let client = core.identify(parts)?;
     let known = |rejection| Refusal {
         client: Some(client),
         ..Refusal::from(rejection)
     };
     let target = asked.target.map_err(known)?;
     let upgrade = asked.upgrade.map_err(known)?;
-    gate.inner()
-        .registry
+    core.registry
         .has_place()
         .map_err(|none| known(none.into()))?;
-    let found = gate
-        .inner()
+    let found = core
         .routes
         .find(target.host(), target.path(), upgrade.subprotocols());
     let found = found.map_err(known)?;
@@ -118,11 +107,11 @@ async fn open(
         route: Some(Arc::clone(&found.route().name)),
         ..refusal
     };
-    let admission = admit(gate, parts, &target, found.route(), &client)
+    let admission = admit(core, parts, &target, found.route(), &client)
         .map_err(|rejection| refused(rejection.into()))?;
-    let opened = dial(gate, parts, &target, &upgrade, &found, &client, admission);
+    let opened = dial(core, parts, &target, &upgrade, &found, &client, admission);
     let opened = opened.await.map_err(refused)?;
-    let place = gate.inner().registry.enter(Subject {
+    let place = core.registry.enter(Subject {
         route: Arc::clone(&opened.route.name),
         client: client.ip,
         upstream: Arc::clone(&opened.route.upstream.name),
@@ -130,27 +119,14 @@ async fn open(
     });
     let place = place.map_err(|none| refused(Rejection::from(none).into()))?;
     let response = handshake::switching_protocols(&upgrade, &opened.agreed);
-    let session = run(gate.clone(), opened, place, on_upgrade);
-    gate.inner().registry.tasks.spawn(session);
+    let session = run(Arc::clone(core), opened, place, on_upgrade);
+    core.registry.tasks.spawn(session);
     Ok(response)
-}
-
-/// Who the client is, behind trusted proxies.
-pub(super) fn identify(gate: &Gate, parts: &request::Parts) -> Result<ClientIdentity, Rejection> {
-    let peer = parts
-        .extensions
-        .get::<ClientAddr>()
-        .ok_or(Rejection::ClientAddrMissing)?;
-    Ok(policy::address::identify(
-        *peer,
-        &parts.headers,
-        &gate.inner().config.client_ip,
-    ))
 }
 
 /// The policies, in their fixed order: address → origin → rate.
 fn admit(
-    gate: &Gate,
+    core: &Core,
     parts: &request::Parts,
     target: &Target,
     route: &Route,
@@ -158,7 +134,7 @@ fn admit(
 ) -> Result<Admission, Rejection> {
     policy::address::check(&route.address, client.ip)?;
     check_origin(parts, target, route)?;
-    gate.inner().rates.admit(route, client.ip)
+    core.rates.admit(route, client.ip)
 }
 
 /// Whether the page that sent the request is let in, if it was a page.
@@ -179,7 +155,7 @@ pub(super) fn check_origin(
 
 /// Asks the upstream, and verifies what it answers.
 async fn dial(
-    gate: &Gate,
+    core: &Core,
     parts: &request::Parts,
     target: &Target,
     upgrade: &Upgrade,
@@ -188,10 +164,10 @@ async fn dial(
     admission: Admission,
 ) -> Result<Opened, Refusal> {
     let route = found.route();
-    let Connected { lease, transport } = gate.pool(route).connect(client.ip).await?;
+    let Connected { lease, transport } = core.pool(route).connect(client.ip).await?;
     let path = path_and_query(lease.base_path(), &found.upstream_path(), target.query());
     let captured = |name: &str| found.param(name);
-    let hop = hop(gate, parts, target, route, client, &captured);
+    let hop = hop(core, parts, target, route, client, &captured);
     let (request, sent) = handshake::upstream_request(parts, upgrade, &path, &hop)?;
     match upstream::exchange(&lease, transport, request).await? {
         Answer::Refused { parts, body } => {
@@ -221,14 +197,14 @@ async fn dial(
 
 /// What the upstream is told of a request beyond its own head.
 pub(super) fn hop<'a>(
-    gate: &Gate,
+    core: &Core,
     parts: &request::Parts,
     target: &'a Target,
     route: &'a Route,
     client: &ClientIdentity,
     captured: &'a (dyn Fn(&str) -> Option<&'a str> + Sync),
 ) -> Hop<'a> {
-    let header = gate.inner().config.client_ip.header;
+    let header = core.config.client_ip.header;
     Hop {
         route,
         target,
@@ -257,7 +233,7 @@ fn scheme(parts: &request::Parts) -> &'static str {
 }
 
 /// The session, from our 101 to its end.
-async fn run(gate: Gate, opened: Opened, place: Place, on_upgrade: OnUpgrade) {
+async fn run(core: Arc<Core>, opened: Opened, place: Place, on_upgrade: OnUpgrade) {
     let Opened {
         agreed,
         upstream,
@@ -272,11 +248,11 @@ async fn run(gate: Gate, opened: Opened, place: Place, on_upgrade: OnUpgrade) {
     let terms = Terms {
         meter: meter(&route, &admission),
         deflate: agreed.deflate(),
-        filter: gate.make_filter(&route),
+        filter: core.make_filter(&route),
         route,
     };
     // The session itself does not hold the gate: a host that lets go of it keeps its sessions.
-    drop(gate);
+    drop(core);
     Session::new(End { io, early }, upstream, terms, place).await;
     // Their places were taken until now.
     drop((lease, admission));
@@ -291,17 +267,6 @@ fn meter(route: &Route, admission: &Admission) -> Option<Meter> {
         [admission.bytes(), limit(own.bytes)],
         route.limits.on_exceed,
     )
-}
-
-impl From<Rejection> for Refusal {
-    fn from(rejection: Rejection) -> Self {
-        Self {
-            rejection,
-            route: None,
-            client: None,
-            answer: None,
-        }
-    }
 }
 
 impl From<NoPlace> for Rejection {

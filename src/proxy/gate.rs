@@ -1,21 +1,13 @@
 //! The gate itself, and how one is built.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
 
-use tokio_util::task::AbortOnDropHandle;
-use tokio_util::task::TaskTracker;
-
+use super::core::{Core, MakeFilter};
 use super::handle::Handle;
 use super::layer::{GateLayer, GateService, Refuse};
-use super::rejected::Rejections;
-use crate::config::{Compression, Config, Route};
-use crate::policy::rate;
-use crate::session::{MessageFilter, Registry};
-use crate::upstream::Pool;
-use crate::{config, route};
+use crate::config::{self, Compression, Config};
+use crate::session::MessageFilter;
 
 /// A gate: takes WebSocket handshakes, decides about them, and relays the sessions.
 ///
@@ -30,50 +22,10 @@ use crate::{config, route};
 /// # Ok(()) }
 /// # fn my_app() {}
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Gate {
-    inner: Arc<Inner>,
+    core: Arc<Core>,
 }
-
-/// What all clones share.
-pub(super) struct Inner {
-    pub(super) config: Config,
-    pub(super) routes: route::Table,
-    /// By upstream name.
-    pools: HashMap<Arc<str>, Pool>,
-    pub(super) rates: rate::Table,
-    pub(super) registry: Arc<Registry>,
-    /// By route name.
-    filters: HashMap<Arc<str>, MakeFilter>,
-    pub(super) rejections: Rejections,
-    housekeeping: OnceLock<AbortOnDropHandle<()>>,
-}
-
-impl Inner {
-    /// Tells the log what came up too often to be told each time.
-    fn report(&self) {
-        self.rejections.report();
-        self.pools.values().for_each(Pool::report);
-        let overflowed = self.rates.take_overflowed();
-        if overflowed > 0 {
-            tracing::warn!(
-                reason = "limiter_full",
-                handshakes = overflowed,
-                tracked = self.rates.len(),
-                "more client addresses than are tracked: newcomers share one limit"
-            );
-        }
-    }
-}
-
-impl Drop for Inner {
-    /// What is not told now never will be.
-    fn drop(&mut self) {
-        self.report();
-    }
-}
-
-type MakeFilter = Box<dyn Fn() -> Box<dyn MessageFilter> + Send + Sync>;
 
 /// Builds a [`Gate`].
 pub struct Builder {
@@ -103,9 +55,6 @@ pub enum BuildError {
     },
 }
 
-/// How often what is no longer needed is let go.
-const HOUSEKEEPING: Duration = Duration::from_secs(10);
-
 impl Gate {
     /// Begins to build a gate from checked settings.
     pub fn builder(config: Config) -> Builder {
@@ -122,47 +71,23 @@ impl Gate {
     /// The host puts a [`ClientAddr`](crate::ClientAddr) into the extensions of each request, and
     /// serves its connections with upgrades (`with_upgrades()` in hyper; axum does).
     pub fn layer(&self) -> GateLayer {
-        GateLayer::new(self.clone())
+        GateLayer::new(Arc::clone(&self.core))
     }
 
     /// A service that serves nothing but WebSockets: everything else is refused with the status
     /// that says why. It is a tower service and a hyper service.
     pub fn service(&self) -> GateService<Refuse> {
-        GateService::new(self.clone(), Refuse::new(self.clone()))
+        GateService::new(Arc::clone(&self.core), Refuse::new(Arc::clone(&self.core)))
     }
 
     /// The handle to list, close and drain the gate's sessions with.
     pub fn handle(&self) -> Handle {
-        Handle::new(self.clone())
+        Handle::new(Arc::clone(&self.core))
     }
 
-    pub(super) fn inner(&self) -> &Inner {
-        &self.inner
-    }
-
-    pub(super) fn pool(&self, route: &Route) -> &Pool {
-        // One pool was made for every upstream of the settings, and routes come from nowhere else.
-        &self.inner.pools[&route.upstream.name]
-    }
-
-    pub(super) fn make_filter(&self, route: &Route) -> Option<Box<dyn MessageFilter>> {
-        self.inner.filters.get(&route.name).map(|make| make())
-    }
-
-    /// Starts the gate's own task, once; it ends with the last clone of the gate.
-    pub(super) fn keep_house(&self) {
-        self.inner.housekeeping.get_or_init(|| {
-            let gate = Arc::downgrade(&self.inner);
-            let task = TaskTracker::new().spawn(async move {
-                loop {
-                    tokio::time::sleep(HOUSEKEEPING).await;
-                    let Some(gate) = gate.upgrade() else { return };
-                    gate.rates.sweep();
-                    gate.report();
-                }
-            });
-            AbortOnDropHandle::new(task)
-        });
+    #[cfg(feature = "server")]
+    pub(super) fn core(&self) -> &Arc<Core> {
+        &self.core
     }
 }
 
@@ -201,21 +126,8 @@ impl Builder {
             .into_iter()
             .map(|(route, make)| Ok((filtered_route(&config.routes, route)?, make)))
             .collect::<Result<_, _>>()?;
-        let pools = config.upstreams.iter();
-        let inner = Inner {
-            routes: route::Table::new(&config.routes),
-            pools: pools
-                .map(|pool| (Arc::clone(&pool.name), Pool::new(Arc::clone(pool))))
-                .collect(),
-            rates: rate::Table::new(&config.client_ip),
-            registry: Arc::new(Registry::new(most)),
-            filters,
-            rejections: Rejections::default(),
-            housekeeping: OnceLock::new(),
-            config,
-        };
         Ok(Gate {
-            inner: Arc::new(inner),
+            core: Arc::new(Core::new(config, most, filters)),
         })
     }
 }
@@ -227,14 +139,6 @@ fn filtered_route(routes: &[Arc<config::Route>], name: String) -> Result<Arc<str
             Err(BuildError::FilterNeedsPlainMessages { route: name })
         }
         Some(route) => Ok(Arc::clone(&route.name)),
-    }
-}
-
-impl fmt::Debug for Gate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate")
-            .field("config", &self.inner.config)
-            .finish_non_exhaustive()
     }
 }
 

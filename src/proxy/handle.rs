@@ -1,21 +1,20 @@
 //! The handle: what an operator does to a running gate.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::core::Core;
 use super::drain::{self, Drained};
-use super::gate::Gate;
 use crate::close::{CloseCode, CloseReason};
 use crate::session::Record;
 use crate::types::SessionId;
 
-/// Lists, closes and drains the sessions of a [`Gate`]. Cheap to clone.
-#[derive(Clone)]
+/// Lists, closes and drains the sessions of a [`Gate`](super::Gate). Cheap to clone.
+#[derive(Clone, Debug)]
 pub struct Handle {
-    gate: Gate,
+    core: Arc<Core>,
 }
 
 /// One live session, as it was when it was asked about.
@@ -45,13 +44,13 @@ pub struct SessionInfo {
 }
 
 impl Handle {
-    pub(super) fn new(gate: Gate) -> Self {
-        Self { gate }
+    pub(super) fn new(core: Arc<Core>) -> Self {
+        Self { core }
     }
 
     /// All live sessions, oldest first.
     pub fn sessions(&self) -> Vec<SessionInfo> {
-        let records = self.gate.inner().registry.list();
+        let records = self.core.registry.list();
         let mut sessions: Vec<_> = records.iter().map(|record| info(record)).collect();
         sessions.sort_unstable_by_key(|session| session.id);
         sessions
@@ -60,7 +59,7 @@ impl Handle {
     /// Closes one session: the client gets this code and reason (cut at 123 bytes), the upstream
     /// 1001. False if there is no such session.
     pub fn close(&self, id: SessionId, code: CloseCode, reason: &str) -> bool {
-        let record = self.gate.inner().registry.find(id);
+        let record = self.core.registry.find(id);
         record
             .inspect(|record| {
                 record.order(CloseReason::Kicked {
@@ -75,23 +74,12 @@ impl Handle {
     /// settings under `[drain]`: with `close_code`, spread over `spread`. What is still open at
     /// the `deadline` is cut. Returns when no session is left.
     pub async fn drain(&self, deadline: Duration) -> Drained {
-        drain::drain(
-            &self.gate.inner().registry,
-            self.gate.inner().config.drain,
-            deadline,
-        )
-        .await
+        drain::drain(&self.core.registry, self.core.config.drain, deadline).await
     }
 
     /// Whether the gate takes new sessions; false from the beginning of a drain on.
     pub fn is_ready(&self) -> bool {
-        !self.gate.inner().registry.is_draining()
-    }
-}
-
-impl fmt::Debug for Handle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").finish_non_exhaustive()
+        !self.core.registry.is_draining()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -13,20 +14,20 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::core::Core;
 use super::flow::{self, Asked};
-use super::gate::Gate;
 use crate::handshake::{self, Target};
 use crate::rejection::Rejection;
 
-/// Puts a [`Gate`] before a service. See [`Gate::layer`].
+/// Puts a [`Gate`](super::Gate) before a service. See [`Gate::layer`](super::Gate::layer).
 #[derive(Clone, Debug)]
 pub struct GateLayer {
-    gate: Gate,
+    core: Arc<Core>,
 }
 
 impl GateLayer {
-    pub(super) fn new(gate: Gate) -> Self {
-        Self { gate }
+    pub(super) fn new(core: Arc<Core>) -> Self {
+        Self { core }
     }
 }
 
@@ -34,23 +35,25 @@ impl<S> Layer<S> for GateLayer {
     type Service = GateService<S>;
 
     fn layer(&self, inner: S) -> GateService<S> {
-        GateService::new(self.gate.clone(), inner)
+        GateService::new(Arc::clone(&self.core), inner)
     }
 }
 
-/// A [`Gate`] before a service: a tower service if that is one, and a hyper service if that is.
+/// A [`Gate`](super::Gate) before a service: a tower service if that is one, and a hyper service if that is.
 #[derive(Clone, Debug)]
 pub struct GateService<S> {
-    gate: Gate,
+    core: Arc<Core>,
     inner: S,
 }
 
 impl<S> GateService<S> {
-    pub(super) fn new(gate: Gate, inner: S) -> Self {
-        Self { gate, inner }
+    pub(super) fn new(core: Arc<Core>, inner: S) -> Self {
+        Self { core, inner }
     }
 
-    /// Decides who answers a request. It is for the gate if it asks for a WebSocket where a route is, or in a way that leaves no
+    /// Decides who answers a request.
+    ///
+    /// It is for the gate if it asks for a WebSocket where a route is, or in a way that leaves no
     /// telling where; whether its handshake is right is judged on the way.
     fn claim<B>(&self, request: Request<B>) -> Claim<B> {
         let (parts, body) = request.into_parts();
@@ -58,14 +61,14 @@ impl<S> GateService<S> {
             return Claim::Inner(Request::from_parts(parts, body));
         }
         let asked = Asked::read(&parts);
-        if !asked.is_served_by(&self.gate) {
+        if !asked.is_served_by(&self.core) {
             return Claim::Inner(Request::from_parts(parts, body));
         }
         let mut request = Request::from_parts(parts, ());
         let on_upgrade = hyper::upgrade::on(&mut request);
         let (parts, ()) = request.into_parts();
         Claim::Gate(Box::pin(flow::answer(
-            self.gate.clone(),
+            Arc::clone(&self.core),
             parts,
             asked,
             on_upgrade,
@@ -238,32 +241,27 @@ where
     }
 }
 
-/// Refuses every request, with the status that says why: what is inside [`Gate::service`].
+/// Refuses every request, with the status that says why: what is inside [`Gate::service`](super::Gate::service).
 #[derive(Clone, Debug)]
 pub struct Refuse {
-    gate: Gate,
+    core: Arc<Core>,
 }
 
 impl Refuse {
-    pub(super) fn new(gate: Gate) -> Self {
-        Self { gate }
+    pub(super) fn new(core: Arc<Core>) -> Self {
+        Self { core }
     }
 
     fn refuse<B>(&self, request: Request<B>) -> Response<Full<Bytes>> {
         let (parts, _) = request.into_parts();
         let rejection = match Target::of(&parts) {
             Err(rejection) => rejection,
-            Ok(target) => match self
-                .gate
-                .inner()
-                .routes
-                .find(target.host(), target.path(), NONE)
-            {
+            Ok(target) => match self.core.routes.find(target.host(), target.path(), NONE) {
                 Ok(_) => Rejection::NotUpgrade,
                 Err(rejection) => rejection,
             },
         };
-        self.gate.refuse_plain(&parts, rejection).into_response()
+        self.core.refuse(&parts, rejection).into_response()
     }
 }
 

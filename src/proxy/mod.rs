@@ -2,6 +2,7 @@
 //!
 //! `flow.rs` is the whole path of a handshake, top-down: the only place that knows all stages.
 
+mod core;
 mod drain;
 mod flow;
 mod gate;

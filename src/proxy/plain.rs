@@ -10,6 +10,7 @@ use crate::config::PlainHttp;
 use crate::handshake::{self, Target};
 use crate::policy;
 use crate::rejection::Rejection;
+use crate::types::ClientAddr;
 use crate::upstream::Pool;
 
 /// Where a plain request goes, and as what.
@@ -33,13 +34,11 @@ impl Gate {
     }
 
     fn decide_plain(&self, parts: &request::Parts) -> Result<PlainRoute, Rejection> {
-        let client = flow::identify(self, parts)?;
+        let core = self.core();
+        let client = core.identify(parts)?;
         let target = Target::of(parts)?;
         let offered: &[&str] = &[];
-        let found = self
-            .inner()
-            .routes
-            .find(target.host(), target.path(), offered)?;
+        let found = core.routes.find(target.host(), target.path(), offered)?;
         let route = found.route();
         if route.http != PlainHttp::Forward {
             return Err(Rejection::NotUpgrade);
@@ -52,14 +51,27 @@ impl Gate {
             flow::check_origin(parts, &target, route)?;
         }
         let captured = |name: &str| found.param(name);
-        let hop = flow::hop(self, parts, &target, route, &client, &captured);
+        let hop = flow::hop(core, parts, &target, route, &client, &captured);
         Ok(PlainRoute {
-            pool: self.pool(route).clone(),
+            pool: core.pool(route).clone(),
             client: client.ip,
             headers: handshake::plain_request_headers(&parts.headers, &hop)?,
             path: found.upstream_path().into_owned(),
             query: target.query().map(str::to_owned),
         })
+    }
+}
+
+impl Gate {
+    /// Logs a refused plain request, and gives its rejection back.
+    pub(crate) fn refuse_plain(&self, parts: &request::Parts, rejection: Rejection) -> Rejection {
+        self.core().refuse(parts, rejection)
+    }
+
+    /// Logs a request of which not even the head could be read.
+    pub(crate) fn refuse_malformed(&self, peer: ClientAddr, reason: &'static str) {
+        self.core().keep_house();
+        self.core().rejections.log_malformed(peer, reason);
     }
 }
 

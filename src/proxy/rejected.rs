@@ -1,13 +1,25 @@
 //! The log line of a rejection, and what becomes of it in a flood.
 
-use http::request;
+use std::sync::Arc;
 
-use super::flow::{self, Refusal};
-use super::gate::Gate;
+use bytes::Bytes;
+use http::Response;
+use http_body_util::Full;
+
+use crate::policy::address::ClientIdentity;
 use crate::rejection::Rejection;
 use crate::sample::Sample;
 #[cfg(feature = "server")]
 use crate::types::ClientAddr;
+
+/// What refused a handshake, and what was known of it by then.
+pub(super) struct Refusal {
+    pub(super) rejection: Rejection,
+    pub(super) route: Option<Arc<str>>,
+    pub(super) client: Option<ClientIdentity>,
+    /// The upstream's own answer, where that is what the client gets.
+    pub(super) answer: Option<Response<Full<Bytes>>>,
+}
 
 /// Logs rejections: each of them, until there are too many, and then a sample with a count of
 /// what was left out.
@@ -53,26 +65,24 @@ impl Rejections {
             );
         }
     }
-}
-
-impl Gate {
-    /// Logs a refused plain request, and gives its rejection back.
-    pub(crate) fn refuse_plain(&self, parts: &request::Parts, rejection: Rejection) -> Rejection {
-        let mut refusal = Refusal::from(rejection);
-        refusal.client = flow::identify(self, parts).ok();
-        self.keep_house();
-        self.inner().rejections.log(&refusal);
-        refusal.rejection
-    }
 
     /// Logs a request of which not even the head could be read.
     #[cfg(feature = "server")]
-    pub(crate) fn refuse_malformed(&self, peer: ClientAddr, reason: &'static str) {
-        self.keep_house();
-        let rejections = &self.inner().rejections;
-        if rejections.is_within_sample() {
+    pub(super) fn log_malformed(&self, peer: ClientAddr, reason: &'static str) {
+        if self.is_within_sample() {
             let peer = tracing::field::display(peer);
             tracing::warn!(target: "wsgate::rejection", reason, peer, "request rejected");
+        }
+    }
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self {
+            rejection,
+            route: None,
+            client: None,
+            answer: None,
         }
     }
 }

@@ -29,7 +29,10 @@ fn no_level_imports_what_the_table_does_not_allow() {
             }
         }
     }
-    assert!(files > 80 && imports > 150, "{files} files with {imports} imports");
+    assert!(
+        files > 80 && imports > 150,
+        "{files} files with {imports} imports"
+    );
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
@@ -91,7 +94,9 @@ fn table(text: &str) -> Table {
         let ["", level, _, allowed, ""] = cells[..] else {
             continue;
         };
-        let level = level.strip_prefix('`').and_then(|level| level.strip_suffix('`'));
+        let level = level
+            .strip_prefix('`')
+            .and_then(|level| level.strip_suffix('`'));
         let Some(level) = level.filter(|level| name(level).as_deref() == Some(*level)) else {
             continue;
         };
@@ -122,10 +127,19 @@ fn sources() -> Vec<(String, PathBuf)> {
     let files = files.into_iter().filter(|file| !tests.contains(file));
     let level = |file: PathBuf| {
         let inside = file.strip_prefix(root().join("src")).unwrap();
-        let first = inside.components().next().unwrap().as_os_str().to_str().unwrap();
+        let first = inside
+            .components()
+            .next()
+            .unwrap()
+            .as_os_str()
+            .to_str()
+            .unwrap();
         (first.trim_end_matches(".rs").to_owned(), file)
     };
-    files.map(level).filter(|(level, _)| level != "lib" && level != "main").collect()
+    files
+        .map(level)
+        .filter(|(level, _)| level != "lib" && level != "main")
+        .collect()
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
@@ -149,7 +163,9 @@ fn test_modules(file: &Path) -> Vec<PathBuf> {
     };
     let behind = code.split(CFG_TEST).skip(1);
     let modules = behind.filter_map(|item| names_behind(item.split(';').next()?, "mod ").next());
-    modules.map(|name| folder.join(format!("{name}.rs"))).collect()
+    modules
+        .map(|name| folder.join(format!("{name}.rs")))
+        .collect()
 }
 
 /// How many modules there are above a file's items.
@@ -262,13 +278,17 @@ fn first_names(group: &str) -> Vec<String> {
 
 fn name(text: &str) -> Option<String> {
     let is_of_name = |letter: char| letter.is_alphanumeric() || letter == '_';
-    let end = text.find(|letter| !is_of_name(letter)).unwrap_or(text.len());
+    let end = text
+        .find(|letter| !is_of_name(letter))
+        .unwrap_or(text.len());
     (end > 0).then(|| text[..end].to_owned())
 }
 
 fn names_behind<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = &'a str> {
     let whole_word = |at: usize| !code[..at].ends_with(|letter: char| letter.is_alphanumeric());
-    let found = code.match_indices(word).filter(move |(at, _)| whole_word(*at));
+    let found = code
+        .match_indices(word)
+        .filter(move |(at, _)| whole_word(*at));
     found.map(move |(at, _)| {
         let rest = &code[at + word.len()..];
         &rest[..name(rest).map_or(0, |name| name.len())]
@@ -278,7 +298,10 @@ fn names_behind<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = &'a st
 /// What the crate's root hands out under a name of its own, and which level it is from.
 fn exports(root: &str) -> BTreeMap<String, String> {
     let mut exports = BTreeMap::new();
-    for line in root.split(';').filter_map(|item| item.split("pub use ").nth(1)) {
+    for line in root
+        .split(';')
+        .filter_map(|item| item.split("pub use ").nth(1))
+    {
         let (level, names) = line.split_once("::").unwrap();
         let names = match names.strip_prefix('{') {
             Some(group) => first_names(group),
