@@ -215,7 +215,8 @@ async fn run_serves_one_server_without_a_file() {
     let program = Program::serving(&arguments).await;
     let mut socket = Socket::open(&program.address, "/anywhere").await;
     socket.echoes("through the gate").await;
-    program.stop().await;
+    // It would take leave over the ten seconds that are the default.
+    drop(program);
 }
 
 #[tokio::test]

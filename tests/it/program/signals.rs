@@ -96,7 +96,9 @@ async fn nobody_connects_while_it_drains_and_a_stuck_client_is_cut_at_the_deadli
     );
     let closed = program.event("session closed").await;
     assert_eq!(closed["reason"], "cut");
-    assert!(closed["duration_ms"].as_u64().unwrap() >= 500, "{closed}");
+    // At the deadline, and not when something else wakes the session.
+    let duration = closed["duration_ms"].as_u64().unwrap();
+    assert!((500..10_000).contains(&duration), "{closed}");
 }
 
 #[tokio::test]

@@ -77,14 +77,19 @@ pub(crate) fn finish_with(
     }
 }
 
-/// Settings that listen on a free port, log JSON, and send `/ws/*` to a server.
+/// Settings that listen on a free port, log JSON, and send `/ws/*` to a server. A drain closes all
+/// sessions at once, unless `more` says how it is to go.
 pub(crate) fn settings(server: &str, more: &str) -> String {
+    let drain = match more.contains("[drain]") {
+        true => "",
+        false => "[drain]\nspread = \"0s\"",
+    };
     format!(
         "[[listen]]\naddress = \"127.0.0.1:0\"\n\
          [log]\nformat = \"json\"\n\
          [upstream.chat]\nservers = [\"{server}\"]\n\
          [[route]]\nname = \"chat\"\npath = \"/ws/*\"\nupstream = \"chat\"\n\
-         {more}\n"
+         {more}\n{drain}\n"
     )
 }
 
