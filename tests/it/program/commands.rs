@@ -205,6 +205,7 @@ async fn run_serves_by_a_file() {
     let program = Program::run(&settings(echo.url(), "")).await;
     let mut socket = Socket::open(&program.address, "/ws/room").await;
     socket.echoes("through the gate").await;
+    socket.close().await;
     program.stop().await;
 }
 

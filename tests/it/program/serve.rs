@@ -130,6 +130,7 @@ async fn connections_that_say_nothing_cost_the_others_nothing() {
     }
     let mut socket = Socket::open(&program.address, "/ws/").await;
     socket.echoes("served all the same").await;
+    socket.close().await;
     program.stop().await;
     for mut wire in mute {
         assert_eq!(wire.end().await, b"");

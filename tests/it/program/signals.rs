@@ -126,7 +126,8 @@ async fn sighup_warns_and_disturbs_nobody() {
     let warning = program.line("a warning", |line| line.contains("SIGHUP").then_some(()));
     warning.await;
     socket.echoes("still here").await;
-    Socket::open(&program.address, "/ws/").await;
+    socket.close().await;
+    Socket::open(&program.address, "/ws/").await.close().await;
     program.stop().await;
 }
 

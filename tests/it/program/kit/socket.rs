@@ -109,8 +109,8 @@ impl Socket {
         .await;
     }
 
-    /// Waits for the end of a session that was closed.
-    pub(crate) async fn end(&mut self) {
+    /// Waits for the end of a session that was closed, and ends its own half of the connection.
+    pub(crate) async fn end(mut self) {
         soon("the end", async {
             while let Some(Ok(_)) = self.stream.next().await {}
         })
