@@ -1,5 +1,6 @@
 //! The integration tests: one binary, a module a topic.
 #![allow(
+    clippy::expect_used,
     clippy::unwrap_used,
     reason = "a helper that fails is a test that fails"
 )]

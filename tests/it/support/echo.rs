@@ -80,6 +80,10 @@ impl Echo {
     }
 }
 
+#[expect(
+    clippy::result_large_err,
+    reason = "the type is that of the library's callback"
+)]
 async fn echo(stream: impl AsyncRead + AsyncWrite + Unpin, name: &'static str) {
     let greet = |request: &Request, mut response: Response| {
         let headers = response.headers_mut();

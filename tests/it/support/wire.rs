@@ -79,6 +79,13 @@ impl Wire {
         self.stream.write_all(bytes).await.is_ok()
     }
 
+    /// Sends a frame, as this side sends it.
+    #[track_caller]
+    pub(crate) fn send_frame(&mut self, frame: &Frame) -> impl Future<Output = ()> {
+        let bytes = self.encode(frame);
+        self.send(bytes)
+    }
+
     /// Sends frames in one write, as this side sends them.
     #[track_caller]
     pub(crate) fn send_frames(&mut self, frames: &[Frame]) -> impl Future<Output = ()> {
