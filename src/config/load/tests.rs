@@ -249,9 +249,9 @@ fn what_a_variable_holds_is_in_no_error() {
     ] {
         let errors = served(text).unwrap_err();
         assert_eq!(errors.iter().count(), 1, "{errors}");
-        let mut shown = format!("{errors} {errors:?}");
+        let shown = format!("{errors} {errors:?}");
         #[cfg(feature = "server")]
-        shown.push_str(&errors.render(false));
+        let shown = shown + &errors.render(false);
         assert!(
             !shown.contains("canary") && shown.contains("environment"),
             "{shown}"
