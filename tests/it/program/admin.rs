@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::kit::{Echo, Program, Response, Socket, Wire, settings, websocket};
+use super::kit::{Echo, Program, Response, Socket, Wire, settings, soon, websocket};
 
 const ADMIN: &str = "[admin]\naddress = \"127.0.0.1:0\"\n";
 
@@ -36,7 +36,16 @@ async fn sessions_are_listed_and_can_be_closed() {
     let mut socket = Socket::open(&program.address, "/ws/room?token=c4nary").await;
     socket.echoes("hello").await;
     let mut other = Socket::open(&program.address, "/ws/").await;
-    let listed = ask(&admin, "GET /sessions", "").await.json();
+    // A session's counts are there a moment after its bytes.
+    let counted = async {
+        loop {
+            let listed = ask(&admin, "GET /sessions", "").await.json();
+            if listed["sessions"][0]["messages_from_upstream"] == 1 {
+                return listed;
+            }
+        }
+    };
+    let listed = soon("the echo to be counted", counted).await;
     let first = &listed["sessions"][0];
     let id = first["id"].as_u64().unwrap();
     let expected = json!({
