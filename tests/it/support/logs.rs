@@ -1,23 +1,26 @@
 //! What was logged.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::subscriber::DefaultGuard;
 use tracing::{Level, Metadata, Subscriber};
 
-/// Keeps everything that this thread logs. A test's gate and its sessions all run on the test's
-/// own thread, so that this is what they log and nobody else.
+/// Keeps everything that this thread logs, until it is dropped. A test's gate and its sessions all
+/// run on the test's own thread, so that this is what they log and nobody else.
 pub(crate) struct Logs {
     events: Events,
-    _guard: DefaultGuard,
 }
 
 type Events = Arc<Mutex<Vec<Event>>>;
+
+thread_local! {
+    static CAPTURED: RefCell<Option<Events>> = const { RefCell::new(None) };
+}
 
 /// One line of a log.
 #[derive(Clone, Debug)]
@@ -30,10 +33,15 @@ pub(crate) struct Event {
 
 impl Logs {
     pub(crate) fn capture() -> Self {
+        // One for all threads: with one for each, a line that is first logged on a thread without
+        // any would be off for a while on the others.
+        static SUBSCRIBED: Once = Once::new();
+        SUBSCRIBED.call_once(|| {
+            tracing::subscriber::set_global_default(Capture).expect("the only subscriber");
+        });
         let events = Events::default();
-        let capture = Capture(Arc::clone(&events));
-        let _guard = tracing::subscriber::set_default(capture);
-        Self { events, _guard }
+        CAPTURED.set(Some(Arc::clone(&events)));
+        Self { events }
     }
 
     /// All lines with this target, in their order.
@@ -68,10 +76,19 @@ impl Event {
     }
 }
 
-struct Capture(Events);
+impl Drop for Logs {
+    fn drop(&mut self) {
+        CAPTURED.set(None);
+    }
+}
+
+struct Capture;
 
 impl Capture {
     fn keep(&self, metadata: &Metadata<'_>, record: impl FnOnce(&mut dyn Visit)) {
+        let Some(events) = CAPTURED.with_borrow(Clone::clone) else {
+            return;
+        };
         let mut event = Event {
             target: metadata.target().to_owned(),
             level: *metadata.level(),
@@ -79,7 +96,7 @@ impl Capture {
             fields: BTreeMap::new(),
         };
         record(&mut event);
-        self.0.lock().unwrap().push(event);
+        events.lock().unwrap().push(event);
     }
 }
 
