@@ -66,7 +66,7 @@ pub use proxy::{
 };
 pub use rejection::Rejection;
 pub use session::{Body, Message, MessageFilter, Verdict};
-pub use types::{ClientAddr, SessionId, Side};
+pub use types::{ClientAddr, OverTls, SessionId, Side};
 
 /// The examples of the documents are compiled and run like those of the code.
 #[cfg(doctest)]

@@ -45,6 +45,15 @@ impl fmt::Display for ClientAddr {
     }
 }
 
+/// Says that a request came over TLS.
+///
+/// A host that ends TLS puts it into the extensions of each such request, beside [`ClientAddr`]:
+/// the upstream is then told `https`, and `same-origin` leaves out pages that came over plain HTTP.
+/// Nothing in the request itself can say so, because a client may write `https://` into its target
+/// whatever it speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct OverTls;
+
 /// Names one session for as long as the process lives; never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(u64);

@@ -22,6 +22,7 @@ use crate::rejection::Rejection;
 use crate::route::Match;
 use crate::session::{End, Meter, NoPlace, Place, Session, Subject, Terms};
 use crate::transport::Transport;
+use crate::types::OverTls;
 use crate::upstream::{self, Answer, Connected, Lease};
 
 /// How long a client may take from our 101 to being upgraded: hyper only has to write it out.
@@ -224,11 +225,11 @@ pub(super) fn path_and_query(base: &str, path: &str, query: Option<&str>) -> Str
     }
 }
 
-/// What the client's connection speaks, as far as the host has said so in the request's target.
+/// What the client's connection speaks, as far as the host has said so.
 fn scheme(parts: &request::Parts) -> &'static str {
-    match parts.uri.scheme_str() {
-        Some("https" | "wss") => "https",
-        Some(_) | None => "http",
+    match parts.extensions.get::<OverTls>() {
+        Some(OverTls) => "https",
+        None => "http",
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the upstream is told of a request.
 
-use wsgate::ClientAddr;
+use http::Extensions;
+use wsgate::{ClientAddr, OverTls};
 
 use crate::support::{Bench, Head, Listener, Request, setup};
 
@@ -133,7 +134,8 @@ async fn what_a_trusted_proxy_says_is_continued() {
 #[tokio::test]
 async fn a_unix_peer_is_a_trusted_one() {
     let upstream = Listener::start().await;
-    let setup = setup([upstream.url()]).client_addr(|_| Some(ClientAddr::Unix));
+    let says = |_, extensions: &mut Extensions| drop(extensions.insert(ClientAddr::Unix));
+    let setup = setup([upstream.url()]).says(says);
     let bench = setup
         .route("headers.set.x-client = \"{client_ip}\"")
         .start()
@@ -278,4 +280,55 @@ async fn an_absolute_target_goes_on_in_origin_form() {
     let arrived = arrived(&bench, &upstream, &request).await;
     assert_eq!(arrived.target(), "/a?b");
     arrived.assert(&[("host", "gate.test"), ("x-forwarded-proto", "http")]);
+}
+
+#[tokio::test]
+async fn a_host_of_its_own_may_be_set_for_the_upstream() {
+    let upstream = Listener::start().await;
+    let bench = setup([upstream.url()])
+        .route("headers.set.host = \"inside.test\"")
+        .start()
+        .await;
+    let arrived = arrived(&bench, &upstream, &Request::websocket("/")).await;
+    arrived.assert(&[("host", "inside.test"), ("x-forwarded-host", "gate.test")]);
+}
+
+#[tokio::test]
+async fn a_client_cannot_claim_tls_by_its_target() {
+    let upstream = Listener::start().await;
+    let bench = setup([upstream.url()]).start().await;
+    for scheme in ["https", "wss", "HTTPS"] {
+        let line = format!("GET {scheme}://gate.test/ HTTP/1.1");
+        let request = Request::websocket("/").line(&line);
+        let arrived = arrived(&bench, &upstream, &request).await;
+        arrived.assert(&[("x-forwarded-proto", "http")]);
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_ends_tls_says_so() {
+    let upstream = Listener::start().await;
+    let route = "headers.forwarded = \"both\"";
+    let bench = setup([upstream.url()])
+        .route(route)
+        .says(|peer, extensions| {
+            extensions.insert(ClientAddr::from(peer));
+            extensions.insert(OverTls);
+        });
+    let bench = bench.start().await;
+    let arrived = arrived(&bench, &upstream, &Request::websocket("/")).await;
+    arrived.assert(&[
+        ("x-forwarded-proto", "https"),
+        ("forwarded", "for=127.0.0.1;host=gate.test;proto=https"),
+    ]);
+    // A page that anybody on the way may have written is not of the same origin then.
+    for (origin, status) in [("http://gate.test", 403), ("https://gate.test", 502)] {
+        let mut client = bench
+            .ask(&Request::websocket("/").header("Origin", origin))
+            .await;
+        if status == 502 {
+            drop(upstream.request().await);
+        }
+        assert_eq!(client.head().await.status(), status, "{origin}");
+    }
 }

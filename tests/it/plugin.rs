@@ -16,11 +16,12 @@ use crate::support::{
     Bench, Echo, Frame, Host, Listener, Logs, Request, Setup, bits, setup, until,
 };
 
-const HOSTS: [Host; 4] = [
+const HOSTS: [Host; 5] = [
     Host::Layer,
     Host::HyperLayer,
     Host::Service,
     Host::HyperService,
+    Host::Buffered,
 ];
 
 #[tokio::test]
@@ -30,7 +31,9 @@ async fn every_way_to_serve_a_gate_serves_sessions() {
         let bench = setup([echo.url()]).host(host).start().await;
         let mut socket = bench.open().await;
         socket.echoes("hello").await;
+        socket.echoes(&"x".repeat(1 << 20)).await;
         assert_eq!(socket.close(1000, "").await, Some((1000, String::new())));
+        until("the session to end", || bench.handle.sessions().is_empty()).await;
         let (head, _) = bench
             .refused(&Request::websocket("/").with("Host", ""))
             .await;
@@ -96,11 +99,7 @@ async fn a_host_that_does_not_say_who_asks_is_told_so() {
     let logs = Logs::capture();
     let echo = Echo::start().await;
     for host in HOSTS {
-        let bench = setup([echo.url()])
-            .host(host)
-            .client_addr(|_| None)
-            .start()
-            .await;
+        let bench = setup([echo.url()]).host(host).says(|_, _| {}).start().await;
         let (head, body) = bench.refused(&Request::websocket("/")).await;
         assert_eq!(head.status(), 500);
         assert_eq!(body, "the server does not know the client's address\n");

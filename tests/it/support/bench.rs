@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 
+use http::Extensions;
 use http_body_util::Full;
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::server::conn::http1;
@@ -10,7 +11,8 @@ use hyper::service::{Service, service_fn};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite, BufStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tower::Layer;
 use wsgate::{Builder, ClientAddr, Config, Gate, Handle};
@@ -37,6 +39,8 @@ pub(crate) enum Host {
     Service,
     /// `Gate::service`, as a hyper service.
     HyperService,
+    /// The same on streams that the gate does not know, and that hold back what is not flushed.
+    Buffered,
 }
 
 /// What a bench is made of: the settings, and how the gate is served.
@@ -46,12 +50,12 @@ pub(crate) struct Setup {
     upstream: String,
     route: String,
     host: Host,
-    client_addr: ClientAddrOf,
+    says: Says,
     build: Box<dyn FnOnce(Builder) -> Builder>,
 }
 
-/// What the host says of a peer.
-type ClientAddrOf = fn(SocketAddr) -> Option<ClientAddr>;
+/// What the host says of a request from this peer, in the request's extensions.
+type Says = fn(SocketAddr, &mut Extensions);
 
 /// A gate with one route `test`, for everything, to an upstream `back` with these servers.
 pub(crate) fn setup<'a>(urls: impl IntoIterator<Item = &'a str>) -> Setup {
@@ -62,7 +66,7 @@ pub(crate) fn setup<'a>(urls: impl IntoIterator<Item = &'a str>) -> Setup {
         upstream: String::new(),
         route: String::new(),
         host: Host::Layer,
-        client_addr: |peer| Some(peer.into()),
+        says: |peer, extensions| drop(extensions.insert(ClientAddr::from(peer))),
         build: Box::new(|builder| builder),
     }
 }
@@ -100,9 +104,9 @@ impl Setup {
         self
     }
 
-    /// A host that says something else of where its requests come from, or nothing.
-    pub(crate) fn client_addr(mut self, client_addr: ClientAddrOf) -> Self {
-        self.client_addr = client_addr;
+    /// A host that says something else of its requests, or nothing.
+    pub(crate) fn says(mut self, says: Says) -> Self {
+        self.says = says;
         self
     }
 
@@ -137,26 +141,27 @@ impl Setup {
         let gate = (self.build)(Gate::builder(config)).build().expect("a gate");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let client_addr = self.client_addr;
+        let says = self.says;
         let mut tasks = JoinSet::new();
         match self.host {
             Host::Layer => {
                 let service = gate.layer().layer(tower::service_fn(host));
-                tasks.spawn(serve(
-                    listener,
-                    TowerToHyperService::new(service),
-                    client_addr,
-                ))
+                let service = TowerToHyperService::new(service);
+                tasks.spawn(serve(listener, bare, service, says))
             }
             Host::HyperLayer => {
                 let service = gate.layer().layer(service_fn(host));
-                tasks.spawn(serve(listener, service, client_addr))
+                tasks.spawn(serve(listener, bare, service, says))
             }
             Host::Service => {
                 let service = TowerToHyperService::new(gate.service());
-                tasks.spawn(serve(listener, service, client_addr))
+                tasks.spawn(serve(listener, bare, service, says))
             }
-            Host::HyperService => tasks.spawn(serve(listener, gate.service(), client_addr)),
+            Host::HyperService => tasks.spawn(serve(listener, bare, gate.service(), says)),
+            Host::Buffered => {
+                let service = gate.service();
+                tasks.spawn(serve(listener, BufStream::new, service, says))
+            }
         };
         Bench {
             address,
@@ -225,8 +230,13 @@ async fn host(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible>
     Ok(Response::new(Full::from("host")))
 }
 
-async fn serve<S, B>(listener: TcpListener, service: S, client_addr: ClientAddrOf)
+fn bare(stream: TcpStream) -> TcpStream {
+    stream
+}
+
+async fn serve<S, B, W>(listener: TcpListener, wrap: fn(TcpStream) -> W, service: S, says: Says)
 where
+    W: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + 'static,
     S::Future: Send,
@@ -239,14 +249,12 @@ where
         let service = service.clone();
         connections.spawn(async move {
             let service = service_fn(move |mut request: Request<Incoming>| {
-                if let Some(client) = client_addr(peer) {
-                    request.extensions_mut().insert(client);
-                }
+                says(peer, request.extensions_mut());
                 service.call(request)
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
-                .serve_connection(TokioIo::new(stream), service)
+                .serve_connection(TokioIo::new(wrap(stream)), service)
                 .with_upgrades();
             // How a connection ends is for the test to see at its own end of it.
             let _ = connection.await;
