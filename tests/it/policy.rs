@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Bench, Echo, Frame, Listener, Logs, Request, setup, until};
+use crate::support::{Bench, Echo, Frame, Listener, Logs, Request, bits, setup, switching, until};
 
 const TRUSTED: &str = "[client_ip]\ntrusted_proxies = [\"127.0.0.0/8\", \"10.0.0.0/8\"]\n";
 
@@ -359,4 +359,27 @@ async fn messages_over_the_rate_are_dropped_whole() {
     for text in ["1", "2", "3"] {
         client.expect(Frame::text(text)).await;
     }
+}
+
+#[tokio::test]
+async fn a_compressed_message_over_the_rate_is_never_dropped() {
+    // The ones behind it could not be read without it.
+    let upstream = Listener::start().await;
+    let route = "limits.on_exceed = \"drop\"\n\
+                 limits.per_connection.messages = { rate = \"1/h\", burst = 1 }";
+    let bench = setup([upstream.url()]).route(route).start().await;
+    let offer = Request::websocket("/").header("Sec-WebSocket-Extensions", "permessage-deflate");
+    let mut client = bench.ask(&offer).await;
+    let (mut server, request) = upstream.request().await;
+    let chosen = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+    server.send(switching(&request, chosen)).await;
+    client.head().await;
+    let compressed = Frame::new(bits::FIN | bits::RSV1 | bits::TEXT, "x");
+    // One that is not compressed may be missing.
+    client
+        .send_frames(&[compressed.clone(), Frame::text("plain"), compressed.clone()])
+        .await;
+    server.expect(compressed).await;
+    server.expect_close(1001).await;
+    client.expect_close(1008).await;
 }

@@ -252,3 +252,13 @@ async fn a_lost_server_ends_its_sessions_and_no_others() {
     other.send_frames(&[Frame::text("still")]).await;
     other_up.expect(Frame::text("still")).await;
 }
+
+#[tokio::test]
+async fn a_server_may_have_a_name() {
+    let echo = Echo::start().await;
+    let url = echo.url().replace("127.0.0.1", "localhost");
+    let bench = setup([&*url]).start().await;
+    bench.open().await.echoes("hello").await;
+    let nowhere = setup(["ws://nowhere.invalid:9"]).start().await;
+    assert_eq!(nowhere.try_open().await.err(), Some(502));
+}

@@ -1,7 +1,9 @@
 //! What both sides agree upon, and what is sent before they have.
 
+use futures_util::future::join4;
+
 use super::{right, strict};
-use crate::support::{Echo, Frame, Listener, Request, Socket, bits, setup, switching, until};
+use crate::support::{Echo, Frame, Host, Listener, Request, Socket, bits, setup, switching, until};
 
 #[tokio::test]
 async fn a_connection_header_that_says_upgrade_is_taken_however_it_says_it() {
@@ -174,6 +176,38 @@ async fn early_client_frames_wait_for_the_101_and_are_delivered_once() {
     client.head().await;
     client.send_frames(&[Frame::text("late")]).await;
     server.expect(Frame::text("late")).await;
+}
+
+#[tokio::test]
+async fn early_frames_may_be_more_than_anybody_holds() {
+    let big = Frame::binary(
+        (0..1_u32 << 20)
+            .map(|at| (at >> 10) as u8)
+            .collect::<Vec<_>>(),
+    );
+    let upstream = Listener::start().await;
+    for host in [Host::Layer, Host::Buffered] {
+        let bench = setup([upstream.url()]).host(host).start().await;
+        let client = bench.ask(&Request::websocket("/")).await;
+        let (server, request) = upstream.request().await;
+        let answer = switching(&request, "").into_bytes();
+        let (mut client, mut client_out) = client.split();
+        let (mut server, mut server_out) = server.split();
+        let up = async {
+            client_out.send_frame(&big).await;
+        };
+        let down = async {
+            server_out.send([answer, big.plain()].concat()).await;
+        };
+        let from_client = async {
+            assert!(server.frame().await == big);
+        };
+        let from_upstream = async {
+            assert_eq!(client.head().await.status(), 101);
+            assert!(client.frame().await == big);
+        };
+        join4(up, down, from_client, from_upstream).await;
+    }
 }
 
 #[tokio::test]
