@@ -1,0 +1,93 @@
+//! Rates and sizes.
+
+use super::*;
+
+fn metered(on_exceed: OnExceed, messages: Option<Rate>, bytes: Option<Rate>) -> Setup {
+    let limit = |rate: Option<Rate>| rate.map(|rate| Arc::new(Limit::new(rate)));
+    let mut setup = setup();
+    setup.meter = Meter::new([None, limit(messages)], [None, limit(bytes)], on_exceed);
+    setup
+}
+
+fn per_second(count: u64) -> Option<Rate> {
+    Some(Rate {
+        count,
+        per: SECOND,
+        burst: count,
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_over_its_rate_is_closed() {
+    let mut bench = metered(OnExceed::Close, per_second(2), None).begin();
+    let message = masked(0x81, b"x");
+    bench.client.write_all(&message.repeat(3)).await.unwrap();
+    expect(&mut bench.upstream, &message.repeat(2)).await;
+    assert_eq!(expect_masked(&mut bench.upstream).await.0, 0x88);
+    expect(
+        &mut bench.client,
+        &server(0x88, &close(1008, "message rate exceeded")),
+    )
+    .await;
+    bench
+        .client
+        .write_all(&masked(0x88, &close(1008, "")))
+        .await
+        .unwrap();
+    expect_end(&mut bench.client).await;
+    let mut bench = metered(OnExceed::Close, None, per_second(100)).begin();
+    bench
+        .client
+        .write_all(&masked(0x82, &[0; 101]))
+        .await
+        .unwrap();
+    expect(
+        &mut bench.client,
+        &server(0x88, &close(1008, "byte rate exceeded")),
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_over_its_rate_is_delayed_and_loses_nothing() {
+    let mut bench = metered(OnExceed::Delay, per_second(2), None).begin();
+    let start = Instant::now();
+    let message = masked(0x81, b"x");
+    bench.client.write_all(&message.repeat(10)).await.unwrap();
+    expect(&mut bench.upstream, &message.repeat(10)).await;
+    assert_eq!(start.elapsed().as_secs(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_bigger_than_the_burst_is_only_slowed_down() {
+    let mut bench = metered(OnExceed::Delay, None, per_second(100)).begin();
+    let start = Instant::now();
+    let message = masked(0x82, &[3; 992]);
+    bench.client.write_all(&message).await.unwrap();
+    expect(&mut bench.upstream, &message).await;
+    assert!(
+        (8..=11).contains(&start.elapsed().as_secs()),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_over_the_rate_is_dropped_whole() {
+    let mut bench = metered(OnExceed::Drop, per_second(1), None).begin();
+    let (first, ping) = (masked(0x81, b"first"), masked(0x89, b"p"));
+    let dropped = [masked(0x01, b"a"), ping.clone(), masked(0x80, b"b")].concat();
+    bench
+        .client
+        .write_all(&[first.clone(), dropped].concat())
+        .await
+        .unwrap();
+    expect(&mut bench.upstream, &[first, ping].concat()).await;
+    advance(SECOND).await;
+    bench
+        .client
+        .write_all(&masked(0x81, b"next"))
+        .await
+        .unwrap();
+    expect(&mut bench.upstream, &masked(0x81, b"next")).await;
+}
