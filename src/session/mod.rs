@@ -161,7 +161,7 @@ where
                 this.alarm.as_mut().watch(cx);
             }
         }
-        if let Some(reason) = place.take_order() {
+        if let Some(reason) = place.take_order(cx.waker()) {
             this.state.obey(cx, reason, now);
         }
         let rang = this.alarm.as_mut().rings(now);

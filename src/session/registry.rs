@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 
 use atomic_waker::AtomicWaker;
@@ -167,11 +168,14 @@ impl Place {
     }
 
     /// The order that came since the last call; costs a load where there is none.
-    pub(super) fn take_order(&self) -> Option<CloseReason> {
+    pub(super) fn take_order(&self, waker: &Waker) -> Option<CloseReason> {
         let ordered = &self.record.ordered;
-        if !ordered.load(Ordering::Acquire) || !ordered.swap(false, Ordering::AcqRel) {
+        if !ordered.load(Ordering::Acquire) {
             return None;
         }
+        // The order has used the waker up, and a second one may come.
+        self.register(waker);
+        ordered.store(false, Ordering::Release);
         self.record
             .order
             .lock()
@@ -179,7 +183,7 @@ impl Place {
             .clone()
     }
 
-    pub(super) fn register(&self, waker: &std::task::Waker) {
+    pub(super) fn register(&self, waker: &Waker) {
         self.record.waker.register(waker);
     }
 

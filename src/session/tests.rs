@@ -33,7 +33,8 @@ struct Setup {
     meter: Option<Meter>,
     filter: Option<Box<dyn MessageFilter>>,
     early: (&'static [u8], &'static [u8]),
-    pipe: usize,
+    /// How much each peer's pipe holds: the client's, the upstream's.
+    pipes: (usize, usize),
 }
 
 fn setup() -> Setup {
@@ -44,14 +45,14 @@ fn setup() -> Setup {
         meter: None,
         filter: None,
         early: (b"", b""),
-        pipe: 1 << 20,
+        pipes: (1 << 20, 1 << 20),
     }
 }
 
 impl Setup {
     fn begin(self) -> Bench {
-        let (client, gate_client) = duplex(self.pipe);
-        let (upstream, gate_upstream) = duplex(self.pipe);
+        let (client, gate_client) = duplex(self.pipes.0);
+        let (upstream, gate_upstream) = duplex(self.pipes.1);
         let registry = Arc::new(Registry::new(0));
         let place = registry
             .enter(Subject {

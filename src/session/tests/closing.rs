@@ -160,3 +160,17 @@ async fn a_drained_session_ends_and_a_cut_one_ends_at_once() {
     bench.ended().await;
     assert!(start.elapsed() < SECOND);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_second_order_is_heard_as_well() {
+    let mut bench = setup().begin();
+    let order = CloseReason::Drain(CloseCode::GOING_AWAY);
+    tokio::task::yield_now().await;
+    bench.record.order(order);
+    let mut head = [0; 2];
+    bench.client.read_exact(&mut head).await.unwrap();
+    let start = Instant::now();
+    bench.record.order(CloseReason::Cut);
+    bench.ended().await;
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}

@@ -102,7 +102,7 @@ async fn idle_and_lifetime_end_a_session_with_a_reason_that_says_which() {
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_takes_nothing_is_told_and_cut_and_holds_its_source() {
     let mut setup = setup();
-    setup.pipe = 1000;
+    setup.pipes = (1000, 1000);
     let mut bench = setup.begin();
     let frame = server(0x82, &[5; 10_000]);
     // The pipe, one read of the relay and no more: then the upstream has to wait.

@@ -46,7 +46,7 @@ async fn what_came_before_the_session_is_delivered_first_and_once() {
 #[tokio::test(start_paused = true)]
 async fn back_pressure_delivers_every_byte_in_order() {
     let mut setup = setup();
-    setup.pipe = 64;
+    setup.pipes = (64, 64);
     let bench = setup.begin();
     let frames: Vec<u8> = (0..200u8)
         .flat_map(|n| server(0x82, &vec![n; 300]))
