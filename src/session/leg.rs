@@ -179,8 +179,9 @@ impl<S> Leg<S> {
         !self.own.is_empty()
     }
 
-    /// Takes those frames, for a caller who stands at a boundary.
-    pub(super) fn take_own(&mut self) -> Vec<u8> {
+    /// Takes those frames, for a caller who stands at a boundary. The peer can answer from now on.
+    pub(super) fn take_own(&mut self, now: Instant) -> Vec<u8> {
+        self.pinger.postpone(now);
         std::mem::take(&mut self.own)
     }
 

@@ -281,6 +281,13 @@ where
         if self.client.stalled() {
             self.upstream.pinger.heard(now);
         }
+        // Nor can one answer whom our ping has not reached, behind a frame that is not over.
+        if self.client.has_own() || self.client.stalled() {
+            self.client.pinger.postpone(now);
+        }
+        if self.upstream.has_own() || self.upstream.stalled() {
+            self.upstream.pinger.postpone(now);
+        }
         match self.client.pinger.pulse(now) {
             Pulse::Wait => {}
             Pulse::Ping(payload) => self.client.ping(&payload),
@@ -328,11 +335,11 @@ where
     /// Sends frames of our own to the legs that stand at a frame boundary.
     fn send_own(&mut self, cx: &mut Context<'_>, now: Instant) {
         if self.client.has_own() && self.to_client.at_boundary() {
-            let own = self.client.take_own();
+            let own = self.client.take_own(now);
             self.client.write(cx, &own, now);
         }
         if self.upstream.has_own() && self.to_upstream.at_boundary() {
-            let own = self.upstream.take_own();
+            let own = self.upstream.take_own(now);
             self.upstream.write(cx, &own, now);
         }
     }

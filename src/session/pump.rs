@@ -96,7 +96,7 @@ where
         Some(boundary) if sink.has_own() => {
             let (before, behind) = bytes.split_at(boundary);
             sink.write(cx, before, now);
-            let own = sink.take_own();
+            let own = sink.take_own(now);
             sink.write(cx, &own, now);
             sink.write(cx, behind, now);
         }

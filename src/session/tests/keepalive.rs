@@ -116,3 +116,30 @@ async fn a_reader_that_takes_nothing_is_told_and_cut_and_holds_its_source() {
     bench.ended().await;
     assert!(start.elapsed() >= 14 * SECOND && start.elapsed() < 17 * SECOND);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_is_not_gone_before_the_ping_could_be_sent() {
+    let mut bench = setup().begin();
+    // A big frame over a slow line: nothing of ours may go in between.
+    let frame = server(0x82, &[9; 200]);
+    bench.upstream.write_all(&frame[..10]).await.unwrap();
+    expect(&mut bench.client, &frame[..10]).await;
+    for byte in &frame[10..199] {
+        bench.upstream.write_all(&[*byte]).await.unwrap();
+        expect(&mut bench.client, &[*byte]).await;
+        advance(SECOND).await;
+    }
+    bench.upstream.write_all(&frame[199..]).await.unwrap();
+    expect(&mut bench.client, &frame[199..]).await;
+    let mut ping = [0; 10];
+    bench.client.read_exact(&mut ping).await.unwrap();
+    assert_eq!(&ping[..2], &[0x89, 8]);
+    let start = Instant::now();
+    // Only one, and the time for the answer begins with it.
+    expect(
+        &mut bench.client,
+        &server(0x88, &close(1001, "ping timeout")),
+    )
+    .await;
+    assert!(start.elapsed() <= 15 * SECOND && start.elapsed() > 13 * SECOND);
+}
