@@ -162,6 +162,36 @@ async fn a_drained_session_ends_and_a_cut_one_ends_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_close_frame_behind_what_a_slow_peer_had_not_taken_arrives() {
+    let mut setup = setup();
+    setup.pipes.0 = 100;
+    let mut bench = setup.begin();
+    let last = [server(0x82, &[7; 500]), server(0x88, &close(4000, "done"))].concat();
+    bench.upstream.write_all(&last).await.unwrap();
+    advance(SECOND).await;
+    expect(&mut bench.client, &last).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_of_ours_behind_what_a_slow_peer_had_not_taken_arrives() {
+    let mut setup = setup();
+    setup.pipes.0 = 100;
+    let mut bench = setup.begin();
+    let frame = server(0x82, &[7; 500]);
+    bench.upstream.write_all(&frame).await.unwrap();
+    tokio::task::yield_now().await;
+    let order = CloseReason::Drain(CloseCode::GOING_AWAY);
+    bench.record.order(order);
+    advance(SECOND).await;
+    expect(&mut bench.client, &frame).await;
+    expect(
+        &mut bench.client,
+        &server(0x88, &close(1001, "server is shutting down")),
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_second_order_is_heard_as_well() {
     let mut bench = setup().begin();
     let order = CloseReason::Drain(CloseCode::GOING_AWAY);

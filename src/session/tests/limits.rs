@@ -91,3 +91,26 @@ async fn a_message_over_the_rate_is_dropped_whole() {
         .unwrap();
     expect(&mut bench.upstream, &masked(0x81, b"next")).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_upstream_is_written_to_while_its_client_has_to_wait() {
+    let slow = Some(Rate {
+        count: 1,
+        per: 20 * SECOND,
+        burst: 1,
+    });
+    let mut setup = metered(OnExceed::Delay, slow, None);
+    setup.pipes.1 = 100;
+    let mut bench = setup.begin();
+    let message = masked(0x82, &[1; 110]);
+    let start = Instant::now();
+    let sent = [message.clone(), message.clone()].concat();
+    let (written, ()) = tokio::join!(bench.client.write_all(&sent), async {
+        tokio::task::yield_now().await;
+        expect(&mut bench.upstream, &message).await;
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        expect(&mut bench.upstream, &message).await;
+    });
+    written.unwrap();
+    assert_eq!(start.elapsed().as_secs(), 20);
+}
