@@ -208,6 +208,8 @@ impl Direction {
         }
         if self.mode != Mode::Deaf && at < buffer.len() {
             self.held.extend_from_slice(&buffer[at..]);
+            // Behind what was refused there may be the sender's close frame.
+            self.fresh = matches!(walked.stop, Some(Stop::Policy(_)));
         } else if self.held.capacity() > 0 {
             self.held = Vec::new();
         }

@@ -93,6 +93,27 @@ async fn a_message_over_the_rate_is_dropped_whole() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_close_frame_right_behind_what_was_refused_is_seen() {
+    let mut bench = metered(OnExceed::Close, per_second(1), None).begin();
+    let start = Instant::now();
+    let message = masked(0x81, b"x");
+    let sent = [message.clone(), message.clone(), masked(0x88, b"")].concat();
+    bench.client.write_all(&sent).await.unwrap();
+    expect(&mut bench.upstream, &message).await;
+    assert_eq!(expect_masked(&mut bench.upstream).await.0, 0x88);
+    bench.upstream.write_all(&server(0x88, b"")).await.unwrap();
+    bench.upstream.shutdown().await.unwrap();
+    expect(
+        &mut bench.client,
+        &server(0x88, &close(1008, "message rate exceeded")),
+    )
+    .await;
+    // Both have closed, so that our half of the client's leg ends without a wait.
+    expect_end(&mut bench.client).await;
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_upstream_is_written_to_while_its_client_has_to_wait() {
     let slow = Some(Rate {
         count: 1,
