@@ -1,5 +1,7 @@
 //! One direction of a session: what is made of the bytes from one leg for the other.
 
+mod charging;
+
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -7,7 +9,7 @@ use tokio::time::Instant;
 use super::assembly::Assembly;
 use super::filter::MessageFilter;
 use super::keepalive::Pinger;
-use super::meter::{Charge, Meter};
+use super::meter::Meter;
 use crate::close::{CloseCode, CloseReason};
 use crate::frame::{Control, DataFrame, Mask, Rules, Step, Violation, Walker};
 use crate::types::Side;
@@ -288,28 +290,6 @@ impl Direction {
         }
     }
 
-    /// Charges a frame before anything of it passes.
-    fn charge(&mut self, frame: &DataFrame, header: usize) -> Result<(), Stop> {
-        let Some(meter) = &mut self.meter else {
-            return Ok(());
-        };
-        let payload = if meter.charges_whole_frames() {
-            frame.payload
-        } else {
-            0
-        };
-        match meter.charge(frame.first.into(), payload + header as u64) {
-            Charge::Paid => Ok(()),
-            Charge::Wait(wait) => Err(Stop::Wait(wait)),
-            // A message can only be dropped whole, and none that others are compressed against.
-            Charge::Drop(_) if frame.first && !frame.compressed => {
-                self.dropping = true;
-                Ok(())
-            }
-            Charge::Drop(reason) | Charge::End(reason) => Err(Stop::Policy(reason)),
-        }
-    }
-
     fn payload(&mut self, wire: &[u8], mask: Option<Mask>) -> Result<Passage, Stop> {
         let length = wire.len();
         if self.dropping {
@@ -380,31 +360,6 @@ impl Direction {
     fn skip(&mut self, length: usize) -> Passage {
         self.dropping = self.walker.in_message();
         Passage::Skip(length)
-    }
-
-    /// Where a client is slowed down, payload is paid for as it passes.
-    fn affordable<'a>(&mut self, input: &'a [u8]) -> Result<&'a [u8], Stop> {
-        let relays = self.mode == Mode::Relay && self.walker.in_frame();
-        let Some(meter) = self
-            .meter
-            .as_mut()
-            .filter(|m| relays && !m.charges_whole_frames())
-        else {
-            return Ok(input);
-        };
-        let payload = usize::try_from(self.walker.remaining()).unwrap_or(usize::MAX);
-        let length = input.len().min(payload).min(meter.portion());
-        match meter.charge(0, length as u64) {
-            Charge::Paid => Ok(&input[..length]),
-            Charge::Wait(wait) => Err(Stop::Wait(wait)),
-            Charge::Drop(reason) | Charge::End(reason) => Err(Stop::Policy(reason)),
-        }
-    }
-
-    fn may_wait(&self) -> bool {
-        self.meter
-            .as_ref()
-            .is_some_and(|meter| !meter.charges_whole_frames())
     }
 
     fn violation(&self, violation: Violation) -> Stop {
