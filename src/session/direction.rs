@@ -367,6 +367,8 @@ impl Direction {
         Stop::Violation(match (violation, self.from) {
             (Violation::TooBig, Side::Client) => CloseReason::ClientMessageTooBig,
             (Violation::TooBig, Side::Upstream) => CloseReason::UpstreamMessageTooBig,
+            (Violation::Fragments, Side::Client) => CloseReason::ClientFragments,
+            (Violation::Fragments, Side::Upstream) => CloseReason::UpstreamFragments,
             (Violation::CloseText, Side::Client) => CloseReason::ClientInvalidText,
             (Violation::CloseText, Side::Upstream) => CloseReason::UpstreamInvalidText,
             (_, Side::Client) => CloseReason::ClientProtocol(word),

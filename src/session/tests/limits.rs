@@ -135,3 +135,33 @@ async fn an_upstream_is_written_to_while_its_client_has_to_wait() {
     written.unwrap();
     assert_eq!(start.elapsed().as_secs(), 20);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_message_in_endless_fragments_is_refused() {
+    for payload in [&b""[..], b"x"] {
+        let mut setup = setup();
+        setup.route.validate_utf8 = true;
+        let mut sent = masked(0x01, b"");
+        for _ in 0..65_536 {
+            sent.extend_from_slice(&masked(0x00, payload));
+        }
+        let bench = expect_refusal(setup, &sent, 1008).await;
+        drop(bench.client);
+        timeout(SECOND * 10, bench.registry.tasks.wait())
+            .await
+            .unwrap();
+    }
+    let mut bench = setup().begin();
+    let sent = [server(0x02, b""), server(0x00, b"").repeat(1 << 16)].concat();
+    bench.upstream.write_all(&sent).await.unwrap();
+    let (first, payload) = expect_masked(&mut bench.upstream).await;
+    assert_eq!(
+        (first, payload),
+        (0x88, close(1008, "message in too many fragments"))
+    );
+    drop(bench.upstream);
+    let mut got = Vec::new();
+    bench.client.read_to_end(&mut got).await.unwrap();
+    let farewell = close(1011, "upstream message in too many fragments");
+    assert!(got.ends_with(&server(0x88, &farewell)));
+}
