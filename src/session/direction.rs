@@ -247,14 +247,19 @@ impl Direction {
         let wire = &input[..length];
         let passage = match step {
             Step::Incomplete => return Ok(Passage::Hold),
-            Step::Control(control) => return Ok(self.control(control, length, pinger, walked)),
-            Step::Data(frame) => self.data(frame, wire),
-            Step::Payload => self.payload(wire, mask),
+            Step::Control(control) => self.control(control, length, pinger, walked),
+            Step::Data(frame) => {
+                walked.data = true;
+                self.data(frame, wire)
+            }
+            Step::Payload => {
+                walked.data = true;
+                self.payload(wire, mask)
+            }
         };
-        walked.data = true;
         match passage.and_then(|passage| self.assembled(passage, walked, filter)) {
             Err(Stop::Wait(wait)) => {
-                // Neither the header nor what is behind it has been looked at.
+                // Neither the frame nor what is behind it has been looked at.
                 self.walker = before.unwrap_or_else(|| self.walker.clone());
                 Err(Stop::Wait(wait))
             }
@@ -335,12 +340,13 @@ impl Direction {
         length: usize,
         pinger: &mut Pinger,
         walked: &mut Walked,
-    ) -> Passage {
+    ) -> Result<Passage, Stop> {
         let passes = self.mode == Mode::Relay;
         match control {
             Control::Pong(payload) if pinger.answered(payload.as_slice()) => {
-                return Passage::Skip(length);
+                return Ok(Passage::Skip(length));
             }
+            // Free: there is only one of it, and it is never held back.
             Control::Close(code) => {
                 self.mode = Mode::Deaf;
                 walked.stop = Some(Stop::Closed {
@@ -348,13 +354,16 @@ impl Direction {
                     passed: passes,
                 });
             }
-            Control::Ping | Control::Pong(_) => {}
+            Control::Ping | Control::Pong(_) => {
+                if !passes || !self.charge_control(length)? {
+                    return Ok(Passage::Skip(length));
+                }
+            }
         }
-        if passes {
-            Passage::Pass(length)
-        } else {
-            Passage::Skip(length)
-        }
+        Ok(match passes {
+            true => Passage::Pass(length),
+            false => Passage::Skip(length),
+        })
     }
 
     fn skip(&mut self, length: usize) -> Passage {

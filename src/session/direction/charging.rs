@@ -27,6 +27,25 @@ impl Direction {
         }
     }
 
+    /// Charges a ping or a pong like a message. False if it is to be dropped, which harms no
+    /// other frame.
+    pub(super) fn charge_control(&mut self, length: usize) -> Result<bool, Stop> {
+        let Some(meter) = &mut self.meter else {
+            return Ok(true);
+        };
+        let bytes = match meter.charges_whole_frames() {
+            true => length,
+            // It passes whole, so that it is slowed down by no more than the burst.
+            false => length.min(meter.portion()),
+        };
+        match meter.charge(1, bytes as u64) {
+            Charge::Paid => Ok(true),
+            Charge::Drop(_) => Ok(false),
+            Charge::Wait(wait) => Err(Stop::Wait(wait)),
+            Charge::End(reason) => Err(Stop::Policy(reason)),
+        }
+    }
+
     /// Where a client is slowed down, payload is paid for as it passes.
     pub(super) fn affordable<'a>(&mut self, input: &'a [u8]) -> Result<&'a [u8], Stop> {
         let relays = self.mode == Mode::Relay && self.walker.in_frame();

@@ -75,14 +75,20 @@ async fn a_frame_bigger_than_the_burst_is_only_slowed_down() {
 #[tokio::test(start_paused = true)]
 async fn a_message_over_the_rate_is_dropped_whole() {
     let mut bench = metered(OnExceed::Drop, per_second(1), None).begin();
-    let (first, ping) = (masked(0x81, b"first"), masked(0x89, b"p"));
-    let dropped = [masked(0x01, b"a"), ping.clone(), masked(0x80, b"b")].concat();
+    let first = masked(0x81, b"first");
+    let dropped = [
+        masked(0x01, b"a"),
+        masked(0x89, b"ping"),
+        masked(0x80, b"b"),
+        masked(0x8A, b"pong"),
+    ]
+    .concat();
     bench
         .client
         .write_all(&[first.clone(), dropped].concat())
         .await
         .unwrap();
-    expect(&mut bench.upstream, &[first, ping].concat()).await;
+    expect(&mut bench.upstream, &first).await;
     advance(SECOND).await;
     bench
         .client
@@ -134,6 +140,56 @@ async fn an_upstream_is_written_to_while_its_client_has_to_wait() {
     });
     written.unwrap();
     assert_eq!(start.elapsed().as_secs(), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn control_frames_are_charged_like_messages() {
+    for control in [masked(0x89, b"ping"), masked(0x8A, b"pong")] {
+        let mut bench = metered(OnExceed::Close, per_second(2), None).begin();
+        bench.client.write_all(&control.repeat(3)).await.unwrap();
+        expect(&mut bench.upstream, &control.repeat(2)).await;
+        assert_eq!(expect_masked(&mut bench.upstream).await.0, 0x88);
+        expect(
+            &mut bench.client,
+            &server(0x88, &close(1008, "message rate exceeded")),
+        )
+        .await;
+
+        let mut bench = metered(OnExceed::Delay, per_second(2), per_second(10)).begin();
+        let start = Instant::now();
+        bench.client.write_all(&control.repeat(4)).await.unwrap();
+        expect(&mut bench.upstream, &control.repeat(4)).await;
+        // Ten bytes each: what the byte rate gives in a second, the first one at once.
+        assert_eq!(start.elapsed().as_secs(), 3);
+    }
+    // Longer than the burst of the byte rate: slowed down, as a message would be.
+    let mut bench = metered(OnExceed::Delay, None, per_second(20)).begin();
+    let long = masked(0x89, &[b'x'; 125]);
+    bench.client.write_all(&long).await.unwrap();
+    expect(&mut bench.upstream, &long).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_frame_is_free_and_so_is_the_answer_to_our_ping() {
+    for on_exceed in [OnExceed::Close, OnExceed::Delay, OnExceed::Drop] {
+        let slow = Some(Rate {
+            count: 1,
+            per: 3600 * SECOND,
+            burst: 1,
+        });
+        let mut setup = metered(on_exceed, slow, None);
+        setup.route.keepalive.upstream.interval = None;
+        let mut bench = setup.begin();
+        let message = masked(0x81, b"x");
+        bench.client.write_all(&message).await.unwrap();
+        expect(&mut bench.upstream, &message).await;
+        let mut ping = [0; 10];
+        bench.client.read_exact(&mut ping).await.unwrap();
+        let bye = masked(0x88, &close(1000, ""));
+        let sent = [masked(0x8A, &ping[2..]), bye.clone()].concat();
+        bench.client.write_all(&sent).await.unwrap();
+        expect(&mut bench.upstream, &bye).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
