@@ -54,32 +54,8 @@ impl Setup {
         let (client, gate_client) = duplex(self.pipes.0);
         let (upstream, gate_upstream) = duplex(self.pipes.1);
         let registry = Arc::new(Registry::new(0));
-        let place = registry
-            .enter(Subject {
-                route: "test".into(),
-                client: IpAddr::V4(Ipv4Addr::LOCALHOST),
-                upstream: "test".into(),
-                server: "test".into(),
-            })
-            .unwrap();
-        let record = Arc::clone(place.record());
-        let session = Session::new(
-            End {
-                io: gate_client,
-                early: Bytes::from_static(self.early.0),
-            },
-            End {
-                io: gate_upstream,
-                early: Bytes::from_static(self.early.1),
-            },
-            Terms {
-                route: Arc::new(self.route),
-                deflate: false,
-                meter: self.meter,
-                filter: self.filter,
-            },
-            place,
-        );
+        let session = session(&registry, gate_client, gate_upstream, self);
+        let record = registry.list().remove(0);
         registry.tasks.spawn(session);
         registry.tasks.close();
         Bench {
@@ -89,6 +65,37 @@ impl Setup {
             record,
         }
     }
+}
+
+fn session<C, U>(registry: &Arc<Registry>, client: C, upstream: U, setup: Setup) -> Session<C, U>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    U: AsyncRead + AsyncWrite + Unpin,
+{
+    let subject = Subject {
+        route: "test".into(),
+        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        upstream: "test".into(),
+        server: "test".into(),
+    };
+    let end = |early| Bytes::from_static(early);
+    Session::new(
+        End {
+            io: client,
+            early: end(setup.early.0),
+        },
+        End {
+            io: upstream,
+            early: end(setup.early.1),
+        },
+        Terms {
+            route: Arc::new(setup.route),
+            deflate: false,
+            meter: setup.meter,
+            filter: setup.filter,
+        },
+        registry.enter(subject).unwrap(),
+    )
 }
 
 impl Bench {

@@ -1,5 +1,9 @@
 //! What passes, and that all of it does.
 
+use std::pin::pin;
+
+use tokio::io::ReadBuf;
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -73,4 +77,67 @@ async fn a_registry_that_is_full_or_stopped_gives_no_place() {
     assert!(registry.enter(subject()).is_ok());
     registry.stop();
     assert_eq!(registry.has_place(), Err(NoPlace::Draining));
+}
+
+/// A peer that always has something to say and takes everything, and a transport that never asks
+/// for a pause.
+struct Flood {
+    reads: usize,
+}
+
+impl AsyncRead for Flood {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        self.reads += 1;
+        assert!(self.reads < 10_000, "nobody else gets a turn");
+        buffer.put_slice(&masked(0x82, b"x"));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Flood {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_with_endless_work_lets_others_have_their_turn() {
+    let (mut upstream, gate_upstream) = duplex(1 << 20);
+    let registry = Arc::new(Registry::new(0));
+    let session = session(&registry, Flood { reads: 0 }, gate_upstream, setup());
+    let mut session = pin!(session);
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let polled = tokio::task::unconstrained(std::future::poll_fn(|_| {
+        Poll::Ready(session.as_mut().poll(&mut Context::from_waker(&waker)))
+    }))
+    .await;
+    assert!(polled.is_pending());
+    assert!(woken.0.load(Ordering::Relaxed));
+    expect(&mut upstream, &masked(0x82, b"x")).await;
+}
+
+#[derive(Default)]
+struct Woken(std::sync::atomic::AtomicBool);
+
+impl std::task::Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
