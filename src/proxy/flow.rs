@@ -265,7 +265,11 @@ async fn run(gate: Gate, opened: Opened, place: Place, on_upgrade: OnUpgrade) {
         admission,
         route,
     } = opened;
-    let Ok(Ok(upgraded)) = timeout(UPGRADE_TIMEOUT, on_upgrade).await else {
+    let upgraded = tokio::select! {
+        upgraded = timeout(UPGRADE_TIMEOUT, on_upgrade) => upgraded,
+        () = place.cut() => return place.leave(CloseReason::Cut),
+    };
+    let Ok(Ok(upgraded)) = upgraded else {
         return place.leave(CloseReason::ClientLost);
     };
     let (io, early) = Transport::from_upgraded(upgraded);

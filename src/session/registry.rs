@@ -1,15 +1,17 @@
 //! Every session of a gate: who they are, how much they moved, and how to send them away.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use atomic_waker::AtomicWaker;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::close::CloseReason;
 use crate::types::SessionId;
@@ -71,6 +73,8 @@ pub(crate) struct Place {
     record: Arc<Record>,
     /// Set when the session ends by itself; otherwise its task was torn down.
     reason: Option<CloseReason>,
+    /// Whoever waits for the tasks waits for this place as well: its task may not have begun.
+    _tracked: TaskTrackerToken,
 }
 
 impl Registry {
@@ -102,13 +106,15 @@ impl Registry {
             waker: AtomicWaker::new(),
         });
         sessions.insert(record.id, Arc::clone(&record));
-        drop(sessions);
-        log_open(&record);
-        Ok(Place {
+        let place = Place {
             registry: Arc::clone(self),
             record,
             reason: None,
-        })
+            _tracked: self.tasks.token(),
+        };
+        drop(sessions);
+        log_open(&place.record);
+        Ok(place)
     }
 
     pub(crate) fn list(&self) -> Vec<Arc<Record>> {
@@ -181,6 +187,20 @@ impl Place {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Ends when the session is to be over at once; for the time before the session itself listens.
+    pub(crate) async fn cut(&self) {
+        poll_fn(|cx| {
+            self.register(cx.waker());
+            let order = self.record.order.lock();
+            let order = order.unwrap_or_else(PoisonError::into_inner);
+            match *order == Some(CloseReason::Cut) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
     }
 
     pub(super) fn register(&self, waker: &Waker) {
