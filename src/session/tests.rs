@@ -4,6 +4,7 @@ mod assembly;
 mod closing;
 mod keepalive;
 mod limits;
+mod model;
 mod relay;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -177,4 +178,19 @@ async fn expect_refusal(setup: Setup, sent: &[u8], code: u16) -> Bench {
     let (first, payload) = expect_masked(&mut bench.upstream).await;
     assert_eq!((first, &payload[..2]), (0x88, &1001u16.to_be_bytes()[..]));
     bench
+}
+
+fn metered(on_exceed: OnExceed, messages: Option<Rate>, bytes: Option<Rate>) -> Setup {
+    let limit = |rate: Option<Rate>| rate.map(|rate| Arc::new(Limit::new(rate)));
+    let mut setup = setup();
+    setup.meter = Meter::new([None, limit(messages)], [None, limit(bytes)], on_exceed);
+    setup
+}
+
+fn per_second(count: u64) -> Option<Rate> {
+    Some(Rate {
+        count,
+        per: SECOND,
+        burst: count,
+    })
 }

@@ -2,21 +2,6 @@
 
 use super::*;
 
-fn metered(on_exceed: OnExceed, messages: Option<Rate>, bytes: Option<Rate>) -> Setup {
-    let limit = |rate: Option<Rate>| rate.map(|rate| Arc::new(Limit::new(rate)));
-    let mut setup = setup();
-    setup.meter = Meter::new([None, limit(messages)], [None, limit(bytes)], on_exceed);
-    setup
-}
-
-fn per_second(count: u64) -> Option<Rate> {
-    Some(Rate {
-        count,
-        per: SECOND,
-        burst: count,
-    })
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_client_over_its_rate_is_closed() {
     let mut bench = metered(OnExceed::Close, per_second(2), None).begin();
