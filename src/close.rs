@@ -72,6 +72,10 @@ pub enum CloseReason {
     ClientMessageTooBig,
     /// The upstream did.
     UpstreamMessageTooBig,
+    /// The client sent one message in endless fragments.
+    ClientFragments,
+    /// The upstream did.
+    UpstreamFragments,
     /// The client sent messages too fast.
     MessageRate,
     /// The client sent bytes too fast.
@@ -127,6 +131,7 @@ impl CloseReason {
             Self::ClientProtocol(violation) | Self::UpstreamProtocol(violation) => violation,
             Self::ClientInvalidText | Self::UpstreamInvalidText => "bad_utf8",
             Self::ClientMessageTooBig | Self::UpstreamMessageTooBig => "too_big",
+            Self::ClientFragments | Self::UpstreamFragments => "frag_limit",
             Self::MessageRate => "message_rate",
             Self::ByteRate => "byte_rate",
             Self::SlowClient => "slow_client",
@@ -150,6 +155,7 @@ impl CloseReason {
             | Self::ClientProtocol(_)
             | Self::ClientInvalidText
             | Self::ClientMessageTooBig
+            | Self::ClientFragments
             | Self::MessageRate
             | Self::ByteRate
             | Self::SlowClient
@@ -159,6 +165,7 @@ impl CloseReason {
             | Self::UpstreamProtocol(_)
             | Self::UpstreamInvalidText
             | Self::UpstreamMessageTooBig
+            | Self::UpstreamFragments
             | Self::SlowUpstream
             | Self::UpstreamPingTimeout => "upstream",
             Self::Idle
@@ -193,6 +200,11 @@ impl CloseReason {
             Self::UpstreamInvalidText => (CloseCode::INTERNAL_ERROR, "upstream text is not UTF-8"),
             Self::ClientMessageTooBig => (CloseCode::TOO_BIG, "message too big"),
             Self::UpstreamMessageTooBig => (CloseCode::TOO_BIG, "upstream message too big"),
+            Self::ClientFragments => (CloseCode::POLICY, "message in too many fragments"),
+            Self::UpstreamFragments => (
+                CloseCode::INTERNAL_ERROR,
+                "upstream message in too many fragments",
+            ),
             Self::MessageRate => (CloseCode::POLICY, "message rate exceeded"),
             Self::ByteRate => (CloseCode::POLICY, "byte rate exceeded"),
             Self::SlowClient => (CloseCode::POLICY, "slow reader"),
@@ -218,11 +230,13 @@ impl CloseReason {
             Self::UpstreamProtocol(_) => (CloseCode::PROTOCOL_ERROR, "protocol error"),
             Self::UpstreamInvalidText => (CloseCode::INVALID_TEXT, "text is not UTF-8"),
             Self::UpstreamMessageTooBig => (CloseCode::TOO_BIG, "message too big"),
+            Self::UpstreamFragments => (CloseCode::POLICY, "message in too many fragments"),
             Self::SlowUpstream => (CloseCode::POLICY, "slow reader"),
             Self::UpstreamPingTimeout => (CloseCode::GOING_AWAY, "ping timeout"),
             Self::ClientProtocol(_)
             | Self::ClientInvalidText
             | Self::ClientMessageTooBig
+            | Self::ClientFragments
             | Self::MessageRate
             | Self::ByteRate
             | Self::SlowClient

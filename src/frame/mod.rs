@@ -37,6 +37,8 @@ pub(crate) enum Violation {
     CloseText,
     /// A message over the size that the rules allow.
     TooBig,
+    /// A message in more fragments than it has any use for.
+    Fragments,
 }
 
 impl Violation {
@@ -51,6 +53,7 @@ impl Violation {
             Self::Close => "bad_close",
             Self::CloseText => "bad_utf8",
             Self::TooBig => "too_big",
+            Self::Fragments => "frag_limit",
         }
     }
 }

@@ -35,7 +35,16 @@ struct Message {
     kind: DataKind,
     compressed: bool,
     size: u64,
+    fragments: u64,
 }
+
+/// As many fragments a message may have, whatever is in them: a sender that does not know how long
+/// its message will be cuts it at its buffer, and sends no tens of thousands of crumbs.
+const FREE_FRAGMENTS: u64 = 1 << 16;
+
+/// More of them have to carry so many bytes each on average. Empty ones would never reach the
+/// bound on a message's size, and cost a header's work each.
+const FRAGMENT_SIZE: u64 = 16;
 
 /// What stands at the front of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +147,10 @@ impl Walker {
         if message.size > self.rules.message_size {
             return Err(Violation::TooBig);
         }
+        message.fragments += 1;
+        if message.fragments > FREE_FRAGMENTS && message.size / FRAGMENT_SIZE < message.fragments {
+            return Err(Violation::Fragments);
+        }
         self.message = Some(message);
         self.remaining = header.payload;
         self.mask = header.mask;
@@ -164,6 +177,7 @@ impl Message {
             kind,
             compressed: header.rsv1,
             size: 0,
+            fragments: 0,
         }
     }
 }

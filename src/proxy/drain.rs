@@ -19,10 +19,13 @@ pub struct Drained {
     pub cut: usize,
 }
 
+/// For a deadline that the clock has no number for: 30 years.
+const FOR_EVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
 pub(super) async fn drain(registry: &Registry, settings: Drain, deadline: Duration) -> Drained {
     registry.stop();
     let start = Instant::now();
-    let deadline = start + deadline;
+    let deadline = start.checked_add(deadline).unwrap_or(start + FOR_EVER);
     let sessions = registry.list();
     tracing::info!(sessions = sessions.len(), "draining");
     registry.tasks.close();
@@ -59,5 +62,58 @@ async fn tell(sessions: &[Arc<Record>], settings: Drain, start: Instant, deadlin
         let jitter: f64 = rand::random();
         sleep_until(start + slot.mul_f64(index as f64 + jitter)).await;
         record.order(CloseReason::Drain(settings.close_code));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::pin::pin;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::session::{Place, Subject};
+
+    fn place(registry: &Arc<Registry>) -> Place {
+        let subject = Subject {
+            route: "test".into(),
+            client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            upstream: "test".into(),
+            server: "test".into(),
+        };
+        registry.enter(subject).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_whose_task_has_not_begun_is_waited_for() {
+        let registry = Arc::new(Registry::new(0));
+        let place = place(&registry);
+        let minute = Duration::from_secs(60);
+        let mut drain = pin!(drain(&registry, Drain::default(), minute));
+        assert!(timeout(minute / 2, &mut drain).await.is_err());
+        drop(place);
+        let drained = drain.await;
+        assert_eq!((drained.closed, drained.cut), (1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cut_reaches_a_session_that_waits_for_its_101_to_be_out() {
+        let registry = Arc::new(Registry::new(0));
+        let place = place(&registry);
+        let waiting = registry.tasks.spawn(async move {
+            place.cut().await;
+            place.leave(CloseReason::Cut);
+        });
+        let drained = drain(&registry, Drain::default(), Duration::from_secs(60)).await;
+        assert_eq!((drained.closed, drained.cut), (0, 1));
+        waiting.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn no_deadline_is_too_far() {
+        let registry = Arc::new(Registry::new(0));
+        let drained = drain(&registry, Drain::default(), Duration::MAX).await;
+        assert_eq!((drained.closed, drained.cut), (0, 0));
     }
 }

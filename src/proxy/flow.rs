@@ -242,7 +242,11 @@ async fn run(core: Arc<Core>, opened: Opened, place: Place, on_upgrade: OnUpgrad
         admission,
         route,
     } = opened;
-    let Ok(Ok(upgraded)) = timeout(UPGRADE_TIMEOUT, on_upgrade).await else {
+    let upgraded = tokio::select! {
+        upgraded = timeout(UPGRADE_TIMEOUT, on_upgrade) => upgraded,
+        () = place.cut() => return place.leave(CloseReason::Cut),
+    };
+    let Ok(Ok(upgraded)) = upgraded else {
         return place.leave(CloseReason::ClientLost);
     };
     let (io, early) = Transport::from_upgraded(upgraded);

@@ -1,5 +1,7 @@
 //! One direction of a session: what is made of the bytes from one leg for the other.
 
+mod charging;
+
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -7,7 +9,7 @@ use tokio::time::Instant;
 use super::assembly::Assembly;
 use super::filter::MessageFilter;
 use super::keepalive::Pinger;
-use super::meter::{Charge, Meter};
+use super::meter::Meter;
 use crate::close::{CloseCode, CloseReason};
 use crate::frame::{Control, DataFrame, Mask, Rules, Step, Violation, Walker};
 use crate::types::Side;
@@ -210,6 +212,8 @@ impl Direction {
         }
         if self.mode != Mode::Deaf && at < buffer.len() {
             self.held.extend_from_slice(&buffer[at..]);
+            // Behind what was refused there may be the sender's close frame.
+            self.fresh = matches!(walked.stop, Some(Stop::Policy(_)));
         } else if self.held.capacity() > 0 {
             self.held = Vec::new();
         }
@@ -245,14 +249,19 @@ impl Direction {
         let wire = &input[..length];
         let passage = match step {
             Step::Incomplete => return Ok(Passage::Hold),
-            Step::Control(control) => return Ok(self.control(control, length, pinger, walked)),
-            Step::Data(frame) => self.data(frame, wire),
-            Step::Payload => self.payload(wire, mask),
+            Step::Control(control) => self.control(control, length, pinger, walked),
+            Step::Data(frame) => {
+                walked.data = true;
+                self.data(frame, wire)
+            }
+            Step::Payload => {
+                walked.data = true;
+                self.payload(wire, mask)
+            }
         };
-        walked.data = true;
         match passage.and_then(|passage| self.assembled(passage, walked, filter)) {
             Err(Stop::Wait(wait)) => {
-                // Neither the header nor what is behind it has been looked at.
+                // Neither the frame nor what is behind it has been looked at.
                 self.walker = before.unwrap_or_else(|| self.walker.clone());
                 Err(Stop::Wait(wait))
             }
@@ -285,28 +294,6 @@ impl Direction {
                 Ok(Passage::Assembled(length))
             }
             _ => Ok(Passage::Pass(length)),
-        }
-    }
-
-    /// Charges a frame before anything of it passes.
-    fn charge(&mut self, frame: &DataFrame, header: usize) -> Result<(), Stop> {
-        let Some(meter) = &mut self.meter else {
-            return Ok(());
-        };
-        let payload = if meter.charges_whole_frames() {
-            frame.payload
-        } else {
-            0
-        };
-        match meter.charge(frame.first.into(), payload + header as u64) {
-            Charge::Paid => Ok(()),
-            Charge::Wait(wait) => Err(Stop::Wait(wait)),
-            // A message can only be dropped whole, and none that others are compressed against.
-            Charge::Drop(_) if frame.first && !frame.compressed => {
-                self.dropping = true;
-                Ok(())
-            }
-            Charge::Drop(reason) | Charge::End(reason) => Err(Stop::Policy(reason)),
         }
     }
 
@@ -355,12 +342,13 @@ impl Direction {
         length: usize,
         pinger: &mut Pinger,
         walked: &mut Walked,
-    ) -> Passage {
+    ) -> Result<Passage, Stop> {
         let passes = self.mode == Mode::Relay;
         match control {
             Control::Pong(payload) if pinger.answered(payload.as_slice()) => {
-                return Passage::Skip(length);
+                return Ok(Passage::Skip(length));
             }
+            // Free: there is only one of it, and it is never held back.
             Control::Close(code) => {
                 self.mode = Mode::Deaf;
                 walked.stop = Some(Stop::Closed {
@@ -368,13 +356,16 @@ impl Direction {
                     passed: passes,
                 });
             }
-            Control::Ping | Control::Pong(_) => {}
+            Control::Ping | Control::Pong(_) => {
+                if !passes || !self.charge_control(length)? {
+                    return Ok(Passage::Skip(length));
+                }
+            }
         }
-        if passes {
-            Passage::Pass(length)
-        } else {
-            Passage::Skip(length)
-        }
+        Ok(match passes {
+            true => Passage::Pass(length),
+            false => Passage::Skip(length),
+        })
     }
 
     fn skip(&mut self, length: usize) -> Passage {
@@ -382,36 +373,13 @@ impl Direction {
         Passage::Skip(length)
     }
 
-    /// Where a client is slowed down, payload is paid for as it passes.
-    fn affordable<'a>(&mut self, input: &'a [u8]) -> Result<&'a [u8], Stop> {
-        let relays = self.mode == Mode::Relay && self.walker.in_frame();
-        let Some(meter) = self
-            .meter
-            .as_mut()
-            .filter(|m| relays && !m.charges_whole_frames())
-        else {
-            return Ok(input);
-        };
-        let payload = usize::try_from(self.walker.remaining()).unwrap_or(usize::MAX);
-        let length = input.len().min(payload).min(meter.portion());
-        match meter.charge(0, length as u64) {
-            Charge::Paid => Ok(&input[..length]),
-            Charge::Wait(wait) => Err(Stop::Wait(wait)),
-            Charge::Drop(reason) | Charge::End(reason) => Err(Stop::Policy(reason)),
-        }
-    }
-
-    fn may_wait(&self) -> bool {
-        self.meter
-            .as_ref()
-            .is_some_and(|meter| !meter.charges_whole_frames())
-    }
-
     fn violation(&self, violation: Violation) -> Stop {
         let word = violation.as_str();
         Stop::Violation(match (violation, self.from) {
             (Violation::TooBig, Side::Client) => CloseReason::ClientMessageTooBig,
             (Violation::TooBig, Side::Upstream) => CloseReason::UpstreamMessageTooBig,
+            (Violation::Fragments, Side::Client) => CloseReason::ClientFragments,
+            (Violation::Fragments, Side::Upstream) => CloseReason::UpstreamFragments,
             (Violation::CloseText, Side::Client) => CloseReason::ClientInvalidText,
             (Violation::CloseText, Side::Upstream) => CloseReason::UpstreamInvalidText,
             (_, Side::Client) => CloseReason::ClientProtocol(word),

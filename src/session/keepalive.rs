@@ -47,6 +47,14 @@ impl Pinger {
         self.asked = None;
     }
 
+    /// The peer has not got what it is to answer: its time begins now.
+    pub(super) fn postpone(&mut self, now: Instant) {
+        match &mut self.asked {
+            Some(asked) => *asked = now,
+            None => self.last_heard = now,
+        }
+    }
+
     /// Judges the peer by when it was last heard.
     pub(super) fn pulse(&mut self, now: Instant) -> Pulse {
         match self.due() {

@@ -159,9 +159,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
 }
 
 impl<S> Leg<S> {
-    /// Lets a ping wait for the next frame boundary.
-    pub(super) fn ping(&mut self, payload: &[u8]) {
-        if !self.close_sent && !self.shut {
+    /// Lets a ping wait for the next frame boundary. A peer that cannot be written to counts as
+    /// asked, so that its silence is not for ever.
+    pub(super) fn ping(&mut self, payload: &[u8], now: Instant) {
+        if self.close_sent || self.shut {
+            self.pinger.sent(now);
+        } else {
             frame::write_frame(self.side, Opcode::Ping, payload, &mut self.own);
         }
     }

@@ -71,6 +71,10 @@ pin_project! {
     }
 }
 
+/// How often the pumps turn before the thread's other tasks get theirs. Tokio's own sockets ask for
+/// a pause before that; another transport of the host's may not.
+const TURNS: usize = 128;
+
 /// Everything but the timer.
 struct State<C, U> {
     route: Arc<Route>,
@@ -197,9 +201,9 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
-    /// Turns both pumps until neither has anything to do.
+    /// Turns both pumps until neither has anything to do, or it is somebody else's turn.
     fn relay(&mut self, cx: &mut Context<'_>, now: Instant) {
-        loop {
+        for _ in 0..TURNS {
             let from_client = pump::turn(
                 cx,
                 &mut self.client,
@@ -221,6 +225,7 @@ where
                 return;
             }
         }
+        cx.waker().wake_by_ref();
     }
 
     /// Takes note of what a turn came to; true if another may bring more.
@@ -281,14 +286,21 @@ where
         if self.client.stalled() {
             self.upstream.pinger.heard(now);
         }
+        // Nor can one answer whom our ping has not reached.
+        if self.client.stalled() {
+            self.client.pinger.postpone(now);
+        }
+        if self.upstream.stalled() {
+            self.upstream.pinger.postpone(now);
+        }
         match self.client.pinger.pulse(now) {
             Pulse::Wait => {}
-            Pulse::Ping(payload) => self.client.ping(&payload),
+            Pulse::Ping(payload) => self.client.ping(&payload, now),
             Pulse::Dead => return self.begin_end(cx, CloseReason::ClientPingTimeout, now),
         }
         match self.upstream.pinger.pulse(now) {
             Pulse::Wait => {}
-            Pulse::Ping(payload) => self.upstream.ping(&payload),
+            Pulse::Ping(payload) => self.upstream.ping(&payload, now),
             Pulse::Dead => return self.begin_end(cx, CloseReason::UpstreamPingTimeout, now),
         }
         self.send_own(cx, now);

@@ -37,13 +37,15 @@ where
     A: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,
 {
+    // Whatever becomes of the source: what the sink has been given is on its way.
+    let drained = sink.poll_drained(cx, now).is_ready();
     if let Some(resume) = direction.resume {
         if now < resume {
             return Turn::Idle;
         }
         direction.wake();
     }
-    if direction.relays() && sink.poll_drained(cx, now).is_pending() {
+    if direction.relays() && !drained {
         return Turn::Idle;
     }
     if source.ended() {

@@ -1,14 +1,16 @@
 //! Every session of a gate: who they are, how much they moved, and how to send them away.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::close::CloseReason;
 use crate::types::SessionId;
@@ -78,6 +80,8 @@ pub(crate) struct Place {
     record: Arc<Record>,
     /// Set when the session ends by itself; otherwise its task was torn down.
     reason: Option<CloseReason>,
+    /// Whoever waits for the tasks waits for this place as well: its task may not have begun.
+    _tracked: TaskTrackerToken,
 }
 
 impl Registry {
@@ -108,13 +112,15 @@ impl Registry {
             ordered: AtomicBool::new(false),
         });
         sessions.insert(record.id, Arc::clone(&record));
-        drop(sessions);
-        log_open(&record);
-        Ok(Place {
+        let place = Place {
             registry: Arc::clone(self),
             record,
             reason: None,
-        })
+            _tracked: self.tasks.token(),
+        };
+        drop(sessions);
+        log_open(&place.record);
+        Ok(place)
     }
 
     pub(crate) fn list(&self) -> Vec<Arc<Record>> {
@@ -183,10 +189,24 @@ impl Place {
     /// The order that came since the last call; costs a load where there is none.
     pub(super) fn take_order(&self) -> Option<CloseReason> {
         let ordered = &self.record.ordered;
-        if !ordered.load(Ordering::Acquire) || !ordered.swap(false, Ordering::AcqRel) {
+        if !ordered.load(Ordering::Acquire) {
             return None;
         }
+        ordered.store(false, Ordering::Release);
         self.record.orders().given.clone()
+    }
+
+    /// Ends when the session is to be over at once; for the time before the session itself listens.
+    pub(crate) async fn cut(&self) {
+        poll_fn(|cx| {
+            let mut orders = self.record.orders();
+            orders.waker = Some(cx.waker().clone());
+            match orders.given == Some(CloseReason::Cut) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
     }
 
     /// Tells whom to wake for an order; to be called before one is looked for.

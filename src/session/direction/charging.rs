@@ -1,0 +1,73 @@
+//! What a client's frames are charged to, and what becomes of those that are not paid for.
+
+use super::super::meter::Charge;
+use super::{Direction, Mode, Stop};
+use crate::frame::DataFrame;
+
+impl Direction {
+    /// Charges a frame before anything of it passes.
+    pub(super) fn charge(&mut self, frame: &DataFrame, header: usize) -> Result<(), Stop> {
+        let Some(meter) = &mut self.meter else {
+            return Ok(());
+        };
+        let payload = if meter.charges_whole_frames() {
+            frame.payload
+        } else {
+            0
+        };
+        match meter.charge(frame.first.into(), payload + header as u64) {
+            Charge::Paid => Ok(()),
+            Charge::Wait(wait) => Err(Stop::Wait(wait)),
+            // A message can only be dropped whole, and none that others are compressed against.
+            Charge::Drop(_) if frame.first && !frame.compressed => {
+                self.dropping = true;
+                Ok(())
+            }
+            Charge::Drop(reason) | Charge::End(reason) => Err(Stop::Policy(reason)),
+        }
+    }
+
+    /// Charges a ping or a pong like a message. False if it is to be dropped, which harms no
+    /// other frame.
+    pub(super) fn charge_control(&mut self, length: usize) -> Result<bool, Stop> {
+        let Some(meter) = &mut self.meter else {
+            return Ok(true);
+        };
+        let bytes = match meter.charges_whole_frames() {
+            true => length,
+            // It passes whole, so that it is slowed down by no more than the burst.
+            false => length.min(meter.portion()),
+        };
+        match meter.charge(1, bytes as u64) {
+            Charge::Paid => Ok(true),
+            Charge::Drop(_) => Ok(false),
+            Charge::Wait(wait) => Err(Stop::Wait(wait)),
+            Charge::End(reason) => Err(Stop::Policy(reason)),
+        }
+    }
+
+    /// Where a client is slowed down, payload is paid for as it passes.
+    pub(super) fn affordable<'a>(&mut self, input: &'a [u8]) -> Result<&'a [u8], Stop> {
+        let relays = self.mode == Mode::Relay && self.walker.in_frame();
+        let Some(meter) = self
+            .meter
+            .as_mut()
+            .filter(|m| relays && !m.charges_whole_frames())
+        else {
+            return Ok(input);
+        };
+        let payload = usize::try_from(self.walker.remaining()).unwrap_or(usize::MAX);
+        let length = input.len().min(payload).min(meter.portion());
+        match meter.charge(0, length as u64) {
+            Charge::Paid => Ok(&input[..length]),
+            Charge::Wait(wait) => Err(Stop::Wait(wait)),
+            Charge::Drop(reason) | Charge::End(reason) => Err(Stop::Policy(reason)),
+        }
+    }
+
+    pub(super) fn may_wait(&self) -> bool {
+        self.meter
+            .as_ref()
+            .is_some_and(|meter| !meter.charges_whole_frames())
+    }
+}

@@ -1,0 +1,193 @@
+//! Pings, and what silence means.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_ping_of_ours_goes_between_frames_and_its_pong_is_ours() {
+    let mut bench = setup().begin();
+    // An upstream that talks, in a frame that is not over.
+    let frame = server(0x82, &[9; 200]);
+    bench.upstream.write_all(&frame[..100]).await.unwrap();
+    expect(&mut bench.client, &frame[..100]).await;
+    advance(31 * SECOND).await;
+    tokio::task::yield_now().await;
+    bench.upstream.write_all(&frame[100..]).await.unwrap();
+    expect(&mut bench.client, &frame[100..]).await;
+    let mut ping = [0; 10];
+    bench.client.read_exact(&mut ping).await.unwrap();
+    assert_eq!(&ping[..2], &[0x89, 8]);
+    // The upstream was silent as long, and was asked as well.
+    assert_eq!(expect_masked(&mut bench.upstream).await.0, 0x89);
+    let ours = masked(0x8A, &ping[2..]);
+    let foreign = masked(0x8A, b"foreign");
+    bench
+        .client
+        .write_all(&[ours, foreign.clone()].concat())
+        .await
+        .unwrap();
+    expect(&mut bench.upstream, &foreign).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_client_is_asked_and_then_let_go() {
+    let mut setup = setup();
+    setup.route.keepalive.upstream.interval = None;
+    let mut bench = setup.begin();
+    let start = Instant::now();
+    let mut ping = [0; 10];
+    bench.client.read_exact(&mut ping).await.unwrap();
+    assert_eq!((ping[0], start.elapsed().as_secs()), (0x89, 30));
+    expect(
+        &mut bench.client,
+        &server(0x88, &close(1001, "ping timeout")),
+    )
+    .await;
+    assert_eq!(start.elapsed().as_secs(), 45);
+    assert_eq!(
+        expect_masked(&mut bench.upstream).await,
+        (0x88, close(1001, ""))
+    );
+    bench.ended().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_sends_but_never_pongs_is_alive() {
+    let mut bench = setup().begin();
+    let hello = masked(0x81, b"hello");
+    for _ in 0..20 {
+        advance(20 * SECOND).await;
+        bench.client.write_all(&hello).await.unwrap();
+        bench.upstream.write_all(&server(0x81, b"x")).await.unwrap();
+        expect(&mut bench.upstream, &hello).await;
+        expect(&mut bench.client, &server(0x81, b"x")).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_and_lifetime_end_a_session_with_a_reason_that_says_which() {
+    let start = Instant::now();
+    let mut idle = setup();
+    idle.route.keepalive = config::Keepalive {
+        client: config::Ping {
+            interval: None,
+            timeout: SECOND,
+        },
+        upstream: config::Ping {
+            interval: None,
+            timeout: SECOND,
+        },
+    };
+    idle.route.timeouts.idle = Some(10 * SECOND);
+    let mut bench = idle.begin();
+    advance(9 * SECOND).await;
+    bench.client.write_all(&masked(0x81, b"x")).await.unwrap();
+    expect(&mut bench.upstream, &masked(0x81, b"x")).await;
+    expect(
+        &mut bench.client,
+        &server(0x88, &close(1001, "idle timeout")),
+    )
+    .await;
+    assert_eq!(start.elapsed().as_secs(), 19);
+
+    let mut lifetime = setup();
+    lifetime.route.timeouts.lifetime = Some(7 * SECOND);
+    let mut bench = lifetime.begin();
+    expect(
+        &mut bench.client,
+        &server(0x88, &close(1001, "lifetime over")),
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_takes_nothing_is_told_and_cut_and_holds_its_source() {
+    let mut setup = setup();
+    setup.pipes = (1000, 1000);
+    let mut bench = setup.begin();
+    let frame = server(0x82, &[5; 10_000]);
+    // The pipe, one read of the relay and no more: then the upstream has to wait.
+    let sent = timeout(
+        SECOND,
+        bench.upstream.write_all(&[frame.clone(), frame].concat()),
+    )
+    .await;
+    assert!(sent.is_err());
+    let start = Instant::now();
+    bench.ended().await;
+    assert!(start.elapsed() >= 14 * SECOND && start.elapsed() < 17 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_is_not_gone_before_the_ping_could_be_sent() {
+    let mut bench = setup().begin();
+    // A big frame over a slow line: nothing of ours may go in between.
+    let frame = server(0x82, &[9; 200]);
+    bench.upstream.write_all(&frame[..10]).await.unwrap();
+    expect(&mut bench.client, &frame[..10]).await;
+    for byte in &frame[10..199] {
+        bench.upstream.write_all(&[*byte]).await.unwrap();
+        expect(&mut bench.client, &[*byte]).await;
+        advance(SECOND).await;
+    }
+    bench.upstream.write_all(&frame[199..]).await.unwrap();
+    expect(&mut bench.client, &frame[199..]).await;
+    let mut ping = [0; 10];
+    bench.client.read_exact(&mut ping).await.unwrap();
+    assert_eq!(&ping[..2], &[0x89, 8]);
+    let start = Instant::now();
+    // Only one, and the time for the answer begins with it.
+    expect(
+        &mut bench.client,
+        &server(0x88, &close(1001, "ping timeout")),
+    )
+    .await;
+    assert!(start.elapsed() <= 15 * SECOND && start.elapsed() > 13 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_could_not_be_asked_is_not_let_go() {
+    let mut bench = setup().begin();
+    let frame = server(0x82, &[9; 200]);
+    bench.upstream.write_all(&frame[..100]).await.unwrap();
+    expect(&mut bench.client, &frame[..100]).await;
+    // The frame takes its time, and no ping can stand in it.
+    for _ in 0..10 {
+        advance(14 * SECOND).await;
+        bench.upstream.write_all(&frame[100..101]).await.unwrap();
+        expect(&mut bench.client, &frame[100..101]).await;
+    }
+    bench.upstream.write_all(&frame[110..]).await.unwrap();
+    expect(&mut bench.client, &frame[110..]).await;
+    let mut ping = [0; 10];
+    bench.client.read_exact(&mut ping).await.unwrap();
+    assert_eq!(&ping[..2], &[0x89, 8]);
+    let start = Instant::now();
+    expect(
+        &mut bench.client,
+        &server(0x88, &close(1001, "ping timeout")),
+    )
+    .await;
+    assert_eq!(start.elapsed().as_secs(), 15);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_answers_is_asked_again_after_the_interval() {
+    let mut setup = setup();
+    setup.route.keepalive.upstream.interval = None;
+    setup.route.keepalive.client = config::Ping {
+        interval: Some(10 * SECOND),
+        timeout: 60 * SECOND,
+    };
+    let mut bench = setup.begin();
+    let start = Instant::now();
+    for turn in 1..10 {
+        let mut ping = [0; 10];
+        bench.client.read_exact(&mut ping).await.unwrap();
+        assert_eq!((ping[0], start.elapsed().as_secs()), (0x89, 10 * turn));
+        bench
+            .client
+            .write_all(&masked(0x8A, &ping[2..]))
+            .await
+            .unwrap();
+    }
+}
