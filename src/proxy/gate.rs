@@ -1,5 +1,6 @@
 //! The gate itself, and how one is built.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -42,6 +43,12 @@ pub enum BuildError {
     #[error("there is a message filter for route `{route}`, but no such route")]
     UnknownRoute {
         /// The name that was given.
+        route: String,
+    },
+    /// Two filters were given for one route.
+    #[error("route `{route}` has two message filters: let one call the other")]
+    DuplicateFilter {
+        /// The route's name.
         route: String,
     },
     /// A filter has to read what the messages say, and the route lets clients compress them.
@@ -94,7 +101,7 @@ impl Gate {
 impl Builder {
     /// Gives a route a message filter: `make` makes one for each of its sessions.
     ///
-    /// The route needs `compression = "off"`, because a filter cannot read compressed messages.
+    /// A route has one filter at most, and it needs `compression = "off"`, because a filter cannot read compressed messages.
     pub fn filter<F: MessageFilter>(
         mut self,
         route: impl Into<String>,
@@ -122,23 +129,27 @@ impl Builder {
             most,
             filters,
         } = self;
-        let filters = filters
-            .into_iter()
-            .map(|(route, make)| Ok((filtered_route(&config.routes, route)?, make)))
-            .collect::<Result<_, _>>()?;
+        let mut made = HashMap::with_capacity(filters.len());
+        for (route, make) in filters {
+            let name = filtered_route(&config.routes, &route)?;
+            if made.insert(name, make).is_some() {
+                return Err(BuildError::DuplicateFilter { route });
+            }
+        }
         Ok(Gate {
-            core: Arc::new(Core::new(config, most, filters)),
+            core: Arc::new(Core::new(config, most, made)),
         })
     }
 }
 
-fn filtered_route(routes: &[Arc<config::Route>], name: String) -> Result<Arc<str>, BuildError> {
+fn filtered_route(routes: &[Arc<config::Route>], name: &str) -> Result<Arc<str>, BuildError> {
+    let route = name.to_owned();
     match routes.iter().find(|route| *route.name == *name) {
-        None => Err(BuildError::UnknownRoute { route: name }),
-        Some(route) if route.compression != Compression::Off => {
-            Err(BuildError::FilterNeedsPlainMessages { route: name })
+        None => Err(BuildError::UnknownRoute { route }),
+        Some(found) if found.compression != Compression::Off => {
+            Err(BuildError::FilterNeedsPlainMessages { route })
         }
-        Some(route) => Ok(Arc::clone(&route.name)),
+        Some(found) => Ok(Arc::clone(&found.name)),
     }
 }
 

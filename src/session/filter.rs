@@ -41,7 +41,8 @@ pub enum Body {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// It goes on, as it came or changed. It travels as one frame.
+    /// It goes on, as it came or with another body, to the side across from its sender. It travels
+    /// as one frame.
     Forward(Message),
     /// It is dropped; the session goes on.
     Discard,

@@ -324,6 +324,16 @@ fn gate(setup: Setup) -> Gate {
 }
 
 #[test]
+fn a_second_filter_for_a_route_is_an_error() {
+    let setup = setup(["ws://127.0.0.1:9"]).route("compression = \"off\"");
+    let config = Config::from_toml("test", &setup.toml()).unwrap();
+    let builder = Gate::builder(config).filter("test", || Verdict::Forward);
+    let error = builder.filter("test", || Verdict::Forward).build();
+    let route = "test".to_owned();
+    assert_eq!(error.unwrap_err(), BuildError::DuplicateFilter { route });
+}
+
+#[test]
 fn a_filter_that_does_not_fit_the_settings_is_an_error() {
     for (compression, route, error) in [
         ("off", "test", None),

@@ -66,7 +66,9 @@ pub(crate) fn setup<'a>(urls: impl IntoIterator<Item = &'a str>) -> Setup {
         upstream: String::new(),
         route: String::new(),
         host: Host::Layer,
-        says: |peer, extensions| drop(extensions.insert(ClientAddr::from(peer))),
+        says: |peer, extensions| {
+            extensions.insert(ClientAddr::from(peer));
+        },
         build: Box::new(|builder| builder),
     }
 }
