@@ -266,3 +266,23 @@ async fn a_client_that_leaves_before_the_101_leaves_nothing_behind() {
     server.gone().await;
     until("the session to end", || bench.handle.sessions().is_empty()).await;
 }
+
+#[tokio::test]
+async fn a_connection_may_speak_plain_http_before() {
+    let upstream = Listener::start().await;
+    let bench = setup([upstream.url()]).start().await;
+    let mut client = bench.connect().await;
+    let (plain, websocket) = (Request::plain("/"), Request::websocket("/"));
+    // All in one write: the host's own answers, and then the session.
+    let early = Frame::text("early").masked();
+    let text = format!("{0}{0}{1}", plain.text(), websocket.text()).into_bytes();
+    client.send([text, early].concat()).await;
+    for _ in 0..2 {
+        assert_eq!(client.response().await.1, "host");
+    }
+    let mut server = upstream.session().await;
+    assert_eq!(client.head().await.status(), 101);
+    server.expect(Frame::text("early")).await;
+    server.send_frame(&Frame::text("welcome")).await;
+    client.expect(Frame::text("welcome")).await;
+}

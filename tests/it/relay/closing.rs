@@ -2,7 +2,7 @@
 
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Echo, Frame, Listener, Logs, setup, until};
+use crate::support::{Echo, Frame, Listener, Logs, Request, setup, switching, until};
 
 /// Close frames that are legal.
 fn farewells() -> Vec<Frame> {
@@ -212,4 +212,109 @@ async fn real_peers_close_in_both_directions() {
     assert_eq!(socket.closed().await, None);
     drop(socket);
     until("the sessions to end", || bench.handle.sessions().is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_peer_that_closes_and_is_gone_at_once_is_still_heard() {
+    let logs = Logs::capture();
+    let upstream = Listener::start().await;
+    let bench = setup([upstream.url()])
+        .route("timeouts.close = \"1h\"")
+        .start()
+        .await;
+    for client_leaves in [true, false] {
+        let (mut client, mut server) = bench.session(&upstream).await;
+        let farewell = [Frame::text("last words"), Frame::close(3333, "gone")];
+        let mut stays = match client_leaves {
+            true => {
+                client.send_frames(&farewell).await;
+                drop(client);
+                server
+            }
+            false => {
+                server.send_frames(&farewell).await;
+                drop(server);
+                client
+            }
+        };
+        for frame in &farewell {
+            stays.expect(frame.clone()).await;
+        }
+        stays.send_frame(&farewell[1]).await;
+        stays.shut().await;
+        stays.gone().await;
+        until("the session to end", || bench.handle.sessions().is_empty()).await;
+        let line = logs.of("wsgate::access").pop().unwrap();
+        assert_eq!(
+            (line.field("reason"), line.number("code")),
+            ("closed", 3333)
+        );
+        let closed_by = if client_leaves { "client" } else { "upstream" };
+        assert_eq!(line.field("closed_by"), closed_by);
+    }
+}
+
+#[tokio::test]
+async fn nothing_follows_a_close_frame() {
+    let upstream = Listener::start().await;
+    let bench = setup([upstream.url()]).start().await;
+    for client_first in [true, false] {
+        let (mut client, mut server) = bench.session(&upstream).await;
+        let (first, second) = match client_first {
+            true => (&mut client, &mut server),
+            false => (&mut server, &mut client),
+        };
+        let close = Frame::close(1000, "");
+        first
+            .send_frames(&[close.clone(), Frame::text("more"), Frame::ping("more")])
+            .await;
+        second.expect(close.clone()).await;
+        second
+            .send_frames(&[close.clone(), Frame::text("more")])
+            .await;
+        first.expect(close).await;
+        server.shut().await;
+        client.expect_end().await;
+        client.shut().await;
+        server.expect_end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_reset_in_a_flood_is_told_of_at_once() {
+    let upstream = Listener::start().await;
+    let bench = setup([upstream.url()])
+        .route("timeouts.close = \"1h\"")
+        .start()
+        .await;
+    let (client, server) = bench.session(&upstream).await;
+    let (mut server, mut flooding) = server.split();
+    let frame = Frame::binary(vec![1; 60_000]).plain();
+    let flood = async { while flooding.try_send(&frame).await {} };
+    let told = async {
+        // Dropped with bytes unread, a socket is reset.
+        drop(client);
+        server.expect_close(1001).await;
+    };
+    tokio::select! {
+        () = flood => panic!("the gate hung up without a word"),
+        () = told => {}
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_closes_behind_its_101_is_heard() {
+    let upstream = Listener::start().await;
+    let bench = setup([upstream.url()]).start().await;
+    let mut client = bench.ask(&Request::websocket("/")).await;
+    let (mut server, request) = upstream.request().await;
+    let close = Frame::close(1013, "try again later");
+    server
+        .send([switching(&request, "").into_bytes(), close.plain()].concat())
+        .await;
+    drop(server);
+    assert_eq!(client.head().await.status(), 101);
+    client.expect(close.clone()).await;
+    client.send_frame(&close).await;
+    client.expect_end().await;
 }
