@@ -269,6 +269,7 @@ fn meter(route: &Route, admission: &Admission) -> Option<Meter> {
     let limit = |rate: Option<_>| rate.map(|rate| Arc::new(Limit::new(rate)));
     Meter::new(
         [admission.messages(), limit(own.messages)],
+        limit(own.messages.or(route.limits.per_ip.messages)),
         [admission.bytes(), limit(own.bytes)],
         route.limits.on_exceed,
     )

@@ -14,6 +14,9 @@ use crate::limit::{Exceeded, Limit};
 #[derive(Debug)]
 pub(crate) struct Meter {
     messages: [Option<Arc<Limit>>; 2],
+    /// Pings and pongs: as many as messages, but counted for themselves, so that a client that
+    /// keeps its connection alive may still say as much.
+    controls: Option<Arc<Limit>>,
     bytes: [Option<Arc<Limit>>; 2],
     on_exceed: OnExceed,
     /// How many of the limits have been paid for what is waiting now, so that none is paid twice
@@ -37,12 +40,14 @@ impl Meter {
     /// charge.
     pub(crate) fn new(
         messages: [Option<Arc<Limit>>; 2],
+        controls: Option<Arc<Limit>>,
         bytes: [Option<Arc<Limit>>; 2],
         on_exceed: OnExceed,
     ) -> Option<Self> {
         let any = messages.iter().chain(&bytes).any(Option::is_some);
         any.then_some(Self {
             messages,
+            controls,
             bytes,
             on_exceed,
             paid: 0,
@@ -67,24 +72,53 @@ impl Meter {
     /// Charges messages and bytes to every limit.
     #[inline]
     pub(super) fn charge(&mut self, messages: u64, bytes: u64) -> Charge {
-        let of_messages = self.messages.iter().map(|limit| (limit, messages));
-        let of_bytes = self.bytes.iter().map(|limit| (limit, bytes));
-        let unpaid = of_messages.chain(of_bytes).enumerate().skip(self.paid);
-        for (index, (limit, units)) in unpaid {
-            let Some(limit) = limit.as_ref().filter(|_| units > 0) else {
-                continue;
-            };
-            if let Err(exceeded) = limit.take(units) {
-                self.paid = index;
-                return self.exceeded(index, exceeded);
-            }
-        }
-        self.paid = 0;
-        Charge::Paid
+        let [first, second] = &self.messages;
+        Self::pay(
+            [first, second],
+            messages,
+            &self.bytes,
+            bytes,
+            &mut self.paid,
+        )
+        .unwrap_or_else(|exceeded| self.exceeded(exceeded))
     }
 
-    fn exceeded(&mut self, index: usize, exceeded: Exceeded) -> Charge {
-        let reason = match index < self.messages.len() {
+    /// Charges a ping or a pong, and its bytes.
+    pub(super) fn charge_control(&mut self, bytes: u64) -> Charge {
+        Self::pay(
+            [&self.controls, &None],
+            1,
+            &self.bytes,
+            bytes,
+            &mut self.paid,
+        )
+        .unwrap_or_else(|exceeded| self.exceeded(exceeded))
+    }
+
+    /// Takes frames and bytes out of their buckets, but out of none that was `paid` before.
+    #[inline]
+    fn pay(
+        of_frames: [&Option<Arc<Limit>>; 2],
+        frames: u64,
+        of_bytes: &[Option<Arc<Limit>>; 2],
+        bytes: u64,
+        paid: &mut usize,
+    ) -> Result<Charge, Exceeded> {
+        let of_frames = of_frames.into_iter().map(|limit| (limit, frames));
+        let of_bytes = of_bytes.iter().map(|limit| (limit, bytes));
+        for (index, (limit, units)) in of_frames.chain(of_bytes).enumerate().skip(*paid) {
+            if let Some(limit) = limit.as_ref().filter(|_| units > 0) {
+                *paid = index;
+                limit.take(units)?;
+            }
+        }
+        *paid = 0;
+        Ok(Charge::Paid)
+    }
+
+    /// What follows from an empty bucket, the one that is not `paid`.
+    fn exceeded(&mut self, exceeded: Exceeded) -> Charge {
+        let reason = match self.paid < self.messages.len() {
             true => CloseReason::MessageRate,
             false => CloseReason::ByteRate,
         };
@@ -115,8 +149,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_limit_that_was_paid_is_not_paid_again_after_a_wait() {
         let shared = limit(1, 10);
-        let mut meter =
-            Meter::new([shared.clone(), limit(2, 1)], [None, None], OnExceed::Delay).unwrap();
+        let mut meter = Meter::new(
+            [shared.clone(), limit(2, 1)],
+            None,
+            [None, None],
+            OnExceed::Delay,
+        )
+        .unwrap();
         assert_eq!(meter.charge(1, 0), Charge::Paid);
         assert!(matches!(meter.charge(1, 0), Charge::Wait(_)));
         assert!(matches!(meter.charge(1, 0), Charge::Wait(_)));
@@ -129,8 +168,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_reason_tells_which_rate_it_was() {
-        let close =
-            |messages, bytes| Meter::new([None, messages], [None, bytes], OnExceed::Close).unwrap();
+        let close = |messages, bytes| {
+            Meter::new([None, messages], None, [None, bytes], OnExceed::Close).unwrap()
+        };
         let mut meter = close(limit(1, 1), None);
         assert_eq!(meter.charge(1, 5), Charge::Paid);
         assert_eq!(meter.charge(1, 5), Charge::End(CloseReason::MessageRate));
@@ -140,6 +180,6 @@ mod tests {
 
     #[test]
     fn no_limit_is_no_meter() {
-        assert!(Meter::new([None, None], [None, None], OnExceed::Close).is_none());
+        assert!(Meter::new([None, None], None, [None, None], OnExceed::Close).is_none());
     }
 }

@@ -183,7 +183,12 @@ async fn expect_refusal(setup: Setup, sent: &[u8], code: u16) -> Bench {
 fn metered(on_exceed: OnExceed, messages: Option<Rate>, bytes: Option<Rate>) -> Setup {
     let limit = |rate: Option<Rate>| rate.map(|rate| Arc::new(Limit::new(rate)));
     let mut setup = setup();
-    setup.meter = Meter::new([None, limit(messages)], [None, limit(bytes)], on_exceed);
+    setup.meter = Meter::new(
+        [None, limit(messages)],
+        limit(messages),
+        [None, limit(bytes)],
+        on_exceed,
+    );
     setup
 }
 

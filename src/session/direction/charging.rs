@@ -27,7 +27,7 @@ impl Direction {
         }
     }
 
-    /// Charges a ping or a pong like a message. False if it is to be dropped, which harms no
+    /// Charges a ping or a pong. False if it is to be dropped, which harms no
     /// other frame.
     pub(super) fn charge_control(&mut self, length: usize) -> Result<bool, Stop> {
         let Some(meter) = &mut self.meter else {
@@ -38,7 +38,7 @@ impl Direction {
             // It passes whole, so that it is slowed down by no more than the burst.
             false => length.min(meter.portion()),
         };
-        match meter.charge(1, bytes as u64) {
+        match meter.charge_control(bytes as u64) {
             Charge::Paid => Ok(true),
             Charge::Drop(_) => Ok(false),
             Charge::Wait(wait) => Err(Stop::Wait(wait)),

@@ -61,19 +61,15 @@ async fn a_frame_bigger_than_the_burst_is_only_slowed_down() {
 async fn a_message_over_the_rate_is_dropped_whole() {
     let mut bench = metered(OnExceed::Drop, per_second(1), None).begin();
     let first = masked(0x81, b"first");
-    let dropped = [
-        masked(0x01, b"a"),
-        masked(0x89, b"ping"),
-        masked(0x80, b"b"),
-        masked(0x8A, b"pong"),
-    ]
-    .concat();
+    let (ping, late) = (masked(0x89, b"ping"), masked(0x8A, b"pong"));
+    let dropped = [masked(0x01, b"a"), ping.clone(), masked(0x80, b"b"), late].concat();
     bench
         .client
         .write_all(&[first.clone(), dropped].concat())
         .await
         .unwrap();
-    expect(&mut bench.upstream, &first).await;
+    // A control frame is counted for itself: the first passes, inside a message that does not.
+    expect(&mut bench.upstream, &[first, ping].concat()).await;
     advance(SECOND).await;
     bench
         .client
@@ -128,10 +124,13 @@ async fn an_upstream_is_written_to_while_its_client_has_to_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn control_frames_are_charged_like_messages() {
+async fn control_frames_have_the_rate_of_messages_and_leave_messages_theirs() {
     for control in [masked(0x89, b"ping"), masked(0x8A, b"pong")] {
         let mut bench = metered(OnExceed::Close, per_second(2), None).begin();
-        bench.client.write_all(&control.repeat(3)).await.unwrap();
+        let messages = masked(0x81, b"x").repeat(2);
+        let sent = [messages.clone(), control.repeat(3)].concat();
+        bench.client.write_all(&sent).await.unwrap();
+        expect(&mut bench.upstream, &messages).await;
         expect(&mut bench.upstream, &control.repeat(2)).await;
         assert_eq!(expect_masked(&mut bench.upstream).await.0, 0x88);
         expect(
