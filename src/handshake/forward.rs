@@ -1,7 +1,6 @@
 //! The request that goes upstream.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -12,30 +11,12 @@ use tungstenite::handshake::client::generate_key;
 use tungstenite::handshake::derive_accept_key;
 
 use super::extensions::{self, Deflate};
+use super::hop::Hop;
 use super::request::Upgrade;
 use super::subprotocols::Subprotocols;
-use super::target::Target;
 use super::{fields, forwarded};
-use crate::config::{Compression, ForwardingHeader, Route, Values};
+use crate::config::{Compression, Values};
 use crate::rejection::Rejection;
-use crate::types::ClientAddr;
-
-/// What is known of a request beyond its own head: where it came from, and by which route it
-/// goes on.
-#[derive(Clone, Copy)]
-pub(crate) struct Hop<'a> {
-    pub(crate) route: &'a Route,
-    pub(crate) target: &'a Target,
-    /// What the route's path captured under a name.
-    pub(crate) captured: &'a (dyn Fn(&str) -> Option<&'a str> + Sync),
-    /// Who the client was found to be, behind trusted proxies.
-    pub(crate) client_ip: IpAddr,
-    pub(crate) peer: ClientAddr,
-    /// The header in which the peer names its own peer, if it is a trusted proxy.
-    pub(crate) trusted: Option<ForwardingHeader>,
-    /// `http` or `https`: what the client's connection to the gate speaks.
-    pub(crate) scheme: &'static str,
-}
 
 /// What the upstream was asked, which its answer has to fit.
 pub(crate) struct Sent {

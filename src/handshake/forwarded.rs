@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::fields;
-use super::forward::Hop;
+use super::hop::Hop;
 use crate::config::{Forwarded, ForwardingHeader};
 use crate::rejection::Rejection;
 use crate::types::ClientAddr;

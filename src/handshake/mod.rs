@@ -11,6 +11,7 @@ mod fields;
 mod fixtures;
 mod forward;
 mod forwarded;
+mod hop;
 mod list;
 mod request;
 mod response;
@@ -19,7 +20,8 @@ mod target;
 
 #[cfg(feature = "server")]
 pub(crate) use forward::plain_request_headers;
-pub(crate) use forward::{Hop, upstream_request};
+pub(crate) use forward::upstream_request;
+pub(crate) use hop::Hop;
 pub(crate) use request::{Upgrade, is_websocket};
 #[cfg(feature = "server")]
 pub(crate) use response::plain_response_headers;

@@ -2,8 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::direction::Stop;
 use super::filter::{Body, Message, MessageFilter, Verdict};
+use super::stop::Stop;
 use crate::close::CloseReason;
 use crate::frame::{DataKind, Mask, Utf8, unmask, write_frame};
 use crate::types::Side;

@@ -2,15 +2,14 @@
 
 mod charging;
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 
 use super::assembly::Assembly;
 use super::filter::MessageFilter;
 use super::keepalive::Pinger;
 use super::meter::Meter;
-use crate::close::{CloseCode, CloseReason};
+use super::stop::Stop;
+use crate::close::CloseReason;
 use crate::frame::{Control, DataFrame, Mask, Rules, Step, Violation, Walker};
 use crate::types::Side;
 
@@ -60,22 +59,6 @@ pub(super) struct Walked {
     /// A data frame was among it.
     pub(super) data: bool,
     pub(super) stop: Option<Stop>,
-}
-
-/// Why a walk ended before the buffer did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// The sender's close frame, which was passed on if anything still is.
-    Closed {
-        code: Option<CloseCode>,
-        passed: bool,
-    },
-    /// The sender's stream has become meaningless.
-    Violation(CloseReason),
-    /// The sender may not go on.
-    Policy(CloseReason),
-    /// Nothing may pass for so long.
-    Wait(Duration),
 }
 
 /// What becomes of one step's bytes.

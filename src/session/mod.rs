@@ -15,6 +15,7 @@ mod meter;
 mod pump;
 mod registry;
 mod scratch;
+mod stop;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,10 +29,11 @@ use tokio::time::Instant;
 
 use self::alarm::Alarm;
 use self::assembly::Assembly;
-use self::direction::{Direction, Stop};
+use self::direction::Direction;
 use self::keepalive::{Pinger, Pulse};
 use self::leg::Leg;
 use self::pump::Turn;
+use self::stop::Stop;
 use crate::close::CloseReason;
 use crate::config::Route;
 use crate::frame::Rules;

@@ -5,10 +5,11 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::direction::{Direction, Stop, Walked};
+use super::direction::{Direction, Walked};
 use super::filter::MessageFilter;
 use super::leg::Leg;
 use super::scratch;
+use super::stop::Stop;
 
 /// What one turn of the pump came to.
 #[derive(Debug)]

@@ -4,6 +4,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::config::Forwarded;
+use crate::config::ForwardingHeader;
 use crate::handshake::fixtures::{
     Caller, PEER, handshake, route, sending, sent_lines, setting, upstream, with_hop,
 };

@@ -1,7 +1,8 @@
 //! What a client's frames are charged to, and what becomes of those that are not paid for.
 
 use super::super::meter::Charge;
-use super::{Direction, Mode, Stop};
+use super::super::stop::Stop;
+use super::{Direction, Mode};
 use crate::frame::DataFrame;
 
 impl Direction {
