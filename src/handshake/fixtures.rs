@@ -1,7 +1,6 @@
 //! A request, a route and a way between them, for tests.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -10,42 +9,15 @@ use http_body_util::Empty;
 
 use super::forward::Sent;
 use super::{Hop, Target, Upgrade, upstream_request};
-use crate::close::CloseCode;
-use crate::config::{
-    AddressRules, Balance, Compression, Forwarded, ForwardingHeader, Headers, Keepalive, Limits,
-    OriginRules, PathPattern, PlainHttp, Route, Template, Timeouts, Upstream,
-};
+use crate::config::{Forwarded, ForwardingHeader, PathPattern, PlainHttp, Route, Template};
 use crate::types::ClientAddr;
 
 pub(super) const PEER: &str = "203.0.113.7:5000";
 
 pub(super) fn route() -> Route {
-    Route {
-        name: "chat".into(),
-        hosts: Vec::new(),
-        path: "/rooms/{id}".parse().unwrap(),
-        subprotocols: Vec::new(),
-        upstream: Arc::new(Upstream {
-            name: "chat".into(),
-            servers: Vec::new(),
-            balance: Balance::default(),
-            connect_timeout: Upstream::CONNECT_TIMEOUT,
-            handshake_timeout: Upstream::HANDSHAKE_TIMEOUT,
-            retries: 0,
-            max_connections: None,
-        }),
-        rewrite: None,
-        http: PlainHttp::Forward,
-        compression: Compression::Passthrough,
-        validate_utf8: false,
-        upstream_lost: CloseCode::INTERNAL_ERROR,
-        origin: OriginRules::default(),
-        address: AddressRules::default(),
-        limits: Limits::default(),
-        keepalive: Keepalive::default(),
-        timeouts: Timeouts::default(),
-        headers: Headers::default(),
-    }
+    let mut route = Route::for_tests("chat", "/rooms/{id}");
+    route.http = PlainHttp::Forward;
+    route
 }
 
 pub(super) fn sending(forwarded: Forwarded) -> Route {

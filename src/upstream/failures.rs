@@ -2,7 +2,6 @@
 
 use std::error::Error;
 
-use super::pool::Lease;
 use crate::chain::Chain;
 use crate::sample::Sample;
 
@@ -14,15 +13,21 @@ pub(super) struct Failures {
 }
 
 impl Failures {
-    /// Logs that this went wrong with the server of a lease.
-    pub(super) fn log(&self, lease: &Lease, what: &str, error: &(dyn Error + 'static)) {
+    /// Logs that this went wrong with a server of the upstream.
+    pub(super) fn log(
+        &self,
+        upstream: &str,
+        server: &str,
+        what: &str,
+        error: &(dyn Error + 'static),
+    ) {
         if !self.sample.takes() {
             return;
         }
-        self.report(&lease.upstream().name);
+        self.report(upstream);
         tracing::warn!(
-            upstream = %lease.upstream().name,
-            server = %lease.server(),
+            upstream,
+            server,
             error = %Chain(error),
             "{what}"
         );

@@ -189,7 +189,8 @@ impl Lease {
     /// Logs that something went wrong with the server. In a flood of failures only a sample is
     /// logged.
     pub(crate) fn log_failure(&self, what: &str, error: &(dyn Error + 'static)) {
-        self.pool.inner.failures.log(self, what, error);
+        let failures = &self.pool.inner.failures;
+        failures.log(&self.upstream().name, self.server(), what, error);
     }
 
     fn settings(&self) -> &UpstreamServer {
