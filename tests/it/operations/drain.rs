@@ -4,16 +4,24 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{join, join_all, join3};
 
-use crate::support::{Echo, Frame, Listener, Logs, Request, setup, soon, until};
+use wsgate::Drained;
+
+use crate::support::{Bench, Echo, Frame, Listener, Logs, Request, setup, soon, until};
 
 const LONG: Duration = Duration::from_secs(20);
+
+/// Drains a gate that has to be through with it soon, whatever the deadline.
+#[track_caller]
+fn drain(bench: &Bench, deadline: Duration) -> impl Future<Output = Drained> {
+    soon("the drain", bench.handle.drain(deadline))
+}
 
 #[tokio::test]
 async fn an_idle_gate_drains_at_once() {
     let echo = Echo::start().await;
     let bench = setup([echo.url()]).start().await;
     assert!(bench.handle.is_ready());
-    let drained = soon("the drain", bench.handle.drain(LONG * 100)).await;
+    let drained = drain(&bench, LONG * 100).await;
     assert_eq!((drained.closed, drained.cut), (0, 0));
     assert!(!bench.handle.is_ready());
 }
@@ -39,8 +47,8 @@ async fn a_draining_gate_takes_no_sessions_and_sends_the_live_ones_away() {
         until("the drain to begin", || !bench.handle.is_ready()).await;
         bench.refused(&Request::websocket("/")).await
     };
-    let drain = bench.handle.drain(LONG);
-    let (drained, farewells, (head, body)) = join3(drain, clients, newcomer).await;
+    let draining = drain(&bench, LONG);
+    let (drained, farewells, (head, body)) = join3(draining, clients, newcomer).await;
     assert_eq!((drained.closed, drained.cut), (20, 0));
     assert_eq!(
         (head.status(), &*body),
@@ -66,7 +74,7 @@ async fn a_draining_gate_takes_no_sessions_and_sends_the_live_ones_away() {
     assert_eq!(closed.count(), 20);
     // It stays as it is.
     assert_eq!(bench.try_open().await.err(), Some(503));
-    assert_eq!(bench.handle.drain(LONG).await, Default::default());
+    assert_eq!(drain(&bench, LONG).await, Default::default());
 }
 
 #[tokio::test]
@@ -82,7 +90,7 @@ async fn the_code_of_a_drain_is_the_settings_own_and_the_upstream_is_told_1001()
         server.send_frames(&[Frame::close(1001, "")]).await;
         drop((client, server));
     };
-    let (drained, ()) = join(bench.handle.drain(LONG), peers).await;
+    let (drained, ()) = join(drain(&bench, LONG), peers).await;
     assert_eq!((drained.closed, drained.cut), (1, 0));
 }
 
@@ -104,7 +112,7 @@ async fn a_session_that_does_not_end_is_cut_at_the_deadline() {
         drop((good, good_up));
     };
     let deadline = Duration::from_millis(300);
-    let (drained, ()) = join(bench.handle.drain(deadline), answering).await;
+    let (drained, ()) = join(drain(&bench, deadline), answering).await;
     assert_eq!((drained.closed, drained.cut), (1, 1));
     assert!(start.elapsed() >= deadline, "{:?}", start.elapsed());
     assert!(start.elapsed() < deadline * 10, "{:?}", start.elapsed());
@@ -131,7 +139,7 @@ async fn a_handshake_in_flight_when_the_drain_begins_is_refused() {
     let bench = setup([upstream.url()]).start().await;
     let mut client = bench.ask(&Request::websocket("/")).await;
     let (mut server, request) = upstream.request().await;
-    let drained = bench.handle.drain(LONG).await;
+    let drained = drain(&bench, LONG).await;
     assert_eq!((drained.closed, drained.cut), (0, 0));
     server.send(crate::support::switching(&request, "")).await;
     let (head, _) = client.response().await;
@@ -151,8 +159,8 @@ async fn a_session_that_ends_by_itself_does_not_hold_the_drain_up() {
         until("the drain to begin", || !bench.handle.is_ready()).await;
         socket.close(1000, "on my way").await
     };
-    let drain = soon("the drain", bench.handle.drain(LONG * 1000));
-    let (drained, farewell) = join(drain, leaving).await;
+    let draining = drain(&bench, LONG * 1000);
+    let (drained, farewell) = join(draining, leaving).await;
     assert_eq!((drained.closed, drained.cut), (1, 0));
     assert_eq!(farewell, Some((1000, "on my way".to_owned())));
 }
