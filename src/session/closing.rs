@@ -11,6 +11,9 @@ use super::leg::Leg;
 use crate::close::{CloseCode, CloseReason};
 use crate::types::Side;
 
+/// How many times `timeouts.close` more a session may take to end, while a slow peer reads on.
+const PATIENCE: u32 = 12;
+
 impl<C, U> State<C, U>
 where
     C: AsyncRead + AsyncWrite + Unpin,
@@ -110,12 +113,33 @@ where
         self.ending.get_or_insert((reason, deadline));
     }
 
+    /// When the wait for the peers is over. A peer that still takes what it is sent is waited for
+    /// as long as it does so, but not for ever: its close frame stands behind all of that.
+    pub(super) fn end_deadline(&self, noted: Instant) -> Instant {
+        let close = self.route.timeouts.close;
+        if self
+            .ending
+            .as_ref()
+            .is_some_and(|(reason, _)| *reason == CloseReason::Cut)
+        {
+            return noted;
+        }
+        let taking = [
+            self.client.write_deadline(close),
+            self.upstream.write_deadline(close),
+        ];
+        let taking = taking.into_iter().flatten().max();
+        taking.map_or(noted, |taking| {
+            taking.clamp(noted, noted + close * PATIENCE)
+        })
+    }
+
     /// Ready, with the reason, once there is nothing left to do for either leg, or no time.
     pub(super) fn poll_end(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<CloseReason> {
         let Some((reason, deadline)) = self.ending.clone() else {
             return Poll::Pending;
         };
-        if now >= deadline {
+        if now >= self.end_deadline(deadline) {
             if reason != CloseReason::Cut {
                 // A peer that closed and got no answer from across gets one now.
                 self.begin_end(cx, reason.clone(), now);

@@ -329,7 +329,11 @@ where
     fn pressing(&self) -> Option<Instant> {
         let write = self.route.timeouts.write;
         let deadlines = match &self.ending {
-            Some((_, deadline)) => [Some(*deadline), None, self.to_upstream.resume],
+            Some((_, noted)) => [
+                Some(self.end_deadline(*noted)),
+                None,
+                self.to_upstream.resume,
+            ],
             None => [
                 self.client.write_deadline(write),
                 self.upstream.write_deadline(write),

@@ -204,3 +204,37 @@ async fn a_second_order_is_heard_as_well() {
     bench.ended().await;
     assert_eq!(start.elapsed(), Duration::ZERO);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_that_goes_on_reading_gets_the_last_message_and_the_close_frame() {
+    let mut setup = setup();
+    setup.pipes.0 = 100;
+    let mut bench = setup.begin();
+    let last = [
+        server(0x82, &[7; 10_000]),
+        server(0x88, &close(4001, "bye")),
+    ]
+    .concat();
+    bench.upstream.write_all(&last).await.unwrap();
+    // Longer in all than a peer may take to answer a close frame.
+    for part in last.chunks(1000) {
+        tokio::time::sleep(2 * SECOND).await;
+        expect(&mut bench.client, part).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_hardly_reads_does_not_hold_its_session_for_ever() {
+    let mut setup = setup();
+    setup.pipes.0 = 100;
+    let mut bench = setup.begin();
+    let last = [server(0x82, &[7; 60_000]), server(0x88, &close(1000, ""))].concat();
+    bench.upstream.write_all(&last).await.unwrap();
+    let start = Instant::now();
+    while bench.client.read(&mut [0]).await.unwrap() > 0 && !bench.registry.list().is_empty() {
+        tokio::time::sleep(SECOND).await;
+    }
+    let seconds = start.elapsed().as_secs();
+    // The time-out, and twelve more while it reads at all.
+    assert!((65..=66).contains(&seconds), "{seconds}");
+}
