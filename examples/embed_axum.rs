@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo run --example echo_upstream &
-//! cargo run --example embed_axum
+//! cargo run --example embed_axum           # or: -- 127.0.0.1:8080 ws://127.0.0.1:9001
 //! ```
 
 use std::error::Error;
@@ -19,7 +19,7 @@ use wsgate::{ClientAddr, Config, Gate};
 
 const SETTINGS: &str = r#"
     [upstream.echo]
-    servers = ["ws://127.0.0.1:9001"]
+    servers = ["BACKEND"]
 
     [[route]]
     name = "echo"
@@ -29,14 +29,21 @@ const SETTINGS: &str = r#"
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let gate = Gate::builder(Config::from_toml("embed_axum", SETTINGS)?).build()?;
+    let mut arguments = std::env::args().skip(1);
+    let listen = arguments.next().unwrap_or("127.0.0.1:8080".to_owned());
+    let backend = arguments.next().unwrap_or("ws://127.0.0.1:9001".to_owned());
+    let gate = Gate::builder(Config::from_toml(
+        "embed_axum",
+        &SETTINGS.replace("BACKEND", &backend),
+    )?)
+    .build()?;
     let app = Router::new()
         .route("/", get(|| async { "hello from the host\n" }))
         .fallback(|| async { "nothing here\n" })
         .layer(gate.layer())
         .layer(from_fn(tell_client_addr));
 
-    let listener = TcpListener::bind("127.0.0.1:8080").await?;
+    let listener = TcpListener::bind(listen).await?;
     println!(
         "http://{0}/ is ours, ws://{0}/ws/ is the backend's",
         listener.local_addr()?

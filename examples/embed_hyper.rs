@@ -3,7 +3,7 @@
 //!
 //! ```sh
 //! cargo run --example echo_upstream &
-//! cargo run --example embed_hyper
+//! cargo run --example embed_hyper           # or: -- 127.0.0.1:8080 ws://127.0.0.1:9001
 //! ```
 
 use std::convert::Infallible;
@@ -24,7 +24,7 @@ use wsgate::{ClientAddr, Config, Gate};
 
 const SETTINGS: &str = r#"
     [upstream.echo]
-    servers = ["ws://127.0.0.1:9001"]
+    servers = ["BACKEND"]
 
     [[route]]
     name = "echo"
@@ -37,9 +37,16 @@ const SETTINGS: &str = r#"
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let gate = Gate::builder(Config::from_toml("embed_hyper", SETTINGS)?).build()?;
+    let mut arguments = std::env::args().skip(1);
+    let listen = arguments.next().unwrap_or("127.0.0.1:8080".to_owned());
+    let backend = arguments.next().unwrap_or("ws://127.0.0.1:9001".to_owned());
+    let gate = Gate::builder(Config::from_toml(
+        "embed_hyper",
+        &SETTINGS.replace("BACKEND", &backend),
+    )?)
+    .build()?;
     let service = TowerToHyperService::new(gate.layer().layer(tower::service_fn(hello)));
-    let listener = TcpListener::bind("127.0.0.1:8080").await?;
+    let listener = TcpListener::bind(listen).await?;
     println!(
         "http://{0}/ is ours, ws://{0}/ws/ is the backend's",
         listener.local_addr()?

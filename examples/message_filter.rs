@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo run --example echo_upstream &
-//! cargo run --example message_filter
+//! cargo run --example message_filter           # or: -- 127.0.0.1:8080 ws://127.0.0.1:9001
 //! ```
 
 use std::error::Error;
@@ -20,7 +20,7 @@ use wsgate::{ClientAddr, CloseCode, Config, Gate, Message, MessageFilter, Side, 
 // A filter reads payloads, so the route must not let clients compress them.
 const SETTINGS: &str = r#"
     [upstream.echo]
-    servers = ["ws://127.0.0.1:9001"]
+    servers = ["BACKEND"]
 
     [[route]]
     name = "typed"
@@ -63,11 +63,14 @@ fn is_typed(message: &Message) -> bool {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let config = Config::from_toml("message_filter", SETTINGS)?;
+    let mut arguments = std::env::args().skip(1);
+    let listen = arguments.next().unwrap_or("127.0.0.1:8080".to_owned());
+    let backend = arguments.next().unwrap_or("ws://127.0.0.1:9001".to_owned());
+    let config = Config::from_toml("message_filter", &SETTINGS.replace("BACKEND", &backend))?;
     let gate = Gate::builder(config)
         .filter("typed", TypedJson::default)
         .build()?;
-    let listener = TcpListener::bind("127.0.0.1:8080").await?;
+    let listener = TcpListener::bind(listen).await?;
     println!(
         "ws://{}/ passes JSON objects with a type",
         listener.local_addr()?

@@ -11,6 +11,7 @@ mod program;
 mod settings;
 
 mod answers;
+mod examples;
 mod forwarding;
 mod handshake;
 mod layering;
