@@ -237,6 +237,7 @@ fn log_open(record: &Record) {
         client = %record.subject.client,
         upstream = %record.subject.upstream,
         server = %record.subject.server,
+        reason = "accepted",
         "session open"
     );
 }

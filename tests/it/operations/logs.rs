@@ -34,7 +34,7 @@ async fn a_session_is_a_line_when_it_opens_and_one_when_it_closes() {
     assert_eq!((&*open.message, open.level), ("session open", Level::INFO));
     assert_eq!(
         open.names(),
-        ["client", "id", "route", "server", "upstream"]
+        ["client", "id", "reason", "route", "server", "upstream"]
     );
     assert_eq!(
         (&*closed.message, closed.level),
