@@ -61,8 +61,9 @@ mod upstream;
 pub use close::{CloseCode, CloseReason};
 pub use config::Config;
 pub use proxy::{
-    BuildError, Builder, Drained, Gate, GateLayer, GateService, Handle, Refuse, ResponseBody,
-    ResponseFuture, SessionInfo,
+    BuildError, Builder, ClosedMetrics, Drained, Gate, GateLayer, GateService, Handle,
+    HandshakeMetrics, Metrics, Refuse, ResponseBody, ResponseFuture, RouteMetrics, ServerMetrics,
+    SessionInfo,
 };
 pub use rejection::Rejection;
 pub use session::{Body, Message, MessageFilter, Verdict};

@@ -51,6 +51,7 @@ impl Table {
             hasher,
             entries: AtomicUsize::new(0),
             overflowed: AtomicU64::new(0),
+            overflowed_told: AtomicU64::new(0),
             next_swept: AtomicUsize::new(0),
         };
         Self {
@@ -125,7 +126,15 @@ impl Table {
     /// How many handshakes were counted in a shared entry since this was last asked, because the
     /// table was full.
     pub(crate) fn take_overflowed(&self) -> u64 {
-        self.inner.overflowed.swap(0, Ordering::Relaxed)
+        let all = self.overflowed();
+        // The larger stays: of two that ask at once, the slower one must not tell it again.
+        let told = self.inner.overflowed_told.fetch_max(all, Ordering::Relaxed);
+        all.saturating_sub(told)
+    }
+
+    /// How many there were in all.
+    pub(crate) fn overflowed(&self) -> u64 {
+        self.inner.overflowed.load(Ordering::Relaxed)
     }
 }
 
@@ -198,8 +207,10 @@ struct Inner {
     hasher: RandomState,
     /// In all shards; at most `tracked`.
     entries: AtomicUsize,
-    /// Since it was last asked.
+    /// Handshakes that shared an entry.
     overflowed: AtomicU64,
+    /// How many of them somebody was told of.
+    overflowed_told: AtomicU64,
     /// The shard that a newcomer to a full table looks into next.
     next_swept: AtomicUsize,
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::request;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use super::counters::Counters;
 use super::rejected::{Refusal, Rejections};
 use crate::config::{Config, Route};
 use crate::policy::address::{self, ClientIdentity};
@@ -29,6 +30,7 @@ pub(super) struct Core {
     /// By route name.
     filters: HashMap<Arc<str>, MakeFilter>,
     pub(super) rejections: Rejections,
+    pub(super) counters: Counters,
     housekeeping: OnceLock<AbortOnDropHandle<()>>,
 }
 
@@ -41,8 +43,12 @@ const HOUSEKEEPING: Duration = Duration::from_secs(10);
 impl Core {
     /// `most` sessions at once; 0 is no limit.
     pub(super) fn new(config: Config, most: usize, filters: HashMap<Arc<str>, MakeFilter>) -> Self {
-        let pools = config.upstreams.iter();
-        let pools = pools.map(|pool| (Arc::clone(&pool.name), Pool::new(Arc::clone(pool))));
+        let counters = Counters::default();
+        let pools = config.upstreams.iter().map(|settings| {
+            let failures = Arc::clone(&counters.failures);
+            let pool = Pool::counted(Arc::clone(settings), failures);
+            (Arc::clone(&settings.name), pool)
+        });
         Self {
             routes: route::Table::new(&config.routes),
             pools: pools.collect(),
@@ -50,6 +56,7 @@ impl Core {
             registry: Arc::new(Registry::new(most)),
             filters,
             rejections: Rejections::default(),
+            counters,
             housekeeping: OnceLock::new(),
             config,
         }
@@ -75,7 +82,22 @@ impl Core {
         self.filters.get(&route.name).map(|make| make())
     }
 
-    /// Logs a refused request that is not a handshake, and gives its rejection back.
+    /// Counts a refused request, and logs it unless there are too many.
+    pub(super) fn refused(&self, refusal: &Refusal) {
+        let route = refusal.route.as_deref().unwrap_or_default();
+        let outcome = refusal.rejection.reason();
+        self.counters.outcomes.add(route, outcome);
+        self.rejections.log(refusal);
+    }
+
+    /// The same for a request of which not even the head could be read.
+    #[cfg(feature = "server")]
+    pub(super) fn refused_malformed(&self, peer: ClientAddr, reason: &'static str) {
+        self.counters.outcomes.add("", reason);
+        self.rejections.log_malformed(peer, reason);
+    }
+
+    /// Counts and logs a refused request that is not a handshake, and gives its rejection back.
     pub(super) fn refuse(
         self: &Arc<Self>,
         parts: &request::Parts,
@@ -84,7 +106,7 @@ impl Core {
         let mut refusal = Refusal::from(rejection);
         refusal.client = self.identify(parts).ok();
         self.keep_house();
-        self.rejections.log(&refusal);
+        self.refused(&refusal);
         refusal.rejection
     }
 

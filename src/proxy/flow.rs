@@ -10,6 +10,7 @@ use hyper::upgrade::OnUpgrade;
 use tokio::time::timeout;
 
 use super::core::Core;
+use super::outcomes::ACCEPTED;
 use super::rejected::Refusal;
 use crate::close::CloseReason;
 use crate::config::Route;
@@ -72,10 +73,13 @@ pub(super) async fn answer(
     on_upgrade: OnUpgrade,
 ) -> Response<Full<Bytes>> {
     core.keep_house();
-    match open(&core, &parts, asked, on_upgrade).await {
+    let under_way = core.counters.outcomes.watch();
+    let opened = open(&core, &parts, asked, on_upgrade).await;
+    under_way.answered();
+    match opened {
         Ok(response) => response,
         Err(refusal) => {
-            core.rejections.log(&refusal);
+            core.refused(&refusal);
             refusal
                 .answer
                 .unwrap_or_else(|| refusal.rejection.into_response())
@@ -122,6 +126,7 @@ async fn open(
     let response = handshake::switching_protocols(&upgrade, &opened.agreed);
     let session = run(Arc::clone(core), opened, place, on_upgrade);
     core.registry.tasks.spawn(session);
+    core.counters.outcomes.add(&found.route().name, ACCEPTED);
     Ok(response)
 }
 
@@ -251,7 +256,7 @@ async fn run(core: Arc<Core>, opened: Opened, place: Place, on_upgrade: OnUpgrad
     };
     let (io, early) = Transport::from_upgraded(upgraded);
     let terms = Terms {
-        meter: meter(&route, &admission),
+        meter: meter(&core, &route, &admission),
         deflate: agreed.deflate(),
         filter: core.make_filter(&route),
         route,
@@ -264,7 +269,7 @@ async fn run(core: Arc<Core>, opened: Opened, place: Place, on_upgrade: OnUpgrad
 }
 
 /// The limits that bear on a session, each found once.
-fn meter(route: &Route, admission: &Admission) -> Option<Meter> {
+fn meter(core: &Core, route: &Route, admission: &Admission) -> Option<Meter> {
     let own = route.limits.per_connection;
     let limit = |rate: Option<_>| rate.map(|rate| Arc::new(Limit::new(rate)));
     Meter::new(
@@ -272,6 +277,7 @@ fn meter(route: &Route, admission: &Admission) -> Option<Meter> {
         limit(own.messages.or(route.limits.per_ip.messages)),
         [admission.bytes(), limit(own.bytes)],
         route.limits.on_exceed,
+        &core.counters.limited(&route.name),
     )
 }
 

@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::core::Core;
 use super::drain::{self, Drained};
+use super::metrics::Metrics;
 use crate::close::{CloseCode, CloseReason};
 use crate::session::Record;
 use crate::types::SessionId;
@@ -56,6 +56,11 @@ impl Handle {
         sessions
     }
 
+    /// What the gate has counted since it was built, live sessions included.
+    pub fn metrics(&self) -> Metrics {
+        Metrics::of(&self.core)
+    }
+
     /// Closes one session: the client gets this code and reason (cut at 123 bytes), the upstream
     /// 1001. False if there is no such session.
     pub fn close(&self, id: SessionId, code: CloseCode, reason: &str) -> bool {
@@ -84,7 +89,7 @@ impl Handle {
 }
 
 fn info(record: &Record) -> SessionInfo {
-    let traffic = &record.traffic;
+    let moved = record.traffic.load();
     SessionInfo {
         id: record.id,
         route: Arc::clone(&record.subject.route),
@@ -92,9 +97,9 @@ fn info(record: &Record) -> SessionInfo {
         upstream: Arc::clone(&record.subject.upstream),
         server: Arc::clone(&record.subject.server),
         age: record.age(),
-        messages_from_client: traffic.messages_from_client.load(Ordering::Relaxed),
-        bytes_from_client: traffic.bytes_from_client.load(Ordering::Relaxed),
-        messages_from_upstream: traffic.messages_from_upstream.load(Ordering::Relaxed),
-        bytes_from_upstream: traffic.bytes_from_upstream.load(Ordering::Relaxed),
+        messages_from_client: moved.messages_from_client,
+        bytes_from_client: moved.bytes_from_client,
+        messages_from_upstream: moved.messages_from_upstream,
+        bytes_from_upstream: moved.bytes_from_upstream,
     }
 }

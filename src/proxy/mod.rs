@@ -3,11 +3,14 @@
 //! `flow.rs` is the whole path of a handshake, top-down: the only place that knows all stages.
 
 mod core;
+mod counters;
 mod drain;
 mod flow;
 mod gate;
 mod handle;
 mod layer;
+mod metrics;
+mod outcomes;
 mod rejected;
 
 #[cfg(feature = "server")]
@@ -17,6 +20,7 @@ pub use drain::Drained;
 pub use gate::{BuildError, Builder, Gate};
 pub use handle::{Handle, SessionInfo};
 pub use layer::{GateLayer, GateService, Refuse, ResponseBody, ResponseFuture};
+pub use metrics::{ClosedMetrics, HandshakeMetrics, Metrics, RouteMetrics, ServerMetrics};
 
 #[cfg(feature = "server")]
 pub(crate) use plain::PlainRoute;

@@ -63,15 +63,15 @@ impl Gate {
 }
 
 impl Gate {
-    /// Logs a refused plain request, and gives its rejection back.
+    /// Counts and logs a refused plain request, and gives its rejection back.
     pub(crate) fn refuse_plain(&self, parts: &request::Parts, rejection: Rejection) -> Rejection {
         self.core().refuse(parts, rejection)
     }
 
-    /// Logs a request of which not even the head could be read.
+    /// Counts and logs a request of which not even the head could be read.
     pub(crate) fn refuse_malformed(&self, peer: ClientAddr, reason: &'static str) {
         self.core().keep_house();
-        self.core().rejections.log_malformed(peer, reason);
+        self.core().refused_malformed(peer, reason);
     }
 }
 

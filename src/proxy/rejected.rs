@@ -1,6 +1,7 @@
 //! The log line of a rejection, and what becomes of it in a flood.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use http::Response;
@@ -26,6 +27,8 @@ pub(super) struct Refusal {
 #[derive(Debug, Default)]
 pub(super) struct Rejections {
     sample: Sample,
+    /// Since the beginning.
+    left_out: AtomicU64,
 }
 
 impl Rejections {
@@ -50,8 +53,15 @@ impl Rejections {
         let is_within = self.sample.takes();
         if is_within {
             self.report();
+        } else {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
         }
         is_within
+    }
+
+    /// How many have no line in the log.
+    pub(super) fn left_out(&self) -> u64 {
+        self.left_out.load(Ordering::Relaxed)
     }
 
     /// Tells how many were left out since this was last told, if any.

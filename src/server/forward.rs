@@ -29,7 +29,7 @@ use upload::{Progress, Upload};
 
 use crate::proxy::{Gate, PlainRoute};
 use crate::rejection::Rejection;
-use crate::upstream::{Connected, Lease};
+use crate::upstream::{Connected, Lease, ServerFailure};
 
 /// The body of an answer: streamed from a server, or our own.
 pub(super) type ForwardBody = Either<Incoming, Full<Bytes>>;
@@ -185,7 +185,7 @@ impl Exchange<'_> {
         if self.progress.is_broken() {
             return Failure::Refused(Rejection::Body);
         }
-        lease.log_failure("no response to a plain request", &error);
+        lease.log_failure(ServerFailure::Plain, &error);
         Failure::Refused(match error.is_parse() {
             true => Rejection::UpstreamBadResponse,
             false => Rejection::UpstreamReset,

@@ -1,6 +1,7 @@
 //! What a client's messages are charged to.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::close::CloseReason;
@@ -22,6 +23,17 @@ pub(crate) struct Meter {
     /// How many of the limits have been paid for what is waiting now, so that none is paid twice
     /// when it is asked again.
     paid: usize,
+    limited: Arc<Limited>,
+}
+
+/// How often the limits of a route told, counted by all its sessions together. Whom no limit holds
+/// back never touches it.
+#[derive(Debug, Default)]
+pub(crate) struct Limited {
+    /// Messages, pings and pongs that were dropped.
+    dropped: AtomicU64,
+    /// Waits that a client was made to keep.
+    delayed: AtomicU64,
 }
 
 /// What becomes of the bytes that were to be charged.
@@ -43,6 +55,7 @@ impl Meter {
         controls: Option<Arc<Limit>>,
         bytes: [Option<Arc<Limit>>; 2],
         on_exceed: OnExceed,
+        limited: &Arc<Limited>,
     ) -> Option<Self> {
         let any = messages.iter().chain(&bytes).any(Option::is_some);
         any.then_some(Self {
@@ -51,6 +64,7 @@ impl Meter {
             bytes,
             on_exceed,
             paid: 0,
+            limited: Arc::clone(limited),
         })
     }
 
@@ -95,6 +109,11 @@ impl Meter {
         .unwrap_or_else(|exceeded| self.exceeded(exceeded))
     }
 
+    /// Counts what is dropped for want of its charge.
+    pub(super) fn note_dropped(&self) {
+        self.limited.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Takes frames and bytes out of their buckets, but out of none that was `paid` before.
     #[inline]
     fn pay(
@@ -123,13 +142,26 @@ impl Meter {
             false => CloseReason::ByteRate,
         };
         match (self.on_exceed, exceeded) {
-            (OnExceed::Delay, Exceeded::For(wait)) => Charge::Wait(wait),
+            (OnExceed::Delay, Exceeded::For(wait)) => {
+                self.limited.delayed.fetch_add(1, Ordering::Relaxed);
+                Charge::Wait(wait)
+            }
             (OnExceed::Drop, _) => {
                 self.paid = 0;
                 Charge::Drop(reason)
             }
             (OnExceed::Close | OnExceed::Delay, _) => Charge::End(reason),
         }
+    }
+}
+
+impl Limited {
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn delayed(&self) -> u64 {
+        self.delayed.load(Ordering::Relaxed)
     }
 }
 
@@ -149,11 +181,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_limit_that_was_paid_is_not_paid_again_after_a_wait() {
         let shared = limit(1, 10);
+        let limited = Arc::default();
         let mut meter = Meter::new(
             [shared.clone(), limit(2, 1)],
             None,
             [None, None],
             OnExceed::Delay,
+            &limited,
         )
         .unwrap();
         assert_eq!(meter.charge(1, 0), Charge::Paid);
@@ -161,6 +195,7 @@ mod tests {
         assert!(matches!(meter.charge(1, 0), Charge::Wait(_)));
         tokio::time::advance(Duration::from_millis(500)).await;
         assert_eq!(meter.charge(1, 0), Charge::Paid);
+        assert_eq!((limited.delayed(), limited.dropped()), (2, 0));
         // Two of the ten are gone, and a half has come back.
         assert_eq!(shared.as_ref().unwrap().take(8), Ok(()));
         assert!(shared.unwrap().take(1).is_err());
@@ -169,7 +204,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_reason_tells_which_rate_it_was() {
         let close = |messages, bytes| {
-            Meter::new([None, messages], None, [None, bytes], OnExceed::Close).unwrap()
+            Meter::new(
+                [None, messages],
+                None,
+                [None, bytes],
+                OnExceed::Close,
+                &Arc::default(),
+            )
+            .unwrap()
         };
         let mut meter = close(limit(1, 1), None);
         assert_eq!(meter.charge(1, 5), Charge::Paid);
@@ -180,6 +222,15 @@ mod tests {
 
     #[test]
     fn no_limit_is_no_meter() {
-        assert!(Meter::new([None, None], None, [None, None], OnExceed::Close).is_none());
+        assert!(
+            Meter::new(
+                [None, None],
+                None,
+                [None, None],
+                OnExceed::Close,
+                &Arc::default()
+            )
+            .is_none()
+        );
     }
 }

@@ -16,6 +16,7 @@ mod pump;
 mod registry;
 mod scratch;
 mod stop;
+mod totals;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -40,8 +41,9 @@ use crate::frame::Rules;
 use crate::types::Side;
 
 pub use filter::{Body, Message, MessageFilter, Verdict};
-pub(crate) use meter::Meter;
+pub(crate) use meter::{Limited, Meter};
 pub(crate) use registry::{NoPlace, Place, Record, Registry, Subject};
+pub(crate) use totals::{Moved, Totals};
 
 /// One end of a session: the socket, and what had been read of it before the session began.
 pub(crate) struct End<S> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::totals::{Totals, Traffic};
 use crate::close::CloseReason;
 use crate::types::SessionId;
 
@@ -20,11 +21,19 @@ use crate::types::SessionId;
 /// Hyper's graceful shutdown does not see upgraded sockets; this does. It also owns their tasks.
 #[derive(Debug)]
 pub(crate) struct Registry {
-    sessions: Mutex<HashMap<SessionId, Arc<Record>>>,
+    sessions: Mutex<Sessions>,
     /// The most sessions at once; 0 is no limit.
     most: usize,
     draining: AtomicBool,
     pub(crate) tasks: TaskTracker,
+}
+
+/// Who lives, and what came of the others: under one lock, so that each session is always in one
+/// of the two.
+#[derive(Debug, Default)]
+struct Sessions {
+    live: HashMap<SessionId, Arc<Record>>,
+    ended: Totals,
 }
 
 /// Why there is no place for one more session.
@@ -63,16 +72,6 @@ struct Orders {
     waker: Option<Waker>,
 }
 
-/// What a session has moved so far. Only the session writes, so that no count costs it more than
-/// a store.
-#[derive(Debug, Default)]
-pub(crate) struct Traffic {
-    pub(crate) messages_from_client: AtomicU64,
-    pub(crate) bytes_from_client: AtomicU64,
-    pub(crate) messages_from_upstream: AtomicU64,
-    pub(crate) bytes_from_upstream: AtomicU64,
-}
-
 /// One place in the registry, given back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -96,13 +95,13 @@ impl Registry {
 
     /// Whether another session would get a place now.
     pub(crate) fn has_place(&self) -> Result<(), NoPlace> {
-        self.room(self.lock().len())
+        self.room(self.lock().live.len())
     }
 
     /// Takes a place for a session, unless the gate is full or draining.
     pub(crate) fn enter(self: &Arc<Self>, subject: Subject) -> Result<Place, NoPlace> {
         let mut sessions = self.lock();
-        self.room(sessions.len())?;
+        self.room(sessions.live.len())?;
         let record = Arc::new(Record {
             id: SessionId::next(),
             subject,
@@ -111,7 +110,7 @@ impl Registry {
             orders: Mutex::default(),
             ordered: AtomicBool::new(false),
         });
-        sessions.insert(record.id, Arc::clone(&record));
+        sessions.live.insert(record.id, Arc::clone(&record));
         let place = Place {
             registry: Arc::clone(self),
             record,
@@ -124,11 +123,22 @@ impl Registry {
     }
 
     pub(crate) fn list(&self) -> Vec<Arc<Record>> {
-        self.lock().values().cloned().collect()
+        self.lock().live()
+    }
+
+    /// What all sessions came to until now. Nothing in it is ever less than it was before, but for
+    /// how many sessions are open.
+    pub(crate) fn totals(&self) -> Totals {
+        let sessions = self.lock();
+        let (live, mut totals) = (sessions.live(), sessions.ended.clone());
+        // One that ends from here on is still counted as it is now, and only once.
+        drop(sessions);
+        live.iter().for_each(|record| totals.add_open(record));
+        totals
     }
 
     pub(crate) fn find(&self, id: SessionId) -> Option<Arc<Record>> {
-        self.lock().get(&id).cloned()
+        self.lock().live.get(&id).cloned()
     }
 
     /// Takes no session any more. Whoever got a place before this is in [`Registry::list`].
@@ -151,9 +161,15 @@ impl Registry {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Record>>> {
-        // The map is whole at every moment: a panic elsewhere cannot have left it half changed.
+    fn lock(&self) -> MutexGuard<'_, Sessions> {
+        // The maps are whole at every moment: a panic elsewhere cannot have left them half changed.
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sessions {
+    fn live(&self) -> Vec<Arc<Record>> {
+        self.live.values().cloned().collect()
     }
 }
 
@@ -222,8 +238,12 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.registry.lock().remove(&self.record.id);
         let reason = self.reason.take().unwrap_or(CloseReason::Internal);
+        let mut sessions = self.registry.lock();
+        if sessions.live.remove(&self.record.id).is_some() {
+            sessions.ended.add_closed(&self.record, &reason);
+        }
+        drop(sessions);
         log_close(&self.record, &reason);
     }
 }
@@ -243,7 +263,7 @@ fn log_open(record: &Record) {
 }
 
 fn log_close(record: &Record, reason: &CloseReason) {
-    let traffic = &record.traffic;
+    let moved = record.traffic.load();
     tracing::info!(
         target: "wsgate::access",
         id = %record.id,
@@ -252,10 +272,10 @@ fn log_close(record: &Record, reason: &CloseReason) {
         upstream = %record.subject.upstream,
         server = %record.subject.server,
         duration_ms = u64::try_from(record.age().as_millis()).unwrap_or(u64::MAX),
-        client_messages = traffic.messages_from_client.load(Ordering::Relaxed),
-        client_bytes = traffic.bytes_from_client.load(Ordering::Relaxed),
-        upstream_messages = traffic.messages_from_upstream.load(Ordering::Relaxed),
-        upstream_bytes = traffic.bytes_from_upstream.load(Ordering::Relaxed),
+        client_messages = moved.messages_from_client,
+        client_bytes = moved.bytes_from_client,
+        upstream_messages = moved.messages_from_upstream,
+        upstream_bytes = moved.bytes_from_upstream,
         closed_by = reason.closed_by(),
         code = reason.client_code().map(|code| code.get()),
         reason = reason.as_str(),

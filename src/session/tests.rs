@@ -27,11 +27,13 @@ struct Bench {
     upstream: DuplexStream,
     registry: Arc<Registry>,
     record: Arc<Record>,
+    limited: Arc<Limited>,
 }
 
 struct Setup {
     route: Route,
     meter: Option<Meter>,
+    limited: Arc<Limited>,
     filter: Option<Box<dyn MessageFilter>>,
     early: (&'static [u8], &'static [u8]),
     /// How much each peer's pipe holds: the client's, the upstream's.
@@ -44,6 +46,7 @@ fn setup() -> Setup {
     Setup {
         route,
         meter: None,
+        limited: Arc::default(),
         filter: None,
         early: (b"", b""),
         pipes: (1 << 20, 1 << 20),
@@ -55,6 +58,7 @@ impl Setup {
         let (client, gate_client) = duplex(self.pipes.0);
         let (upstream, gate_upstream) = duplex(self.pipes.1);
         let registry = Arc::new(Registry::new(0));
+        let limited = Arc::clone(&self.limited);
         let session = session(&registry, gate_client, gate_upstream, self);
         let record = registry.list().remove(0);
         registry.tasks.spawn(session);
@@ -64,6 +68,7 @@ impl Setup {
             upstream,
             registry,
             record,
+            limited,
         }
     }
 }
@@ -188,6 +193,7 @@ fn metered(on_exceed: OnExceed, messages: Option<Rate>, bytes: Option<Rate>) -> 
         limit(messages),
         [None, limit(bytes)],
         on_exceed,
+        &setup.limited,
     );
     setup
 }

@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use super::allowance::Allowance;
+use super::failures::ServerFailure;
 use super::pool::Lease;
 use crate::rejection::Rejection;
 use crate::transport::Transport;
@@ -77,7 +78,7 @@ pub(crate) async fn exchange(
         Ok(answer) => return Ok(answer),
         Err(error) => error,
     };
-    lease.log_failure("handshake failed", &error);
+    lease.log_failure(ServerFailure::Handshake, &error);
     Err(error.rejection())
 }
 

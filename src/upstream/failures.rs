@@ -1,35 +1,78 @@
-//! The log lines of what goes wrong with an upstream's servers.
+//! What goes wrong with an upstream's servers: the log lines, and the counts.
 
+use std::collections::BTreeMap;
 use std::error::Error;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::chain::Chain;
 use crate::sample::Sample;
+
+/// What went wrong with a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ServerFailure {
+    /// It did not take the connection.
+    Connect,
+    /// It took the connection, and gave no right answer to the handshake.
+    Handshake,
+    /// It gave no right answer to a plain request.
+    #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
+    Plain,
+}
 
 /// Logs the failures of one upstream: each of them, until there are too many, and then a sample
 /// with a count of what was left out. A dead server fails as fast as clients come back to it.
 #[derive(Debug, Default)]
 pub(super) struct Failures {
     sample: Sample,
+    counts: Arc<FailureCounts>,
+}
+
+/// How often the servers of all upstreams failed. It outlives their pools, so that no count is
+/// lost with one.
+#[derive(Debug, Default)]
+pub(crate) struct FailureCounts {
+    servers: Mutex<ByServer>,
+    left_out: AtomicU64,
+}
+
+/// By the names of upstream and server.
+pub(crate) type ByServer = BTreeMap<(Arc<str>, Arc<str>), Failed>;
+
+/// How often one server failed, in each way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Failed {
+    pub(crate) connects: u64,
+    pub(crate) handshakes: u64,
+    pub(crate) plain_requests: u64,
 }
 
 impl Failures {
-    /// Logs that this went wrong with a server of the upstream.
+    pub(super) fn new(counts: Arc<FailureCounts>) -> Self {
+        let sample = Sample::default();
+        Self { sample, counts }
+    }
+
+    /// Counts and logs that this went wrong with a server of the upstream.
     pub(super) fn log(
         &self,
-        upstream: &str,
-        server: &str,
-        what: &str,
+        upstream: &Arc<str>,
+        server: &Arc<str>,
+        failure: ServerFailure,
         error: &(dyn Error + 'static),
     ) {
+        self.counts.add(upstream, server, failure);
         if !self.sample.takes() {
+            self.counts.left_out.fetch_add(1, Ordering::Relaxed);
             return;
         }
         self.report(upstream);
         tracing::warn!(
-            upstream,
-            server,
+            upstream = &**upstream,
+            server = &**server,
             error = %Chain(error),
-            "{what}"
+            "{}",
+            failure.message()
         );
     }
 
@@ -43,5 +86,74 @@ impl Failures {
                 "more failures of an upstream than are logged"
             );
         }
+    }
+}
+
+impl FailureCounts {
+    fn add(&self, upstream: &Arc<str>, server: &Arc<str>, failure: ServerFailure) {
+        let server = (Arc::clone(upstream), Arc::clone(server));
+        // A count is whole at every moment, whatever panicked elsewhere.
+        let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = servers.entry(server).or_default();
+        match failure {
+            ServerFailure::Connect => failed.connects += 1,
+            ServerFailure::Handshake => failed.handshakes += 1,
+            ServerFailure::Plain => failed.plain_requests += 1,
+        }
+    }
+
+    /// The counts of every server that ever failed.
+    pub(crate) fn by_server(&self) -> ByServer {
+        let servers = self.servers.lock();
+        servers.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many failures have no line in the log.
+    pub(crate) fn left_out(&self) -> u64 {
+        self.left_out.load(Ordering::Relaxed)
+    }
+}
+
+impl ServerFailure {
+    fn message(self) -> &'static str {
+        match self {
+            Self::Connect => "connect failed",
+            Self::Handshake => "handshake failed",
+            Self::Plain => "no response to a plain request",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn every_failure_is_counted_whether_or_not_it_is_logged() {
+        let counts = Arc::new(FailureCounts::default());
+        let (a, b) = ("a".into(), "b".into());
+        let error = io::Error::other("gone");
+        // A pool that took the place of another one goes on counting where that stopped.
+        for _ in 0..2 {
+            let failures = Failures::new(Arc::clone(&counts));
+            for _ in 0..150 {
+                failures.log(&a, &b, ServerFailure::Connect, &error);
+            }
+        }
+        Failures::new(Arc::clone(&counts)).log(&a, &a, ServerFailure::Handshake, &error);
+        Failures::new(Arc::clone(&counts)).log(&a, &a, ServerFailure::Plain, &error);
+        assert_eq!(counts.left_out(), 2 * (150 - 100));
+        let one = |connects, handshakes, plain_requests| Failed {
+            connects,
+            handshakes,
+            plain_requests,
+        };
+        let expected = [
+            ((a.clone(), a.clone()), one(0, 1, 1)),
+            ((a, b), one(300, 0, 0)),
+        ];
+        assert_eq!(counts.by_server(), expected.into());
     }
 }

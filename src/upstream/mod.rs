@@ -15,4 +15,7 @@ mod failures;
 mod pool;
 
 pub(crate) use exchange::{Answer, exchange};
+#[cfg(feature = "server")]
+pub(crate) use failures::ServerFailure;
+pub(crate) use failures::{Failed, FailureCounts};
 pub(crate) use pool::{Connected, Lease, Pool};

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::balance::{Balancer, Candidate};
 use super::dial::dial;
-use super::failures::Failures;
+use super::failures::{FailureCounts, Failures, ServerFailure};
 use crate::config::{ServerAddress, Upstream, UpstreamServer};
 use crate::rejection::Rejection;
 use crate::transport::Transport;
@@ -48,7 +48,14 @@ pub(crate) struct Connected {
 }
 
 impl Pool {
+    /// A pool whose failures are counted for itself.
+    #[cfg(test)]
     pub(crate) fn new(settings: Arc<Upstream>) -> Self {
+        Self::counted(settings, Arc::default())
+    }
+
+    /// A pool that adds its failures to these.
+    pub(crate) fn counted(settings: Arc<Upstream>, failures: Arc<FailureCounts>) -> Self {
         let live: Box<[_]> = settings.servers.iter().map(|_| Arc::default()).collect();
         let balancer = Balancer::new(settings.balance, live.len());
         Self {
@@ -56,7 +63,7 @@ impl Pool {
                 settings,
                 live,
                 balancer,
-                failures: Failures::default(),
+                failures: Failures::new(failures),
             }),
         }
     }
@@ -91,7 +98,7 @@ impl Pool {
                 Ok(transport) => return Ok(Connected { lease, transport }),
                 Err(error) => error,
             };
-            lease.log_failure("connect failed", &error);
+            lease.log_failure(ServerFailure::Connect, &error);
             let failure = error.rejection();
             if tried.len() >= usize::try_from(settings.retries).unwrap_or(usize::MAX) {
                 return Err(failure);
@@ -186,11 +193,11 @@ impl Lease {
         &self.settings().base_path
     }
 
-    /// Logs that something went wrong with the server. In a flood of failures only a sample is
-    /// logged.
-    pub(crate) fn log_failure(&self, what: &str, error: &(dyn Error + 'static)) {
+    /// Counts and logs that something went wrong with the server. In a flood of failures only a
+    /// sample is logged.
+    pub(crate) fn log_failure(&self, failure: ServerFailure, error: &(dyn Error + 'static)) {
         let failures = &self.pool.inner.failures;
-        failures.log(&self.upstream().name, self.server(), what, error);
+        failures.log(&self.upstream().name, self.server(), failure, error);
     }
 
     fn settings(&self) -> &UpstreamServer {

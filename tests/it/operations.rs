@@ -2,4 +2,5 @@
 
 mod drain;
 mod logs;
+mod metrics;
 mod sessions;

@@ -15,7 +15,7 @@ use crate::chain::Chain;
 use crate::config::ServerAddress;
 use crate::rejection::Rejection;
 use crate::transport::Transport;
-use crate::upstream::Lease;
+use crate::upstream::{Lease, ServerFailure};
 
 /// One connection, to send requests on.
 pub(super) type Sender = http1::SendRequest<Upload<Incoming>>;
@@ -76,7 +76,7 @@ impl Pool {
         let (sender, connection) = match opened {
             Ok(opened) => opened,
             Err(error) => {
-                lease.log_failure("no HTTP on a connection", &error);
+                lease.log_failure(ServerFailure::Plain, &error);
                 return Err(Rejection::UpstreamReset);
             }
         };

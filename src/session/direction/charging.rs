@@ -21,6 +21,7 @@ impl Direction {
             Charge::Wait(wait) => Err(Stop::Wait(wait)),
             // A message can only be dropped whole, and none that others are compressed against.
             Charge::Drop(_) if frame.first && !frame.compressed => {
+                meter.note_dropped();
                 self.dropping = true;
                 Ok(())
             }
@@ -41,7 +42,10 @@ impl Direction {
         };
         match meter.charge_control(bytes as u64) {
             Charge::Paid => Ok(true),
-            Charge::Drop(_) => Ok(false),
+            Charge::Drop(_) => {
+                meter.note_dropped();
+                Ok(false)
+            }
             Charge::Wait(wait) => Err(Stop::Wait(wait)),
             Charge::End(reason) => Err(Stop::Policy(reason)),
         }
