@@ -4,21 +4,24 @@
 //! |---|---|
 //! | `GET /healthz` | 200 while the process lives |
 //! | `GET /readyz` | 200, or 503 while it drains |
+//! | `GET /metrics` | all counts, for Prometheus |
 //! | `GET /sessions` | the sessions as JSON |
 //! | `DELETE /sessions/ID` | 204: the session is closed with 1001 |
 //! | `POST /drain` | 202: every session is sent away, and none let in any more |
 
+mod access;
+mod exposition;
+mod metrics;
+
 use std::convert::Infallible;
 use std::future::{Ready, ready};
-use std::hint::black_box;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, uri::Authority};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -27,7 +30,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
+use self::access::{bears, is_cross_site, names_this_machine};
 use super::accept::{Accepted, Dispatch};
+use super::process::Process;
 use super::workers::Worker;
 use crate::chain::Chain;
 use crate::close::CloseCode;
@@ -49,6 +54,9 @@ struct Inner {
     drain_deadline: Duration,
     drain_asked: AtomicBool,
     tasks: TaskTracker,
+    /// The connections of clients.
+    connections: TaskTracker,
+    started: SystemTime,
 }
 
 /// Connections at once; beyond them new ones are closed.
@@ -60,11 +68,13 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const HEAD_SIZE: usize = 16 * 1024;
 
 impl AdminService {
+    /// `tasks` owns what the interface starts, and `connections` is looked at only.
     pub(super) fn new(
         settings: &Admin,
         handle: Handle,
         drain_deadline: Duration,
         tasks: TaskTracker,
+        connections: TaskTracker,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -74,6 +84,8 @@ impl AdminService {
                 drain_deadline,
                 drain_asked: AtomicBool::new(false),
                 tasks,
+                connections,
+                started: SystemTime::now(),
             }),
         }
     }
@@ -112,6 +124,7 @@ impl AdminService {
                 answer_json(StatusCode::OK, &json!({"alive": true}))
             }),
             ("/readyz", _) => only(Method::GET, method, || self.readiness()),
+            ("/metrics", _) => only(Method::GET, method, || self.metrics()),
             ("/sessions", _) => only(Method::GET, method, || self.sessions()),
             ("/drain", _) => only(Method::POST, method, || self.drain()),
             (_, Some(Ok(id))) => only(Method::DELETE, method, || self.close(id.into())),
@@ -155,6 +168,13 @@ impl AdminService {
             false => StatusCode::SERVICE_UNAVAILABLE,
         };
         answer_json(status, &json!({ "ready": ready }))
+    }
+
+    fn metrics(&self) -> Response<Full<Bytes>> {
+        let inner = &self.inner;
+        let process = Process::look(inner.started);
+        let text = metrics::text(&inner.handle.metrics(), inner.connections.len(), &process);
+        answer(StatusCode::OK, exposition::CONTENT_TYPE, text)
     }
 
     fn sessions(&self) -> Response<Full<Bytes>> {
@@ -223,55 +243,6 @@ fn describe(session: &SessionInfo) -> Value {
     })
 }
 
-/// Whether a page of another site is behind the request, as far as its browser says so.
-fn is_cross_site(headers: &HeaderMap) -> bool {
-    let other_site = headers
-        .get("sec-fetch-site")
-        .is_some_and(|site| site != "same-origin" && site != "none");
-    let other_origin = headers.get(header::ORIGIN).is_some_and(|origin| {
-        let origin = origin
-            .to_str()
-            .ok()
-            .and_then(|origin| origin.strip_prefix("http://"));
-        let host = headers
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok());
-        origin.is_none() || origin != host
-    });
-    other_site || other_origin
-}
-
-/// Whether `Host` is an address or `localhost`, which no page of another site can have as its own.
-fn names_this_machine(headers: &HeaderMap) -> bool {
-    let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
-    let Some(Ok(authority)) = host.map(Authority::try_from) else {
-        return false;
-    };
-    let host = authority.host().trim_matches(['[', ']']);
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok()
-}
-
-/// Whether the request has the token (RFC 6750 §2.1).
-fn bears(headers: &HeaderMap, token: &Secret) -> bool {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return false;
-    };
-    let (scheme, given) = match value.as_bytes().split_at_checked(b"Bearer ".len()) {
-        Some(parts) => parts,
-        None => return false,
-    };
-    scheme.eq_ignore_ascii_case(b"Bearer ") && same(given, token.expose().as_bytes())
-}
-
-/// Compares in a time that tells nothing of where two values differ.
-fn same(one: &[u8], other: &[u8]) -> bool {
-    let different = one.iter().zip(other).fold(0, |different, (one, other)| {
-        black_box(different | (one ^ other))
-    });
-    one.len() == other.len() && different == 0
-}
-
 fn only(
     allowed: Method,
     method: &Method,
@@ -292,10 +263,14 @@ fn error(status: StatusCode, message: &str) -> Response<Full<Bytes>> {
 }
 
 fn answer_json(status: StatusCode, value: &Value) -> Response<Full<Bytes>> {
-    let mut answer = Response::new(Full::new(Bytes::from(format!("{value}\n"))));
+    answer(status, "application/json", format!("{value}\n"))
+}
+
+fn answer(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::new(Bytes::from(body)));
     *answer.status_mut() = status;
     for (name, value) in [
-        (header::CONTENT_TYPE, "application/json"),
+        (header::CONTENT_TYPE, content_type),
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ] {

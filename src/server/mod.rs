@@ -19,6 +19,7 @@ mod dispatch;
 mod forward;
 mod listen;
 mod logging;
+mod process;
 mod signals;
 mod terminal;
 mod workers;
@@ -186,6 +187,7 @@ impl Server {
             self.handle.clone(),
             self.drain_deadline,
             tasks.clone(),
+            self.tasks.connections.clone(),
         );
         let acceptor = self.acceptor(listener)?;
         let dispatch = service.dispatch(self.workers.first().clone());

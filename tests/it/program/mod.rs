@@ -7,6 +7,7 @@ mod failures;
 mod forward;
 mod kit;
 mod logs;
+mod metrics;
 mod secrets;
 mod serve;
 mod signals;

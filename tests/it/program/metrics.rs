@@ -1,0 +1,251 @@
+//! `GET /metrics`: what it counts, and how it says so.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::kit::{Echo, Program, Response, Socket, Upstream, Wire, settings, soon, websocket};
+
+const ADMIN: &str = "[admin]\naddress = \"127.0.0.1:0\"\n";
+
+/// The value of each sample, by its name with its labels.
+type Samples = BTreeMap<String, f64>;
+
+async fn fetch(admin: &str) -> Response {
+    let mut wire = Wire::connect(admin).await;
+    let request = format!("GET /metrics HTTP/1.1\r\nHost: {admin}\r\n\r\n");
+    wire.send(request).await;
+    wire.response().await
+}
+
+async fn scrape(admin: &str) -> Samples {
+    let answer = fetch(admin).await;
+    assert_eq!(answer.status(), 200);
+    let lines = answer.text().lines().filter(|line| !line.starts_with('#'));
+    let sample = |line: &str| {
+        let (name, value) = line.rsplit_once(' ').unwrap();
+        (name.to_owned(), value.parse().unwrap())
+    };
+    lines.map(sample).collect()
+}
+
+/// What has changed of the samples with this name, or with each where it is empty.
+fn steps<'a>(before: &Samples, after: &'a Samples, of: &str) -> Vec<(&'a str, f64)> {
+    let changed = after.iter().map(|(name, value)| {
+        let step = value - before.get(name).unwrap_or(&0.0);
+        (name.as_str(), step)
+    });
+    let changed = changed.filter(|(name, step)| name.starts_with(of) && *step != 0.0);
+    changed.collect()
+}
+
+fn assert_none_fell(before: &Samples, after: &Samples) {
+    for (name, value) in before {
+        if name.contains("_total") {
+            assert!(after[name] >= *value, "{name} fell from {value}");
+        }
+    }
+}
+
+/// Sends this on a connection of its own and reads the answer's status, and all to the end.
+async fn refused(program: &Program, request: impl AsRef<[u8]>) -> u16 {
+    let mut wire = Wire::connect(&program.address).await;
+    wire.try_send(request).await;
+    let status = wire.head().await.status();
+    wire.end().await;
+    status
+}
+
+/// Scrapes until this holds.
+async fn until(admin: &str, what: &str, holds: impl Fn(&Samples) -> bool) -> Samples {
+    soon(what.to_owned(), async {
+        loop {
+            let samples = scrape(admin).await;
+            if holds(&samples) {
+                return samples;
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn each_refusal_is_one_step_of_one_count() {
+    let (_held, url) = Upstream::dead();
+    let program = Program::run(&settings(&url, ADMIN)).await;
+    let admin = program.admin().await;
+    let right = websocket("/ws/", "gate.test", "");
+    let mut before = scrape(&admin).await;
+    for (request, status, route, outcome) in [
+        (
+            right.replace("Version: 13", "Version: 8"),
+            426,
+            "",
+            "ws_version",
+        ),
+        (right.replace("GET", "POST"), 405, "", "method"),
+        (right.replace("/ws/", "/nowhere"), 404, "", "no_route"),
+        (right.replace("gate.test", "a b"), 400, "", "bad_host"),
+        (
+            websocket("/ws/", "gate.test", "Origin: http://evil.test\r\n"),
+            403,
+            "chat",
+            "origin_denied",
+        ),
+        (
+            "GET /ws/ HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+            426,
+            "",
+            "not_upgrade",
+        ),
+        ("nonsense\r\n\r\n".to_owned(), 400, "", "bad_request"),
+        (
+            websocket(
+                "/ws/",
+                "gate.test",
+                &format!("X: {}\r\n", "x".repeat(70_000)),
+            ),
+            431,
+            "",
+            "head_too_large",
+        ),
+        (right.clone(), 502, "chat", "upstream_refused"),
+    ] {
+        assert_eq!(refused(&program, request).await, status, "{outcome}");
+        let name = format!("wsgate_handshakes_total{{route=\"{route}\",outcome=\"{outcome}\"}}");
+        // What cannot be read as a request is counted when its connection is over.
+        let after = until(&admin, outcome, |after| after.contains_key(&name)).await;
+        let stepped = steps(&before, &after, "wsgate_handshakes_total");
+        assert_eq!(stepped, [(&*name, 1.0)]);
+        assert_none_fell(&before, &after);
+        before = after;
+    }
+    let failures = format!(
+        "wsgate_upstream_failures_total{{upstream=\"chat\",server=\"{url}\",kind=\"connect\"}}"
+    );
+    assert_eq!(before[&failures], 1.0);
+    program.stop().await;
+}
+
+#[tokio::test]
+async fn a_flood_is_counted_to_the_last_one_though_the_log_is_a_sample() {
+    const REQUESTS: u32 = 300;
+    let program = Program::run(&settings("ws://127.0.0.1:1", ADMIN)).await;
+    let admin = program.admin().await;
+    let request = websocket("/nowhere", "gate.test", "");
+    for _ in 0..REQUESTS {
+        assert_eq!(refused(&program, &request).await, 404);
+    }
+    let samples = scrape(&admin).await;
+    let name = "wsgate_handshakes_total{route=\"\",outcome=\"no_route\"}";
+    assert_eq!(samples[name], f64::from(REQUESTS));
+    let logged = program.stop().await.matches("handshake rejected").count();
+    assert!(logged < REQUESTS as usize, "{logged} lines");
+    let left_out = samples["wsgate_log_lines_suppressed_total"];
+    assert_eq!(logged as f64 + left_out, f64::from(REQUESTS));
+}
+
+#[tokio::test]
+async fn a_session_goes_from_open_to_closed_and_no_count_falls() {
+    let echo = Echo::start().await;
+    let program = Program::run(&settings(echo.url(), ADMIN)).await;
+    let admin = program.admin().await;
+    let open = "wsgate_sessions_open{route=\"chat\"}";
+    let of_server = format!(
+        "wsgate_upstream_sessions_open{{upstream=\"chat\",server=\"{}\"}}",
+        echo.url()
+    );
+    let plain = "wsgate_connections_open";
+    let messages = "wsgate_messages_total{route=\"chat\",from=\"upstream\"}";
+    let start = scrape(&admin).await;
+    assert_eq!(
+        (start[open], start[&of_server], start[plain]),
+        (0.0, 0.0, 0.0)
+    );
+
+    // A connection that has not asked for anything is no session.
+    let silent = Wire::connect(&program.address).await;
+    until(&admin, "the silent one", |now| now[plain] == 1.0).await;
+    let mut socket = Socket::open(&program.address, "/ws/?token=c4nary").await;
+    socket.echoes("hello").await;
+    // A session's counts are there a moment after its bytes.
+    let live = until(&admin, "the echo to be counted", |now| now[messages] == 1.0).await;
+    assert_eq!((live[open], live[&of_server], live[plain]), (1.0, 1.0, 1.0));
+    assert_eq!(
+        live["wsgate_bytes_total{route=\"chat\",from=\"client\"}"],
+        11.0
+    );
+    assert_eq!(steps(&start, &live, "wsgate_sessions_closed_total"), []);
+    assert_none_fell(&start, &live);
+
+    drop(silent);
+    socket.close().await;
+    let gone = |now: &Samples| now[open] == 0.0 && now[plain] == 0.0;
+    let ended = until(&admin, "the end", gone).await;
+    assert_none_fell(&live, &ended);
+    assert_eq!(ended[&of_server], 0.0);
+    assert_eq!(ended[messages], 1.0);
+    let closed = "wsgate_sessions_closed_total{\
+                  route=\"chat\",reason=\"closed\",closed_by=\"client\",code=\"\"}";
+    let stepped = steps(&live, &ended, "wsgate_sessions_closed_total");
+    assert_eq!(stepped, [(closed, 1.0)]);
+    let accepted = "wsgate_handshakes_total{route=\"chat\",outcome=\"accepted\"}";
+    let stepped = steps(&start, &ended, "wsgate_handshakes_total");
+    assert_eq!(stepped, [(accepted, 1.0)]);
+    assert!(!fetch(&admin).await.text().contains("c4nary"));
+    program.stop().await;
+}
+
+#[tokio::test]
+async fn the_text_is_what_prometheus_reads_and_what_the_document_lists() {
+    let echo = Echo::start().await;
+    let program = Program::run(&settings(echo.url(), ADMIN)).await;
+    let admin = program.admin().await;
+    let socket = Socket::open(&program.address, "/ws/").await;
+    socket.close().await;
+    let closed = |now: &Samples| now.keys().any(|name| name.contains("closed_total{"));
+    until(&admin, "the end", closed).await;
+    let answer = fetch(&admin).await;
+    let head = &answer.head;
+    assert_eq!(
+        head.one("content-type"),
+        "text/plain; version=0.0.4; charset=utf-8"
+    );
+    assert_eq!(head.one("cache-control"), "no-store");
+
+    let text = answer.text();
+    assert!(text.ends_with('\n'));
+    let mut told = BTreeMap::<_, BTreeSet<_>>::new();
+    let (mut helped, mut family) = ("", "");
+    for line in text.lines() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            helped = help.split(' ').next().unwrap();
+        } else if let Some(typed) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = typed.split_once(' ').unwrap();
+            assert_eq!(name, helped, "its HELP is right before it");
+            assert!(told.insert(name, BTreeSet::new()).is_none(), "{name} twice");
+            assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
+            family = name;
+        } else {
+            let end = line.find(['{', ' ']).unwrap();
+            assert_eq!(&line[..end], family, "each family stands together");
+            let labels = line[end..].split(['{', ',']).filter_map(|label| {
+                let (label, _) = label.split_once("=\"")?;
+                Some(label)
+            });
+            told.get_mut(family).unwrap().extend(labels);
+        }
+    }
+    assert!(told.values().all(|labels| labels.len() < 5));
+
+    let document = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md");
+    let document = std::fs::read_to_string(document).unwrap();
+    let rows = document.lines().filter_map(|line| {
+        let name = line.strip_prefix("| `")?;
+        let (name, rest) = name.split_once("` | ")?;
+        let is_metric = name.starts_with("wsgate_") || name.starts_with("process_");
+        let labels = rest.split(" |").next()?.split('`').skip(1).step_by(2);
+        is_metric.then(|| (name, labels.collect::<BTreeSet<_>>()))
+    });
+    let listed: BTreeMap<_, _> = rows.collect();
+    assert_eq!(listed, told);
+    program.stop().await;
+}
