@@ -18,7 +18,7 @@ mod scratch;
 mod stop;
 mod totals;
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
@@ -75,9 +75,10 @@ pin_project! {
     }
 }
 
-/// How often the pumps turn before the thread's other tasks get theirs. Tokio's own sockets ask for
-/// a pause before that; another transport of the host's may not.
-const TURNS: usize = 128;
+/// How often the pumps turn before the thread's other tasks get theirs. A turn moves up to 256 KiB,
+/// in which the cost of a pause is lost; of the tiniest frames it walks some ten thousand, which is
+/// as long as one session's flood should hold up the others.
+const TURNS: usize = 4;
 
 /// Everything but the timer.
 struct State<C, U> {
@@ -229,7 +230,7 @@ where
                 return;
             }
         }
-        cx.waker().wake_by_ref();
+        yield_to_others(cx);
     }
 
     /// Takes note of what a turn came to; true if another may bring more.
@@ -377,6 +378,15 @@ where
             Side::Client => &mut self.to_upstream,
             Side::Upstream => &mut self.to_client,
         }
+    }
+}
+
+/// Asks to be polled again, behind everybody whose socket has become ready meanwhile: the runtime
+/// wakes who yields when it has looked at its sockets, and whom a waker wakes before that.
+fn yield_to_others(cx: &mut Context<'_>) {
+    let mut pause = pin!(tokio::task::yield_now());
+    if pause.as_mut().poll(cx).is_ready() {
+        cx.waker().wake_by_ref();
     }
 }
 
