@@ -86,7 +86,7 @@ mod tests {
             upstream: "test".into(),
             server: "test".into(),
         };
-        registry.enter(subject).unwrap()
+        registry.reserve().unwrap().enter(subject).unwrap()
     }
 
     #[tokio::test(start_paused = true)]

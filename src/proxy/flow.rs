@@ -100,9 +100,10 @@ async fn open(
     };
     let target = asked.target.map_err(known)?;
     let upgrade = asked.upgrade.map_err(known)?;
-    core.registry
-        .has_place()
-        .map_err(|none| known(none.into()))?;
+    // Before the dial, and for as long as that takes: an upstream that answers slowly would let
+    // a flood hold any number of connections to it.
+    let reservation = core.registry.reserve();
+    let reservation = reservation.map_err(|none| known(none.into()))?;
     let found = core
         .routes
         .find(target.host(), target.path(), upgrade.subprotocols());
@@ -116,7 +117,7 @@ async fn open(
         .map_err(|rejection| refused(rejection.into()))?;
     let opened = dial(core, parts, &target, &upgrade, &found, &client, admission);
     let opened = opened.await.map_err(refused)?;
-    let place = core.registry.enter(Subject {
+    let place = reservation.enter(Subject {
         route: Arc::clone(&opened.route.name),
         client: client.ip,
         upstream: Arc::clone(&opened.route.upstream.name),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -22,7 +22,9 @@ use crate::types::SessionId;
 #[derive(Debug)]
 pub(crate) struct Registry {
     sessions: Mutex<Sessions>,
-    /// The most sessions at once; 0 is no limit.
+    /// Sessions, and handshakes that may become one.
+    taken: AtomicUsize,
+    /// The most of them at once; 0 is no limit.
     most: usize,
     draining: AtomicBool,
     pub(crate) tasks: TaskTracker,
@@ -72,10 +74,19 @@ struct Orders {
     waker: Option<Waker>,
 }
 
+/// Room for one session, given back when it is dropped.
+///
+/// A handshake has it from before the upstream is dialled, so that there are never more connections
+/// to upstreams than there may be sessions, however slowly those answer.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    registry: Arc<Registry>,
+}
+
 /// One place in the registry, given back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
-    registry: Arc<Registry>,
+    reservation: Reservation,
     record: Arc<Record>,
     /// Set when the session ends by itself; otherwise its task was torn down.
     reason: Option<CloseReason>,
@@ -87,39 +98,27 @@ impl Registry {
     pub(crate) fn new(most: usize) -> Self {
         Self {
             sessions: Mutex::default(),
+            taken: AtomicUsize::new(0),
             most,
             draining: AtomicBool::new(false),
             tasks: TaskTracker::new(),
         }
     }
 
-    /// Whether another session would get a place now.
-    pub(crate) fn has_place(&self) -> Result<(), NoPlace> {
-        self.room(self.lock().live.len())
-    }
-
-    /// Takes a place for a session, unless the gate is full or draining.
-    pub(crate) fn enter(self: &Arc<Self>, subject: Subject) -> Result<Place, NoPlace> {
-        let mut sessions = self.lock();
-        self.room(sessions.live.len())?;
-        let record = Arc::new(Record {
-            id: SessionId::next(),
-            subject,
-            opened: Instant::now(),
-            traffic: Traffic::default(),
-            orders: Mutex::default(),
-            ordered: AtomicBool::new(false),
-        });
-        sessions.live.insert(record.id, Arc::clone(&record));
-        let place = Place {
-            registry: Arc::clone(self),
-            record,
-            reason: None,
-            _tracked: self.tasks.token(),
-        };
-        drop(sessions);
-        log_open(&place.record);
-        Ok(place)
+    /// Keeps room for a session, unless the gate is full or draining.
+    pub(crate) fn reserve(self: &Arc<Self>) -> Result<Reservation, NoPlace> {
+        if self.is_draining() {
+            return Err(NoPlace::Draining);
+        }
+        // Relaxed: the count guards no other memory.
+        let (order, most) = (Ordering::Relaxed, self.most);
+        let more = |taken: usize| (most == 0 || taken < most).then_some(taken + 1);
+        match self.taken.fetch_update(order, order, more) {
+            Ok(_) => Ok(Reservation {
+                registry: Arc::clone(self),
+            }),
+            Err(_) => Err(NoPlace::Full),
+        }
     }
 
     pub(crate) fn list(&self) -> Vec<Arc<Record>> {
@@ -151,16 +150,6 @@ impl Registry {
         self.draining.load(Ordering::Acquire)
     }
 
-    fn room(&self, taken: usize) -> Result<(), NoPlace> {
-        if self.is_draining() {
-            Err(NoPlace::Draining)
-        } else if self.most > 0 && taken >= self.most {
-            Err(NoPlace::Full)
-        } else {
-            Ok(())
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, Sessions> {
         // The maps are whole at every moment: a panic elsewhere cannot have left them half changed.
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
@@ -170,6 +159,41 @@ impl Registry {
 impl Sessions {
     fn live(&self) -> Vec<Arc<Record>> {
         self.live.values().cloned().collect()
+    }
+}
+
+impl Reservation {
+    /// Takes the place for a session, unless the gate has begun to drain meanwhile.
+    pub(crate) fn enter(self, subject: Subject) -> Result<Place, NoPlace> {
+        let registry = Arc::clone(&self.registry);
+        let mut sessions = registry.lock();
+        if registry.is_draining() {
+            return Err(NoPlace::Draining);
+        }
+        let record = Arc::new(Record {
+            id: SessionId::next(),
+            subject,
+            opened: Instant::now(),
+            traffic: Traffic::default(),
+            orders: Mutex::default(),
+            ordered: AtomicBool::new(false),
+        });
+        sessions.live.insert(record.id, Arc::clone(&record));
+        let place = Place {
+            reservation: self,
+            record,
+            reason: None,
+            _tracked: registry.tasks.token(),
+        };
+        drop(sessions);
+        log_open(&place.record);
+        Ok(place)
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.registry.taken.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -239,7 +263,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let reason = self.reason.take().unwrap_or(CloseReason::Internal);
-        let mut sessions = self.registry.lock();
+        let mut sessions = self.reservation.registry.lock();
         if sessions.live.remove(&self.record.id).is_some() {
             sessions.ended.add_closed(&self.record, &reason);
         }

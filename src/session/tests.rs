@@ -100,7 +100,7 @@ where
             meter: setup.meter,
             filter: setup.filter,
         },
-        registry.enter(subject).unwrap(),
+        registry.reserve().unwrap().enter(subject).unwrap(),
     )
 }
 

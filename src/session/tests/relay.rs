@@ -71,12 +71,16 @@ async fn a_registry_that_is_full_or_stopped_gives_no_place() {
         server: "s".into(),
     };
     let registry = Arc::new(Registry::new(1));
-    let place = registry.enter(subject()).unwrap();
-    assert_eq!(registry.enter(subject()).unwrap_err(), NoPlace::Full);
+    let reservation = registry.reserve().unwrap();
+    assert_eq!(registry.reserve().unwrap_err(), NoPlace::Full);
+    let place = reservation.enter(subject()).unwrap();
+    assert_eq!(registry.reserve().unwrap_err(), NoPlace::Full);
     drop(place);
-    assert!(registry.enter(subject()).is_ok());
+    let reservation = registry.reserve().unwrap();
     registry.stop();
-    assert_eq!(registry.has_place(), Err(NoPlace::Draining));
+    assert_eq!(reservation.enter(subject()).unwrap_err(), NoPlace::Draining);
+    assert_eq!(registry.reserve().unwrap_err(), NoPlace::Draining);
+    assert_eq!(registry.list().len(), 0);
 }
 
 /// A peer that always has something to say and takes everything, and a transport that never asks

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wsgate::{CloseCode, SessionId};
 
-use crate::support::{Echo, Frame, Listener, Logs, Request, setup, until};
+use crate::support::{Echo, Frame, Listener, Logs, Request, answer, setup, switching, until};
 
 #[tokio::test]
 async fn a_session_is_listed_with_what_it_moved() {
@@ -134,18 +134,43 @@ async fn there_are_only_so_many_sessions() {
 }
 
 #[tokio::test]
-async fn the_last_place_is_taken_once_however_many_ask_for_it() {
+async fn a_handshake_on_its_way_has_its_place_already() {
+    let logs = Logs::capture();
     let upstream = Listener::start().await;
     let bench = setup([upstream.url()])
         .build(|builder| builder.max_sessions(1))
         .start()
         .await;
-    // Both are let in to ask the upstream, and both are accepted by it.
+    // The upstream takes its time; meanwhile nobody else is let in to wait for it.
     let mut one = bench.ask(&Request::websocket("/")).await;
-    let mut other = bench.ask(&Request::websocket("/")).await;
-    let (_one_up, _other_up) = (upstream.session().await, upstream.session().await);
-    let mut statuses = [one.head().await.status(), other.head().await.status()];
-    statuses.sort_unstable();
-    assert_eq!(statuses, [101, 503]);
+    let (mut one_up, request) = upstream.request().await;
+    for _ in 0..3 {
+        let (head, body) = bench.refused(&Request::websocket("/")).await;
+        assert_eq!((head.status(), &*body), (503, "the server is full\n"));
+        let line = logs.of("wsgate::rejection").pop().unwrap();
+        assert_eq!(line.field("reason"), "overload");
+    }
+    one_up.send(switching(&request, "")).await;
+    assert_eq!(one.head().await.status(), 101);
     assert_eq!(bench.handle.sessions().len(), 1);
+    assert!(upstream.nobody_waits());
+}
+
+#[tokio::test]
+async fn a_place_that_came_to_no_session_is_given_back() {
+    let upstream = Listener::start().await;
+    let bench = setup([upstream.url()])
+        .build(|builder| builder.max_sessions(1))
+        .start()
+        .await;
+    // The upstream refuses one, and one is gone before it was answered.
+    let mut refused = bench.ask(&Request::websocket("/")).await;
+    let (mut server, _) = upstream.request().await;
+    server.send(answer("403 Forbidden", "", "no")).await;
+    assert_eq!(refused.response().await.0.status(), 403);
+    let gone = bench.ask(&Request::websocket("/")).await;
+    let (mut server, _) = upstream.request().await;
+    drop(gone);
+    server.gone().await;
+    let _session = bench.session(&upstream).await;
 }

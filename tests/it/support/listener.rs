@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use futures_util::FutureExt;
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
 use super::{Head, Wire, soon, switching};
@@ -66,6 +67,16 @@ impl Listener {
                 Socket::Dead(_) => panic!("nobody connects to a dead upstream"),
             }
         })
+    }
+
+    /// Whether nobody has connected but who was accepted.
+    pub(crate) fn nobody_waits(&self) -> bool {
+        let accepted = match &self.socket {
+            Socket::Tcp(socket) => socket.accept().now_or_never().map(drop),
+            Socket::Unix(socket) => socket.accept().now_or_never().map(drop),
+            Socket::Dead(_) => None,
+        };
+        accepted.is_none()
     }
 
     /// The next connection, and the request on it.
