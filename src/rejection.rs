@@ -74,7 +74,8 @@ pub enum Rejection {
     // --- The gate itself. ---
     /// The host did not say where the request came from ([`ClientAddr`](crate::ClientAddr)).
     ClientAddrMissing,
-    /// The process has as many sessions as it may have.
+    /// The process has as many sessions as it may have, or the system has nothing left (file
+    /// descriptors, memory, local ports) for one more connection to a server.
     Full,
     /// The gate is draining.
     Draining,

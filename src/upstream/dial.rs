@@ -1,5 +1,6 @@
 //! A connection to one server.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::{Instant, timeout};
 
+use super::failures::ServerFailure;
 use crate::config::ServerAddress;
 use crate::rejection::Rejection;
 use crate::transport::Transport;
@@ -23,11 +25,65 @@ pub(super) enum DialError {
     Connect(#[source] io::Error),
     #[error("no connection in time")]
     Timeout,
+    #[error("there is {0}")]
+    Lack(Lack, #[source] io::Error),
+}
+
+/// What this machine has not got for one more connection. It says nothing about the server, which
+/// was not asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lack {
+    /// The process may open no more files (EMFILE).
+    ProcessDescriptors,
+    /// The system may not (ENFILE).
+    SystemDescriptors,
+    /// ENOMEM, ENOBUFS.
+    Memory,
+    /// All ports towards that address are taken (EADDRNOTAVAIL), or no address of this machine
+    /// goes there: another server may be reached.
+    LocalAddress,
+}
+
+impl Lack {
+    fn of(error: &io::Error) -> Option<Self> {
+        match error.raw_os_error()? {
+            libc::EMFILE => Some(Self::ProcessDescriptors),
+            libc::ENFILE => Some(Self::SystemDescriptors),
+            libc::ENOMEM | libc::ENOBUFS => Some(Self::Memory),
+            libc::EADDRNOTAVAIL => Some(Self::LocalAddress),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Lack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ProcessDescriptors => "no file descriptor left in the process",
+            Self::SystemDescriptors => "no file descriptor left in the system",
+            Self::Memory => "no memory left for a socket",
+            Self::LocalAddress => "no local port or address left to connect from",
+        })
+    }
 }
 
 impl DialError {
-    /// What the client is told. A descriptor that we ran out of counts as refused: no server took
-    /// the connection either way, and the log says why.
+    /// What the system says that a connection failed of.
+    fn connect(error: io::Error) -> Self {
+        match Lack::of(&error) {
+            Some(lack) => Self::Lack(lack, error),
+            None => Self::Connect(error),
+        }
+    }
+
+    fn resolve(error: io::Error) -> Self {
+        match Lack::of(&error) {
+            Some(lack) => Self::Lack(lack, error),
+            None => Self::Resolve(error),
+        }
+    }
+
+    /// What the client is told.
     pub(super) fn rejection(&self) -> Rejection {
         match self {
             Self::Timeout => Rejection::UpstreamTimeout,
@@ -36,6 +92,26 @@ impl DialError {
                 Rejection::UpstreamTimeout
             }
             Self::Resolve(_) | Self::NoAddress | Self::Connect(_) => Rejection::UpstreamRefused,
+            Self::Lack(..) => Rejection::Full,
+        }
+    }
+
+    /// Whether every other server would be missed in the same way.
+    pub(super) fn is_everywhere(&self) -> bool {
+        match self {
+            Self::Lack(Lack::LocalAddress, _) => false,
+            Self::Lack(..) => true,
+            Self::Resolve(_) | Self::NoAddress | Self::Connect(_) | Self::Timeout => false,
+        }
+    }
+
+    /// What that was, for the log and the counts.
+    pub(super) fn failure(&self) -> ServerFailure {
+        match self {
+            Self::Lack(..) => ServerFailure::NotAsked,
+            Self::Resolve(_) | Self::NoAddress | Self::Connect(_) | Self::Timeout => {
+                ServerFailure::Connect
+            }
         }
     }
 }
@@ -58,7 +134,7 @@ async fn dial_name(host: &str, port: u16, limit: Duration) -> Result<Transport, 
     let started = Instant::now();
     let found = lookup_host((host, port))
         .await
-        .map_err(DialError::Resolve)?;
+        .map_err(DialError::resolve)?;
     let addresses: Vec<_> = found.collect();
     dial_each(&addresses, limit.saturating_sub(started.elapsed())).await
 }
@@ -73,11 +149,24 @@ async fn dial_each(addresses: &[SocketAddr], limit: Duration) -> Result<Transpor
         let share = left / u32::try_from(untried).unwrap_or(u32::MAX);
         failure = match timeout(share, dial_tcp(*address)).await {
             Ok(Ok(stream)) => return Ok(Transport::Tcp(stream)),
-            Ok(Err(error)) => DialError::Connect(error),
+            Ok(Err(error)) => truer(failure, DialError::connect(error)),
             Err(_elapsed) => DialError::Timeout,
         };
+        if failure.is_everywhere() {
+            break;
+        }
     }
     Err(failure)
+}
+
+/// The failure to tell of two addresses: the later one, but that a server's own outcome is not
+/// hidden by an address that this machine has no way to (IPv6, say).
+fn truer(before: DialError, later: DialError) -> DialError {
+    match (&before, &later) {
+        (DialError::NoAddress, _) => later,
+        (_, DialError::Lack(Lack::LocalAddress, _)) => before,
+        _ => later,
+    }
 }
 
 async fn dial_tcp(address: SocketAddr) -> io::Result<TcpStream> {
@@ -90,7 +179,7 @@ async fn dial_tcp(address: SocketAddr) -> io::Result<TcpStream> {
 async fn dial_unix(path: &Path) -> Result<Transport, DialError> {
     let stream = UnixStream::connect(path)
         .await
-        .map_err(DialError::Connect)?;
+        .map_err(DialError::connect)?;
     Ok(Transport::Unix(stream))
 }
 

@@ -11,6 +11,8 @@ use crate::sample::Sample;
 /// What went wrong with a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ServerFailure {
+    /// This machine had no means to ask it, which is no fault of the server's and not counted as one.
+    NotAsked,
     /// It did not take the connection.
     Connect,
     /// It took the connection, and gave no right answer to the handshake.
@@ -96,6 +98,7 @@ impl FailureCounts {
         let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
         let failed = servers.entry(server).or_default();
         match failure {
+            ServerFailure::NotAsked => {}
             ServerFailure::Connect => failed.connects += 1,
             ServerFailure::Handshake => failed.handshakes += 1,
             ServerFailure::Plain => failed.plain_requests += 1,
@@ -117,6 +120,7 @@ impl FailureCounts {
 impl ServerFailure {
     fn message(self) -> &'static str {
         match self {
+            Self::NotAsked => "no means to connect",
             Self::Connect => "connect failed",
             Self::Handshake => "handshake failed",
             Self::Plain => "no response to a plain request",

@@ -98,9 +98,10 @@ impl Pool {
                 Ok(transport) => return Ok(Connected { lease, transport }),
                 Err(error) => error,
             };
-            lease.log_failure(ServerFailure::Connect, &error);
+            lease.log_failure(error.failure(), &error);
             let failure = error.rejection();
-            if tried.len() >= usize::try_from(settings.retries).unwrap_or(usize::MAX) {
+            let retries = usize::try_from(settings.retries).unwrap_or(usize::MAX);
+            if error.is_everywhere() || tried.len() >= retries {
                 return Err(failure);
             }
             tried.push(lease.server);

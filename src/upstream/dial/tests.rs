@@ -126,3 +126,46 @@ fn what_the_kernel_gave_up_is_a_time_out() {
     let error = DialError::Connect(io::ErrorKind::TimedOut.into());
     assert_eq!(error.rejection(), Rejection::UpstreamTimeout);
 }
+
+#[test]
+fn what_this_machine_lacks_is_not_told_as_the_servers_refusal() {
+    for (code, everywhere, says) in [
+        (libc::EMFILE, true, "no file descriptor left in the process"),
+        (libc::ENFILE, true, "no file descriptor left in the system"),
+        (libc::ENOMEM, true, "no memory left"),
+        (libc::ENOBUFS, true, "no memory left"),
+        (libc::EADDRNOTAVAIL, false, "no local port or address left"),
+    ] {
+        for of in [DialError::connect, DialError::resolve] {
+            let error = of(io::Error::from_raw_os_error(code));
+            assert_eq!(error.rejection(), Rejection::Full, "{error:?}");
+            assert_eq!(error.rejection().status(), 503);
+            assert_eq!(error.is_everywhere(), everywhere, "{error:?}");
+            assert!(error.to_string().contains(says), "{error}");
+            assert_eq!(error.what(), "no means to connect");
+            assert!(std::error::Error::source(&error).is_some());
+        }
+    }
+    for code in [libc::ECONNREFUSED, libc::EACCES, libc::EHOSTUNREACH] {
+        let error = DialError::connect(io::Error::from_raw_os_error(code));
+        assert_eq!(error.rejection(), Rejection::UpstreamRefused, "{error:?}");
+        assert!(!error.is_everywhere());
+        assert_eq!(error.what(), "connect failed");
+    }
+}
+
+#[test]
+fn an_address_without_a_way_there_does_not_hide_what_another_did() {
+    let of = |code| DialError::connect(io::Error::from_raw_os_error(code));
+    let (refused, nowhere) = (libc::ECONNREFUSED, libc::EADDRNOTAVAIL);
+    for (before, later, told) in [
+        (of(refused), of(nowhere), Rejection::UpstreamRefused),
+        (of(nowhere), of(refused), Rejection::UpstreamRefused),
+        (DialError::Timeout, of(nowhere), Rejection::UpstreamTimeout),
+        (DialError::NoAddress, of(nowhere), Rejection::Full),
+        (of(nowhere), of(nowhere), Rejection::Full),
+    ] {
+        let shown = format!("{before:?}, {later:?}");
+        assert_eq!(truer(before, later).rejection(), told, "{shown}");
+    }
+}

@@ -2,6 +2,9 @@
 
 use serde_json::{Value, from_str};
 
+#[cfg(target_os = "linux")]
+use crate::support::until;
+
 use super::kit::{Program, Upstream, Wire, settings, websocket};
 
 /// A handshake, and the status of its answer.
@@ -32,6 +35,37 @@ async fn a_failed_connect_is_logged_with_its_cause() {
     });
     let line = line.await;
     assert!(line.contains("Connection refused"), "{line}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_gate_without_descriptors_says_that_it_is_full_and_blames_no_server() {
+    let upstream = Upstream::start().await;
+    // Two servers: with the second one it would go no better, and it is not tried.
+    let url = upstream.url();
+    let program = Program::run(&settings(&format!("{url}\", \"{url}/"), "")).await;
+    let mut wire = Wire::connect(&program.address).await;
+    let request = websocket("/ws/", &program.address, "");
+    let (begun, rest) = request.split_at(5);
+    let before = program.descriptors();
+    wire.send(begun).await;
+    // Accepted: from now on this connection needs nothing more but one to the server.
+    until("the connection to be accepted", || {
+        program.descriptors() > before
+    })
+    .await;
+    program.limit_descriptors(0);
+    wire.send(rest).await;
+    let head = wire.head().await;
+    assert_eq!(head.status(), 503);
+    assert!(head.one("retry-after").parse::<u64>().unwrap() > 0);
+    let rejected = program.event("handshake rejected").await;
+    assert_eq!(rejected["reason"], "overload");
+    let event = program.event("no means to connect").await;
+    let error = event["error"].as_str().unwrap();
+    assert!(error.starts_with("there is no file descriptor left in the process: "));
+    assert_eq!(program.events("no means to connect").len(), 1);
+    assert!(program.events("connect failed").is_empty());
 }
 
 #[tokio::test]

@@ -234,9 +234,30 @@ impl Program {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.id(), signal).expect("it runs");
+    }
+
+    /// How many files it has open.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn descriptors(&self) -> usize {
+        let folder = format!("/proc/{}/fd", self.id().as_raw_pid());
+        std::fs::read_dir(folder).expect("it runs").count()
+    }
+
+    /// Lets it open so many files at once, or no more than are open where it has those already.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn limit_descriptors(&self, most: u64) {
+        use rustix::process::{Resource, Rlimit, prlimit};
+        let limit = Rlimit {
+            current: Some(most),
+            maximum: Some(most),
+        };
+        prlimit(Some(self.id()), Resource::Nofile, limit).expect("it runs");
+    }
+
+    fn id(&self) -> Pid {
         let id = self.child.id().expect("it runs");
-        let id = Pid::from_raw(id.cast_signed()).expect("an id");
-        kill_process(id, signal).expect("it runs");
+        Pid::from_raw(id.cast_signed()).expect("an id")
     }
 
     /// Waits for the end: its exit code, and all of the log.
