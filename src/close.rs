@@ -88,6 +88,10 @@ pub enum CloseReason {
     ClientPingTimeout,
     /// The upstream did not.
     UpstreamPingTimeout,
+    /// The client began a frame and fell silent in the middle of it, where no pong can stand.
+    ClientFrameTimeout,
+    /// The upstream did.
+    UpstreamFrameTimeout,
     /// No data frame in either direction for the idle time-out.
     Idle,
     /// The session reached its lifetime.
@@ -137,6 +141,7 @@ impl CloseReason {
             Self::SlowClient => "slow_client",
             Self::SlowUpstream => "slow_upstream",
             Self::ClientPingTimeout | Self::UpstreamPingTimeout => "ping_timeout",
+            Self::ClientFrameTimeout | Self::UpstreamFrameTimeout => "frame_timeout",
             Self::Idle => "idle",
             Self::Lifetime => "lifetime",
             Self::Drain(_) => "drain",
@@ -159,7 +164,8 @@ impl CloseReason {
             | Self::MessageRate
             | Self::ByteRate
             | Self::SlowClient
-            | Self::ClientPingTimeout => "client",
+            | Self::ClientPingTimeout
+            | Self::ClientFrameTimeout => "client",
             Self::UpstreamClosed(_)
             | Self::UpstreamLost(_)
             | Self::UpstreamProtocol(_)
@@ -167,7 +173,8 @@ impl CloseReason {
             | Self::UpstreamMessageTooBig
             | Self::UpstreamFragments
             | Self::SlowUpstream
-            | Self::UpstreamPingTimeout => "upstream",
+            | Self::UpstreamPingTimeout
+            | Self::UpstreamFrameTimeout => "upstream",
             Self::Idle
             | Self::Lifetime
             | Self::Drain(_)
@@ -211,6 +218,8 @@ impl CloseReason {
             Self::SlowUpstream => (CloseCode::INTERNAL_ERROR, "upstream too slow"),
             Self::ClientPingTimeout => (CloseCode::GOING_AWAY, "ping timeout"),
             Self::UpstreamPingTimeout => (CloseCode::GOING_AWAY, "upstream ping timeout"),
+            Self::ClientFrameTimeout => (CloseCode::GOING_AWAY, "frame timeout"),
+            Self::UpstreamFrameTimeout => (CloseCode::GOING_AWAY, "upstream frame timeout"),
             Self::Idle => (CloseCode::GOING_AWAY, "idle timeout"),
             Self::Lifetime => (CloseCode::GOING_AWAY, "lifetime over"),
             Self::Drain(code) => (*code, "server is shutting down"),
@@ -233,6 +242,7 @@ impl CloseReason {
             Self::UpstreamFragments => (CloseCode::POLICY, "message in too many fragments"),
             Self::SlowUpstream => (CloseCode::POLICY, "slow reader"),
             Self::UpstreamPingTimeout => (CloseCode::GOING_AWAY, "ping timeout"),
+            Self::UpstreamFrameTimeout => (CloseCode::GOING_AWAY, "frame timeout"),
             Self::ClientProtocol(_)
             | Self::ClientInvalidText
             | Self::ClientMessageTooBig
@@ -241,6 +251,7 @@ impl CloseReason {
             | Self::ByteRate
             | Self::SlowClient
             | Self::ClientPingTimeout
+            | Self::ClientFrameTimeout
             | Self::Idle
             | Self::Lifetime
             | Self::Drain(_)

@@ -46,6 +46,11 @@ impl Assembly {
         self.collecting
     }
 
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Takes the header of a data frame.
     pub(super) fn header(&mut self, kind: DataKind, wire: &[u8]) {
         self.kind = kind;

@@ -30,9 +30,14 @@ pub(super) struct Direction {
     dropping: bool,
     meter: Option<Box<Meter>>,
     assembly: Option<Box<Assembly>>,
+    /// Payload of an unfinished frame that has not counted as progress yet.
+    crumbs: usize,
     pub(super) messages: u64,
     pub(super) bytes: u64,
 }
+
+/// So much payload of an unfinished frame is a sign of life to the idle time.
+const PROGRESS: usize = 1024;
 
 /// What is done with what comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +61,7 @@ pub(super) struct Walked {
     pub(super) assembled: Vec<u8>,
     /// Where in what is passed on the last frame boundary is; `None` if there is none.
     pub(super) boundary: Option<usize>,
-    /// A data frame was among it.
+    /// A data frame was among it, or as much of a big one as shows that it is getting on.
     pub(super) data: bool,
     pub(super) stop: Option<Stop>,
 }
@@ -90,6 +95,7 @@ impl Direction {
             dropping: false,
             meter: meter.map(Box::new),
             assembly: assembly.map(Box::new),
+            crumbs: 0,
             messages: 0,
             bytes: 0,
         }
@@ -104,6 +110,12 @@ impl Direction {
                 .as_ref()
                 .is_some_and(|assembly| assembly.is_collecting())
             || matches!(self.mode, Mode::Discard | Mode::Deaf)
+    }
+
+    /// Whether the sender has begun a frame, or a header, and not ended it: it can answer no ping
+    /// there.
+    pub(super) fn source_in_frame(&self) -> bool {
+        self.walker.in_frame() || !self.held.is_empty()
     }
 
     /// Whether anything may still be passed on.
@@ -235,10 +247,11 @@ impl Direction {
             Step::Control(control) => self.control(control, length, pinger, walked),
             Step::Data(frame) => {
                 walked.data = true;
+                self.crumbs = 0;
                 self.data(frame, wire)
             }
             Step::Payload => {
-                walked.data = true;
+                walked.data |= self.is_progress(length);
                 self.payload(wire, mask)
             }
         };
@@ -256,6 +269,19 @@ impl Direction {
             }
             passage => passage,
         }
+    }
+
+    /// Whether payload counts against the idle time: with the end of its frame, or when a good deal
+    /// of it has come. A frame that only drips would otherwise keep a session alive that has
+    /// nothing to say, as no ping may.
+    #[inline]
+    fn is_progress(&mut self, length: usize) -> bool {
+        self.crumbs += length;
+        let progress = self.crumbs >= PROGRESS || !self.walker.in_frame();
+        if progress {
+            self.crumbs = 0;
+        }
+        progress
     }
 
     /// The header of a data frame.
@@ -370,3 +396,6 @@ impl Direction {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

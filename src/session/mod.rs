@@ -301,12 +301,24 @@ where
         match self.client.pinger.pulse(now) {
             Pulse::Wait => {}
             Pulse::Ping(payload) => self.client.ping(&payload, now),
-            Pulse::Dead => return self.begin_end(cx, CloseReason::ClientPingTimeout, now),
+            Pulse::Dead => {
+                let reason = match self.to_upstream.source_in_frame() {
+                    true => CloseReason::ClientFrameTimeout,
+                    false => CloseReason::ClientPingTimeout,
+                };
+                return self.begin_end(cx, reason, now);
+            }
         }
         match self.upstream.pinger.pulse(now) {
             Pulse::Wait => {}
             Pulse::Ping(payload) => self.upstream.ping(&payload, now),
-            Pulse::Dead => return self.begin_end(cx, CloseReason::UpstreamPingTimeout, now),
+            Pulse::Dead => {
+                let reason = match self.to_client.source_in_frame() {
+                    true => CloseReason::UpstreamFrameTimeout,
+                    false => CloseReason::UpstreamPingTimeout,
+                };
+                return self.begin_end(cx, reason, now);
+            }
         }
         self.send_own(cx, now);
     }

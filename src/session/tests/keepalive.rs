@@ -191,3 +191,102 @@ async fn a_client_that_answers_is_asked_again_after_the_interval() {
             .unwrap();
     }
 }
+
+/// Keepalive towards one side, and none towards the other.
+fn asking(side: Side) -> Setup {
+    let mut setup = setup();
+    let keepalive = &mut setup.route.keepalive;
+    match side {
+        Side::Client => keepalive.upstream.interval = None,
+        Side::Upstream => keepalive.client.interval = None,
+    }
+    setup
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_falls_silent_inside_a_frame_is_told_so() {
+    let frame = masked(0x82, &[7; 200]);
+    // In the middle of the payload, of the header, and of a control frame.
+    let ping = masked(0x89, b"ping");
+    for begun in [&frame[..20], &frame[..3], &ping[..8]] {
+        let mut bench = asking(Side::Client).begin();
+        bench.client.write_all(begun).await.unwrap();
+        let start = Instant::now();
+        let mut asked = [0; 10];
+        bench.client.read_exact(&mut asked).await.unwrap();
+        let farewell = server(0x88, &close(1001, "frame timeout"));
+        expect(&mut bench.client, &farewell).await;
+        assert_eq!(start.elapsed().as_secs(), 45);
+        bench.ended().await;
+    }
+    let frame = server(0x82, &[7; 200]);
+    for begun in [&frame[..20], &frame[..3]] {
+        let mut bench = asking(Side::Upstream).begin();
+        bench.upstream.write_all(begun).await.unwrap();
+        assert_eq!(expect_masked(&mut bench.upstream).await.0, 0x89);
+        assert_eq!(
+            expect_masked(&mut bench.upstream).await,
+            (0x88, close(1001, "frame timeout"))
+        );
+        bench.ended().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_falls_silent_between_fragments_could_have_answered() {
+    let mut bench = asking(Side::Client).begin();
+    let fragment = masked(0x01, b"and then");
+    bench.client.write_all(&fragment).await.unwrap();
+    expect(&mut bench.upstream, &fragment).await;
+    let mut asked = [0; 10];
+    bench.client.read_exact(&mut asked).await.unwrap();
+    let farewell = server(0x88, &close(1001, "ping timeout"));
+    expect(&mut bench.client, &farewell).await;
+}
+
+/// No keepalive, and this idle time.
+fn unasked(idle: Duration) -> Setup {
+    let mut setup = setup();
+    setup.route.keepalive.client.interval = None;
+    setup.route.keepalive.upstream.interval = None;
+    setup.route.timeouts.idle = Some(idle);
+    setup
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_only_drips_keeps_no_idle_session_alive() {
+    let frame = masked(0x82, &[7; 4096]);
+    for (begun, drips) in [(20, 0), (3, 0), (20, 1000), (2, 5)] {
+        let mut bench = unasked(60 * SECOND).begin();
+        let start = Instant::now();
+        bench.client.write_all(&frame[..begun]).await.unwrap();
+        let (mut reader, mut writer) = tokio::io::split(bench.client);
+        let dripping = async {
+            for byte in &frame[begun..begun + drips] {
+                tokio::time::sleep(7 * SECOND).await;
+                if writer.write_all(&[*byte]).await.is_err() {
+                    break;
+                }
+            }
+            std::future::pending().await
+        };
+        let mut farewell = vec![0; 16];
+        tokio::select! {
+            () = dripping => {}
+            read = reader.read_exact(&mut farewell) => drop(read.unwrap()),
+        }
+        assert_eq!(farewell, server(0x88, &close(1001, "idle timeout")));
+        assert!(start.elapsed() <= 68 * SECOND, "{:?}", start.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_big_frame_over_a_slow_line_is_not_idle() {
+    let mut bench = unasked(60 * SECOND).begin();
+    let frame = masked(0x82, &[7; 20 * 1024]);
+    for piece in frame.chunks(1024) {
+        advance(50 * SECOND).await;
+        bench.client.write_all(piece).await.unwrap();
+        expect(&mut bench.upstream, piece).await;
+    }
+}
