@@ -1,19 +1,23 @@
 //! The whole path of a handshake, top-down: request → route → policy → upstream → 101 → session.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Response, request};
 use http_body_util::Full;
 use hyper::upgrade::OnUpgrade;
+use tokio::io::AsyncWrite;
 use tokio::time::timeout;
 
 use super::core::Core;
 use super::outcomes::ACCEPTED;
 use super::rejected::Refusal;
-use crate::close::CloseReason;
+use crate::close::{CloseCode, CloseReason};
 use crate::config::Route;
+use crate::frame::write_close;
 use crate::handshake::{self, Agreed, Hop, Target, Upgrade};
 use crate::limit::Limit;
 use crate::policy;
@@ -23,7 +27,7 @@ use crate::rejection::Rejection;
 use crate::route::Match;
 use crate::session::{End, Meter, NoPlace, Place, Session, Subject, Terms};
 use crate::transport::Transport;
-use crate::types::OverTls;
+use crate::types::{OverTls, Side};
 use crate::upstream::{self, Answer, Connected, Lease};
 
 /// How long a client may take from our 101 to being upgraded: hyper only has to write it out.
@@ -123,7 +127,13 @@ async fn open(
         upstream: Arc::clone(&opened.route.upstream.name),
         server: Arc::clone(opened.lease.server()),
     });
-    let place = place.map_err(|none| refused(Rejection::from(none).into()))?;
+    let place = match place {
+        Ok(place) => place,
+        Err(none) => {
+            dismiss(opened.upstream.io);
+            return Err(refused(Rejection::from(none).into()));
+        }
+    };
     let response = handshake::switching_protocols(&upgrade, &opened.agreed);
     let session = run(Arc::clone(core), opened, place, on_upgrade);
     core.registry.tasks.spawn(session);
@@ -250,12 +260,11 @@ async fn run(core: Arc<Core>, opened: Opened, place: Place, on_upgrade: OnUpgrad
     } = opened;
     let upgraded = tokio::select! {
         upgraded = timeout(UPGRADE_TIMEOUT, on_upgrade) => upgraded,
-        () = place.cut() => return place.leave(CloseReason::Cut),
+        () = place.cut() => {
+            dismiss(upstream.io);
+            return place.leave(CloseReason::Cut);
+        }
     };
-    let Ok(Ok(upgraded)) = upgraded else {
-        return place.leave(CloseReason::ClientLost);
-    };
-    let (io, early) = Transport::from_upgraded(upgraded);
     let terms = Terms {
         meter: meter(&core, &route, &admission),
         deflate: agreed.deflate(),
@@ -264,9 +273,30 @@ async fn run(core: Arc<Core>, opened: Opened, place: Place, on_upgrade: OnUpgrad
     };
     // The session itself does not hold the gate: a host that lets go of it keeps its sessions.
     drop(core);
-    Session::new(End { io, early }, upstream, terms, place).await;
+    match upgraded {
+        Ok(Ok(upgraded)) => {
+            let (io, early) = Transport::from_upgraded(upgraded);
+            Session::new(End { io, early }, upstream, terms, place).await;
+        }
+        // The upstream has a session all the same: one whose client is gone when it begins.
+        Ok(Err(_)) | Err(_) => {
+            let (io, early) = (tokio::io::empty(), Bytes::new());
+            Session::new(End { io, early }, upstream, terms, place).await;
+        }
+    }
     // Their places were taken until now.
     drop((lease, admission));
+}
+
+/// Takes leave of an upstream that has answered 101 and gets no session: it stands at a frame
+/// boundary, and is told 1001 before the end. Nothing is waited for; the socket is new, and takes
+/// so little at once.
+fn dismiss(mut upstream: Transport) {
+    let mut frame = Vec::new();
+    write_close(Side::Upstream, Some(CloseCode::GOING_AWAY), "", &mut frame);
+    let mut cx = Context::from_waker(Waker::noop());
+    let _ = Pin::new(&mut upstream).poll_write(&mut cx, &frame);
+    let _ = Pin::new(&mut upstream).poll_shutdown(&mut cx);
 }
 
 /// The limits that bear on a session, each found once.

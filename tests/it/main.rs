@@ -13,6 +13,7 @@ mod settings;
 mod answers;
 mod examples;
 mod forwarding;
+mod handover;
 mod handshake;
 mod layering;
 mod operations;

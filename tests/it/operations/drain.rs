@@ -144,6 +144,7 @@ async fn a_handshake_in_flight_when_the_drain_begins_is_refused() {
     server.send(crate::support::switching(&request, "")).await;
     let (head, _) = client.response().await;
     assert_eq!(head.status(), 503);
+    server.expect_close(1001).await;
     server.expect_end().await;
 }
 
