@@ -76,7 +76,7 @@ pub enum CloseReason {
     ClientFragments,
     /// The upstream did.
     UpstreamFragments,
-    /// The client sent messages too fast.
+    /// The client sent messages too fast, or pings and pongs.
     MessageRate,
     /// The client sent bytes too fast.
     ByteRate,
@@ -136,7 +136,7 @@ impl CloseReason {
             Self::ClientInvalidText | Self::UpstreamInvalidText => "bad_utf8",
             Self::ClientMessageTooBig | Self::UpstreamMessageTooBig => "too_big",
             Self::ClientFragments | Self::UpstreamFragments => "frag_limit",
-            Self::MessageRate => "message_rate",
+            Self::MessageRate => "frame_rate",
             Self::ByteRate => "byte_rate",
             Self::SlowClient => "slow_client",
             Self::SlowUpstream => "slow_upstream",

@@ -78,11 +78,13 @@ mod tests {
 
     use super::*;
     use crate::session::{Place, Subject};
+    use crate::types::ClientAddr;
 
     fn place(registry: &Arc<Registry>) -> Place {
         let subject = Subject {
             route: "test".into(),
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            peer: ClientAddr::Unix,
             upstream: "test".into(),
             server: "test".into(),
         };

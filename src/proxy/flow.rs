@@ -124,6 +124,7 @@ async fn open(
     let place = reservation.enter(Subject {
         route: Arc::clone(&opened.route.name),
         client: client.ip,
+        peer: client.peer,
         upstream: Arc::clone(&opened.route.upstream.name),
         server: Arc::clone(opened.lease.server()),
     });

@@ -14,7 +14,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::totals::{Totals, Traffic};
 use crate::close::CloseReason;
-use crate::types::SessionId;
+use crate::types::{ClientAddr, SessionId};
 
 /// All sessions, each from before its 101 until both of its legs are shut.
 ///
@@ -50,6 +50,8 @@ pub(crate) enum NoPlace {
 pub(crate) struct Subject {
     pub(crate) route: Arc<str>,
     pub(crate) client: IpAddr,
+    /// The socket's peer: the client, or the nearest proxy.
+    pub(crate) peer: ClientAddr,
     pub(crate) upstream: Arc<str>,
     pub(crate) server: Arc<str>,
 }
@@ -279,6 +281,7 @@ fn log_open(record: &Record) {
         id = %record.id,
         route = %record.subject.route,
         client = %record.subject.client,
+        peer = %record.subject.peer,
         upstream = %record.subject.upstream,
         server = %record.subject.server,
         reason = "accepted",
@@ -293,6 +296,7 @@ fn log_close(record: &Record, reason: &CloseReason) {
         id = %record.id,
         route = %record.subject.route,
         client = %record.subject.client,
+        peer = %record.subject.peer,
         upstream = %record.subject.upstream,
         server = %record.subject.server,
         duration_ms = u64::try_from(record.age().as_millis()).unwrap_or(u64::MAX),

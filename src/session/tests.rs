@@ -18,6 +18,7 @@ use crate::close::CloseCode;
 use crate::config::{self, Compression, OnExceed, Rate};
 use crate::frame::{Opcode, write_frame};
 use crate::limit::Limit;
+use crate::types::ClientAddr;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -81,6 +82,7 @@ where
     let subject = Subject {
         route: "test".into(),
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        peer: ClientAddr::Unix,
         upstream: "test".into(),
         server: "test".into(),
     };

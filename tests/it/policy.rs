@@ -277,7 +277,7 @@ async fn a_session_over_its_own_rate_is_closed() {
     let line = logs.of("wsgate::access").pop().unwrap();
     assert_eq!(
         (line.field("reason"), line.number("client_messages")),
-        ("message_rate", 2)
+        ("frame_rate", 2)
     );
 }
 

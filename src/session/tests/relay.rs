@@ -67,6 +67,7 @@ async fn a_registry_that_is_full_or_stopped_gives_no_place() {
     let subject = || Subject {
         route: "r".into(),
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        peer: ClientAddr::Unix,
         upstream: "u".into(),
         server: "s".into(),
     };

@@ -142,7 +142,7 @@ fn what_this_machine_lacks_is_not_told_as_the_servers_refusal() {
             assert_eq!(error.rejection().status(), 503);
             assert_eq!(error.is_everywhere(), everywhere, "{error:?}");
             assert!(error.to_string().contains(says), "{error}");
-            assert_eq!(error.what(), "no means to connect");
+            assert_eq!(error.failure(), ServerFailure::NotAsked);
             assert!(std::error::Error::source(&error).is_some());
         }
     }
@@ -150,7 +150,7 @@ fn what_this_machine_lacks_is_not_told_as_the_servers_refusal() {
         let error = DialError::connect(io::Error::from_raw_os_error(code));
         assert_eq!(error.rejection(), Rejection::UpstreamRefused, "{error:?}");
         assert!(!error.is_everywhere());
-        assert_eq!(error.what(), "connect failed");
+        assert_eq!(error.failure(), ServerFailure::Connect);
     }
 }
 

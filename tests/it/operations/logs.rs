@@ -34,8 +34,11 @@ async fn a_session_is_a_line_when_it_opens_and_one_when_it_closes() {
     assert_eq!((&*open.message, open.level), ("session open", Level::INFO));
     assert_eq!(
         open.names(),
-        ["client", "id", "reason", "route", "server", "upstream"]
+        [
+            "client", "id", "peer", "reason", "route", "server", "upstream"
+        ]
     );
+    assert_eq!(open.field("reason"), "accepted");
     assert_eq!(
         (&*closed.message, closed.level),
         ("session closed", Level::INFO)
@@ -48,6 +51,7 @@ async fn a_session_is_a_line_when_it_opens_and_one_when_it_closes() {
         "code",
         "duration_ms",
         "id",
+        "peer",
         "reason",
         "route",
         "server",
@@ -60,6 +64,7 @@ async fn a_session_is_a_line_when_it_opens_and_one_when_it_closes() {
         assert!(line.number("id") > 0);
         assert_eq!(line.field("id"), open.field("id"));
         assert_eq!(line.field("client"), "127.0.0.1");
+        assert!(line.field("peer").starts_with("127.0.0.1:"), "{line:?}");
         assert_eq!(
             (line.field("route"), line.field("upstream")),
             ("test", "back")
