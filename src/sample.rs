@@ -22,6 +22,18 @@ const RATE: Rate = Rate {
 };
 
 impl Sample {
+    /// One line in so long.
+    pub(crate) fn one_in(per: Duration) -> Self {
+        Self {
+            limit: Limit::new(Rate {
+                count: 1,
+                per,
+                burst: 1,
+            }),
+            left_out: AtomicU64::new(0),
+        }
+    }
+
     /// Whether one more line is to be logged; if not, it is counted.
     pub(crate) fn takes(&self) -> bool {
         let taken = self.limit.take(1).is_ok();

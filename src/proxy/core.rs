@@ -9,6 +9,7 @@ use http::request;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::counters::Counters;
+use super::hint::UntrustedHint;
 use super::rejected::{Refusal, Rejections};
 use crate::config::{Config, Route};
 use crate::policy::address::{self, ClientIdentity};
@@ -31,6 +32,7 @@ pub(super) struct Core {
     filters: HashMap<Arc<str>, MakeFilter>,
     pub(super) rejections: Rejections,
     pub(super) counters: Counters,
+    untrusted: UntrustedHint,
     housekeeping: OnceLock<AbortOnDropHandle<()>>,
 }
 
@@ -57,6 +59,7 @@ impl Core {
             filters,
             rejections: Rejections::default(),
             counters,
+            untrusted: UntrustedHint::default(),
             housekeeping: OnceLock::new(),
             config,
         }
@@ -66,11 +69,9 @@ impl Core {
     pub(super) fn identify(&self, parts: &request::Parts) -> Result<ClientIdentity, Rejection> {
         let peer = parts.extensions.get::<ClientAddr>();
         let peer = peer.ok_or(Rejection::ClientAddrMissing)?;
-        Ok(address::identify(
-            *peer,
-            &parts.headers,
-            &self.config.client_ip,
-        ))
+        let client = address::identify(*peer, &parts.headers, &self.config.client_ip);
+        self.untrusted.look(&client, &parts.headers);
+        Ok(client)
     }
 
     pub(super) fn pool(&self, route: &Route) -> &Pool {

@@ -8,6 +8,7 @@ mod drain;
 mod flow;
 mod gate;
 mod handle;
+mod hint;
 mod layer;
 mod metrics;
 mod outcomes;

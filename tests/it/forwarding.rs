@@ -3,7 +3,7 @@
 use http::Extensions;
 use wsgate::{ClientAddr, OverTls};
 
-use crate::support::{Bench, Head, Listener, Request, setup};
+use crate::support::{Bench, Head, Listener, Logs, Request, setup};
 
 /// The request as it arrives at the upstream.
 async fn arrived(bench: &Bench, upstream: &Listener, request: &Request) -> Head {
@@ -333,4 +333,42 @@ async fn a_host_that_ends_tls_says_so() {
         }
         assert_eq!(client.head().await.status(), status, "{origin}");
     }
+}
+
+#[tokio::test]
+async fn an_operator_is_told_once_of_a_proxy_that_is_not_listed() {
+    let logs = Logs::capture();
+    let hints = || {
+        let lines = logs.all().into_iter();
+        let lines = lines.filter(|line| line.field("reason") == "untrusted_xff");
+        lines.collect::<Vec<_>>()
+    };
+    let upstream = Listener::start().await;
+    for (name, value) in [
+        ("X-Forwarded-For", "192.0.2.66"),
+        ("Forwarded", "for=192.0.2.66"),
+        ("X-Real-IP", "192.0.2.66"),
+    ] {
+        let before = hints().len();
+        let bench = setup([upstream.url()]).start().await;
+        let request = Request::websocket("/").header(name, value);
+        arrived(&bench, &upstream, &Request::websocket("/")).await;
+        assert_eq!(hints().len(), before, "nothing was said");
+        for _ in 0..5 {
+            arrived(&bench, &upstream, &request).await;
+        }
+        // A refused one as well.
+        bench.refused(&request.without("Sec-WebSocket-Key")).await;
+        assert_eq!(hints().len(), before + 1, "{name}");
+        let hint = hints().pop().unwrap();
+        assert_eq!(hint.field("header"), name.to_lowercase());
+        assert!(hint.field("peer").starts_with("127.0.0.1:"), "{hint:?}");
+        assert!(hint.message.contains("client_ip.trusted_proxies"));
+        assert!(!format!("{hint:?}").contains("192.0.2.66"), "{hint:?}");
+    }
+    let before = hints().len();
+    let bench = setup([upstream.url()]).top(TRUSTED).start().await;
+    let request = Request::websocket("/").header("X-Forwarded-For", "192.0.2.66");
+    arrived(&bench, &upstream, &request).await;
+    assert_eq!(hints().len(), before, "it is believed");
 }

@@ -29,7 +29,8 @@ async fn a_request_and_its_answer_go_through_without_what_belongs_to_a_hop() {
         .send(format!(
             "GET /ws/page?a=1 HTTP/1.1\r\n{HOST}Connection: keep-alive, X-Hop\r\nX-Hop: 1\r\n\
              Keep-Alive: timeout=5\r\nProxy-Connection: keep-alive\r\nTE: trailers\r\n\
-             Proxy-Authorization: Basic x\r\nX-Forwarded-For: 192.0.2.66\r\nCookie: a=1\r\n\
+             Proxy-Authorization: Basic x\r\nX-Forwarded-For: 192.0.2.66\r\n\
+             X-Real-IP: 192.0.2.66\r\nForwarded: for=192.0.2.66\r\nCookie: a=1\r\n\
              X-End: 1\r\n\r\n"
         ))
         .await;
@@ -42,6 +43,8 @@ async fn a_request_and_its_answer_go_through_without_what_belongs_to_a_hop() {
         ("x-forwarded-for", &["127.0.0.1"]),
         ("x-forwarded-proto", &["http"]),
         ("x-forwarded-host", &["gate.test"]),
+        ("x-real-ip", &[]),
+        ("forwarded", &[]),
         ("x-hop", &[]),
         ("keep-alive", &[]),
         ("proxy-connection", &[]),
