@@ -2,7 +2,7 @@
 
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{Bench, Head, Listener, Logs, Request, answer, setup, soon, switching};
+use crate::support::{Bench, Frame, Head, Listener, Logs, Request, answer, setup, soon, switching};
 
 /// A client's request that has arrived at the upstream, which answers this and hangs up.
 async fn answered(bench: &Bench, upstream: &Listener, answer: &str) -> (Head, String) {
@@ -94,7 +94,20 @@ async fn an_answer_that_is_not_the_right_101_is_a_502() {
             "upstream_not_101",
             answer("200 OK", "Upgrade: websocket\r\n", "hello"),
         ),
+        (
+            "bad_101",
+            wrong_101(&[(
+                "Upgrade: websocket",
+                "Upgrade: websocket\r\nUpgrade: websocket",
+            )]),
+        ),
+        (
+            "bad_subprotocol",
+            line("Sec-WebSocket-Protocol: chat.v1\r\nSec-WebSocket-Protocol: chat.v1"),
+        ),
         ("upstream_not_101", answer("204 No Content", "", "")),
+        ("upstream_not_101", answer("204 No Content", "", "body")),
+        ("upstream_not_101", answer("304 Not Modified", "", "body")),
         (
             "upstream_not_101",
             answer("301 Moved", "Location: http://10.0.0.1/\r\n", ""),
@@ -116,9 +129,30 @@ async fn an_answer_that_is_not_the_right_101_is_a_502() {
             "upstream_bad_response",
             format!("HTTP/1.1 101 OK\r\nX-Long: {}\r\n\r\n", "x".repeat(100_000)),
         ),
+        ("upstream_bad_response", line("X-Folded: a\r\n b")),
+        ("upstream_bad_response", line("X-Nul: a\0b")),
+        ("upstream_bad_response", line("X-Return: a\rb")),
+        ("upstream_bad_response", line("X-Space : a")),
+        ("upstream_bad_response", line("\x01: a")),
+        (
+            "upstream_bad_response",
+            wrong_101(&[("HTTP/1.1 101", "HTTP/1.1 1O1")]),
+        ),
+        (
+            "upstream_bad_response",
+            wrong_101(&[("HTTP/1.1 101", "HTTP/2.0 101")]),
+        ),
+        (
+            "upstream_bad_response",
+            format!("HTTP/1.1 101 OK\r\n{}\r\n", "X: y\r\n".repeat(200)),
+        ),
         (
             "upstream_bad_response",
             "HTTP/1.1 100 Continue\r\n\r\n".repeat(10_000),
+        ),
+        (
+            "upstream_bad_response",
+            "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n".repeat(10_000),
         ),
         ("upstream_reset", String::new()),
         (
@@ -161,6 +195,9 @@ async fn a_101_is_right_however_it_is_written() {
             "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 101",
         )],
         &[("Switching Protocols", "")],
+        // A 101 ends with its head, whatever that says of a body (RFC 9112 §6.3).
+        &[("\r\n\r\n", "\r\nContent-Length: 7\r\n\r\n")],
+        &[("\r\n\r\n", "\r\nTransfer-Encoding: chunked\r\n\r\n")],
     ] {
         let mut client = bench.ask(&offering()).await;
         let (mut server, request) = upstream.request().await;
@@ -176,6 +213,51 @@ async fn a_101_is_right_however_it_is_written() {
         let head = client.head().await;
         assert_eq!(head.status(), 101, "{changes:?}");
         head.assert(&[("sec-websocket-protocol", ""), ("link", "")]);
+        head.assert(&[("content-length", ""), ("transfer-encoding", "")]);
+        let hello = Frame::text("hello");
+        server.send_frame(&hello).await;
+        client.expect(hello).await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_byte_by_byte_is_the_same_answer() {
+    let upstream = Listener::start().await;
+    let bench = setup([upstream.url()]).start().await;
+    let refusal = answer("403 Forbidden", "Set-Cookie: a=1\r\n", "no");
+    for (text, status) in [(wrong_101(&[]), 101), (refusal, 403)] {
+        let mut client = bench.ask(&offering()).await;
+        let (mut server, request) = upstream.request().await;
+        let accept = switching(&request, "");
+        let accept = accept
+            .split("Sec-WebSocket-Accept: ")
+            .nth(1)
+            .unwrap()
+            .trim();
+        for byte in text.replace("ACCEPT", accept).bytes() {
+            server.send([byte]).await;
+            tokio::task::yield_now().await;
+        }
+        let head = client.head().await;
+        assert_eq!(head.status(), status);
+    }
+}
+
+#[tokio::test]
+async fn a_body_without_end_is_cut_and_its_server_let_go() {
+    let upstream = Listener::start().await;
+    let bench = setup([upstream.url()]).start().await;
+    for framing in ["Transfer-Encoding: chunked\r\n", "Connection: close\r\n"] {
+        let mut client = bench.ask(&offering()).await;
+        let (mut server, _) = upstream.request().await;
+        let head = format!("HTTP/1.1 401 Unauthorized\r\nSet-Cookie: a=1\r\n{framing}\r\n");
+        server.send(head).await;
+        let chunk = format!("400\r\n{}\r\n", "x".repeat(0x400));
+        let endless = async { while server.try_send(chunk.as_bytes()).await {} };
+        let (response, ()) = tokio::join!(client.response(), soon("the gate", endless));
+        assert_eq!((response.0.status(), response.1.len()), (401, 64 * 1024));
+        response.0.assert(&[("set-cookie", "a=1")]);
+        client.expect_end().await;
     }
 }
 

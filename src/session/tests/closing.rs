@@ -238,3 +238,20 @@ async fn a_reader_that_hardly_reads_does_not_hold_its_session_for_ever() {
     // The time-out, and twelve more while it reads at all.
     assert!((65..=66).contains(&seconds), "{seconds}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_the_client_sent_reaches_an_upstream_that_has_ended_its_half() {
+    let mut bench = setup().begin();
+    let early = masked(0x81, b"before");
+    bench.client.write_all(&early).await.unwrap();
+    let last = server(0x81, b"last words");
+    bench.upstream.write_all(&last).await.unwrap();
+    bench.upstream.shutdown().await.unwrap();
+    expect(&mut bench.upstream, &early).await;
+    let farewell = server(0x88, &close(1011, "upstream lost"));
+    expect(&mut bench.client, &[last, farewell].concat()).await;
+    let bye = masked(0x88, &close(1011, ""));
+    bench.client.write_all(&bye).await.unwrap();
+    expect_end(&mut bench.client).await;
+    bench.ended().await;
+}

@@ -290,3 +290,16 @@ async fn a_big_frame_over_a_slow_line_is_not_idle() {
         expect(&mut bench.upstream, piece).await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_pong_is_life_and_the_other_sides_business() {
+    let mut bench = asking(Side::Client).begin();
+    let wrong = masked(0x8A, b"wrong");
+    for _ in 0..5 {
+        let mut ping = [0; 10];
+        bench.client.read_exact(&mut ping).await.unwrap();
+        assert_eq!(&ping[..2], &[0x89, 8]);
+        bench.client.write_all(&wrong).await.unwrap();
+        expect(&mut bench.upstream, &wrong).await;
+    }
+}
