@@ -98,6 +98,8 @@ pub enum CloseReason {
     Lifetime,
     /// The gate is draining.
     Drain(CloseCode),
+    /// New settings have no route of the name that the session came by.
+    RouteRemoved(CloseCode),
     /// Somebody closed this session through the handle.
     Kicked {
         /// The code for the client.
@@ -145,6 +147,7 @@ impl CloseReason {
             Self::Idle => "idle",
             Self::Lifetime => "lifetime",
             Self::Drain(_) => "drain",
+            Self::RouteRemoved(_) => "route_removed",
             Self::Kicked { .. } => "kicked",
             Self::Filter { .. } => "filter",
             Self::Cut => "cut",
@@ -178,6 +181,7 @@ impl CloseReason {
             Self::Idle
             | Self::Lifetime
             | Self::Drain(_)
+            | Self::RouteRemoved(_)
             | Self::Kicked { .. }
             | Self::Filter { .. }
             | Self::Cut
@@ -223,6 +227,7 @@ impl CloseReason {
             Self::Idle => (CloseCode::GOING_AWAY, "idle timeout"),
             Self::Lifetime => (CloseCode::GOING_AWAY, "lifetime over"),
             Self::Drain(code) => (*code, "server is shutting down"),
+            Self::RouteRemoved(code) => (*code, "route removed"),
             Self::Kicked { code, reason } | Self::Filter { code, reason } => (*code, &**reason),
             Self::Internal => (CloseCode::INTERNAL_ERROR, "internal error"),
         };
@@ -255,6 +260,7 @@ impl CloseReason {
             | Self::Idle
             | Self::Lifetime
             | Self::Drain(_)
+            | Self::RouteRemoved(_)
             | Self::Kicked { .. }
             | Self::Filter { .. }
             | Self::Internal => (CloseCode::GOING_AWAY, ""),

@@ -62,8 +62,8 @@ pub use close::{CloseCode, CloseReason};
 pub use config::Config;
 pub use proxy::{
     BuildError, Builder, ClosedMetrics, Drained, Gate, GateLayer, GateService, Handle,
-    HandshakeMetrics, Metrics, Refuse, ResponseBody, ResponseFuture, RouteMetrics, ServerMetrics,
-    SessionInfo,
+    HandshakeMetrics, Metrics, Refuse, Reloaded, ResponseBody, ResponseFuture, RouteMetrics,
+    ServerMetrics, SessionInfo,
 };
 pub use rejection::Rejection;
 pub use session::{Body, Message, MessageFilter, Verdict};

@@ -9,7 +9,7 @@ use super::{
 use crate::close::CloseCode;
 
 /// One route.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Route {
     /// Unique; the name in logs.
     pub(crate) name: Arc<str>,

@@ -19,7 +19,7 @@ pub(crate) enum ListenAddress {
 }
 
 /// The admin listener.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Admin {
     pub(crate) address: ListenAddress,
     /// Always there unless the address is loopback or a unix socket.

@@ -47,6 +47,7 @@ impl Table {
             ipv6_prefix: settings.ipv6_prefix,
             tracked: settings.tracked,
             rules: RwLock::default(),
+            next_rules: AtomicUsize::new(0),
             shards: shards.collect(),
             hasher,
             entries: AtomicUsize::new(0),
@@ -57,6 +58,34 @@ impl Table {
         Self {
             inner: Arc::new(inner),
         }
+    }
+
+    /// An empty table for other settings. What was counted of newcomers stands.
+    pub(crate) fn begun_anew(&self, settings: &ClientIp) -> Self {
+        let table = Self::new(settings);
+        let overflowed = self.overflowed();
+        for count in [&table.inner.overflowed, &table.inner.overflowed_told] {
+            count.store(overflowed, Ordering::Relaxed);
+        }
+        table
+    }
+
+    /// Whether the table of these settings would count addresses in the same way.
+    pub(crate) fn is_for(&self, settings: &ClientIp) -> bool {
+        let Inner {
+            ipv6_prefix,
+            tracked,
+            ..
+        } = *self.inner;
+        (ipv6_prefix, tracked) == (settings.ipv6_prefix, settings.tracked)
+    }
+
+    /// Forgets the rates of routes of other names than these. What their sessions still count
+    /// goes with the sessions; a route that comes back begins anew.
+    pub(crate) fn keep_routes(&self, routes: &[Arc<Route>]) {
+        let known = self.inner.rules.write();
+        let mut known = known.unwrap_or_else(PoisonError::into_inner);
+        known.retain(|name, _| routes.iter().any(|route| route.name == *name));
     }
 
     /// Counts a handshake from this address, and takes a place for its session.
@@ -202,6 +231,8 @@ struct Inner {
     tracked: usize,
     /// By route name.
     rules: RwLock<HashMap<Arc<str>, Arc<Rules>>>,
+    /// Names the next route's rules; never given twice.
+    next_rules: AtomicUsize,
     shards: Box<[Mutex<Shard>]>,
     /// Picks the shard of a key; seeded, so that nobody can aim at one.
     hasher: RandomState,
@@ -226,7 +257,7 @@ impl Inner {
         let rules = match known.get(route) {
             Some(rules) if rules.are_of(per_ip) => return Arc::clone(rules),
             Some(rules) => rules.changed(per_ip),
-            None => Rules::new(known.len(), per_ip),
+            None => Rules::new(self.next_rules.fetch_add(1, Ordering::Relaxed), per_ip),
         };
         let rules = Arc::new(rules);
         known.insert(Arc::clone(route), Arc::clone(&rules));

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use http::request;
@@ -11,29 +11,29 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use super::counters::Counters;
 use super::hint::UntrustedHint;
 use super::rejected::{Refusal, Rejections};
+use super::settings::Snapshot;
 use crate::config::{Config, Route};
-use crate::policy::address::{self, ClientIdentity};
-use crate::policy::rate;
+use crate::policy::address::ClientIdentity;
 use crate::rejection::Rejection;
-use crate::route;
 use crate::session::{MessageFilter, Registry};
+#[cfg(feature = "server")]
 use crate::types::ClientAddr;
-use crate::upstream::Pool;
 
-/// The settings, and everything that was made from them.
+/// What lives as long as the gate does, and the settings of the moment.
 pub(super) struct Core {
-    pub(super) config: Config,
-    pub(super) routes: route::Table,
-    /// By upstream name.
-    pools: HashMap<Arc<str>, Pool>,
-    pub(super) rates: rate::Table,
+    /// Read once a handshake, and never held over a wait.
+    settings: RwLock<Arc<Snapshot>>,
+    /// Held while the next settings are made: they begin with what the ones before have counted.
+    reloading: Mutex<()>,
     pub(super) registry: Arc<Registry>,
     /// By route name.
-    filters: HashMap<Arc<str>, MakeFilter>,
+    pub(super) filters: HashMap<Arc<str>, MakeFilter>,
     pub(super) rejections: Rejections,
     pub(super) counters: Counters,
     untrusted: UntrustedHint,
     housekeeping: OnceLock<AbortOnDropHandle<()>>,
+    /// The tasks that send sessions of removed routes away. Each ends at its deadline.
+    pub(super) farewells: TaskTracker,
 }
 
 /// Makes the filter of one session.
@@ -46,37 +46,51 @@ impl Core {
     /// `most` sessions at once; 0 is no limit.
     pub(super) fn new(config: Config, most: usize, filters: HashMap<Arc<str>, MakeFilter>) -> Self {
         let counters = Counters::default();
-        let pools = config.upstreams.iter().map(|settings| {
-            let failures = Arc::clone(&counters.failures);
-            let pool = Pool::counted(Arc::clone(settings), failures);
-            (Arc::clone(&settings.name), pool)
-        });
+        let settings = Snapshot::new(config, Arc::clone(&counters.failures));
         Self {
-            routes: route::Table::new(&config.routes),
-            pools: pools.collect(),
-            rates: rate::Table::new(&config.client_ip),
+            settings: RwLock::new(Arc::new(settings)),
+            reloading: Mutex::default(),
             registry: Arc::new(Registry::new(most)),
             filters,
             rejections: Rejections::default(),
             counters,
             untrusted: UntrustedHint::default(),
             housekeeping: OnceLock::new(),
-            config,
+            farewells: TaskTracker::new(),
         }
     }
 
+    /// The settings of this moment. Whoever decides about one request takes them once.
+    pub(super) fn settings(&self) -> Arc<Snapshot> {
+        let settings = self.settings.read();
+        Arc::clone(&settings.unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Who the client is, behind trusted proxies.
-    pub(super) fn identify(&self, parts: &request::Parts) -> Result<ClientIdentity, Rejection> {
-        let peer = parts.extensions.get::<ClientAddr>();
-        let peer = peer.ok_or(Rejection::ClientAddrMissing)?;
-        let client = address::identify(*peer, &parts.headers, &self.config.client_ip);
+    pub(super) fn identify(
+        &self,
+        settings: &Snapshot,
+        parts: &request::Parts,
+    ) -> Result<ClientIdentity, Rejection> {
+        let client = settings.identify(parts)?;
         self.untrusted.look(&client, &parts.headers);
         Ok(client)
     }
 
-    pub(super) fn pool(&self, route: &Route) -> &Pool {
-        // One pool was made for every upstream of the settings, and routes come from nowhere else.
-        &self.pools[&route.upstream.name]
+    /// Puts other settings in the place of these, and returns both.
+    pub(super) fn swap(
+        &self,
+        next: impl FnOnce(&Snapshot) -> Snapshot,
+    ) -> (Arc<Snapshot>, Arc<Snapshot>) {
+        let _alone = self
+            .reloading
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let old = self.settings();
+        let new = Arc::new(next(&old));
+        let settings = self.settings.write();
+        *settings.unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);
+        (old, new)
     }
 
     pub(super) fn make_filter(&self, route: &Route) -> Option<Box<dyn MessageFilter>> {
@@ -105,7 +119,7 @@ impl Core {
         rejection: Rejection,
     ) -> Rejection {
         let mut refusal = Refusal::from(rejection);
-        refusal.client = self.identify(parts).ok();
+        refusal.client = self.identify(&self.settings(), parts).ok();
         self.keep_house();
         self.refused(&refusal);
         refusal.rejection
@@ -119,7 +133,7 @@ impl Core {
                 loop {
                     tokio::time::sleep(HOUSEKEEPING).await;
                     let Some(core) = core.upgrade() else { return };
-                    core.rates.sweep();
+                    core.settings().rates.sweep();
                     core.report();
                 }
             });
@@ -130,16 +144,7 @@ impl Core {
     /// Tells the log what came up too often to be told each time.
     fn report(&self) {
         self.rejections.report();
-        self.pools.values().for_each(Pool::report);
-        let overflowed = self.rates.take_overflowed();
-        if overflowed > 0 {
-            tracing::warn!(
-                reason = "limiter_full",
-                handshakes = overflowed,
-                tracked = self.rates.len(),
-                "more client addresses than are tracked: newcomers share one limit"
-            );
-        }
+        self.settings().report();
     }
 }
 
@@ -153,7 +158,7 @@ impl Drop for Core {
 impl fmt::Debug for Core {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Core")
-            .field("config", &self.config)
+            .field("config", &self.settings().config)
             .finish_non_exhaustive()
     }
 }

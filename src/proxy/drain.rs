@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio_util::task::TaskTracker;
 
 use crate::close::CloseReason;
 use crate::config::Drain;
 use crate::session::{Record, Registry};
+use crate::types::SessionId;
 
 /// What a drain came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,7 +30,7 @@ const CUT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) async fn drain(registry: &Registry, settings: Drain, deadline: Duration) -> Drained {
     registry.stop();
     let start = Instant::now();
-    let deadline = start.checked_add(deadline).unwrap_or(start + FOR_EVER);
+    let deadline = end_of(start, deadline);
     let sessions = registry.list();
     tracing::info!(sessions = sessions.len(), "draining");
     registry.tasks.close();
@@ -62,12 +64,73 @@ pub(super) async fn drain(registry: &Registry, settings: Drain, deadline: Durati
 /// Tells the sessions one by one, each at a moment of its own within the spread: clients that
 /// were all sent away at once would all come back at once.
 async fn tell(sessions: &[Arc<Record>], settings: Drain, start: Instant, deadline: Instant) {
-    let spread = settings.spread_within(deadline - start);
-    let slot = spread.div_f64(sessions.len().max(1) as f64);
+    let turns = Turns::new(sessions.len(), settings, start, deadline);
     for (index, record) in sessions.iter().enumerate() {
-        let jitter: f64 = rand::random();
-        sleep_until(start + slot.mul_f64(index as f64 + jitter)).await;
+        turns.come(index).await;
         record.order(CloseReason::Drain(settings.close_code));
+    }
+}
+
+/// Sends these sessions away, each at a moment of its own, because their routes were removed; what
+/// is still open at the deadline is cut. It goes on by itself, as a task of `owner`.
+pub(super) fn dismiss(
+    registry: &Arc<Registry>,
+    owner: &TaskTracker,
+    sessions: Vec<SessionId>,
+    settings: Drain,
+) {
+    if sessions.is_empty() {
+        return;
+    }
+    let registry = Arc::clone(registry);
+    owner.spawn(async move {
+        let start = Instant::now();
+        let deadline = end_of(start, settings.deadline);
+        let order = |session, reason| {
+            let record = registry.find(session);
+            record.inspect(|record| record.order(reason)).is_some()
+        };
+        tracing::info!(
+            sessions = sessions.len(),
+            "sessions of removed routes are sent away"
+        );
+        let turns = Turns::new(sessions.len(), settings, start, deadline);
+        for (index, session) in sessions.iter().enumerate() {
+            turns.come(index).await;
+            order(*session, CloseReason::RouteRemoved(settings.close_code));
+        }
+        sleep_until(deadline).await;
+        let left = sessions.into_iter();
+        let cut = left
+            .filter(|session| order(*session, CloseReason::Cut))
+            .count();
+        if cut > 0 {
+            tracing::info!(cut, "sessions of removed routes were cut");
+        }
+    });
+}
+
+fn end_of(start: Instant, deadline: Duration) -> Instant {
+    start.checked_add(deadline).unwrap_or(start + FOR_EVER)
+}
+
+/// When each of so many sessions is told.
+struct Turns {
+    start: Instant,
+    slot: Duration,
+}
+
+impl Turns {
+    fn new(count: usize, settings: Drain, start: Instant, deadline: Instant) -> Self {
+        let spread = settings.spread_within(deadline - start);
+        let slot = spread.div_f64(count.max(1) as f64);
+        Self { start, slot }
+    }
+
+    /// Waits for a random moment within this session's slot.
+    async fn come(&self, index: usize) {
+        let jitter: f64 = rand::random();
+        sleep_until(self.start + self.slot.mul_f64(index as f64 + jitter)).await;
     }
 }
 

@@ -13,8 +13,10 @@ use tokio::io::AsyncWrite;
 use tokio::time::timeout;
 
 use super::core::Core;
+use super::drain;
 use super::outcomes::ACCEPTED;
 use super::rejected::Refusal;
+use super::settings::Snapshot;
 use crate::close::{CloseCode, CloseReason};
 use crate::config::Route;
 use crate::frame::write_close;
@@ -47,9 +49,9 @@ impl Asked {
         }
     }
 
-    /// Whether the gate has a route for it, or there is no telling.
-    pub(super) fn is_served_by(&self, core: &Core) -> bool {
-        let routes = &core.routes;
+    /// Whether the settings have a route for it, or there is no telling.
+    pub(super) fn is_served_by(&self, settings: &Snapshot) -> bool {
+        let routes = &settings.routes;
         match (&self.target, &self.upgrade) {
             (Err(_), _) => true,
             (Ok(target), Ok(upgrade)) => routes
@@ -69,16 +71,17 @@ struct Opened {
     route: Arc<Route>,
 }
 
-/// Answers one WebSocket handshake; the session that a 101 opens runs on a task of its own.
+/// Answers one WebSocket handshake by these settings, whatever a reload does meanwhile; the session that a 101 opens runs on a task of its own.
 pub(super) async fn answer(
     core: Arc<Core>,
+    settings: Arc<Snapshot>,
     parts: request::Parts,
     asked: Asked,
     on_upgrade: OnUpgrade,
 ) -> Response<Full<Bytes>> {
     core.keep_house();
     let under_way = core.counters.outcomes.watch();
-    let opened = open(&core, &parts, asked, on_upgrade).await;
+    let opened = open(&core, &settings, &parts, asked, on_upgrade).await;
     under_way.answered();
     match opened {
         Ok(response) => response,
@@ -93,11 +96,12 @@ pub(super) async fn answer(
 
 async fn open(
     core: &Arc<Core>,
+    settings: &Snapshot,
     parts: &request::Parts,
     asked: Asked,
     on_upgrade: OnUpgrade,
 ) -> Result<Response<Full<Bytes>>, Refusal> {
-    let client = core.identify(parts)?;
+    let client = core.identify(settings, parts)?;
     let known = |rejection| Refusal {
         client: Some(client),
         ..Refusal::from(rejection)
@@ -108,7 +112,7 @@ async fn open(
     // a flood hold any number of connections to it.
     let reservation = core.registry.reserve();
     let reservation = reservation.map_err(|none| known(none.into()))?;
-    let found = core
+    let found = settings
         .routes
         .find(target.host(), target.path(), upgrade.subprotocols());
     let found = found.map_err(known)?;
@@ -117,9 +121,11 @@ async fn open(
         route: Some(Arc::clone(&found.route().name)),
         ..refusal
     };
-    let admission = admit(core, parts, &target, found.route(), &client)
+    let admission = admit(settings, parts, &target, found.route(), &client)
         .map_err(|rejection| refused(rejection.into()))?;
-    let opened = dial(core, parts, &target, &upgrade, &found, &client, admission);
+    let opened = dial(
+        settings, parts, &target, &upgrade, &found, &client, admission,
+    );
     let opened = opened.await.map_err(refused)?;
     let place = reservation.enter(Subject {
         route: Arc::clone(&opened.route.name),
@@ -135,6 +141,7 @@ async fn open(
             return Err(refused(Rejection::from(none).into()));
         }
     };
+    send_away_if_removed(core, &place);
     let response = handshake::switching_protocols(&upgrade, &opened.agreed);
     let session = run(Arc::clone(core), opened, place, on_upgrade);
     core.registry.tasks.spawn(session);
@@ -144,7 +151,7 @@ async fn open(
 
 /// The policies, in their fixed order: address → origin → rate.
 fn admit(
-    core: &Core,
+    settings: &Snapshot,
     parts: &request::Parts,
     target: &Target,
     route: &Route,
@@ -152,7 +159,7 @@ fn admit(
 ) -> Result<Admission, Rejection> {
     policy::address::check(&route.address, client.ip)?;
     check_origin(parts, target, route)?;
-    core.rates.admit(route, client.ip)
+    settings.rates.admit(route, client.ip)
 }
 
 /// Whether the page that sent the request is let in, if it was a page.
@@ -173,7 +180,7 @@ pub(super) fn check_origin(
 
 /// Asks the upstream, and verifies what it answers.
 async fn dial(
-    core: &Core,
+    settings: &Snapshot,
     parts: &request::Parts,
     target: &Target,
     upgrade: &Upgrade,
@@ -182,10 +189,10 @@ async fn dial(
     admission: Admission,
 ) -> Result<Opened, Refusal> {
     let route = found.route();
-    let Connected { lease, transport } = core.pool(route).connect(client.ip).await?;
+    let Connected { lease, transport } = settings.pool(route).connect(client.ip).await?;
     let path = path_and_query(lease.base_path(), &found.upstream_path(), target.query());
     let captured = |name: &str| found.param(name);
-    let hop = hop(core, parts, target, route, client, &captured);
+    let hop = hop(settings, parts, target, route, client, &captured);
     let (request, sent) = handshake::upstream_request(parts, upgrade, &path, &hop)?;
     match upstream::exchange(&lease, transport, request).await? {
         Answer::Refused { parts, body } => {
@@ -215,14 +222,14 @@ async fn dial(
 
 /// What the upstream is told of a request beyond its own head.
 pub(super) fn hop<'a>(
-    core: &Core,
+    settings: &Snapshot,
     parts: &request::Parts,
     target: &'a Target,
     route: &'a Route,
     client: &ClientIdentity,
     captured: &'a (dyn Fn(&str) -> Option<&'a str> + Sync),
 ) -> Hop<'a> {
-    let header = core.config.client_ip.header;
+    let header = settings.config.client_ip.header;
     Hop {
         route,
         target,
@@ -247,6 +254,17 @@ fn scheme(parts: &request::Parts) -> &'static str {
     match parts.extensions.get::<OverTls>() {
         Some(OverTls) => "https",
         None => "http",
+    }
+}
+
+/// Sends a session away whose route was removed during its handshake. A reload sees those only that
+/// took their place before.
+fn send_away_if_removed(core: &Core, place: &Place) {
+    let record = place.record();
+    let settings = core.settings();
+    if !settings.has_route(&record.subject.route) {
+        let drain = settings.config.drain;
+        drain::dismiss(&core.registry, &core.farewells, vec![record.id], drain);
     }
 }
 

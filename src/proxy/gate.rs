@@ -142,7 +142,10 @@ impl Builder {
     }
 }
 
-fn filtered_route(routes: &[Arc<config::Route>], name: &str) -> Result<Arc<str>, BuildError> {
+pub(super) fn filtered_route(
+    routes: &[Arc<config::Route>],
+    name: &str,
+) -> Result<Arc<str>, BuildError> {
     let route = name.to_owned();
     match routes.iter().find(|route| *route.name == *name) {
         None => Err(BuildError::UnknownRoute { route }),

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use super::core::Core;
 use super::drain::{self, Drained};
+use super::gate::BuildError;
 use super::metrics::Metrics;
+use super::reload::Reloaded;
 use crate::close::{CloseCode, CloseReason};
+use crate::config::Config;
 use crate::session::Record;
 use crate::types::SessionId;
 
@@ -79,7 +82,37 @@ impl Handle {
     /// settings under `[drain]`: with `close_code`, spread over `spread`. What is still open at
     /// the `deadline` is cut. Returns when no session is left.
     pub async fn drain(&self, deadline: Duration) -> Drained {
-        drain::drain(&self.core.registry, self.core.config.drain, deadline).await
+        let settings = self.core.settings().config.drain;
+        drain::drain(&self.core.registry, settings, deadline).await
+    }
+
+    /// Puts other settings in the place of the gate's own, without losing a session.
+    ///
+    /// Handshakes that begin from now on see the new settings; those under way and all live
+    /// sessions keep the ones that they began with. Sessions of routes whose names are gone are
+    /// sent away as `[drain]` of the new settings says. What addresses have done so far stays
+    /// counted for a route of the same name, and what servers carry for an upstream and a server
+    /// of the same names. A message filter stays with its route's name.
+    ///
+    /// To be called within a tokio runtime, on which the sessions are sent away.
+    ///
+    /// # Errors
+    /// [`BuildError`] if a filter's route is gone or lets clients compress; nothing has changed
+    /// then.
+    pub fn reload(&self, config: Config) -> Result<Reloaded, BuildError> {
+        self.core.reload(config)
+    }
+
+    /// Whether [`Handle::reload`] would take these settings.
+    #[cfg(feature = "server")]
+    pub(crate) fn would_take(&self, config: &Config) -> Result<(), BuildError> {
+        self.core.check(config)
+    }
+
+    /// Allows at most this many sessions at once from now on; 0 is no limit.
+    #[cfg(feature = "server")]
+    pub(crate) fn allow_sessions(&self, most: usize) {
+        self.core.registry.allow(most);
     }
 
     /// Whether the gate takes new sessions; false from the beginning of a drain on.

@@ -61,7 +61,8 @@ impl<S> GateService<S> {
             return Claim::Inner(Request::from_parts(parts, body));
         }
         let asked = Asked::read(&parts);
-        if !asked.is_served_by(&self.core) {
+        let settings = self.core.settings();
+        if !asked.is_served_by(&settings) {
             return Claim::Inner(Request::from_parts(parts, body));
         }
         let mut request = Request::from_parts(parts, ());
@@ -69,6 +70,7 @@ impl<S> GateService<S> {
         let (parts, ()) = request.into_parts();
         Claim::Gate(Box::pin(flow::answer(
             Arc::clone(&self.core),
+            settings,
             parts,
             asked,
             on_upgrade,
@@ -256,10 +258,13 @@ impl Refuse {
         let (parts, _) = request.into_parts();
         let rejection = match Target::of(&parts) {
             Err(rejection) => rejection,
-            Ok(target) => match self.core.routes.find(target.host(), target.path(), NONE) {
-                Ok(_) => Rejection::NotUpgrade,
-                Err(rejection) => rejection,
-            },
+            Ok(target) => {
+                let routes = &self.core.settings().routes;
+                match routes.find(target.host(), target.path(), NONE) {
+                    Ok(_) => Rejection::NotUpgrade,
+                    Err(rejection) => rejection,
+                }
+            }
         };
         self.core.refuse(&parts, rejection).into_response()
     }

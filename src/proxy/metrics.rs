@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::core::Core;
 use super::outcomes::ACCEPTED;
+use super::settings::Snapshot;
 use crate::session::{Moved, Totals};
 use crate::upstream::Failed;
 
@@ -105,17 +106,18 @@ pub struct ServerMetrics {
 
 impl Metrics {
     pub(super) fn of(core: &Core) -> Self {
+        let settings = core.settings();
         let Totals { routes, servers } = core.registry.totals();
         let mut metrics = Self {
-            handshakes: handshakes(core),
+            handshakes: handshakes(core, &settings),
             routes: Vec::new(),
             closed: Vec::new(),
-            servers: server_metrics(core, servers),
+            servers: server_metrics(core, &settings, servers),
             log_lines_left_out: core.rejections.left_out() + core.counters.failures.left_out(),
-            addresses_tracked: core.rates.len() as u64,
-            addresses_overflowed: core.rates.overflowed(),
+            addresses_tracked: settings.rates.len() as u64,
+            addresses_overflowed: settings.rates.overflowed(),
         };
-        let mut of_route = known_routes(core);
+        let mut of_route = known_routes(&settings);
         for (route, totals) in routes {
             for (ending, count) in totals.closed {
                 metrics.closed.push(ClosedMetrics {
@@ -149,16 +151,16 @@ impl Metrics {
 
 /// Every route of the settings, with nothing: a count that is there from the start shows its first
 /// step.
-fn known_routes(core: &Core) -> BTreeMap<Arc<str>, (u64, Moved)> {
-    let routes = core.config.routes.iter();
+fn known_routes(settings: &Snapshot) -> BTreeMap<Arc<str>, (u64, Moved)> {
+    let routes = settings.config.routes.iter();
     routes
         .map(|route| (Arc::clone(&route.name), Default::default()))
         .collect()
 }
 
-fn handshakes(core: &Core) -> Vec<HandshakeMetrics> {
+fn handshakes(core: &Core, settings: &Snapshot) -> Vec<HandshakeMetrics> {
     let mut by_route = core.counters.outcomes.by_route();
-    for route in known_routes(core).into_keys() {
+    for route in known_routes(settings).into_keys() {
         by_route
             .entry(route)
             .or_default()
@@ -178,9 +180,13 @@ fn handshakes(core: &Core) -> Vec<HandshakeMetrics> {
     each.collect()
 }
 
-fn server_metrics(core: &Core, open: BTreeMap<(Arc<str>, Arc<str>), u64>) -> Vec<ServerMetrics> {
+fn server_metrics(
+    core: &Core,
+    settings: &Snapshot,
+    open: BTreeMap<(Arc<str>, Arc<str>), u64>,
+) -> Vec<ServerMetrics> {
     let mut servers: BTreeMap<_, (u64, Failed)> = BTreeMap::new();
-    for upstream in &core.config.upstreams {
+    for upstream in &settings.config.upstreams {
         for server in &upstream.servers {
             let names = (Arc::clone(&upstream.name), Arc::clone(&server.name));
             servers.entry(names).or_default();

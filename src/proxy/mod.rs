@@ -13,6 +13,8 @@ mod layer;
 mod metrics;
 mod outcomes;
 mod rejected;
+mod reload;
+mod settings;
 
 #[cfg(feature = "server")]
 mod plain;
@@ -22,6 +24,7 @@ pub use gate::{BuildError, Builder, Gate};
 pub use handle::{Handle, SessionInfo};
 pub use layer::{GateLayer, GateService, Refuse, ResponseBody, ResponseFuture};
 pub use metrics::{ClosedMetrics, HandshakeMetrics, Metrics, RouteMetrics, ServerMetrics};
+pub use reload::Reloaded;
 
 #[cfg(feature = "server")]
 pub(crate) use plain::PlainRoute;

@@ -35,10 +35,13 @@ impl Gate {
 
     fn decide_plain(&self, parts: &request::Parts) -> Result<PlainRoute, Rejection> {
         let core = self.core();
-        let client = core.identify(parts)?;
+        let settings = core.settings();
+        let client = core.identify(&settings, parts)?;
         let target = Target::of(parts)?;
         let offered: &[&str] = &[];
-        let found = core.routes.find(target.host(), target.path(), offered)?;
+        let found = settings
+            .routes
+            .find(target.host(), target.path(), offered)?;
         let route = found.route();
         if route.http != PlainHttp::Forward {
             return Err(Rejection::NotUpgrade);
@@ -51,9 +54,9 @@ impl Gate {
             flow::check_origin(parts, &target, route)?;
         }
         let captured = |name: &str| found.param(name);
-        let hop = flow::hop(core, parts, &target, route, &client, &captured);
+        let hop = flow::hop(&settings, parts, &target, route, &client, &captured);
         Ok(PlainRoute {
-            pool: core.pool(route).clone(),
+            pool: settings.pool(route).clone(),
             client: client.ip,
             headers: handshake::plain_request_headers(&parts.headers, &hop)?,
             path: found.upstream_path().into_owned(),

@@ -25,7 +25,7 @@ pub(crate) struct Registry {
     /// Sessions, and handshakes that may become one.
     taken: AtomicUsize,
     /// The most of them at once; 0 is no limit.
-    most: usize,
+    most: AtomicUsize,
     draining: AtomicBool,
     pub(crate) tasks: TaskTracker,
 }
@@ -101,7 +101,7 @@ impl Registry {
         Self {
             sessions: Mutex::default(),
             taken: AtomicUsize::new(0),
-            most,
+            most: AtomicUsize::new(most),
             draining: AtomicBool::new(false),
             tasks: TaskTracker::new(),
         }
@@ -113,7 +113,8 @@ impl Registry {
             return Err(NoPlace::Draining);
         }
         // Relaxed: the count guards no other memory.
-        let (order, most) = (Ordering::Relaxed, self.most);
+        let order = Ordering::Relaxed;
+        let most = self.most.load(order);
         let more = |taken: usize| (most == 0 || taken < most).then_some(taken + 1);
         match self.taken.fetch_update(order, order, more) {
             Ok(_) => Ok(Reservation {
@@ -150,6 +151,12 @@ impl Registry {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
+    }
+
+    /// Allows so many sessions at once from now on. Those above that stay.
+    #[cfg(feature = "server")]
+    pub(crate) fn allow(&self, most: usize) {
+        self.most.store(most, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Sessions> {

@@ -39,6 +39,20 @@ impl Balancer {
         }
     }
 
+    /// For the same pool after a reload: each server takes over from the one that stood at its
+    /// origin, if it has one.
+    pub(super) fn renewed(&self, balance: Balance, origins: &[Option<usize>]) -> Self {
+        match (self, balance) {
+            (Self::LeastConnections(turns), Balance::LeastConnections) => {
+                Self::LeastConnections(turns.renewed(origins))
+            }
+            (Self::RoundRobin(turns), Balance::RoundRobin) => {
+                Self::RoundRobin(turns.renewed(origins))
+            }
+            _ => Self::new(balance, origins.len()),
+        }
+    }
+
     /// The index of one of the candidates; `None` if there is no candidate.
     pub(super) fn pick(&self, candidates: &[Candidate<'_>], client: IpAddr) -> Option<usize> {
         match self {
@@ -56,7 +70,8 @@ impl Balancer {
 /// Who is not a candidate keeps its place in the queue.
 #[derive(Debug)]
 pub(super) struct Turns {
-    /// What each server of the pool is owed. It sums up to zero.
+    /// What each server of the pool is owed. It sums up to zero, or to less than one for each
+    /// server after a reload.
     owed: Mutex<Vec<i64>>,
 }
 
@@ -64,6 +79,24 @@ impl Turns {
     fn new(servers: usize) -> Self {
         Self {
             owed: Mutex::new(vec![0; servers]),
+        }
+    }
+
+    fn renewed(&self, origins: &[Option<usize>]) -> Self {
+        let old = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept: Vec<i64> = origins
+            .iter()
+            .flatten()
+            .map(|old_index| old[*old_index])
+            .collect();
+        // What is owed between those that stay and those that left is written off. Otherwise a
+        // newcomer, who is owed nothing, would be behind or ahead of all the others together.
+        let count = i64::try_from(kept.len()).unwrap_or(i64::MAX).max(1);
+        let share = kept.iter().sum::<i64>() / count;
+        let owed = origins.iter();
+        let owed = owed.map(|origin| origin.map_or(0, |old_index| old[old_index] - share));
+        Self {
+            owed: Mutex::new(owed.collect()),
         }
     }
 

@@ -24,7 +24,8 @@ struct Inner {
     /// In the order of the settings' servers.
     live: Box<[Arc<Live>]>,
     balancer: Balancer,
-    failures: Failures,
+    /// One sample for the upstream, whatever its settings.
+    failures: Arc<Failures>,
 }
 
 /// What changes about a server while the settings stand.
@@ -63,7 +64,36 @@ impl Pool {
                 settings,
                 live,
                 balancer,
-                failures: Failures::new(failures),
+                failures: Arc::new(Failures::new(failures)),
+            }),
+        }
+    }
+
+    /// The pool of the same upstream after a reload. Servers that stay keep their counts and their
+    /// turn; a lease of one that is gone stays good until it is dropped.
+    pub(crate) fn renewed(&self, settings: &Arc<Upstream>) -> Self {
+        let old = &self.inner;
+        if old.settings == *settings {
+            return self.clone();
+        }
+        let mut left: Vec<_> = old.settings.servers.iter().enumerate().collect();
+        // A name may stand there twice: each of the two takes over from one.
+        let origins: Vec<Option<usize>> = (settings.servers.iter())
+            .map(|server| {
+                let same = left.iter().position(|(_, old)| old.name == server.name);
+                same.map(|place| left.remove(place).0)
+            })
+            .collect();
+        let live = origins.iter();
+        let live = live.map(|origin| {
+            origin.map_or_else(Arc::default, |old_index| Arc::clone(&old.live[old_index]))
+        });
+        Self {
+            inner: Arc::new(Inner {
+                live: live.collect(),
+                balancer: old.balancer.renewed(settings.balance, &origins),
+                failures: Arc::clone(&old.failures),
+                settings: Arc::clone(settings),
             }),
         }
     }
