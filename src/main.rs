@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use wsgate::Config;
 use wsgate::config::{self, ConfigErrors};
-use wsgate::server::{self, Arguments, Command, ServeError};
+use wsgate::server::{self, Arguments, Command, RunSource, ServeError};
 
 fn main() -> ExitCode {
     let command = match Arguments::parse_command_line() {
@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         Err(usage) => return usage.print().into(),
     };
     let done = match command {
-        Command::Run(source) => source.config().map_err(Failure::Settings).and_then(run),
+        Command::Run(source) => run(&source),
         Command::Check { file } => check(&file),
         Command::Demo { listen } => server::demo(listen.as_deref()).map_err(Failure::Serve),
         Command::Schema => print(&format!("{:#}\n", config::schema())),
@@ -27,8 +27,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(config: Config) -> Result<(), Failure> {
-    server::run(config).map_err(Failure::Serve)
+fn run(source: &RunSource) -> Result<(), Failure> {
+    let config = source.config().map_err(Failure::Settings)?;
+    server::run(config, source.file()).map_err(Failure::Serve)
 }
 
 fn check(file: &Path) -> Result<(), Failure> {

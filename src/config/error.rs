@@ -74,6 +74,11 @@ impl ConfigErrors {
         Self::new(name, String::new(), vec![ConfigError::whole(problem)])
     }
 
+    /// The file's name, as it was given.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The errors, in the order of the file; at least one.
     pub fn iter(&self) -> std::slice::Iter<'_, ConfigError> {
         self.errors.iter()

@@ -5,6 +5,7 @@ mod mask;
 mod tests;
 
 use std::env::VarError;
+use std::io;
 use std::path::Path;
 
 use toml::Spanned;
@@ -22,8 +23,16 @@ impl Config {
     /// Reads a file. Relative paths in it begin at its directory, and `${NAME}` takes the
     /// environment variable `NAME`.
     pub fn from_file(path: &Path) -> Result<Self, ConfigErrors> {
+        Self::from_contents(path, std::fs::read(path))
+    }
+
+    /// Reads what was read of a file, or says why nothing was.
+    pub(crate) fn from_contents(
+        path: &Path,
+        contents: io::Result<Vec<u8>>,
+    ) -> Result<Self, ConfigErrors> {
         let name = path.display().to_string();
-        let bytes = std::fs::read(path).map_err(|error| ConfigErrors::unreadable(&name, error))?;
+        let bytes = contents.map_err(|error| ConfigErrors::unreadable(&name, error))?;
         let text = String::from_utf8(bytes)
             .map_err(|_| ConfigErrors::whole(&name, Problem::new("this file is not UTF-8")))?;
         let directory = path.parent().unwrap_or(Path::new(""));

@@ -103,10 +103,10 @@ impl Handle {
         self.core.reload(config)
     }
 
-    /// Whether [`Handle::reload`] would take these settings.
+    /// The deadline of the settings' own drain.
     #[cfg(feature = "server")]
-    pub(crate) fn would_take(&self, config: &Config) -> Result<(), BuildError> {
-        self.core.check(config)
+    pub(crate) fn drain_deadline(&self) -> Duration {
+        self.core.settings().config.drain.deadline
     }
 
     /// Allows at most this many sessions at once from now on; 0 is no limit.

@@ -82,14 +82,11 @@ fn spare_upstreams(config: &Config) -> Vec<&Upstream> {
 }
 
 impl Core {
-    /// Whether [`Core::reload`] would take these settings.
-    pub(super) fn check(&self, config: &Config) -> Result<(), BuildError> {
-        (self.filters.keys()).try_for_each(|route| filtered_route(&config.routes, route).map(drop))
-    }
-
     /// Swaps the settings, and sends the sessions of removed routes away.
     pub(super) fn reload(&self, config: Config) -> Result<Reloaded, BuildError> {
-        self.check(&config)?;
+        for route in self.filters.keys() {
+            filtered_route(&config.routes, route)?;
+        }
         let (old, new) = self.swap(|old| old.followed_by(config));
         let mut reloaded = Reloaded::between(&old.config, &new.config);
         old.report();

@@ -54,7 +54,9 @@ const COMPLAINT_INTERVAL: Duration = Duration::from_secs(5);
 impl Acceptor {
     /// Must be called on the runtime that is to run it.
     pub(super) fn new(listener: Listener) -> io::Result<Self> {
-        let Listener { address, socket } = listener;
+        let Listener {
+            address, socket, ..
+        } = listener;
         Ok(Self {
             address,
             socket: match socket {
@@ -211,12 +213,11 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::config::{Listen, ListenAddress};
-    use crate::server::listen::bind_all;
+    use crate::config::ListenAddress;
 
     fn acceptor() -> (Acceptor, SocketAddr) {
         let address = ListenAddress::Tcp("127.0.0.1:0".parse().unwrap());
-        let listener = bind_all(&[Listen { address }]).unwrap().remove(0);
+        let listener = Listener::bind(&address, false).unwrap();
         let address = listener.address.tcp().unwrap();
         (Acceptor::new(listener).unwrap(), address)
     }

@@ -8,19 +8,23 @@
 //! | `GET /sessions` | the sessions as JSON |
 //! | `DELETE /sessions/ID` | 204: the session is closed with 1001 |
 //! | `POST /drain` | 202: every session is sent away, and none let in any more |
+//! | `POST /reload` | 200: the file of settings was read again; 422: it is wrong, and nothing changed |
 
 mod access;
 mod exposition;
 mod metrics;
+mod reload;
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
-use std::sync::Arc;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
+use futures_util::future::Either;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -28,15 +32,18 @@ use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::access::{bears, is_cross_site, names_this_machine};
 use super::accept::{Accepted, Dispatch};
 use super::process::Process;
+use super::reload::Reloads;
 use super::workers::Worker;
 use crate::chain::Chain;
 use crate::close::CloseCode;
-use crate::config::{Admin, ListenAddress, Secret};
+use crate::config::{ListenAddress, Secret};
 use crate::proxy::{Handle, SessionInfo};
 use crate::types::SessionId;
 
@@ -44,15 +51,19 @@ use crate::types::SessionId;
 #[derive(Clone)]
 pub(super) struct AdminService {
     inner: Arc<Inner>,
+    /// Whether a browser could be tricked into reaching this address.
+    browsable: bool,
+    /// Cancelled when the address is no longer the interface's: a connection then finishes the
+    /// request that it is in.
+    closing: CancellationToken,
 }
 
 struct Inner {
-    token: Option<Secret>,
-    /// Whether a browser could be tricked into reaching this address.
-    browsable: bool,
+    /// That of the settings of the moment.
+    token: RwLock<Option<Secret>>,
     handle: Handle,
-    drain_deadline: Duration,
     drain_asked: AtomicBool,
+    reloads: Option<Reloads>,
     tasks: TaskTracker,
     /// The connections of clients.
     connections: TaskTracker,
@@ -70,24 +81,39 @@ const HEAD_SIZE: usize = 16 * 1024;
 impl AdminService {
     /// `tasks` owns what the interface starts, and `connections` is looked at only.
     pub(super) fn new(
-        settings: &Admin,
         handle: Handle,
-        drain_deadline: Duration,
+        reloads: Option<Reloads>,
         tasks: TaskTracker,
         connections: TaskTracker,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
-                token: settings.token.clone(),
-                browsable: matches!(settings.address, ListenAddress::Tcp(_)),
+                token: RwLock::default(),
                 handle,
-                drain_deadline,
                 drain_asked: AtomicBool::new(false),
+                reloads,
                 tasks,
                 connections,
                 started: SystemTime::now(),
             }),
+            browsable: true,
+            closing: CancellationToken::new(),
         }
+    }
+
+    /// The same interface at this address, for as long as it is there.
+    pub(super) fn at(&self, address: &ListenAddress, closing: CancellationToken) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            browsable: matches!(address, ListenAddress::Tcp(_)),
+            closing,
+        }
+    }
+
+    /// Asks for this token from now on, on connections that are open already as well.
+    pub(super) fn ask_for(&self, token: Option<Secret>) {
+        let current = self.inner.token.write();
+        *current.unwrap_or_else(PoisonError::into_inner) = token;
     }
 
     /// Serves accepted connections on a worker.
@@ -101,13 +127,25 @@ impl AdminService {
     }
 
     async fn serve(self, accepted: Accepted) {
+        match accepted {
+            Accepted::Tcp(stream, _) => self.serve_on(stream).await,
+            Accepted::Unix(stream) => self.serve_on(stream).await,
+        }
+    }
+
+    async fn serve_on(self, socket: impl AsyncRead + AsyncWrite + Unpin) {
+        let closing = self.closing.clone();
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
             .max_buf_size(HEAD_SIZE);
-        let served = match accepted {
-            Accepted::Tcp(stream, _) => http.serve_connection(TokioIo::new(stream), self).await,
-            Accepted::Unix(stream) => http.serve_connection(TokioIo::new(stream), self).await,
+        let mut connection = pin!(http.serve_connection(TokioIo::new(socket), self));
+        let served = tokio::select! {
+            served = &mut connection => served,
+            () = closing.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
         };
         if let Err(error) = served {
             tracing::debug!(error = %Chain(&error), "admin connection ended");
@@ -127,6 +165,7 @@ impl AdminService {
             ("/metrics", _) => only(Method::GET, method, || self.metrics()),
             ("/sessions", _) => only(Method::GET, method, || self.sessions()),
             ("/drain", _) => only(Method::POST, method, || self.drain()),
+            ("/reload", _) => only(Method::POST, method, reload::no_file),
             (_, Some(Ok(id))) => only(Method::DELETE, method, || self.close(id.into())),
             _ => error(StatusCode::NOT_FOUND, "no such resource"),
         }
@@ -135,13 +174,18 @@ impl AdminService {
     /// Lets nobody in on the strength of a browser that somebody else's page drives, and nobody
     /// without the token where there is one. A probe needs no token: it learns one bit.
     fn refuse(&self, path: &str, headers: &HeaderMap) -> Option<Response<Full<Bytes>>> {
+        if self.closing.is_cancelled() {
+            let gone = "the admin interface is no longer here";
+            return Some(error(StatusCode::SERVICE_UNAVAILABLE, gone));
+        }
         if is_cross_site(headers) {
             return Some(error(
                 StatusCode::FORBIDDEN,
                 "requests of web pages are not answered",
             ));
         }
-        match &self.inner.token {
+        let token = self.inner.token.read();
+        match &*token.unwrap_or_else(PoisonError::into_inner) {
             _ if matches!(path, "/healthz" | "/readyz") => None,
             Some(token) if bears(headers, token) => None,
             Some(_) => {
@@ -153,7 +197,7 @@ impl AdminService {
                 Some(refusal)
             }
             // A name that somebody else's DNS points here makes their page same-origin with us.
-            None if self.inner.browsable && !names_this_machine(headers) => Some(error(
+            None if self.browsable && !names_this_machine(headers) => Some(error(
                 StatusCode::MISDIRECTED_REQUEST,
                 "Host must be an address or localhost",
             )),
@@ -199,7 +243,7 @@ impl AdminService {
         let inner = &self.inner;
         if !inner.drain_asked.swap(true, Ordering::Relaxed) {
             tracing::info!("drain asked for through the admin interface");
-            let (handle, deadline) = (inner.handle.clone(), inner.drain_deadline);
+            let (handle, deadline) = (inner.handle.clone(), inner.handle.drain_deadline());
             let mut drain = Box::pin(async move {
                 handle.drain(deadline).await;
             });
@@ -219,11 +263,14 @@ impl AdminService {
 impl Service<Request<Incoming>> for AdminService {
     type Response = Response<Full<Bytes>>;
     type Error = Infallible;
-    type Future = Ready<Result<Self::Response, Infallible>>;
+    type Future = Either<Ready<Result<Self::Response, Infallible>>, reload::Answering>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let answer = self.answer(request.method(), request.uri().path(), request.headers());
-        ready(Ok(answer))
+        let (method, path) = (request.method(), request.uri().path());
+        match self.reload(method, path, request.headers()) {
+            Some(reloading) => Either::Right(reloading),
+            None => Either::Left(ready(Ok(self.answer(method, path, request.headers())))),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -91,6 +91,11 @@ impl Arguments {
 }
 
 impl RunSource {
+    /// The file to read the settings from again when it changes, if there is one.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref().filter(|_| self.to.is_none())
+    }
+
     /// The settings.
     pub fn config(&self) -> Result<Config, ConfigErrors> {
         match (&self.file, &self.to) {

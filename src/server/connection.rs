@@ -23,9 +23,6 @@ use crate::types::ClientAddr;
 pub(super) struct Connections {
     gate: Gate,
     http: http1::Builder,
-    /// Cancelled when the process is to end: a connection then finishes the request that it is
-    /// in, and takes no other.
-    closing: CancellationToken,
 }
 
 /// What a worker's connections answer with.
@@ -38,7 +35,7 @@ const MAX_HEADERS: usize = 100;
 const SMALLEST_BUFFER: usize = 8 * 1024;
 
 impl Connections {
-    pub(super) fn new(gate: Gate, settings: &config::Server, closing: CancellationToken) -> Self {
+    pub(super) fn new(gate: Gate, settings: &config::Server) -> Self {
         let mut http = http1::Builder::new();
         // Without the timer the time-out would be off. It counts from the accept, or the end of
         // the request before, to the end of the head.
@@ -47,23 +44,31 @@ impl Connections {
             .max_header_size(settings.head_size)
             .max_buf_size(settings.head_size.max(SMALLEST_BUFFER))
             .max_headers(MAX_HEADERS);
-        Self {
-            gate,
-            http,
-            closing,
-        }
+        Self { gate, http }
     }
 
-    /// Serves one connection to its end, or until it becomes a session.
-    pub(super) async fn serve(self, accepted: Accepted, answerer: Answerer) {
+    /// Serves one connection to its end, or until it becomes a session. When `closing` is
+    /// cancelled it finishes the request that it is in, and takes no other.
+    pub(super) async fn serve(
+        self,
+        accepted: Accepted,
+        answerer: Answerer,
+        closing: CancellationToken,
+    ) {
+        let answer = |client| Answer { answerer, client };
         match accepted {
-            Accepted::Tcp(stream, client) => self.serve_on(stream, client.into(), answerer).await,
-            Accepted::Unix(stream) => self.serve_on(stream, ClientAddr::Unix, answerer).await,
+            Accepted::Tcp(stream, client) => {
+                self.serve_on(stream, answer(client.into()), closing).await;
+            }
+            Accepted::Unix(stream) => {
+                self.serve_on(stream, answer(ClientAddr::Unix), closing)
+                    .await;
+            }
         }
     }
 
-    async fn serve_on<S: Socket>(self, socket: S, client: ClientAddr, answerer: Answerer) {
-        let service = Answer { answerer, client };
+    async fn serve_on<S: Socket>(self, socket: S, service: Answer, closing: CancellationToken) {
+        let client = service.client;
         let mut connection = self
             .http
             .serve_connection(TokioIo::new(socket), service)
@@ -71,7 +76,7 @@ impl Connections {
         let ended = tokio::select! {
             // First, so that a response that goes out from now on says that it is the last.
             biased;
-            () = self.closing.cancelled() => {
+            () = closing.cancelled() => {
                 Pin::new(&mut connection).graceful_shutdown();
                 (&mut connection).await
             }

@@ -6,7 +6,9 @@ mod page;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{ServeError, Server, Signals, logging, on_this_thread, serve_until_stopped};
+use super::{
+    Beside, Reloader, ServeError, Server, Signals, logging, on_this_thread, serve_until_stopped,
+};
 use crate::config::Config;
 use echo::EchoServer;
 
@@ -29,12 +31,14 @@ pub fn demo(listen: Option<&str>) -> Result<(), ServeError> {
         let mut signals = Signals::listen().map_err(ServeError::System)?;
         let echo = EchoServer::bind().map_err(ServeError::System)?;
         let config = settings(echo.address(), listen)?;
-        logging::install(&config.log)?;
-        let page = page::page(message_size(&config));
-        let server = Server::start_with(config, Some(page))?;
+        let log = logging::install(&config.log)?;
+        let (reloader, reloads) = Reloader::new(None);
+        let page = Some(page::page(message_size(&config)));
+        let beside = Beside { log, reloads, page };
+        let server = Server::start_with(config, beside)?;
         introduce(&server);
         tokio::select! {
-            served = serve_until_stopped(server, &mut signals) => served,
+            served = serve_until_stopped(server, reloader, &mut signals) => served,
             () = echo.run() => Ok(()),
         }
     })

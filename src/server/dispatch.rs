@@ -1,5 +1,8 @@
 //! Which worker serves an accepted connection.
 
+use std::sync::{PoisonError, RwLock};
+
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::accept::Accepted;
@@ -11,7 +14,8 @@ use super::workers::Worker;
 pub(super) struct Dispatcher {
     /// In the order of the workers.
     stations: Vec<Station>,
-    connections: Connections,
+    /// Read once a connection.
+    connections: RwLock<Connections>,
     owner: TaskTracker,
 }
 
@@ -30,21 +34,30 @@ impl Dispatcher {
     ) -> Self {
         Self {
             stations,
-            connections,
+            connections: RwLock::new(connections),
             owner,
         }
     }
 
-    pub(super) fn dispatch(&self, accepted: Accepted) {
+    /// Serves connections that are accepted from now on in another way.
+    pub(super) fn renew(&self, connections: Connections) {
+        let current = self.connections.write();
+        *current.unwrap_or_else(PoisonError::into_inner) = connections;
+    }
+
+    /// `closing` is the end of the listener that accepted it.
+    pub(super) fn dispatch(&self, accepted: Accepted, closing: &CancellationToken) {
         let stations = self.stations.iter().enumerate();
         let Some((index, station)) = stations.min_by_key(|(_, station)| station.worker.load())
         else {
             return;
         };
-        let (connections, answerer) = (self.connections.clone(), station.answerer.clone());
+        let connections = self.connections.read();
+        let connections = connections.unwrap_or_else(PoisonError::into_inner).clone();
+        let (answerer, closing) = (station.answerer.clone(), closing.clone());
         if index == 0 {
             // It is here already.
-            let connection = connections.serve(accepted, answerer);
+            let connection = connections.serve(accepted, answerer, closing);
             station.worker.spawn(&self.owner, connection);
             return;
         }
@@ -52,7 +65,7 @@ impl Dispatcher {
         match accepted.detach() {
             Ok(accepted) => station.worker.spawn(&self.owner, async move {
                 match accepted.attach() {
-                    Ok(accepted) => connections.serve(accepted, answerer).await,
+                    Ok(accepted) => connections.serve(accepted, answerer, closing).await,
                     Err(error) => lost(error),
                 }
             }),

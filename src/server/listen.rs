@@ -16,7 +16,11 @@ use crate::config::{Listen, ListenAddress};
 /// A socket that clients can connect to. Nothing is accepted on it yet.
 #[derive(Debug)]
 pub(super) struct Listener {
+    /// What the settings call it.
+    pub(super) setting: ListenAddress,
     pub(super) address: BoundAddress,
+    /// Whether it leaves IPv4 to another.
+    pub(super) only_v6: bool,
     pub(super) socket: ListeningSocket,
 }
 
@@ -62,22 +66,26 @@ const BACKLOG: i32 = 4096;
 /// A client that vanished without a word is noticed after this long, at the latest.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// Binds every listener, or none.
-pub(super) fn bind_all(listen: &[Listen]) -> Result<Vec<Listener>, BindError> {
-    let addresses: Vec<_> = listen.iter().map(|listen| &listen.address).collect();
+/// Binds those of these listeners that are wanted, or none.
+pub(super) fn bind(
+    listen: &[Listen],
+    is_wanted: impl Fn(&ListenAddress) -> bool,
+) -> Result<Vec<Listener>, BindError> {
+    let addresses = listen.iter().map(|listen| &listen.address);
     addresses
-        .iter()
-        .map(|address| match address {
-            ListenAddress::Tcp(address) => {
-                // `[::]` serves IPv4 too, unless somebody else is to.
-                let only_v6 = addresses
-                    .iter()
-                    .any(|other| serves_v4_port(other, address.port()));
-                Listener::tcp(*address, only_v6)
-            }
-            ListenAddress::Unix(path) => Listener::unix(path),
-        })
+        .filter(|address| is_wanted(address))
+        .map(|address| Listener::bind(address, only_v6(address, listen)))
         .collect()
+}
+
+/// `[::]` serves IPv4 too, unless somebody else among these is to.
+pub(super) fn only_v6(address: &ListenAddress, listen: &[Listen]) -> bool {
+    let ListenAddress::Tcp(address) = address else {
+        return false;
+    };
+    let mut others = listen.iter();
+    address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+        && others.any(|other| serves_v4_port(&other.address, address.port()))
 }
 
 fn serves_v4_port(address: &ListenAddress, port: u16) -> bool {
@@ -85,27 +93,34 @@ fn serves_v4_port(address: &ListenAddress, port: u16) -> bool {
 }
 
 impl Listener {
-    pub(super) fn bind(address: &ListenAddress) -> Result<Self, BindError> {
-        match address {
-            ListenAddress::Tcp(address) => Self::tcp(*address, false),
-            ListenAddress::Unix(path) => Self::unix(path),
-        }
+    /// An IPv6 listener leaves IPv4 to another if it is told so.
+    pub(super) fn bind(setting: &ListenAddress, only_v6: bool) -> Result<Self, BindError> {
+        let (address, socket) = match setting {
+            ListenAddress::Tcp(address) => Self::tcp(*address, only_v6)?,
+            ListenAddress::Unix(path) => Self::unix(path)?,
+        };
+        Ok(Self {
+            setting: setting.clone(),
+            address,
+            only_v6,
+            socket,
+        })
     }
 
-    fn tcp(address: SocketAddr, only_v6: bool) -> Result<Self, BindError> {
+    fn tcp(
+        address: SocketAddr,
+        only_v6: bool,
+    ) -> Result<(BoundAddress, ListeningSocket), BindError> {
         let failed = |error: io::Error| BindError {
             address: BoundAddress::Tcp(address),
             cause: error.into(),
         };
         let socket = listen_tcp(address, only_v6).map_err(failed)?;
         let bound = socket.local_addr().map_err(failed)?;
-        Ok(Self {
-            address: BoundAddress::Tcp(bound),
-            socket: ListeningSocket::Tcp(socket),
-        })
+        Ok((BoundAddress::Tcp(bound), ListeningSocket::Tcp(socket)))
     }
 
-    fn unix(path: &Path) -> Result<Self, BindError> {
+    fn unix(path: &Path) -> Result<(BoundAddress, ListeningSocket), BindError> {
         let bound = BoundAddress::Unix(path.to_owned());
         let failed = |cause| BindError {
             address: bound.clone(),
@@ -121,10 +136,7 @@ impl Listener {
             Ok((listener, file))
         };
         let (listener, file) = bind().map_err(|error: io::Error| failed(error.into()))?;
-        Ok(Self {
-            address: bound.clone(),
-            socket: ListeningSocket::Unix(listener, file),
-        })
+        Ok((bound, ListeningSocket::Unix(listener, file)))
     }
 }
 

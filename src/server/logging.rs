@@ -10,7 +10,7 @@ use tracing_subscriber::filter::{EnvFilter, LevelFilter, ParseError};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::{FormatFields, Writer, debug_fn};
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::{Registry, fmt as log_lines};
+use tracing_subscriber::{Registry, fmt as log_lines, reload};
 
 use super::terminal;
 use crate::config::{Log, LogFormat};
@@ -35,14 +35,32 @@ enum LogCause {
 /// The target of the lines that tell of a session's beginning and end.
 const ACCESS: &str = "wsgate::access";
 
-/// Sends the log of the whole process to standard error. A log that somebody set up before stays.
-pub(super) fn install(settings: &Log) -> Result<(), LogError> {
+/// Says what the process's log is to show from now on.
+#[derive(Clone, Debug)]
+pub(super) struct LogControl {
+    filter: reload::Handle<EnvFilter, Registry>,
+}
+
+impl LogControl {
+    /// Changes the level, and whether sessions have their lines. The format stays.
+    pub(super) fn apply(&self, filter: EnvFilter) {
+        if let Err(error) = self.filter.reload(filter) {
+            // Then nothing is logged any more, this line included.
+            tracing::debug!(%error, "the log is gone");
+        }
+    }
+}
+
+/// Sends the log of the whole process to standard error. A log that somebody set up before stays,
+/// and is not for us to control.
+pub(super) fn install(settings: &Log) -> Result<Option<LogControl>, LogError> {
     let color = terminal::has_color(&io::stderr());
-    let log = log_to(settings, io::stderr, color)?;
+    let (log, control) = log_to(settings, io::stderr, color)?;
     if dispatcher::set_global_default(log).is_err() {
         tracing::debug!("the log was set up before");
+        return Ok(None);
     }
-    Ok(())
+    Ok(Some(control))
 }
 
 /// Whether the settings make a log.
@@ -50,12 +68,13 @@ pub(super) fn check(settings: &Log) -> Result<(), LogError> {
     filter(settings).map(|_| ())
 }
 
-fn log_to<W>(settings: &Log, writer: W, color: bool) -> Result<Dispatch, LogError>
+fn log_to<W>(settings: &Log, writer: W, color: bool) -> Result<(Dispatch, LogControl), LogError>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let registry = Registry::default().with(filter(settings)?);
-    Ok(match settings.format {
+    let (filter, handle) = reload::Layer::new(filter(settings)?);
+    let registry = Registry::default().with(filter);
+    let log = match settings.format {
         LogFormat::Text => Dispatch::new(
             registry.with(
                 log_lines::layer()
@@ -75,10 +94,12 @@ where
                     .with_writer(writer),
             ),
         ),
-    })
+    };
+    Ok((log, LogControl { filter: handle }))
 }
 
-fn filter(settings: &Log) -> Result<EnvFilter, LogError> {
+/// What of the log the settings let through.
+pub(super) fn filter(settings: &Log) -> Result<EnvFilter, LogError> {
     let level = &settings.level;
     let directives = match settings.access {
         true => level.clone(),
@@ -167,7 +188,7 @@ mod tests {
         fn of(settings: &Log, events: impl FnOnce()) -> String {
             let lines = Self::default();
             let writer = lines.clone();
-            let log = log_to(settings, move || writer.clone(), false).unwrap();
+            let (log, _control) = log_to(settings, move || writer.clone(), false).unwrap();
             dispatcher::with_default(&log, events);
             String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
         }

@@ -16,18 +16,21 @@ mod connection;
 mod demo;
 mod descriptors;
 mod dispatch;
+mod error;
 mod forward;
 mod listen;
 mod logging;
+mod open;
 mod process;
+mod reload;
 mod signals;
 mod terminal;
 mod workers;
 
+use std::fmt;
 use std::future::Future;
-use std::io;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::runtime;
 use tokio::time::timeout;
@@ -37,31 +40,43 @@ use tower_layer::Layer;
 
 pub use arguments::{Arguments, Command, RunSource, Usage};
 pub use demo::demo;
+pub use error::ServeError;
 pub use listen::{BindError, BoundAddress};
 pub use logging::LogError;
+pub use reload::Applied;
 pub use signals::StopSignal;
 pub use terminal::{complain, has_color};
 
-use accept::{Acceptor, Dispatch};
 use admin::AdminService;
 use connection::Connections;
 use dispatch::{Dispatcher, Station};
 use forward::{Forward, Page, Pool};
-use listen::Listener;
+use logging::LogControl;
+use open::{BoundListener, OpenListener};
+use reload::{Reloader, Reloads};
 use signals::Signals;
 use workers::{Worker, Workers};
 
-use crate::config::{self, Config, ConfigErrors};
-use crate::proxy::{BuildError, Drained, Gate, Handle};
+use crate::config::{self, Config};
+use crate::proxy::{Drained, Gate, Handle};
 
 /// Serves until a signal to stop, and then until the sessions are gone or the drain's deadline
 /// is over. A second signal ends it at once.
-pub fn run(config: Config) -> Result<(), ServeError> {
-    logging::install(&config.log)?;
+///
+/// Settings that came from a file are read again on SIGHUP, when the file changes, and when the
+/// admin interface is asked to.
+pub fn run(config: Config, file: Option<&Path>) -> Result<(), ServeError> {
+    let log = logging::install(&config.log)?;
     on_this_thread(async {
         let mut signals = Signals::listen().map_err(ServeError::System)?;
-        let server = Server::start(config)?;
-        serve_until_stopped(server, &mut signals).await
+        let (reloader, reloads) = Reloader::new(file);
+        let beside = Beside {
+            log,
+            reloads,
+            page: None,
+        };
+        let server = Server::start_with(config, beside)?;
+        serve_until_stopped(server, reloader, &mut signals).await
     })
 }
 
@@ -70,8 +85,12 @@ pub fn check(config: &Config) -> Result<(), ServeError> {
     Ok(logging::check(&config.log)?)
 }
 
-async fn serve_until_stopped(server: Server, signals: &mut Signals) -> Result<(), ServeError> {
-    let signal = signals.stop().await;
+async fn serve_until_stopped(
+    mut server: Server,
+    reloader: Reloader,
+    signals: &mut Signals,
+) -> Result<(), ServeError> {
+    let signal = reloader.serve(&mut server, signals).await;
     tracing::info!(%signal, "stopping");
     tokio::select! {
         _drained = server.shutdown() => {
@@ -84,23 +103,45 @@ async fn serve_until_stopped(server: Server, signals: &mut Signals) -> Result<()
 
 /// Runs what the process has one of: signals, and the wait for the end.
 fn on_this_thread<T>(task: impl Future<Output = Result<T, ServeError>>) -> Result<T, ServeError> {
-    runtime::Builder::new_current_thread()
+    let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(ServeError::System)?
-        .block_on(task)
+        .map_err(ServeError::System)?;
+    let done = runtime.block_on(task);
+    // Not a plain drop: that would wait for a file that cannot be read.
+    runtime.shutdown_background();
+    done
 }
 
 /// A running gate: listeners, workers and what runs on them. Dropping it cuts everything off;
 /// [`Server::shutdown`] takes leave first.
-#[derive(Debug)]
 pub struct Server {
-    addresses: Vec<BoundAddress>,
-    admin_address: Option<BoundAddress>,
+    gate: Gate,
     handle: Handle,
-    drain_deadline: Duration,
+    running: Running,
+    dispatcher: Arc<Dispatcher>,
+    listeners: Vec<OpenListener>,
+    addresses: Vec<BoundAddress>,
+    admin: AdminService,
+    admin_listener: Option<OpenListener>,
+    log: Option<LogControl>,
     tasks: Tasks,
     workers: Workers,
+}
+
+/// The settings that the process runs by, beside the gate's own and the listeners.
+struct Running {
+    admin: Option<config::Admin>,
+    log: config::Log,
+    server: config::Server,
+}
+
+/// What a program has beside its server.
+#[derive(Default)]
+struct Beside {
+    log: Option<LogControl>,
+    reloads: Option<Reloads>,
+    page: Option<Page>,
 }
 
 /// Who owns which tasks, and how they learn that they are to end.
@@ -119,99 +160,52 @@ struct Tasks {
 impl Server {
     /// Binds every listener, and only then serves the first of them.
     pub fn start(config: Config) -> Result<Self, ServeError> {
-        Self::start_with(config, None)
+        Self::start_with(config, Beside::default())
     }
 
-    fn start_with(config: Config, page: Option<Page>) -> Result<Self, ServeError> {
+    fn start_with(config: Config, beside: Beside) -> Result<Self, ServeError> {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
-        let listeners = listen::bind_all(&config.listen)?;
-        let admin = match &config.admin {
-            Some(admin) => Some((admin.clone(), Listener::bind(&admin.address)?)),
-            None => None,
+        let workers = Workers::start(config.server.workers).map_err(ServeError::System)?;
+        let listeners = BoundListener::bind_new(&config.listen, &[], workers.first())?;
+        let admin_listener = (config.admin.as_ref())
+            .map(|admin| BoundListener::bind(&admin.address, workers.first()))
+            .transpose()?;
+        let running = Running {
+            admin: config.admin.clone(),
+            log: config.log.clone(),
+            server: config.server,
         };
-        let settings = config.server;
-        let sessions = descriptors::sessions(settings.sessions, descriptors::raise_limit());
-        let drain_deadline = config.drain.deadline;
+        let sessions = descriptors::raise_limit();
+        let sessions = descriptors::sessions(running.server.sessions, sessions);
         let gate = Gate::builder(config).max_sessions(sessions).build()?;
+        let tasks = Tasks::default();
+        let (background, connections) = (tasks.background.clone(), tasks.connections.clone());
         let mut server = Self {
+            dispatcher: Arc::new(dispatcher(&gate, &running, &workers, &tasks, beside.page)),
+            listeners: Vec::new(),
             addresses: Vec::new(),
-            admin_address: None,
+            admin: AdminService::new(gate.handle(), beside.reloads, background, connections),
+            admin_listener: None,
+            log: beside.log,
             handle: gate.handle(),
-            drain_deadline,
-            tasks: Tasks::default(),
-            workers: Workers::start(settings.workers).map_err(ServeError::System)?,
+            gate,
+            running,
+            tasks,
+            workers,
         };
-        let dispatch = server.dispatch(&gate, &settings, page);
         for listener in listeners {
-            let address = listener.address.clone();
-            server.accept(listener, dispatch.clone())?;
-            tracing::info!(%address, "listening");
-            server.addresses.push(address);
+            server.open(listener);
         }
-        if let Some((admin, listener)) = admin {
-            server.serve_admin(&admin, listener)?;
+        let token = server.running.admin.as_ref();
+        server
+            .admin
+            .ask_for(token.and_then(|admin| admin.token.clone()));
+        if let Some(listener) = admin_listener {
+            server.open_admin(listener);
         }
         Ok(server)
-    }
-
-    fn dispatch(&self, gate: &Gate, settings: &config::Server, page: Option<Page>) -> Dispatch {
-        let station = |worker: &Worker| {
-            let pool = Pool::new(self.tasks.background.clone());
-            worker.spawn(&self.tasks.background, pool.clone().sweep());
-            let forward = Forward::new(gate.clone(), pool, page.clone());
-            Station {
-                worker: worker.clone(),
-                answerer: gate.layer().layer(forward),
-            }
-        };
-        let dispatcher = Dispatcher::new(
-            self.workers.iter().map(station).collect(),
-            Connections::new(gate.clone(), settings, self.tasks.closing.clone()),
-            self.tasks.connections.clone(),
-        );
-        Arc::new(move |accepted| dispatcher.dispatch(accepted))
-    }
-
-    /// Serves the admin interface until the very end, so that it can be watched.
-    fn serve_admin(
-        &mut self,
-        settings: &config::Admin,
-        listener: Listener,
-    ) -> Result<(), ServeError> {
-        let address = listener.address.clone();
-        let tasks = self.tasks.background.clone();
-        let service = AdminService::new(
-            settings,
-            self.handle.clone(),
-            self.drain_deadline,
-            tasks.clone(),
-            self.tasks.connections.clone(),
-        );
-        let acceptor = self.acceptor(listener)?;
-        let dispatch = service.dispatch(self.workers.first().clone());
-        self.workers.first().spawn(&tasks, acceptor.run(dispatch));
-        tracing::info!(%address, "admin interface listening");
-        self.admin_address = Some(address);
-        Ok(())
-    }
-
-    fn accept(&self, listener: Listener, dispatch: Dispatch) -> Result<(), ServeError> {
-        let acceptor = self.acceptor(listener)?;
-        let accepting = self.tasks.accepting.clone();
-        self.workers
-            .first()
-            .spawn(&self.tasks.acceptors, async move {
-                accepting.run_until_cancelled(acceptor.run(dispatch)).await;
-            });
-        Ok(())
-    }
-
-    /// The accept loops run on the first worker: what it accepts for itself wakes nobody else.
-    fn acceptor(&self, listener: Listener) -> Result<Acceptor, ServeError> {
-        let _entered = self.workers.first().runtime().enter();
-        Acceptor::new(listener).map_err(ServeError::System)
     }
 
     /// Where the server listens, in the order of the settings.
@@ -221,7 +215,7 @@ impl Server {
 
     /// Where the admin interface listens, if there is one.
     pub fn admin_address(&self) -> Option<&BoundAddress> {
-        self.admin_address.as_ref()
+        self.admin_listener.as_ref().map(|open| &open.address)
     }
 
     /// The gate's handle: its sessions, and whether it is ready.
@@ -234,11 +228,11 @@ impl Server {
     pub async fn shutdown(self) -> Drained {
         let Self {
             handle,
-            drain_deadline,
             tasks,
             workers,
             ..
         } = self;
+        let drain_deadline = handle.drain_deadline();
         tasks.accepting.cancel();
         tasks.acceptors.close();
         tasks.acceptors.wait().await;
@@ -257,50 +251,36 @@ impl Server {
     }
 }
 
-/// Why the program does not serve, or no longer does.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ServeError {
-    /// The settings of the log are wrong.
-    #[error(transparent)]
-    Log(#[from] LogError),
-    /// A listener could not be had.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// The gate does not take the settings.
-    #[error(transparent)]
-    Gate(#[from] BuildError),
-    /// The settings of the demo, which the command line may change, are wrong.
-    #[error("the demo's settings are wrong")]
-    Demo(#[from] ConfigErrors),
-    /// The system refused what the process cannot be without: threads, timers, signals.
-    #[error("the system refused what the process needs")]
-    System(#[source] io::Error),
-    /// A second signal came before the drain was over.
-    #[error("stopped by a second {0}")]
-    Interrupted(StopSignal),
+/// What gives each connection to a worker, with a pool of connections to servers for each.
+fn dispatcher(
+    gate: &Gate,
+    running: &Running,
+    workers: &Workers,
+    tasks: &Tasks,
+    page: Option<Page>,
+) -> Dispatcher {
+    let station = |worker: &Worker| {
+        let pool = Pool::new(tasks.background.clone());
+        worker.spawn(&tasks.background, pool.clone().sweep());
+        let forward = Forward::new(gate.clone(), pool, page.clone());
+        Station {
+            worker: worker.clone(),
+            answerer: gate.layer().layer(forward),
+        }
+    };
+    Dispatcher::new(
+        workers.iter().map(station).collect(),
+        Connections::new(gate.clone(), &running.server),
+        tasks.connections.clone(),
+    )
 }
 
-impl ServeError {
-    /// The exit code of a process that ends with this.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Log(_) | Self::Gate(_) | Self::Demo(_) => 1,
-            Self::Bind(_) => 2,
-            Self::System(_) => 3,
-            Self::Interrupted(signal) => signal.exit_code(),
-        }
-    }
-
-    /// What a person can do about it, where that is known.
-    pub fn help(&self) -> Option<&'static str> {
-        match self {
-            Self::Bind(error) => error.help(),
-            Self::Log(_) => Some(
-                "a level is error, warn, info, debug or trace; a filter is like \"warn,wsgate=debug\"",
-            ),
-            Self::Gate(_) | Self::Demo(_) | Self::System(_) | Self::Interrupted(_) => None,
-        }
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("addresses", &self.addresses)
+            .field("admin_address", &self.admin_address())
+            .finish_non_exhaustive()
     }
 }
 

@@ -13,6 +13,14 @@ pub(super) struct Signals {
     hangup: Signal,
 }
 
+/// What a signal says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    Stop(StopSignal),
+    /// SIGHUP.
+    Reload,
+}
+
 /// A signal to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopSignal {
@@ -31,15 +39,21 @@ impl Signals {
         })
     }
 
-    /// Waits for the next signal to stop.
+    /// Waits for the next signal.
+    pub(super) async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.interrupt.recv() => Told::Stop(StopSignal::Interrupt),
+            _ = self.terminate.recv() => Told::Stop(StopSignal::Terminate),
+            _ = self.hangup.recv() => Told::Reload,
+        }
+    }
+
+    /// Waits for the next signal to stop, by a process that reads no settings any more.
     pub(super) async fn stop(&mut self) -> StopSignal {
         loop {
-            tokio::select! {
-                _ = self.interrupt.recv() => return StopSignal::Interrupt,
-                _ = self.terminate.recv() => return StopSignal::Terminate,
-                _ = self.hangup.recv() => {
-                    tracing::warn!("SIGHUP: settings are read at the start only; restart for new ones");
-                }
+            match self.next().await {
+                Told::Stop(signal) => return signal,
+                Told::Reload => tracing::warn!("SIGHUP: the process is stopping"),
             }
         }
     }

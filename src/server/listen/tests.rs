@@ -4,6 +4,10 @@ use std::os::unix::net::UnixStream;
 
 use super::*;
 
+fn bind_all(listen: &[Listen]) -> Result<Vec<Listener>, BindError> {
+    bind(listen, |_| true)
+}
+
 fn tcp(address: &str) -> Listen {
     Listen {
         address: ListenAddress::Tcp(address.parse().unwrap()),

@@ -1,0 +1,56 @@
+//! What keeps the program from serving.
+
+use std::io;
+
+use super::listen::BindError;
+use super::logging::LogError;
+use super::signals::StopSignal;
+use crate::config::ConfigErrors;
+use crate::proxy::BuildError;
+
+/// Why the program does not serve, or no longer does.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The settings of the log are wrong.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A listener could not be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The gate does not take the settings.
+    #[error(transparent)]
+    Gate(#[from] BuildError),
+    /// The settings of the demo, which the command line may change, are wrong.
+    #[error("the demo's settings are wrong")]
+    Demo(#[from] ConfigErrors),
+    /// The system refused what the process cannot be without: threads, timers, signals.
+    #[error("the system refused what the process needs")]
+    System(#[source] io::Error),
+    /// A second signal came before the drain was over.
+    #[error("stopped by a second {0}")]
+    Interrupted(StopSignal),
+}
+
+impl ServeError {
+    /// The exit code of a process that ends with this.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Log(_) | Self::Gate(_) | Self::Demo(_) => 1,
+            Self::Bind(_) => 2,
+            Self::System(_) => 3,
+            Self::Interrupted(signal) => signal.exit_code(),
+        }
+    }
+
+    /// What a person can do about it, where that is known.
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Bind(error) => error.help(),
+            Self::Log(_) => Some(
+                "a level is error, warn, info, debug or trace; a filter is like \"warn,wsgate=debug\"",
+            ),
+            Self::Gate(_) | Self::Demo(_) | Self::System(_) | Self::Interrupted(_) => None,
+        }
+    }
+}
