@@ -3,4 +3,5 @@
 mod drain;
 mod logs;
 mod metrics;
+mod reload;
 mod sessions;

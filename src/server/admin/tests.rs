@@ -7,19 +7,12 @@ use crate::proxy::Gate;
 const ADDRESS: &str = "127.0.0.1:9900";
 
 fn admin(token: Option<&str>) -> AdminService {
-    let settings = Admin {
-        address: ListenAddress::Tcp(ADDRESS.parse().unwrap()),
-        token: token.map(|token| Secret::new(token.to_owned())),
-    };
     let config = Config::to("ws://127.0.0.1:9001", None).unwrap();
     let handle = Gate::builder(config).build().unwrap().handle();
-    AdminService::new(
-        &settings,
-        handle,
-        Duration::from_secs(1),
-        TaskTracker::new(),
-        TaskTracker::new(),
-    )
+    let admin = AdminService::new(handle, None, TaskTracker::new(), TaskTracker::new());
+    admin.ask_for(token.map(|token| Secret::new(token.to_owned())));
+    let address = ListenAddress::Tcp(ADDRESS.parse().unwrap());
+    admin.at(&address, CancellationToken::new())
 }
 
 fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -52,6 +45,8 @@ async fn each_resource_has_its_methods() {
         (Method::DELETE, "/sessions/x", 404),
         (Method::GET, "/sessions/1", 405),
         (Method::GET, "/drain", 405),
+        (Method::GET, "/reload", 405),
+        (Method::POST, "/reload", 409),
         (Method::GET, "/", 404),
     ] {
         let got = status(&admin, method.clone(), path, &[("host", ADDRESS)]);
@@ -135,4 +130,24 @@ fn a_name_pointed_at_this_machine_does_not_reach_an_open_admin_interface() {
         }
     }
     assert_eq!(status(&admin, Method::GET, "/sessions", &[]), 421);
+}
+
+#[test]
+fn another_token_holds_everywhere_at_once_and_an_address_that_was_left_answers_nobody() {
+    let admin = admin(Some("0ld"));
+    let closing = CancellationToken::new();
+    let elsewhere = ListenAddress::Unix("/run/admin.sock".into());
+    let elsewhere = admin.at(&elsewhere, closing.clone());
+    admin.ask_for(Some(Secret::new("n3w".to_owned())));
+    for (token, expected) in [("0ld", 401), ("n3w", 200)] {
+        let bearer = format!("Bearer {token}");
+        for admin in [&admin, &elsewhere] {
+            let headers = [("host", ADDRESS), ("authorization", bearer.as_str())];
+            assert_eq!(status(admin, Method::GET, "/sessions", &headers), expected);
+        }
+    }
+    closing.cancel();
+    let headers = [("host", ADDRESS), ("authorization", "Bearer n3w")];
+    assert_eq!(status(&elsewhere, Method::GET, "/sessions", &headers), 503);
+    assert_eq!(status(&admin, Method::GET, "/sessions", &headers), 200);
 }

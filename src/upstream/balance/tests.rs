@@ -178,3 +178,43 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_reload_goes_on_where_the_turns_stopped() {
+    let two = candidates(&[("a", 1, 0), ("b", 1, 0)]);
+    for balance in [Balance::RoundRobin, Balance::LeastConnections] {
+        let balancer = Balancer::new(balance, 2);
+        assert_eq!(balancer.pick(&two, CLIENT), Some(0));
+        // The same two the other way round, and a third.
+        let renewed = balancer.renewed(balance, &[Some(1), Some(0), None]);
+        let three = candidates(&[("b", 1, 0), ("a", 1, 0), ("c", 1, 0)]);
+        let picks: Vec<_> = (0..3)
+            .map(|_| renewed.pick(&three, CLIENT).unwrap())
+            .collect();
+        assert_eq!(picks, [0, 2, 1], "{balance:?}");
+        let other = balancer.renewed(Balance::IpHash, &[Some(0), Some(1)]);
+        assert!(matches!(other, Balancer::IpHash));
+    }
+}
+
+#[test]
+fn reloads_that_replace_servers_leave_nobody_behind() {
+    let mut balancer = Balancer::new(Balance::RoundRobin, 3);
+    let three = candidates(&[("a", 1, 0), ("b", 1, 0), ("c", 1, 0)]);
+    for _ in 0..1000 {
+        // One turn, and the one who was paid for it is replaced.
+        let paid = balancer.pick(&three, CLIENT).unwrap();
+        let origins: Vec<_> = (0..3)
+            .map(|index| Some(index).filter(|index| *index != paid))
+            .collect();
+        balancer = balancer.renewed(Balance::RoundRobin, &origins);
+    }
+    let mut counts = [0; 3];
+    for _ in 0..30 {
+        counts[balancer.pick(&three, CLIENT).unwrap()] += 1;
+    }
+    assert!(
+        counts.iter().all(|count| (8..=12).contains(count)),
+        "{counts:?}"
+    );
+}

@@ -191,3 +191,33 @@ async fn a_full_pool_is_not_dialled() {
     let error = pool.connect(CLIENT).await.unwrap_err();
     assert_eq!(error, Rejection::UpstreamFull);
 }
+
+#[test]
+fn servers_that_stay_keep_their_counts_and_a_removed_one_takes_its_lease_back() {
+    let pool = Pool::new(Arc::new(nowhere(&["a", "b", "c"])));
+    let leases: Vec<_> = (0..4).map(|_| pool.lease(CLIENT, &[]).unwrap()).collect();
+    assert_eq!(sessions(&pool), [2, 1, 1]);
+    let renewed = pool.renewed(&Arc::new(nowhere(&["d", "c", "a"])));
+    assert_eq!(sessions(&renewed), [0, 1, 2]);
+    let new = renewed.lease(CLIENT, &[1, 2]).unwrap();
+    assert_eq!(&**new.server(), "d");
+    drop(leases);
+    assert_eq!(sessions(&renewed), [1, 0, 0]);
+    assert_eq!(sessions(&pool), [0, 0, 0]);
+}
+
+#[test]
+fn a_name_that_stands_twice_takes_over_twice() {
+    let pool = Pool::new(Arc::new(nowhere(&["a", "a"])));
+    let _leases: Vec<_> = (0..3).map(|_| pool.lease(CLIENT, &[]).unwrap()).collect();
+    assert_eq!(sessions(&pool), [2, 1]);
+    let renewed = pool.renewed(&Arc::new(nowhere(&["a", "b", "a"])));
+    assert_eq!(sessions(&renewed), [2, 0, 1]);
+}
+
+#[test]
+fn the_same_settings_are_the_same_pool() {
+    let pool = Pool::new(Arc::new(nowhere(&["a"])));
+    let same = pool.renewed(&Arc::new(nowhere(&["a"])));
+    assert!(Arc::ptr_eq(&pool.inner, &same.inner));
+}

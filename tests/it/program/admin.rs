@@ -7,7 +7,7 @@ use super::kit::{Echo, Program, Response, Socket, Wire, settings, soon, websocke
 const ADMIN: &str = "[admin]\naddress = \"127.0.0.1:0\"\n";
 
 /// One request, with further lines (each with its line end), on a connection of its own.
-async fn ask(admin: &str, line: &str, lines: &str) -> Response {
+pub(super) async fn ask(admin: &str, line: &str, lines: &str) -> Response {
     let mut wire = Wire::connect(admin).await;
     wire.send(format!("{line} HTTP/1.1\r\nHost: {admin}\r\n{lines}\r\n"))
         .await;

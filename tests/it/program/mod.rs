@@ -8,6 +8,7 @@ mod forward;
 mod kit;
 mod logs;
 mod metrics;
+mod reload;
 mod secrets;
 mod serve;
 mod signals;

@@ -228,6 +228,18 @@ impl Program {
         self.folder.path().join(name)
     }
 
+    /// Puts other settings in the place of its own, whole at once.
+    pub(crate) fn rewrite(&self, settings: &str) {
+        let new = self.file("new.toml");
+        std::fs::write(&new, settings).expect("a file");
+        std::fs::rename(new, self.file("wsgate.toml")).expect("a file");
+    }
+
+    /// Its id among the processes.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     /// The folder of the settings.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
