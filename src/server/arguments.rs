@@ -76,6 +76,7 @@ Examples:
   wsgate check wsgate.toml                  what the file means, or what is wrong with it
   wsgate run wsgate.toml                    serve
 
+A change of FILE, or SIGHUP, has the settings read again, and closes no session.
 SIGTERM and Ctrl-C take leave of every session before the process ends; a second one ends it
 at once.";
 

@@ -297,6 +297,31 @@ mod tests {
     }
 
     #[test]
+    fn the_level_and_the_lines_of_sessions_change_while_it_logs() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let quiet = settings("warn", LogFormat::Text);
+        let (log, control) = log_to(&quiet, move || writer.clone(), false).unwrap();
+        dispatcher::with_default(&log, || {
+            let lines_of = |settings: Log| {
+                control.apply(filter(&settings).unwrap());
+                lines.0.lock().unwrap().clear();
+                tracing::info!("told");
+                tracing::info!(target: "wsgate::access", "session open");
+                let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+                text.lines().count()
+            };
+            let without_sessions = Log {
+                access: false,
+                ..settings("info", LogFormat::Text)
+            };
+            assert_eq!(lines_of(settings("info", LogFormat::Text)), 2);
+            assert_eq!(lines_of(without_sessions), 1);
+            assert_eq!(lines_of(quiet.clone()), 0);
+        });
+    }
+
+    #[test]
     fn what_is_neither_a_level_nor_a_filter_is_an_error() {
         for level in ["inof", "", "wsgate=", "wsgate=loud", "info,wsgate"] {
             let error = check(&settings(level, LogFormat::Text)).unwrap_err();

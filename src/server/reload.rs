@@ -41,6 +41,8 @@ pub(super) struct Reloads {
 pub(super) struct Reloader {
     /// `None` where the settings came from no file.
     source: Option<Source>,
+    /// The file was not read since the start, so that finding it as it was is no news.
+    is_fresh: bool,
     asked: mpsc::Receiver<oneshot::Sender<Outcome>>,
 }
 
@@ -70,7 +72,12 @@ impl Reloader {
         let (asks, asked) = mpsc::channel(WAITING);
         let source = file.map(|file| Source::new(file, POLL_INTERVAL));
         let reloads = source.is_some().then_some(Reloads { asks });
-        (Self { source, asked }, reloads)
+        let reloader = Self {
+            source,
+            is_fresh: true,
+            asked,
+        };
+        (reloader, reloads)
     }
 
     /// Reloads until a signal to stop.
@@ -90,7 +97,7 @@ impl Reloader {
                     }
                 }
                 config = changed(&mut self.source) => {
-                    let _outcome = apply(server, config, Trigger::File).await;
+                    let _outcome = self.apply(server, config, Trigger::File).await;
                 }
             }
         }
@@ -102,7 +109,26 @@ impl Reloader {
             return None;
         };
         let config = source.load().await;
-        Some(apply(server, config, trigger).await)
+        Some(self.apply(server, config, trigger).await)
+    }
+
+    async fn apply(
+        &mut self,
+        server: &mut Server,
+        config: Result<Config, ConfigErrors>,
+        trigger: Trigger,
+    ) -> Outcome {
+        let outcome = match config {
+            Ok(config) => server.reload(config).await.map_err(Rejected::Refused),
+            Err(errors) => Err(Rejected::Wrong(errors)),
+        };
+        let first_look = std::mem::take(&mut self.is_fresh) && trigger == Trigger::File;
+        match &outcome {
+            Ok(applied) if applied.is_unchanged() && first_look => {}
+            Ok(applied) => applied.log(trigger.as_str()),
+            Err(rejected) => rejected.log(trigger.as_str()),
+        }
+        outcome
     }
 }
 
@@ -112,24 +138,6 @@ async fn changed(source: &mut Option<Source>) -> Result<Config, ConfigErrors> {
         Some(source) => source.changed().await,
         None => std::future::pending().await,
     }
-}
-
-async fn apply(
-    server: &mut Server,
-    config: Result<Config, ConfigErrors>,
-    trigger: Trigger,
-) -> Outcome {
-    let outcome = match config {
-        Ok(config) => server.reload(config).await.map_err(Rejected::Refused),
-        Err(errors) => Err(Rejected::Wrong(errors)),
-    };
-    match &outcome {
-        // The first look at the file, or a comment in it.
-        Ok(applied) if applied.is_unchanged() && trigger == Trigger::File => {}
-        Ok(applied) => applied.log(trigger.as_str()),
-        Err(rejected) => rejected.log(trigger.as_str()),
-    }
-    outcome
 }
 
 impl Trigger {

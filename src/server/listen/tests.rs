@@ -114,3 +114,27 @@ fn a_successor_at_the_same_path_keeps_its_file() {
     assert!(path.exists());
     drop(second);
 }
+
+#[test]
+fn what_is_not_wanted_is_left_alone() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = tcp(&taken.local_addr().unwrap().to_string());
+    let wanted = [taken.clone(), tcp("127.0.0.1:0")];
+    let listeners = bind(&wanted, |address| *address != taken.address).unwrap();
+    let settings: Vec<_> = listeners.iter().map(|bound| &bound.setting).collect();
+    assert_eq!(settings, [&wanted[1].address]);
+}
+
+#[test]
+fn only_an_ipv4_listener_of_its_port_takes_ipv4_from_all_of_ipv6() {
+    for (other, expected) in [
+        ("0.0.0.0:80", true),
+        ("127.0.0.1:80", true),
+        ("0.0.0.0:81", false),
+        ("[::1]:80", false),
+    ] {
+        let all = tcp("[::]:80");
+        let both = [all.clone(), tcp(other)];
+        assert_eq!(only_v6(&all.address, &both), expected, "{other}");
+    }
+}

@@ -82,6 +82,10 @@ async fn a_rewritten_file_is_read_without_being_asked_to() {
         (&event["trigger"], &event["routes_added"]),
         (&"file".into(), &"other".into())
     );
+    // The start itself was not worth a line.
+    assert!(program.events("settings unchanged").is_empty());
+    program.rewrite(&format!("# A remark.\n{}", settings(echo.url(), OTHER)));
+    program.event("settings unchanged").await;
     program.rewrite("[[route]]\nnmae = 1");
     let event = program.event("reload rejected").await;
     assert_eq!(event["trigger"], "file");

@@ -1,4 +1,4 @@
-//! What signals do: the drain, its deadline, and what cuts it short.
+//! What the signals to stop do: the drain, its deadline, and what cuts it short.
 
 use rustix::process::Signal;
 use tokio::net::TcpStream;
@@ -118,17 +118,19 @@ async fn a_second_signal_ends_it_at_once() {
 }
 
 #[tokio::test]
-async fn sighup_warns_and_disturbs_nobody() {
+async fn a_sighup_while_it_stops_changes_nothing() {
     let echo = Echo::start().await;
-    let program = Program::run(&settings(echo.url(), "")).await;
-    let mut socket = Socket::open(&program.address, "/ws/").await;
+    let mut program = Program::run(&settings(echo.url(), &draining("1h"))).await;
+    let mut stuck = silent(&program).await;
+    program.signal(Signal::TERM);
+    assert_eq!(stuck.exactly(going_away().len()).await, going_away());
+    program.rewrite("not settings");
     program.signal(Signal::HUP);
-    let warning = program.line("a warning", |line| line.contains("SIGHUP").then_some(()));
-    warning.await;
-    socket.echoes("still here").await;
-    socket.close().await;
-    Socket::open(&program.address, "/ws/").await.close().await;
-    program.stop().await;
+    let warned = |line: &str| line.contains("SIGHUP").then_some(());
+    program.line("a warning", warned).await;
+    drop(stuck);
+    assert_eq!(program.ended().await.0, Some(0));
+    assert!(program.events("reload rejected").is_empty());
 }
 
 #[tokio::test]
