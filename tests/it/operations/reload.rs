@@ -146,6 +146,7 @@ async fn a_handshake_under_way_keeps_its_settings_and_leaves_if_its_route_is_gon
 
 #[tokio::test]
 async fn what_an_address_has_done_stays_counted() {
+    let logs = Logs::capture();
     let echo = Echo::start().await;
     let limited = |more: &str| {
         setup([echo.url()]).route(&format!(
@@ -161,6 +162,12 @@ async fn what_an_address_has_done_stays_counted() {
     socket.close(1000, "").await;
     // Three handshakes were counted, two of them before the reload.
     assert_eq!(bench.try_open().await.err(), Some(429), "the rate");
+    let rejected = logs.of("wsgate::rejection");
+    let reasons: Vec<_> = rejected.iter().map(|line| line.field("reason")).collect();
+    assert_eq!(
+        reasons,
+        ["ip_connections", "ip_connections", "handshake_rate"]
+    );
     // Another table has seen nobody.
     let tracked = limited("").top("[client_ip]\ntracked = 10\n");
     let changed = reloaded(&bench, &tracked);
@@ -176,28 +183,16 @@ async fn what_a_server_carries_stays_counted() {
         limited.upstream(more)
     };
     let bench = limited("").start().await;
-    let old = bench.open().await;
+    let mut old = bench.open().await;
     let changed = reloaded(&bench, &limited("retries = 0"));
     assert_eq!(changed.routes_changed, ["test".into()], "through its pool");
     assert_eq!(bench.try_open().await.err(), Some(503));
-    old.close(1000, "").await;
-    until("the place to be free", || {
-        bench.handle.sessions().is_empty()
-    })
-    .await;
-    let mut sockets = Vec::new();
-    // The lease is given back a moment after the session has left the list.
-    until_open(&bench, &mut sockets).await;
+    old.echoes("on a server of the old pool").await;
+    // One more place, and one session on it from before.
+    reloaded(&bench, &setup([echo.url()]).upstream("max_connections = 2"));
+    let mut new = bench.open().await;
+    new.echoes("on the same server").await;
     assert_eq!(bench.try_open().await.err(), Some(503));
-}
-
-async fn until_open(bench: &Bench, sockets: &mut Vec<Socket>) {
-    crate::support::soon("a place", async {
-        while sockets.is_empty() {
-            sockets.extend(bench.try_open().await.ok());
-        }
-    })
-    .await;
 }
 
 #[tokio::test]
