@@ -246,13 +246,13 @@ impl Program {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(self.id(), signal).expect("it runs");
+        kill_process(self.pid(), signal).expect("it runs");
     }
 
     /// How many files it has open.
     #[cfg(target_os = "linux")]
     pub(crate) fn descriptors(&self) -> usize {
-        let folder = format!("/proc/{}/fd", self.id().as_raw_pid());
+        let folder = format!("/proc/{}/fd", self.id());
         std::fs::read_dir(folder).expect("it runs").count()
     }
 
@@ -264,10 +264,10 @@ impl Program {
             current: Some(most),
             maximum: Some(most),
         };
-        prlimit(Some(self.id()), Resource::Nofile, limit).expect("it runs");
+        prlimit(Some(self.pid()), Resource::Nofile, limit).expect("it runs");
     }
 
-    fn id(&self) -> Pid {
+    fn pid(&self) -> Pid {
         let id = self.child.id().expect("it runs");
         Pid::from_raw(id.cast_signed()).expect("an id")
     }
