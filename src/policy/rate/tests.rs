@@ -407,4 +407,58 @@ fn a_table_is_for_the_settings_that_count_as_it_does() {
     ] {
         assert!(!table.is_for(&other));
     }
+
+/// So many IPv6 clients, each in a /64 of its own.
+fn networks(count: u64) -> impl Iterator<Item = IpAddr> {
+    (0..count).map(|n| IpAddr::V6((u128::from(n | 0x2001 << 48) << 64).into()))
+}
+
+/// A client that rotates through networks fills the table and no more: those who have an entry keep
+/// it, and the rotating one shares a single bucket from then on.
+async fn rotate(tracked: usize, through: u64) -> Table {
+    let per_ip = PerIp {
+        connections: Some(5),
+        messages: rate(10, 10),
+        bytes: rate(1000, 1000),
+        ..handshakes(1, 3)
+    };
+    let (table, route) = (table(tracked), route("a", per_ip));
+    let known = ip("192.0.2.1");
+    assert!(table.admit(&route, known).is_ok());
+    let admitted = networks(through).filter(|ip| table.admit(&route, *ip).is_ok());
+    // All that got an entry of their own, and one burst of the shared bucket.
+    assert_eq!(admitted.count(), tracked - 1 + 3);
+    assert_eq!(table.len(), tracked);
+    let shared = through - (tracked as u64 - 1);
+    assert_eq!(table.take_overflowed(), shared);
+    // The one that was there before is neither locked out nor let off its limit.
+    assert!(table.admit(&route, known).is_ok());
+    assert!(table.admit(&route, known).is_ok());
+    assert_eq!(wait(table.admit(&route, known)), SECOND);
+    table
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotation_through_networks_harms_only_newcomers() {
+    rotate(1000, 20_000).await;
+}
+
+/// The figure that docs/security.md gives: `cargo test --release --lib -- --ignored --nocapture full_table`.
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
+#[ignore = "takes minutes, and wants the process for itself"]
+async fn the_memory_of_a_full_table_is_what_the_docs_say() {
+    const TRACKED: usize = 1_000_000;
+    const DOCUMENTED: usize = 450;
+    let resident = || -> usize {
+        let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+        let pages = statm.split_whitespace().nth(1).unwrap();
+        pages.parse::<usize>().unwrap() * 4096
+    };
+    let before = resident();
+    let table = rotate(TRACKED, 10_000_000).await;
+    let each = (resident() - before) / TRACKED;
+    println!("{each} bytes an entry");
+    assert!(each <= DOCUMENTED, "{each}");
+    drop(table);
 }
