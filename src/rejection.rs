@@ -25,7 +25,8 @@ pub enum Rejection {
     Method,
     /// The request carries `Transfer-Encoding`, which an upgrade has no use for.
     TransferEncoding,
-    /// The request announces a body, or its framing is contradictory.
+    /// A handshake announces a body, or a plain request one that is in another coding than
+    /// `chunked`.
     Framing,
     /// `Host` is missing, doubled or not an authority (RFC 9110 §7.2).
     Host,
@@ -195,7 +196,7 @@ impl Rejection {
             Self::Version => "only version 13 of the WebSocket protocol is spoken here",
             Self::Method => "a WebSocket handshake is a GET",
             Self::TransferEncoding => "a WebSocket handshake has no Transfer-Encoding",
-            Self::Framing => "a WebSocket handshake has no body",
+            Self::Framing => "the request announces a body that is not taken here",
             Self::Host => "the Host header is missing or wrong",
             Self::AuthorityMismatch => "the request target and the Host header differ",
             Self::Path => "the path is not in its plain form",

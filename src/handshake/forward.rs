@@ -14,7 +14,7 @@ use super::extensions::{self, Deflate};
 use super::hop::Hop;
 use super::request::Upgrade;
 use super::subprotocols::Subprotocols;
-use super::{fields, forwarded};
+use super::{fields, forwarded, list};
 use crate::config::{Compression, Values};
 use crate::rejection::Rejection;
 
@@ -79,14 +79,26 @@ pub(crate) fn upstream_request(
 ///
 /// # Errors
 /// [`Rejection::Header`], [`Rejection::ConnectionNominates`] and [`Rejection::HeaderAlias`], as for
-/// a handshake.
+/// a handshake; [`Rejection::Framing`] for a body in another coding than `chunked`.
 #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
 pub(crate) fn plain_request_headers(
     received: &HeaderMap,
     hop: &Hop<'_>,
 ) -> Result<HeaderMap, Rejection> {
     fields::check(received)?;
+    check_codings(received)?;
     request_headers(received, hop)
+}
+
+/// Hyper takes any codings whose last is `chunked`, undoes that one and frames the body anew: the
+/// upstream would get a `gzip` body and not be told (RFC 9112 §6.1).
+fn check_codings(headers: &HeaderMap) -> Result<(), Rejection> {
+    let codings = list::tokens(headers, &header::TRANSFER_ENCODING);
+    match codings.map_err(|_| Rejection::Framing)?[..] {
+        [] => Ok(()),
+        [coding] if coding.eq_ignore_ascii_case("chunked") => Ok(()),
+        _ => Err(Rejection::Framing),
+    }
 }
 
 /// What every request upstream has in common.

@@ -29,7 +29,7 @@ impl Target {
     /// [`Rejection::Host`] for a `Host` that is missing, doubled or not an authority,
     /// [`Rejection::AuthorityMismatch`] where the request line names another one
     /// (RFC 9112 §3.2), and [`Rejection::Path`] for a path with dot segments, encoded
-    /// separators or control characters, or none at all (`*`, `CONNECT`).
+    /// separators, overlong UTF-8 or control characters, or none at all (`*`, `CONNECT`).
     pub(crate) fn of(parts: &Parts) -> Result<Self, Rejection> {
         let authority = authority_of(parts)?;
         if !is_plain_path(parts.uri.path()) {
@@ -178,7 +178,22 @@ fn is_plain_segment(segment: &str) -> bool {
     let name = decoded.split(|&byte| byte == b';').next();
     let dots = matches!(name, Some([b'.'] | [b'.', b'.']));
     let split = |byte: &u8| matches!(byte, b'/' | b'\\') || byte.is_ascii_control();
-    !dots && !decoded.iter().any(split)
+    !dots && !decoded.iter().any(split) && !has_overlong(&decoded)
+}
+
+/// Whether a character stands there in more bytes than it needs. That is no UTF-8 (RFC 3629 §3), but
+/// a lenient decoder makes a dot of `C0 AE` and a slash of `C0 AF` (§10).
+fn has_overlong(decoded: &[u8]) -> bool {
+    decoded.windows(2).any(|bytes| {
+        matches!(
+            bytes,
+            [0xC0 | 0xC1, 0x80..=0xBF]
+                | [0xE0, 0x80..=0x9F]
+                | [0xF0, 0x80..=0x8F]
+                | [0xF8, 0x80..=0x87]
+                | [0xFC, 0x80..=0x83]
+        )
+    })
 }
 
 /// `None` for an escape without its two digits.
@@ -323,6 +338,10 @@ mod tests {
     #[case("/ws/%2")]
     #[case("/ws/%+1")]
     #[case("/ws/%zz")]
+    #[case("/ws/%c0%ae%C0%AE/admin")]
+    #[case("/ws/%c1%bf")]
+    #[case("/ws%e0%80%afadmin")]
+    #[case("/ws%f0%80%80%afadmin")]
     #[case("*")]
     fn a_path_that_could_mean_two_things_is_refused(#[case] path: &str) {
         assert_eq!(target(path, &["a.example"]), Err(Rejection::Path));
@@ -336,6 +355,8 @@ mod tests {
     #[case("/ws/a%20b;v=1", None)]
     #[case("/ws/%252e%252e", None)]
     #[case("/WS/%C3%A9", None)]
+    #[case("/ws/%E9%F0%C0", None)]
+    #[case("/ws/%E0%A0%80%F0%90%80%80", None)]
     #[case("/ws?a=../..&b=%2f%00", Some("a=../..&b=%2f%00"))]
     #[case("/ws?", Some(""))]
     fn any_other_path_stays_as_it_is(#[case] uri: &str, #[case] query: Option<&str>) {

@@ -210,6 +210,9 @@ fn a_plain_request_is_checked_like_a_handshake() {
         ("connection", "cookie", Rejection::ConnectionNominates),
         ("connection", "a b", Rejection::Header),
         ("x_forwarded_for", "x", Rejection::HeaderAlias),
+        ("transfer-encoding", "gzip, chunked", Rejection::Framing),
+        ("transfer-encoding", "chunked, chunked", Rejection::Framing),
+        ("transfer-encoding", "\"chunked\"", Rejection::Framing),
     ] {
         let request = Request::get("/rooms/42")
             .header("host", "a.example")
