@@ -60,13 +60,15 @@ pub(super) fn put_in(
     };
     if mode.has_x_forwarded() {
         let believed = |name| believed(ForwardingHeader::XForwardedFor, name);
-        let chain = chain(believed(X_FORWARDED_FOR), hop, |from| from.ip().to_string());
+        let said = without_gaps(believed(X_FORWARDED_FOR), "unknown");
+        let chain = chain(said, hop, |from| from.ip().to_string());
         insert(headers, X_FORWARDED_FOR, chain)?;
         for (name, own) in [
             (X_FORWARDED_PROTO, hop.scheme),
             (X_FORWARDED_HOST, hop.target.authority()),
         ] {
             let mut said = believed(name.clone());
+            said.retain(|line| !line.is_empty());
             if said.is_empty() {
                 said.push(own.as_bytes().to_vec());
             }
@@ -75,6 +77,7 @@ pub(super) fn put_in(
     }
     if mode.has_standard() {
         let said = believed(ForwardingHeader::Forwarded, FORWARDED);
+        let said = without_gaps(said, "for=unknown");
         let mut chain = chain(said, hop, |from| format!("for={}", node(from)));
         if let Some(last) = chain.last_mut() {
             // Only this hop's own element says how the request got here (RFC 7239 §4).
@@ -139,11 +142,22 @@ fn is_forwarding(name: &str) -> bool {
 }
 
 fn lines(headers: &HeaderMap, name: HeaderName) -> Vec<Vec<u8>> {
-    let lines = headers
-        .get_all(name)
-        .into_iter()
-        .map(|line| line.as_bytes().to_vec());
-    lines.filter(|line| !line.is_empty()).collect()
+    let lines = headers.get_all(name).into_iter();
+    lines.map(|line| line.as_bytes().to_vec()).collect()
+}
+
+/// Puts `unknown` where a line of a chain is empty.
+///
+/// Such a line ends the walk to the client (`policy/address.rs`). Were it left out, whoever walks the
+/// chain behind us would go on to what nobody vouches for.
+fn without_gaps(mut chain: Vec<Vec<u8>>, unknown: &str) -> Vec<Vec<u8>> {
+    if chain.iter().all(Vec::is_empty) {
+        return Vec::new();
+    }
+    for line in chain.iter_mut().filter(|line| line.is_empty()) {
+        line.extend_from_slice(unknown.as_bytes());
+    }
+    chain
 }
 
 fn insert(headers: &mut HeaderMap, name: HeaderName, list: Vec<Vec<u8>>) -> Result<(), Rejection> {

@@ -140,3 +140,18 @@ fn a_unix_peer_has_no_address() {
     );
     assert_eq!(lines[1], "x-forwarded-for: 127.0.0.1");
 }
+
+/// An empty line stops whoever walks the chain, so it may not vanish from between two addresses.
+#[rstest]
+#[case(&[("x-forwarded-for", "192.0.2.66"), ("x-forwarded-for", "")], "192.0.2.66, unknown, 203.0.113.7")]
+#[case(&[("x-forwarded-for", "192.0.2.66"), ("x-forwarded-for", ""), ("x-forwarded-for", "10.0.0.2")],
+    "192.0.2.66, unknown, 10.0.0.2, 203.0.113.7")]
+#[case(&[("x-forwarded-for", "")], "198.51.100.1, 203.0.113.7")]
+fn an_empty_line_of_a_chain_stays_what_nobody_vouches_for(
+    #[case] headers: &[(&str, &str)],
+    #[case] chain: &str,
+) {
+    let from = Caller::proxy(ForwardingHeader::XForwardedFor);
+    let lines = forwarding(headers, &sending(Forwarded::XForwarded), from);
+    assert_eq!(lines[0], format!("x-forwarded-for: {chain}"));
+}
