@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::config::{Captures, Route};
+use crate::config::{Captures, Route, is_dot_segment};
 use crate::rejection::Rejection;
 
 /// The routes of one set of settings, in their order.
@@ -80,10 +80,18 @@ impl<'p> Match<'p> {
     }
 
     /// The path to send upstream, without the request's query.
-    pub(crate) fn upstream_path(&self) -> Cow<'p, str> {
-        match &self.route.rewrite {
-            Some(rewrite) => Cow::Owned(rewrite.apply(&self.captures)),
-            None => Cow::Borrowed(self.path),
+    ///
+    /// # Errors
+    /// [`Rejection::Path`] where a rewrite makes a dot segment of the request's text and its own:
+    /// `/.{id}` of `;x`.
+    pub(crate) fn upstream_path(&self) -> Result<Cow<'p, str>, Rejection> {
+        let Some(rewrite) = &self.route.rewrite else {
+            return Ok(Cow::Borrowed(self.path));
+        };
+        let path = rewrite.apply(&self.captures);
+        match path.split('/').any(is_dot_segment) {
+            true => Err(Rejection::Path),
+            false => Ok(Cow::Owned(path)),
         }
     }
 }
@@ -185,11 +193,30 @@ mod tests {
         let table = table([rewritten, route(&[], "/plain/{id}")]);
 
         let found = table.find("a.test", "/rooms/a%2Fb/c//d", &[""; 0]).unwrap();
-        assert_eq!(found.upstream_path(), "/r/a%2Fb/c//d");
+        assert_eq!(found.upstream_path().unwrap(), "/r/a%2Fb/c//d");
         assert_eq!(found.param("room"), Some("a%2Fb"));
         assert_eq!(found.param("id"), None);
 
         let found = table.find("a.test", "/plain/7", &[""; 0]).unwrap();
-        assert!(matches!(found.upstream_path(), Cow::Borrowed("/plain/7")));
+        assert!(matches!(
+            found.upstream_path(),
+            Ok(Cow::Borrowed("/plain/7"))
+        ));
+    }
+
+    #[test]
+    fn a_rewrite_makes_no_dot_segment_out_of_a_parameter() {
+        let mut dotted = route(&[], "/{id}");
+        dotted.rewrite = Some(Rewrite::parse("/v/.{id}", &dotted.path).unwrap());
+        let table = table([dotted]);
+        let sent = |path: &'static str| {
+            let found = table.find("a.test", path, &[""; 0]).unwrap();
+            found.upstream_path()
+        };
+        assert_eq!(sent("/x").unwrap(), "/v/.x");
+        assert_eq!(sent("/..x").unwrap(), "/v/...x");
+        for path in ["/;x", "/%3bx", "/.", "/%2e", "/.;"] {
+            assert_eq!(sent(path), Err(Rejection::Path), "{path}");
+        }
     }
 }

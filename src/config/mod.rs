@@ -55,7 +55,7 @@ pub(crate) use headers::{Forwarded, Headers, Template, Values};
 pub(crate) use host::HostPattern;
 pub(crate) use log::{Log, LogFormat};
 pub(crate) use origin::{Origin, OriginPattern, OriginRules};
-pub(crate) use path::{Captures, PathPattern, Rewrite};
+pub(crate) use path::{Captures, PathPattern, Rewrite, is_dot_segment};
 pub(crate) use route::{Compression, PlainHttp, Route};
 pub(crate) use secret::Secret;
 pub(crate) use server::{Admin, Listen, ListenAddress, Server};

@@ -229,6 +229,22 @@ impl fmt::Display for Rewrite {
     }
 }
 
+/// Whether a segment stands still or goes up in any of its spellings: `.`, `..`, `%2E%2e`, and either
+/// with parameters behind it (`..;x`), which some servers take off before they resolve it.
+pub(crate) fn is_dot_segment(segment: &str) -> bool {
+    let (mut rest, mut dots) = (segment.as_bytes(), 0);
+    loop {
+        match rest {
+            [b'.', behind @ ..] | [b'%', b'2', b'E' | b'e', behind @ ..] => {
+                dots += 1;
+                rest = behind;
+            }
+            [] | [b';', ..] | [b'%', b'3', b'B' | b'b', ..] => return dots == 1 || dots == 2,
+            _ => return false,
+        }
+    }
+}
+
 /// Checks what every path owes, whatever stands in it, and takes its first slash off.
 fn check_path(text: &str) -> Result<&str, ValueError> {
     let error = |message: String| Err(ValueError(message));
@@ -248,10 +264,7 @@ fn check_path(text: &str) -> Result<&str, ValueError> {
     if text.contains("//") {
         return error(format!("`{text}` has an empty segment (`//`)"));
     }
-    if rest
-        .split('/')
-        .any(|segment| segment == "." || segment == "..")
-    {
+    if rest.split('/').any(is_dot_segment) {
         return error(format!(
             "`{text}` has a `.` or `..` segment: requests with one are refused"
         ));

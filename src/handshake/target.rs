@@ -6,6 +6,7 @@ use std::net::Ipv6Addr;
 use http::request::Parts;
 use http::{HeaderMap, Uri, Version, header};
 
+use crate::config::is_dot_segment;
 use crate::rejection::Rejection;
 
 /// A request's authority, in one form, and its path, as it was received.
@@ -175,10 +176,8 @@ fn is_plain_segment(segment: &str) -> bool {
     let Some(decoded) = percent_decoded(segment) else {
         return false;
     };
-    let name = decoded.split(|&byte| byte == b';').next();
-    let dots = matches!(name, Some([b'.'] | [b'.', b'.']));
     let split = |byte: &u8| matches!(byte, b'/' | b'\\') || byte.is_ascii_control();
-    !dots && !decoded.iter().any(split) && !has_overlong(&decoded)
+    !is_dot_segment(segment) && !decoded.iter().any(split) && !has_overlong(&decoded)
 }
 
 /// Whether a character stands there in more bytes than it needs. That is no UTF-8 (RFC 3629 §3), but

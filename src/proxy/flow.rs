@@ -189,8 +189,9 @@ async fn dial(
     admission: Admission,
 ) -> Result<Opened, Refusal> {
     let route = found.route();
+    let path = found.upstream_path()?;
     let Connected { lease, transport } = settings.pool(route).connect(client.ip).await?;
-    let path = path_and_query(lease.base_path(), &found.upstream_path(), target.query());
+    let path = path_and_query(lease.base_path(), &path, target.query());
     let captured = |name: &str| found.param(name);
     let hop = hop(settings, parts, target, route, client, &captured);
     let (request, sent) = handshake::upstream_request(parts, upgrade, &path, &hop)?;
@@ -242,7 +243,7 @@ pub(super) fn hop<'a>(
 }
 
 /// The server's base path, the route's path and the request's own query.
-pub(super) fn path_and_query(base: &str, path: &str, query: Option<&str>) -> String {
+pub(crate) fn path_and_query(base: &str, path: &str, query: Option<&str>) -> String {
     match query {
         Some(query) => format!("{base}{path}?{query}"),
         None => format!("{base}{path}"),

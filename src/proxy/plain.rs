@@ -59,7 +59,7 @@ impl Gate {
             pool: settings.pool(route).clone(),
             client: client.ip,
             headers: handshake::plain_request_headers(&parts.headers, &hop)?,
-            path: found.upstream_path().into_owned(),
+            path: found.upstream_path()?.into_owned(),
             query: target.query().map(str::to_owned),
         })
     }

@@ -55,6 +55,8 @@ fn a_path_matches_its_pattern(#[case] text: &str, #[case] path: &str, #[case] ma
 #[case::empty_segment_and_rest("//*", "empty segment")]
 #[case::dots("/a/../b", "are refused")]
 #[case::dot("/a/.", "are refused")]
+#[case::encoded_dots("/a/%2e.", "are refused")]
+#[case::dots_and_a_parameter("/a/..;b", "are refused")]
 #[case::star_inside("/a/*/b", "only at the end")]
 #[case::star_in_segment("/a*", "only at the end")]
 #[case::two_stars("/*/*", "only at the end")]

@@ -407,6 +407,7 @@ fn a_table_is_for_the_settings_that_count_as_it_does() {
     ] {
         assert!(!table.is_for(&other));
     }
+}
 
 /// So many IPv6 clients, each in a /64 of its own.
 fn networks(count: u64) -> impl Iterator<Item = IpAddr> {
