@@ -44,6 +44,9 @@ mod chain;
 pub mod close;
 pub mod config;
 mod frame;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handshake;
 mod limit;
 mod policy;

@@ -26,5 +26,7 @@ pub use layer::{GateLayer, GateService, Refuse, ResponseBody, ResponseFuture};
 pub use metrics::{ClosedMetrics, HandshakeMetrics, Metrics, RouteMetrics, ServerMetrics};
 pub use reload::Reloaded;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use flow::path_and_query;
 #[cfg(feature = "server")]
 pub(crate) use plain::PlainRoute;

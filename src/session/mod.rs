@@ -12,6 +12,8 @@ mod filter;
 mod keepalive;
 mod leg;
 mod meter;
+#[cfg(any(test, fuzzing))]
+mod one_way;
 mod pump;
 mod registry;
 mod scratch;
@@ -42,6 +44,8 @@ use crate::types::Side;
 
 pub use filter::{Body, Message, MessageFilter, Verdict};
 pub(crate) use meter::{Limited, Meter};
+#[cfg(any(test, fuzzing))]
+pub(crate) use one_way::{End as OneWayEnd, OneWay};
 pub(crate) use registry::{NoPlace, Place, Record, Registry, Subject};
 pub(crate) use totals::{Moved, Totals};
 

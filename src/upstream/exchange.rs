@@ -82,6 +82,20 @@ pub(crate) async fn exchange(
     Err(error.rejection())
 }
 
+/// The same over anything that carries bytes, with no lease and no clock.
+#[cfg(any(test, fuzzing))]
+pub(crate) async fn exchange_over<T>(
+    socket: T,
+    request: Request<Empty<Bytes>>,
+) -> Result<Answer<T>, Rejection>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    ask(socket, request)
+        .await
+        .map_err(|error| error.rejection())
+}
+
 async fn ask_within<T>(
     limit: Duration,
     socket: T,

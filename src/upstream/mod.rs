@@ -14,6 +14,8 @@ mod exchange;
 mod failures;
 mod pool;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use exchange::exchange_over;
 pub(crate) use exchange::{Answer, exchange};
 #[cfg(feature = "server")]
 pub(crate) use failures::ServerFailure;

@@ -1,0 +1,58 @@
+//! The bodies of the fuzz targets: a peer's bytes go in, and an invariant that does not hold
+//! panics.
+//!
+//! They are compiled for `cargo test`, which runs every committed seed through them
+//! (`fuzz/seeds/`), and with `--cfg fuzzing`, which cargo-fuzz sets. No other build has them.
+//! `fuzz/fuzz_targets/` holds a few lines for each. What the targets promise, and how to run them:
+//! docs/security.md and CONTRIBUTING.md.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a target that cannot go on has found something"
+)]
+
+mod direction;
+mod forwarding;
+mod frame_walker;
+mod frames;
+mod head;
+mod origin;
+mod request_head;
+mod response_head;
+#[cfg(test)]
+mod seeds;
+mod settings;
+mod upstream_request;
+mod wire;
+
+pub use direction::direction;
+pub use forwarding::forwarding;
+pub use frame_walker::frame_walker;
+pub use origin::origin;
+pub use request_head::request_head;
+pub use response_head::response_head;
+pub use settings::settings;
+
+/// The first byte of an input: it chooses among the ways that a target can go. What follows is
+/// what the peer sends.
+///
+/// Five of its bits count, so that a seed of text may begin with `@` (none of them), `A`, `B`, …
+#[derive(Clone, Copy, Debug)]
+struct Ways(u8);
+
+impl Ways {
+    fn split(data: &[u8]) -> Option<(Self, &[u8])> {
+        let (first, rest) = data.split_first()?;
+        Some((Self(first & 0x1F), rest))
+    }
+
+    /// Whether the bit (0 to 4) is set.
+    fn has(self, bit: u8) -> bool {
+        self.0 >> bit & 1 == 1
+    }
+
+    /// The two bits from this one on, as a number.
+    fn two(self, bit: u8) -> usize {
+        usize::from(self.0 >> bit & 3)
+    }
+}

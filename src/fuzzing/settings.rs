@@ -1,0 +1,55 @@
+//! A file of settings, whatever is in it.
+
+use std::collections::HashSet;
+
+use crate::config::Config;
+use crate::proxy::Gate;
+
+/// The text of a settings file.
+pub fn settings(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    match Config::from_toml("fuzz.toml", text) {
+        Ok(config) => check_config(config, text),
+        Err(errors) => {
+            let count = errors.iter().count();
+            assert!(count > 0, "refused for nothing");
+            for error in &errors {
+                assert!(!error.message().is_empty());
+                let (Some(line), Some(column)) = (error.line(), error.column()) else {
+                    assert_eq!((error.line(), error.column()), (None, None));
+                    continue;
+                };
+                let place = text.split('\n').nth(line - 1);
+                let length = place.expect("a line of the file").chars().count();
+                assert!((1..=length + 1).contains(&column), "column {column}");
+            }
+            let shown = errors.to_string();
+            assert_eq!(shown.lines().count(), count, "one line an error");
+            #[cfg(feature = "server")]
+            for color in [false, true] {
+                assert!(!errors.render(color).is_empty());
+            }
+        }
+    }
+}
+
+/// Settings that were taken: whole, the same when read again, and good for a gate.
+fn check_config(config: Config, text: &str) {
+    let again = Config::from_toml("fuzz.toml", text).expect("it was right before");
+    assert_eq!(format!("{config:?}"), format!("{again:?}"));
+    let mut names = HashSet::new();
+    for route in &config.routes {
+        assert!(names.insert(&route.name), "two routes of one name");
+        assert!(!route.upstream.servers.is_empty());
+        let mut upstreams = config.upstreams.iter();
+        assert!(upstreams.any(|upstream| upstream.name == route.upstream.name));
+        let printed = route.path.to_string();
+        assert_eq!(printed.parse().as_ref(), Ok(&route.path), "{printed}");
+    }
+    for warning in config.warnings() {
+        assert!(!warning.chars().any(|letter| letter.is_control()));
+    }
+    Gate::builder(config).build().expect("no filter is wrong");
+}

@@ -1,0 +1,83 @@
+//! One direction on its own, for what drives it without a session.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::assembly::Assembly;
+use super::direction::Direction;
+use super::keepalive::{Pinger, Pulse};
+use super::meter::Meter;
+use super::stop::Stop;
+use crate::close::CloseReason;
+use crate::config::Ping;
+use crate::frame::Rules;
+
+/// A direction, fed as `pump.rs` feeds it.
+pub(crate) struct OneWay {
+    direction: Direction,
+    pinger: Pinger,
+}
+
+/// What became of a read.
+pub(crate) struct Fed {
+    pub(crate) passed: Vec<u8>,
+    /// Where in that a frame of our own could go.
+    pub(crate) boundary: Option<usize>,
+    pub(crate) end: Option<End>,
+}
+
+/// Why no more is passed on.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The sender's close frame was passed on.
+    Closed(Option<u16>),
+    /// The sender broke a rule or a limit.
+    Refused(CloseReason),
+}
+
+impl OneWay {
+    pub(crate) fn new(rules: Rules, validating: bool, meter: Option<Meter>) -> Self {
+        let assembly = validating.then(|| Assembly::new(rules.from, false));
+        let ping = Ping {
+            interval: Some(Duration::ZERO),
+            timeout: Duration::ZERO,
+        };
+        Self {
+            direction: Direction::new(rules, b"", meter, assembly),
+            pinger: Pinger::new(ping, Instant::now()),
+        }
+    }
+
+    /// Sends the sender a ping of our own; what its pong has to say.
+    pub(crate) fn ping(&mut self) -> Option<[u8; 8]> {
+        match self.pinger.pulse(Instant::now()) {
+            Pulse::Ping(payload) => Some(payload),
+            Pulse::Wait | Pulse::Dead => None,
+        }
+    }
+
+    pub(crate) fn feed(&mut self, read: &[u8]) -> Fed {
+        let (held, _) = self.direction.held();
+        let mut buffer = vec![0; held];
+        buffer.extend_from_slice(read);
+        self.direction.load(&mut buffer[..held]);
+        let walked = self.direction.walk(&mut buffer, &mut self.pinger, None);
+        let passed = match walked.assembled.is_empty() {
+            true => buffer[..walked.pass].to_vec(),
+            false => walked.assembled,
+        };
+        let end = walked.stop.map(|stop| match stop {
+            Stop::Closed { code, passed: true } => End::Closed(code.map(|code| code.get())),
+            Stop::Violation(reason) | Stop::Policy(reason) => End::Refused(reason),
+            Stop::Closed { passed: false, .. } | Stop::Wait(_) => {
+                unreachable!("nothing was refused before, and nothing is slowed down")
+            }
+        });
+        Fed {
+            passed,
+            boundary: walked.boundary,
+            end,
+        }
+    }
+}
