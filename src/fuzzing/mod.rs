@@ -17,6 +17,8 @@ mod frame_walker;
 mod frames;
 mod head;
 mod origin;
+#[cfg(test)]
+mod random;
 mod request_head;
 mod response_head;
 #[cfg(test)]
