@@ -6,6 +6,8 @@
 )]
 
 #[cfg(feature = "server")]
+mod hostile;
+#[cfg(feature = "server")]
 mod program;
 #[cfg(feature = "server")]
 mod settings;

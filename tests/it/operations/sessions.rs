@@ -153,7 +153,7 @@ async fn a_handshake_on_its_way_has_its_place_already() {
     one_up.send(switching(&request, "")).await;
     assert_eq!(one.head().await.status(), 101);
     assert_eq!(bench.handle.sessions().len(), 1);
-    assert!(upstream.nobody_waits());
+    assert!(upstream.untouched());
 }
 
 #[tokio::test]

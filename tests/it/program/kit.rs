@@ -10,19 +10,19 @@ mod wire;
 use std::fmt::Display;
 use std::time::Duration;
 
-pub(super) use child::{Finished, Program, finish, finish_with, settings, spawn};
-pub(super) use echo::Echo;
-pub(super) use http::{Head, Response, websocket};
-pub(super) use socket::Socket;
-pub(super) use upstream::Upstream;
-pub(super) use wire::Wire;
+pub(crate) use child::{Finished, Program, finish, finish_with, settings, spawn};
+pub(crate) use echo::Echo;
+pub(crate) use http::{Head, Response, websocket};
+pub(crate) use socket::Socket;
+pub(crate) use upstream::Upstream;
+pub(crate) use wire::Wire;
 
 /// How long anything may take before a test gives up on it; nothing ever waits for it to pass.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits for something that is bound to come.
 #[track_caller]
-pub(super) fn soon<W: Display, F: Future>(
+pub(crate) fn soon<W: Display, F: Future>(
     what: W,
     future: F,
 ) -> impl Future<Output = F::Output> + use<W, F> {

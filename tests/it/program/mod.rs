@@ -5,7 +5,7 @@ mod commands;
 mod demo;
 mod failures;
 mod forward;
-mod kit;
+pub(crate) mod kit;
 mod logs;
 mod metrics;
 mod reload;

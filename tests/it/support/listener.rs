@@ -69,14 +69,13 @@ impl Listener {
         })
     }
 
-    /// Whether nobody has connected but who was accepted.
-    pub(crate) fn nobody_waits(&self) -> bool {
-        let accepted = match &self.socket {
-            Socket::Tcp(socket) => socket.accept().now_or_never().map(drop),
-            Socket::Unix(socket) => socket.accept().now_or_never().map(drop),
-            Socket::Dead(_) => None,
-        };
-        accepted.is_none()
+    /// Whether nobody has connected by now.
+    pub(crate) fn untouched(&self) -> bool {
+        match &self.socket {
+            Socket::Tcp(socket) => socket.accept().now_or_never().is_none(),
+            Socket::Unix(socket) => socket.accept().now_or_never().is_none(),
+            Socket::Dead(_) => true,
+        }
     }
 
     /// The next connection, and the request on it.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::{TcpSocket, TcpStream, ToSocketAddrs};
 
 use super::frames::bits;
 use super::{Frame, Head, soon};
@@ -24,7 +24,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 impl Wire {
     /// Connects as a client.
-    pub(crate) async fn connect(address: SocketAddr) -> Self {
+    pub(crate) async fn connect(address: impl ToSocketAddrs) -> Self {
         let stream = TcpStream::connect(address).await.expect("a connection");
         Self::client(stream)
     }

@@ -268,8 +268,7 @@ impl Program {
     }
 
     fn pid(&self) -> Pid {
-        let id = self.child.id().expect("it runs");
-        Pid::from_raw(id.cast_signed()).expect("an id")
+        Pid::from_raw(self.id().cast_signed()).expect("an id")
     }
 
     /// Waits for the end: its exit code, and all of the log.
