@@ -6,3 +6,4 @@
 mod frames;
 mod handshake;
 mod kit;
+mod load;

@@ -107,6 +107,11 @@ impl Wire {
         let _ = self.stream.shutdown().await;
     }
 
+    /// A head that was read by somebody else.
+    pub(crate) fn read_head(head: &[u8]) -> Head {
+        Head::read(std::str::from_utf8(head).expect("text"))
+    }
+
     /// The next head.
     #[track_caller]
     pub(crate) fn head(&mut self) -> impl Future<Output = Head> {

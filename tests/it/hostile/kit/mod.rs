@@ -8,3 +8,4 @@ mod vitals;
 
 pub(super) use hop::{Hop, Mood};
 pub(super) use stage::{CANARY, Stage};
+pub(super) use vitals::Vitals;
