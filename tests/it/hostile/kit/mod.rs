@@ -1,11 +1,13 @@
 //! What the cases stand on: the program with a scripted upstream and an honest one behind it, a
 //! TCP hop that does harm, and the look at what the program is like afterwards.
 
+mod fault;
 mod hop;
 mod metrics;
 mod stage;
 mod vitals;
 
+pub(super) use fault::{Fault, Side};
 pub(super) use hop::{Hop, Mood};
 pub(super) use stage::{CANARY, Stage};
 pub(super) use vitals::Vitals;

@@ -83,6 +83,11 @@ impl Stage {
         stage
     }
 
+    /// What the program takes of the machine by now.
+    pub(crate) fn vitals(&self) -> Vitals {
+        Vitals::of(self.program.id())
+    }
+
     /// A client's connection.
     pub(crate) async fn client(&self) -> Wire {
         Wire::connect(&*self.program.address).await
