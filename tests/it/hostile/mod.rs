@@ -7,3 +7,4 @@ mod frames;
 mod handshake;
 mod kit;
 mod load;
+mod messages;
