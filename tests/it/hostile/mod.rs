@@ -3,8 +3,10 @@
 //!
 //! After each case the gate stands as it did before it: see [`kit::Stage::stands`].
 
+mod compression;
 mod frames;
 mod handshake;
+mod integrity;
 mod kit;
 mod load;
 mod messages;
