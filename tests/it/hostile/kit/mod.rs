@@ -5,6 +5,7 @@ mod fault;
 mod hop;
 mod metrics;
 mod stage;
+mod stall;
 mod vitals;
 
 pub(super) use fault::{Fault, Side};

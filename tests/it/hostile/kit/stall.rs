@@ -1,0 +1,32 @@
+//! Sessions in which a peer takes nothing.
+
+use std::cell::Cell;
+
+use super::stage::Stage;
+use crate::support::Wire;
+
+/// Through so many sessions of others nothing more was taken of one that has stalled.
+const ROUNDS: usize = 20;
+
+impl Stage {
+    /// A session of a client for whom the kernel keeps little.
+    pub(crate) async fn small_session(&mut self) -> (Wire, Wire) {
+        let address = self.program.address.parse().expect("an address");
+        let mut client = Wire::connect_small(address).await;
+        client.send(Self::handshake().text()).await;
+        let server = self.upstream.session().await;
+        assert_eq!(client.head().await.status(), 101);
+        self.was_accepted();
+        (client, server)
+    }
+
+    /// Serves others until what is counted here grows no more; it has to begin to.
+    pub(crate) async fn until_stalled(&self, sent: &Cell<usize>) {
+        let (mut rounds, mut before) = (0, 0);
+        while rounds < ROUNDS || before == 0 {
+            self.serves_others().await;
+            rounds = if sent.get() == before { rounds + 1 } else { 0 };
+            before = sent.get();
+        }
+    }
+}
