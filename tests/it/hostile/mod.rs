@@ -4,6 +4,7 @@
 //! After each case the gate stands as it did before it: see [`kit::Stage::stands`].
 
 mod compression;
+mod floods;
 mod frames;
 mod handshake;
 mod integrity;
