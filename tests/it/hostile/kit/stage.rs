@@ -135,6 +135,45 @@ impl Stage {
         *self.counted.entry(reason.to_owned()).or_default() += 1;
     }
 
+    /// Accounts for a handshake of a flood that is refused for this reason, for which there may
+    /// be a line or not: see [`Stage::accounts_for_a_flood`].
+    pub(crate) fn counts(&mut self, reason: &str) {
+        *self.counted.entry(reason.to_owned()).or_default() += 1;
+    }
+
+    /// Checks that the log tells of so many refused handshakes, each in a line of its own or in
+    /// the count of those that were left out, and returns how many lines there are.
+    ///
+    /// What was left out is told with the next line that is not, and for that one handshake
+    /// after the other is refused for want of a key.
+    pub(crate) async fn accounts_for_a_flood(&mut self, mut refused: u64) -> u64 {
+        soon("the log to tell of a flood", async {
+            loop {
+                let request = Self::handshake().without("Sec-WebSocket-Key");
+                self.counts("ws_key_missing");
+                let mut client = self.client().await;
+                client.send(request.text()).await;
+                assert_eq!(client.head().await.status(), 400);
+                client.gone().await;
+                refused += 1;
+                let lines = self.program.events("handshake rejected");
+                let rest = self
+                    .program
+                    .events("more handshakes rejected than are logged");
+                let left_out = rest.iter().filter_map(|event| event["left_out"].as_u64());
+                let logged = lines.len() as u64;
+                if logged + left_out.sum::<u64>() < refused {
+                    continue;
+                }
+                for event in lines.iter().chain(&rest) {
+                    self.tells(event["reason"].as_str().expect("a reason"));
+                }
+                return logged;
+            }
+        })
+        .await
+    }
+
     /// Accounts for a line of the log that tells something else: its reason or, if it has none,
     /// its message.
     pub(crate) fn tells(&mut self, word: &str) {
