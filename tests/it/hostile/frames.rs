@@ -303,7 +303,7 @@ async fn f08_a_message_inside_of_another_and_a_continuation_of_nothing() {
         let end = Frame::new(FIN | CONTINUATION, "end");
         for before in [
             &[][..],
-            &[ping.clone()],
+            std::slice::from_ref(&ping),
             &[Frame::new(FIN | kind, "whole")],
             &[begun, ping, more, end],
         ] {

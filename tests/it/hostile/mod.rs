@@ -9,5 +9,7 @@ mod frames;
 mod handshake;
 mod integrity;
 mod kit;
+mod limits;
 mod load;
 mod messages;
+mod pressure;

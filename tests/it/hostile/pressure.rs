@@ -1,0 +1,377 @@
+//! Cases R04 to R07: peers that take nothing, and peers that answer nothing.
+
+use std::cell::Cell;
+
+use futures_util::future::join;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::kit::{Side, Stage};
+use crate::support::{Echo, Frame, Listener, Wire, bits, soon};
+
+/// A stage whose upstream is on a unix socket, for which the kernel keeps little.
+async fn narrow(route: &str, more: &str) -> (Stage, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let upstream = Listener::unix(&folder.path().join("back.sock"));
+    let pool = format!("servers = [\"{}\"]", upstream.url());
+    (Stage::set_with(upstream, &pool, route, more).await, folder)
+}
+
+/// What may be on its way between two peers of whom one takes nothing: the kernel's buffers, and
+/// a read of the gate's.
+const BOUND: usize = 8 << 20;
+
+/// What the gate itself may keep of a session meanwhile.
+const KEPT: usize = 512 * 1024;
+
+const SIZE: usize = 64 * 1024;
+
+fn numbered(number: usize) -> Frame {
+    Frame::binary(vec![number as u8; SIZE])
+}
+
+/// Sends numbered frames until the gate hangs up, and counts their bytes.
+async fn flood(wire: &mut Wire, sent: &Cell<usize>) {
+    for number in 0.. {
+        let frame = wire.encode(&numbered(number));
+        if !wire.try_send(&frame).await {
+            return;
+        }
+        sent.set(sent.get() + frame.len());
+    }
+}
+
+/// Checks that these bytes are the beginning of such a flood, and nothing else.
+fn are_a_beginning(bytes: &[u8], encode: fn(&Frame) -> Vec<u8>) {
+    let whole = encode(&numbered(0)).len();
+    for (number, chunk) in bytes.chunks(whole).enumerate() {
+        assert!(encode(&numbered(number)).starts_with(chunk), "{number}");
+    }
+}
+
+#[tokio::test]
+async fn r04_an_upstream_that_stops_reading_holds_its_client_back_and_nobody_else() {
+    const SESSIONS: usize = 10;
+    let (mut stage, _folder) = narrow("timeouts.write = \"1h\"", "").await;
+    let before = stage.vitals().memory;
+    let mut stalled = Vec::new();
+    for _ in 0..SESSIONS {
+        let (client, server) = stage.small_session().await;
+        let (mut client, mut flooding) = client.split();
+        let sent = Cell::new(0);
+        tokio::select! {
+            () = flood(&mut flooding, &sent) => panic!("the gate hung up"),
+            () = stage.until_stalled(&sent) => {}
+        }
+        assert!(sent.get() < BOUND, "{}", sent.get());
+        assert!(client.there().is_empty(), "{client:?}");
+        stalled.push((client, flooding, server));
+    }
+    let took = stage.vitals().memory.saturating_sub(before);
+    assert!(took < SESSIONS * KEPT, "{took}");
+    // Nothing is lost of it: an upstream that reads again gets everything in its order.
+    for (client, flooding, mut server) in stalled {
+        drop((client, flooding));
+        let arrived = server.rest().await.unwrap();
+        are_a_beginning(&arrived, Frame::masked);
+        assert!(arrived.len() > SIZE, "{}", arrived.len());
+        stage.ends("client_lost");
+    }
+    stage.stands().await;
+}
+
+#[tokio::test]
+async fn r04_an_upstream_that_takes_nothing_for_too_long_is_given_up() {
+    let route = "timeouts = { write = \"300ms\", close = \"200ms\" }";
+    let (mut stage, _folder) = narrow(route, "").await;
+    let (client, mut server) = stage.small_session().await;
+    let (mut client, mut flooding) = client.split();
+    let sent = Cell::new(0);
+    let others = async {
+        for _ in 0..10 {
+            stage.serves_others().await;
+        }
+    };
+    let told = async {
+        client.expect(Frame::close(1011, "upstream too slow")).await;
+        client.gone().await;
+    };
+    let flood = soon("the gate to hang up", flood(&mut flooding, &sent));
+    tokio::join!(flood, others, told);
+    assert!(sent.get() < BOUND, "{}", sent.get());
+    // The end came inside a frame, and nothing of ours stands in it.
+    are_a_beginning(&server.rest().await.unwrap(), Frame::masked);
+    let line = stage.line("slow_upstream").await;
+    assert_eq!(line["closed_by"], "upstream");
+    stage.ends("slow_upstream");
+    stage.stands().await;
+}
+
+/// Fills both ways of a session up, and reads neither, until the gate hangs up.
+async fn clog(client: &mut Wire, server: &mut Wire) {
+    let (up, down) = (Cell::new(0), Cell::new(0));
+    let both = join(flood(client, &up), flood(server, &down));
+    soon("the gate to give up", both).await;
+    assert!(up.get() < BOUND && down.get() < BOUND, "{up:?} {down:?}");
+}
+
+/// The line of the only session there was on the attacked route.
+async fn closed(stage: &Stage) -> Value {
+    let closed = |line: &str| {
+        let line: Value = serde_json::from_str(line).ok()?;
+        (line["message"] == "session closed" && line["route"] == "attacked").then_some(line)
+    };
+    stage.program.line("the end of the session", closed).await
+}
+
+#[tokio::test]
+async fn r05_two_peers_that_both_stop_reading_are_cut_in_time() {
+    let route = "timeouts = { write = \"300ms\", close = \"200ms\" }";
+    let (mut stage, _folder) = narrow(route, "").await;
+    let (mut client, mut server) = stage.small_session().await;
+    join(clog(&mut client, &mut server), stage.serves_others()).await;
+    // Which of the two was first is for the network to say.
+    let line = closed(&stage).await;
+    let reason = line["reason"].as_str().unwrap();
+    assert!(["slow_client", "slow_upstream"].contains(&reason), "{line}");
+    stage.ends(reason);
+    drop((client, server));
+    stage.stands().await;
+}
+
+#[tokio::test]
+async fn r05_other_deadlines_come_though_neither_peer_reads() {
+    for (deadline, reason) in [
+        ("lifetime = \"700ms\"", "lifetime"),
+        ("idle = \"300ms\"", "idle"),
+    ] {
+        let route = format!("timeouts = {{ write = \"1h\", close = \"200ms\", {deadline} }}");
+        let (mut stage, _folder) = narrow(&route, "").await;
+        let (mut client, mut server) = stage.small_session().await;
+        clog(&mut client, &mut server).await;
+        assert_eq!(closed(&stage).await["reason"], reason);
+        stage.ends(reason);
+        drop((client, server));
+        stage.stands().await;
+    }
+}
+
+#[tokio::test]
+async fn r05_the_process_stops_though_neither_peer_reads() {
+    for (drain, close, reason) in [
+        ("", "200ms", "drain"),
+        ("deadline = \"300ms\"", "1h", "cut"),
+    ] {
+        let route = format!("timeouts = {{ write = \"1h\", close = \"{close}\" }}");
+        let drain = format!("[drain]\nspread = \"0s\"\n{drain}");
+        let (mut stage, _folder) = narrow(&route, &drain).await;
+        let (client, server) = stage.small_session().await;
+        let (_reading, mut up) = client.split();
+        let (_reading, mut down) = server.split();
+        let (sent, received) = (Cell::new(0), Cell::new(0));
+        tokio::select! {
+            _ended = join(flood(&mut up, &sent), flood(&mut down, &received)) => {
+                panic!("the gate hung up")
+            }
+            () = async {
+                stage.until_stalled(&sent).await;
+                stage.until_stalled(&received).await;
+            } => {}
+        }
+        let log = stage.program.stop().await;
+        let lines = log.lines().filter(|line| line.contains("\"attacked\""));
+        let reasons: Vec<Value> = lines
+            .map(|line| serde_json::from_str::<Value>(line).unwrap()["reason"].clone())
+            .collect();
+        assert_eq!(reasons, ["accepted", reason], "{log}");
+    }
+}
+
+#[tokio::test]
+async fn r05_an_echo_to_a_client_that_does_not_listen() {
+    let folder = tempfile::tempdir().unwrap();
+    let echo = Echo::unix(&folder.path().join("echo.sock"));
+    let pool = format!("servers = [\"{}\"]", echo.url());
+    let route = "timeouts = { write = \"300ms\", close = \"200ms\" }";
+    let mut stage = Stage::set_with(Listener::start().await, &pool, route, "").await;
+    let address = stage.program.address.parse().unwrap();
+    let mut client = Wire::connect_small(address).await;
+    client.send(Stage::handshake().text()).await;
+    assert_eq!(client.head().await.status(), 101);
+    stage.was_accepted();
+    let sent = Cell::new(0);
+    let flood = soon("the gate to hang up", flood(&mut client, &sent));
+    join(flood, stage.serves_others()).await;
+    assert!(sent.get() < BOUND, "{}", sent.get());
+    assert_eq!(closed(&stage).await["reason"], "slow_client");
+    stage.ends("slow_client");
+    drop(client);
+    stage.stands().await;
+}
+
+/// The lines of a route that pings one side.
+fn pings(side: Side, interval: &str, timeout: &str) -> String {
+    let (pinged, other) = match side {
+        Side::Client => ("client", "upstream"),
+        Side::Upstream => ("upstream", "client"),
+    };
+    format!(
+        "[route.keepalive]\n{pinged} = {{ interval = \"{interval}\", timeout = \"{timeout}\" }}\n\
+         {other} = {{ interval = \"0s\" }}"
+    )
+}
+
+/// The two of a session: the one that is asked, and the other.
+fn asked<'a>(
+    side: Side,
+    client: &'a mut Wire,
+    server: &'a mut Wire,
+) -> (&'a mut Wire, &'a mut Wire) {
+    match side {
+        Side::Client => (client, server),
+        Side::Upstream => (server, client),
+    }
+}
+
+/// The only session ends because both of its peers have gone; who is missed first is for the
+/// network to say.
+async fn leaves(mut stage: Stage) {
+    let line = closed(&stage).await;
+    let reason = line["reason"].as_str().unwrap();
+    assert!(["client_lost", "upstream_lost"].contains(&reason), "{line}");
+    stage.ends(reason);
+    stage.stands().await;
+}
+
+#[tokio::test]
+async fn r07_a_peer_that_answers_no_ping_but_says_something_else() {
+    for side in [Side::Client, Side::Upstream] {
+        let mut stage = Stage::set(&pings(side, "30ms", "30s")).await;
+        let (mut client, mut server) = stage.session().await;
+        let (talker, other) = asked(side, &mut client, &mut server);
+        let mut payloads = Vec::new();
+        let mut heard = Vec::new();
+        for word in [
+            Frame::text("anything"),
+            Frame::binary(""),
+            Frame::ping("me?"),
+            Frame::new(bits::TEXT, "begun"),
+            Frame::new(bits::FIN | bits::CONTINUATION, "and ended"),
+        ] {
+            // There is a next ping only because the last one counts as answered.
+            let ping = talker.frame().await;
+            assert_eq!((ping.first, ping.payload.len()), (0x89, 8));
+            payloads.push(ping.payload);
+            talker.send_frame(&word).await;
+            heard.push(word);
+        }
+        for word in heard {
+            other.expect(word).await;
+        }
+        let count = payloads.len();
+        payloads.sort();
+        payloads.dedup();
+        assert_eq!(payloads.len(), count, "each ping is another one");
+        drop((client, server));
+        leaves(stage).await;
+    }
+}
+
+#[tokio::test]
+async fn r07_pongs_that_answer_nothing_are_for_the_peer_across() {
+    for side in [Side::Client, Side::Upstream] {
+        let mut stage = Stage::set(&pings(side, "300ms", "30s")).await;
+        let (mut client, mut server) = stage.session().await;
+        let (liar, other) = asked(side, &mut client, &mut server);
+        let payload = liar.frame().await.payload;
+        let right = Frame::pong(&payload[..]);
+        let wrong = [
+            Frame::pong(""),
+            Frame::pong("wrong"),
+            Frame::pong(&payload[..7]),
+            Frame::pong([&payload[..], b"x"].concat()),
+            Frame::pong(payload.repeat(15)),
+        ];
+        // The right one is ours, once.
+        liar.send_frames(&[&wrong[..], &[right.clone(), right.clone()]].concat())
+            .await;
+        for frame in wrong {
+            other.expect(frame).await;
+        }
+        other.expect(right).await;
+        drop((client, server));
+        leaves(stage).await;
+    }
+}
+
+#[tokio::test]
+async fn r07_a_peer_that_is_silent_is_closed_with_the_reason() {
+    for side in [Side::Client, Side::Upstream] {
+        let mut stage = Stage::set(&pings(side, "100ms", "200ms")).await;
+        let (mut client, mut server) = stage.session().await;
+        let (silent, other) = asked(side, &mut client, &mut server);
+        assert_eq!(silent.frame().await.first, bits::FIN | bits::PING);
+        // What it is told is no sign of its life.
+        other.send_frame(&Frame::text("are you there?")).await;
+        silent.expect(Frame::text("are you there?")).await;
+        let [to_client, to_upstream] = match side {
+            Side::Client => ["ping timeout", ""],
+            Side::Upstream => ["upstream ping timeout", "ping timeout"],
+        };
+        client.expect(Frame::close(1001, to_client)).await;
+        server.expect(Frame::close(1001, to_upstream)).await;
+        client.send_frame(&Frame::bare_close()).await;
+        server.send_frame(&Frame::bare_close()).await;
+        server.shut().await;
+        client.expect_end().await;
+        client.shut().await;
+        server.expect_end().await;
+        stage.ends("ping_timeout");
+        stage.stands().await;
+    }
+}
+
+/// More than the kernel keeps.
+fn much() -> [Frame; 3] {
+    let big = Frame::binary(vec![3; 8 << 20]);
+    [Frame::text("before"), big, Frame::ping("behind")]
+}
+
+#[tokio::test]
+async fn r07_a_client_that_ends_its_half_gets_what_is_still_said() {
+    let mut stage = Stage::set("").await;
+    let (mut client, mut server) = stage.session().await;
+    client.send_frame(&Frame::text("the last")).await;
+    client.shut().await;
+    server.expect(Frame::text("the last")).await;
+    server.expect(Frame::close(1001, "client lost")).await;
+    Stage::passes(&mut server, &mut client, &much()).await;
+    let close = Frame::close(1001, "likewise");
+    server.send_frame(&close).await;
+    server.shut().await;
+    client.expect(close).await;
+    client.expect_end().await;
+    server.expect_end().await;
+    stage.ends("client_lost");
+    stage.stands().await;
+}
+
+#[tokio::test]
+async fn r07_an_upstream_that_ends_its_half_behind_what_it_says() {
+    let mut stage = Stage::set("").await;
+    let (mut client, mut server) = stage.session().await;
+    let bytes: Vec<u8> = much().iter().flat_map(Frame::plain).collect();
+    let say = async {
+        server.send(&bytes).await;
+        server.shut().await;
+    };
+    let (_, heard) = join(say, client.take(bytes.len())).await;
+    assert!(heard == bytes);
+    client.expect(Frame::close(1011, "upstream lost")).await;
+    client.send_frame(&Frame::close(1011, "")).await;
+    client.expect_end().await;
+    client.shut().await;
+    server.expect_end().await;
+    stage.ends("upstream_lost");
+    stage.stands().await;
+}
