@@ -305,7 +305,7 @@ async fn f08_a_message_inside_of_another_and_a_continuation_of_nothing() {
             &[][..],
             std::slice::from_ref(&ping),
             &[Frame::new(FIN | kind, "whole")],
-            &[begun, ping, more, end],
+            &[begun, ping.clone(), more, end],
         ] {
             for first in [CONTINUATION, FIN | CONTINUATION] {
                 add("a continuation of nothing", first, before);
