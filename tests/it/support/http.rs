@@ -95,6 +95,14 @@ impl Head {
         lines.map(|(_, value)| value.as_str()).collect()
     }
 
+    /// The names of all lines, sorted.
+    #[cfg(feature = "server")]
+    pub(crate) fn names(&self) -> Vec<&str> {
+        let mut names: Vec<_> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        names
+    }
+
     /// The value of the only line with this name.
     #[track_caller]
     pub(crate) fn one(&self, name: &str) -> &str {

@@ -34,6 +34,9 @@ pub(crate) const CANARY: &str = "c4nary";
 /// In how long a client that does no harm has to be served, whatever others do.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
+/// How long a line may take from what it tells of to whoever reads the log.
+const UNTIL_TOLD: Duration = Duration::from_secs(5);
+
 /// The memory that an allocator may keep after a case, beyond what it had before.
 const KEPT: usize = 8 * 1024 * 1024;
 
@@ -77,6 +80,8 @@ impl Stage {
         };
         // What the first session makes the process open and take for good is not the case's doing.
         stage.serves_others().await;
+        // The last that there is of it.
+        stage.program.event("session closed").await;
         stage.metrics = Metrics::of(&stage.admin).await;
         stage.lines = stage.program.lines().len();
         stage.before = Vitals::of(stage.program.id());
@@ -98,6 +103,13 @@ impl Stage {
         Request::websocket(&format!("/ws/room?token={CANARY}"))
             .header("Cookie", &format!("session={CANARY}"))
             .header("Authorization", &format!("Bearer {CANARY}"))
+    }
+
+    /// The same with one more line, as these bytes, behind the request line.
+    pub(crate) fn handshake_with(line: impl AsRef<[u8]>) -> Vec<u8> {
+        let text = Self::handshake().text();
+        let (first, rest) = text.split_once("\r\n").expect("a request line");
+        [first.as_bytes(), line.as_ref(), rest.as_bytes()].join(&b"\r\n"[..])
     }
 
     /// A session on the attacked route: the client's leg and the upstream's.
@@ -206,6 +218,41 @@ impl Stage {
         }
     }
 
+    /// Sends a request that has to be let in, has a payload go to and fro in its session, and
+    /// closes it. Returns what the upstream was asked.
+    #[track_caller]
+    pub(crate) fn accepted<'a>(
+        &'a mut self,
+        what: &'a str,
+        request: impl AsRef<[u8]> + 'a,
+    ) -> impl Future<Output = Head> + 'a {
+        let at = std::panic::Location::caller();
+        async move {
+            let mut client = self.client().await;
+            client.send(request.as_ref()).await;
+            let (mut server, asked) = tokio::select! {
+                asked = self.upstream.request() => asked,
+                answer = client.head() => panic!("{at}: {what}: {answer:#?}"),
+            };
+            assert!(server.there().is_empty(), "{at}: {what}: {server:?}");
+            server.send(switching(&asked, "")).await;
+            let answer = client.head().await;
+            assert_eq!(answer.status(), 101, "{at}: {what}: {answer:#?}");
+            client.send_frame(&Frame::text(CANARY)).await;
+            server.expect(Frame::text(CANARY)).await;
+            server.send_frame(&Frame::text(CANARY)).await;
+            client.expect(Frame::text(CANARY)).await;
+            client.send_frame(&Frame::close(1000, "")).await;
+            server.expect_close(1000).await;
+            server.send_frame(&Frame::close(1000, "")).await;
+            client.expect_close(1000).await;
+            client.gone().await;
+            self.was_accepted();
+            self.ends("closed");
+            asked
+        }
+    }
+
     /// The line of the log with this reason, written already or to come.
     pub(crate) async fn line(&self, reason: &str) -> Value {
         let wanted = reason.to_owned();
@@ -240,8 +287,9 @@ impl Stage {
         self.program.stop().await;
     }
 
-    async fn tells_and_counts_once(&self) {
-        let lines = self.program.lines().split_off(self.lines);
+    /// The lines of the log that are the case's, whose words these are.
+    fn told(&self) -> (Vec<String>, BTreeMap<String, u64>) {
+        let mut lines = self.program.lines().split_off(self.lines);
         let mut told = BTreeMap::new();
         for line in &lines {
             assert!(!line.contains(CANARY), "a secret is told: {line}");
@@ -254,6 +302,21 @@ impl Stage {
                 .or_else(|| event["message"].as_str());
             *told.entry(word.expect("a word").to_owned()).or_default() += 1;
         }
+        lines.retain(|line| !line.contains("\"route\":\"echo\""));
+        (lines, told)
+    }
+
+    async fn tells_and_counts_once(&self) {
+        // A line is written when what it tells of is over, and read in its own time.
+        let wanted: u64 = self.told.values().sum();
+        let all = async {
+            let mut look = interval(Duration::from_millis(2));
+            while self.told().1.values().sum::<u64>() < wanted {
+                look.tick().await;
+            }
+        };
+        let _in_vain = timeout(UNTIL_TOLD, all).await;
+        let (lines, told) = self.told();
         let lines = lines.join("\n");
         assert_eq!(told, self.told, "{lines}");
         let metrics = Metrics::of(&self.admin).await;
