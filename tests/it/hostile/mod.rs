@@ -4,12 +4,18 @@
 //! After each case the gate stands as it did before it: see [`kit::Stage::stands`].
 
 mod compression;
+mod early_data;
 mod floods;
 mod frames;
+mod framing;
 mod handshake;
+mod heads;
+mod identity;
 mod integrity;
 mod kit;
 mod limits;
 mod load;
 mod messages;
+mod nominated;
 mod pressure;
+mod targets;
