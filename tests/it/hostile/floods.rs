@@ -58,7 +58,7 @@ async fn f14_a_flood_over_the_limit_is_closed() {
             client.expect_end().await;
             client.shut().await;
             server.expect_end().await;
-            stage.ends("message_rate");
+            stage.ends("frame_rate");
             stage.stands().await;
         }
     }

@@ -223,9 +223,9 @@ async fn f06_a_peer_that_is_silent_in_a_frame_answers_no_ping() {
         assert_eq!(honest.take(19).await, bytes[..19]);
         assert_eq!(silent.frame().await.first, bits::FIN | bits::PING);
         // The honest side cannot be asked in the middle of a frame, and need not answer.
-        silent.expect(Frame::close(1001, "ping timeout")).await;
+        silent.expect(Frame::close(1001, "frame timeout")).await;
         assert_eq!(honest.rest().await.unwrap(), b"");
-        stage.ends("ping_timeout");
+        stage.ends("frame_timeout");
         drop((client, server));
         stage.stands().await;
     }

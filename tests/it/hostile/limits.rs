@@ -59,6 +59,7 @@ async fn r10_what_an_untrusted_peer_says_of_itself_changes_no_key() {
         for (number, request) in spoofed.iter().cycle().skip(first).take(5).enumerate() {
             asks(&mut stage, "spoofed", request, number < 2).await;
         }
+        stage.tells("untrusted_xff");
         stage.stands().await;
     }
 }

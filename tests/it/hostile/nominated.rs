@@ -132,5 +132,6 @@ async fn h17_nominated_headers_end_here_and_the_gates_own_come_after() {
         ("x-user", "127.0.0.1"),
         ("x-forwarded-for", "127.0.0.1"),
     ]);
+    stage.tells("untrusted_xff");
     stage.stands().await;
 }
