@@ -64,6 +64,8 @@ pub(crate) enum Step {
 pub(crate) struct DataFrame {
     /// It begins a message.
     pub(crate) first: bool,
+    /// It ends one.
+    pub(crate) last: bool,
     pub(crate) kind: DataKind,
     /// The message is compressed.
     pub(crate) compressed: bool,
@@ -158,6 +160,7 @@ impl Walker {
         self.end_if_over();
         Ok(DataFrame {
             first,
+            last: header.fin,
             kind: message.kind,
             compressed: message.compressed,
             payload: header.payload,

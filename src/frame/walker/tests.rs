@@ -72,6 +72,7 @@ fn a_masked_text_is_a_header_and_a_payload() {
     let steps = walk(&mut walker, &[&from_client(0x81, b"hello")]).unwrap();
     let data = DataFrame {
         first: true,
+        last: true,
         kind: DataKind::Text,
         compressed: false,
         payload: 5,

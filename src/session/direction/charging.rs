@@ -16,7 +16,8 @@ impl Direction {
         } else {
             0
         };
-        match meter.charge(frame.first.into(), payload + header as u64) {
+        let counts = frame.first || is_crumb(frame);
+        match meter.charge(counts.into(), payload + header as u64) {
             Charge::Paid => Ok(()),
             Charge::Wait(wait) => Err(Stop::Wait(wait)),
             // A message can only be dropped whole, and none that others are compressed against.
@@ -75,4 +76,12 @@ impl Direction {
             .as_ref()
             .is_some_and(|meter| !meter.charges_whole_frames())
     }
+}
+
+/// Whether a fragment is so small that its bytes are no price for it. It then counts as a message
+/// does, or each message that is paid for might bring thousands of frames. The last one is free:
+/// some libraries end every message with an empty one.
+fn is_crumb(frame: &DataFrame) -> bool {
+    const SMALL: u64 = 126;
+    !frame.first && !frame.last && frame.payload < SMALL
 }

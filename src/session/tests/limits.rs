@@ -179,6 +179,39 @@ async fn a_close_frame_is_free_and_so_is_the_answer_to_our_ping() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_small_fragment_in_the_middle_counts_as_a_message() {
+    let begun = masked(0x01, b"");
+    let ended = masked(0x80, b"");
+    for (fragment, is_free) in [
+        (masked(0x00, b""), false),
+        (masked(0x00, &[b'x'; 125]), false),
+        (masked(0x00, &[b'x'; 126]), true),
+    ] {
+        for on_exceed in [OnExceed::Close, OnExceed::Drop] {
+            let mut bench = metered(on_exceed, per_second(3), None).begin();
+            // The last fragment of a message is free, whatever its size.
+            let message = [&begun[..], &fragment, &ended, &begun].concat();
+            let sent = [&message[..], &fragment].concat();
+            bench.client.write_all(&sent).await.unwrap();
+            match is_free {
+                true => expect(&mut bench.upstream, &sent).await,
+                false => {
+                    expect(&mut bench.upstream, &message).await;
+                    let farewell = server(0x88, &close(1008, "message rate exceeded"));
+                    expect(&mut bench.client, &farewell).await;
+                }
+            }
+        }
+        let mut bench = metered(OnExceed::Delay, per_second(3), None).begin();
+        let start = Instant::now();
+        let message = [&begun[..], &fragment.repeat(8), &ended].concat();
+        bench.client.write_all(&message).await.unwrap();
+        expect(&mut bench.upstream, &message).await;
+        assert_eq!(start.elapsed().as_secs(), if is_free { 0 } else { 2 });
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_message_in_endless_fragments_is_refused() {
     for payload in [&b""[..], b"x"] {
         let mut setup = setup();
