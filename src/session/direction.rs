@@ -32,12 +32,17 @@ pub(super) struct Direction {
     assembly: Option<Box<Assembly>>,
     /// Payload of an unfinished frame that has not counted as progress yet.
     crumbs: usize,
+    /// See [`Direction::is_crowded`].
+    crowded: bool,
     pub(super) messages: u64,
     pub(super) bytes: u64,
 }
 
 /// So much payload of an unfinished frame is a sign of life to the idle time.
 const PROGRESS: usize = 1024;
+
+/// How many headers and payloads in one buffer are a crowd.
+const CROWD: usize = 256;
 
 /// What is done with what comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +101,7 @@ impl Direction {
             meter: meter.map(Box::new),
             assembly: assembly.map(Box::new),
             crumbs: 0,
+            crowded: false,
             messages: 0,
             bytes: 0,
         }
@@ -175,6 +181,12 @@ impl Direction {
         self.walker.remaining()
     }
 
+    /// Whether the last buffer was full of tiny frames: so many that a whole one of them would keep
+    /// the thread's other sessions waiting.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.crowded
+    }
+
     /// Walks over a buffer and leaves at its front what is to be passed on; what cannot be passed
     /// yet is held back.
     pub(super) fn walk(
@@ -190,8 +202,9 @@ impl Direction {
             data: false,
             stop: None,
         };
-        let mut at = 0;
+        let (mut at, mut steps) = (0, 0);
         while at < buffer.len() && walked.stop.is_none() && self.mode != Mode::Deaf {
+            steps += 1;
             match self.step(&buffer[at..], pinger, &mut walked, filter.as_deref_mut()) {
                 Ok(Passage::Pass(length)) => {
                     self.pass(buffer, at, length, &mut walked);
@@ -212,6 +225,7 @@ impl Direction {
         } else if self.held.capacity() > 0 {
             self.held = Vec::new();
         }
+        self.crowded = steps > CROWD;
         self.bytes += walked.pass.max(walked.assembled.len()) as u64;
         walked
     }

@@ -55,6 +55,8 @@ where
     let (held, fresh) = direction.held();
     let read = if direction.remaining() > scratch::READ as u64 {
         scratch::BULK_READ
+    } else if direction.is_crowded() {
+        scratch::SMALL_READ
     } else {
         scratch::READ
     };

@@ -1,10 +1,14 @@
 //! Floods, and peers that do not read.
 
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::runtime::Builder;
 use tokio::task::JoinSet;
+use tokio::time::interval;
+use tokio_util::sync::CancellationToken;
 
 use super::backend::{Backend, Manner};
 use super::honest::Latency;
@@ -52,13 +56,10 @@ async fn f14_floods_of_tiny_messages_pings_and_empty_fragments() {
         println!("{limits}, nobody attacks: {calm}");
         for (what, frames) in &floods {
             let bytes: Vec<u8> = frames.iter().flat_map(Frame::masked).collect();
-            let mut attackers = JoinSet::new();
-            for _ in 0..ATTACKERS {
-                attackers.spawn(attack(gate.address().to_owned(), bytes.clone()));
-            }
+            let attack = Attack::begin(gate.address(), &bytes);
             let latency = Latency::over(gate.address(), TIME).await;
             let memory = mebibytes(gate.vitals().memory);
-            attackers.shutdown().await;
+            attack.end();
             println!("{limits}, {what}: {latency}; {memory:.1} MiB");
         }
         gate.program.stop().await;
@@ -96,9 +97,41 @@ async fn r03_200_clients_that_do_not_read_a_fast_upstream() {
     gate.program.stop().await;
 }
 
-/// Sends the same bytes without end, and begins anew when it is thrown out.
+/// Attackers on a thread of their own: what they compute is not to hold up the honest ones here.
+struct Attack {
+    over: CancellationToken,
+    thread: JoinHandle<()>,
+}
+
+impl Attack {
+    fn begin(address: &str, bytes: &[u8]) -> Self {
+        let over = CancellationToken::new();
+        let (end, address, bytes) = (over.clone(), address.to_owned(), bytes.to_owned());
+        let thread = thread::spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(async {
+                let mut attackers = JoinSet::new();
+                for _ in 0..ATTACKERS {
+                    attackers.spawn(attack(address.clone(), bytes.clone()));
+                }
+                end.cancelled().await;
+            });
+        });
+        Self { over, thread }
+    }
+
+    fn end(self) {
+        self.over.cancel();
+        self.thread.join().expect("no panic");
+    }
+}
+
+/// Sends the same bytes without end, and begins anew when it is thrown out, after as long as a
+/// network takes for that.
 async fn attack(address: String, bytes: Vec<u8>) {
+    let mut network = interval(Duration::from_millis(10));
     loop {
+        network.tick().await;
         let Ok(stream) = TcpStream::connect(&*address).await else {
             continue;
         };
