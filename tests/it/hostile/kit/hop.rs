@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// Takes connections and relays each to the target; it ends when this is dropped.
 pub(crate) struct Hop {
     address: SocketAddr,
+    target: Arc<str>,
     mood: watch::Sender<Mood>,
     resets: watch::Sender<usize>,
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 /// What becomes of bytes, in both directions.
@@ -31,8 +32,13 @@ pub(crate) enum Mood {
 impl Hop {
     /// A hop to `target`, which is `host:port` with or without a scheme.
     pub(crate) async fn to(target: &str) -> Self {
-        let target: Arc<str> = target.trim_start_matches("ws://").into();
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let target = target.trim_start_matches("ws://").into();
+        Self::listening("127.0.0.1:0", target).await
+    }
+
+    async fn listening(address: impl ToSocketAddrs, target: Arc<str>) -> Self {
+        let listener = TcpListener::bind(address).await.expect("a port");
+        let to = Arc::clone(&target);
         let address = listener.local_addr().expect("an address");
         let mood = watch::Sender::new(Mood::Pass);
         let resets = watch::Sender::new(0);
@@ -42,15 +48,16 @@ impl Hop {
             let mut connections = JoinSet::new();
             loop {
                 let (near, _) = listener.accept().await.expect("a connection");
-                let relayed = relay(near, Arc::clone(&target), moods.clone(), reset.clone());
+                let relayed = relay(near, Arc::clone(&to), moods.clone(), reset.clone());
                 connections.spawn(relayed);
             }
         });
         Self {
             address,
+            target,
             mood,
             resets,
-            _tasks: tasks,
+            tasks,
         }
     }
 
@@ -71,6 +78,31 @@ impl Hop {
     /// Ends every connection that there is with a reset on both of its sides.
     pub(crate) fn reset(&self) {
         self.resets.send_modify(|resets| *resets += 1);
+    }
+
+    /// Ends every connection, and takes none any more: that of a process that was killed.
+    pub(crate) async fn dies(self) -> Port {
+        let Self {
+            address,
+            target,
+            mut tasks,
+            ..
+        } = self;
+        tasks.shutdown().await;
+        Port { address, target }
+    }
+}
+
+/// Where a hop was, and another may be.
+pub(crate) struct Port {
+    address: SocketAddr,
+    target: Arc<str>,
+}
+
+impl Port {
+    /// A hop in the place of the other.
+    pub(crate) async fn returns(self) -> Hop {
+        Hop::listening(self.address, self.target).await
     }
 }
 
