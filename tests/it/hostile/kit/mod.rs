@@ -1,6 +1,7 @@
 //! What the cases stand on: the program with a scripted upstream and an honest one behind it, a
 //! TCP hop that does harm, and the look at what the program is like afterwards.
 
+mod answering;
 mod fault;
 mod hop;
 mod metrics;
@@ -8,6 +9,7 @@ mod stage;
 mod stall;
 mod vitals;
 
+pub(super) use answering::{ACCEPT, Answer};
 pub(super) use fault::{Fault, Side};
 pub(super) use hop::{Hop, Mood};
 pub(super) use stage::{CANARY, Stage};
