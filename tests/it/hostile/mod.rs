@@ -3,6 +3,9 @@
 //!
 //! After each case the gate stands as it did before it: see [`kit::Stage::stands`].
 
+mod answers;
+mod bad_responses;
+mod choices;
 mod compression;
 mod early_data;
 mod floods;
@@ -18,4 +21,5 @@ mod load;
 mod messages;
 mod nominated;
 mod pressure;
+mod switching;
 mod targets;
