@@ -1,0 +1,215 @@
+//! Cases U05 and U06: close frames of both peers, and peers that are gone without one.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::timeout;
+
+use super::kit::{Hop, Stage};
+use crate::support::{Frame, Listener, Wire, bits};
+
+/// Close frames that may travel.
+fn farewells() -> Vec<Frame> {
+    let codes = [
+        1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000,
+        4999,
+    ];
+    let mut farewells = vec![Frame::bare_close()];
+    for code in codes {
+        farewells.push(Frame::close(code, ""));
+        farewells.push(Frame::close(code, "c4nary says good bye \u{1f44b}"));
+    }
+    farewells.push(Frame::close(4000, &"r".repeat(123)));
+    farewells.push(Frame::close(4000, &format!("{}\u{20ac}", "r".repeat(120))));
+    farewells.push(Frame::close(4000, "\0\r\n\u{7f}\u{feff}"));
+    farewells
+}
+
+/// One closes and the other answers, each with a frame of its own.
+async fn close(stage: &mut Stage, from: &mut Wire, to: &mut Wire, first: &Frame, second: &Frame) {
+    from.send_frame(first).await;
+    to.expect(first.clone()).await;
+    to.send_frame(second).await;
+    from.expect(second.clone()).await;
+    stage.ends("closed");
+}
+
+#[tokio::test]
+async fn u05_close_frames_are_relayed_verbatim_in_both_directions() {
+    let mut stage = Stage::set("").await;
+    let farewells = farewells();
+    for (index, first) in farewells.iter().enumerate() {
+        let second = &farewells[(index * 7 + 3) % farewells.len()];
+        let (mut client, mut server) = stage.session().await;
+        close(&mut stage, &mut client, &mut server, first, second).await;
+        client.expect_end().await;
+        server.shut().await;
+        server.expect_end().await;
+        let (mut client, mut server) = stage.session().await;
+        close(&mut stage, &mut server, &mut client, first, second).await;
+        client.expect_end().await;
+        server.shut().await;
+        server.expect_end().await;
+    }
+    stage.stands().await;
+}
+
+#[tokio::test]
+async fn u05_close_frames_cross() {
+    let mut stage = Stage::set("").await;
+    let (mut client, mut server) = stage.session().await;
+    let (clients, servers) = (Frame::close(4001, "c4nary"), Frame::close(1012, "restart"));
+    tokio::join!(client.send_frame(&clients), server.send_frame(&servers));
+    client.expect(servers).await;
+    server.expect(clients).await;
+    client.expect_end().await;
+    server.shut().await;
+    server.expect_end().await;
+    drop((client, server));
+    stage.ends("closed");
+    stage.stands().await;
+}
+
+#[tokio::test]
+async fn u05_a_lost_client_is_told_to_the_upstream_as_1001() {
+    let mut stage = Stage::set("").await;
+    let hop = Hop::to(&stage.program.address).await;
+    for resets in [true, false] {
+        let mut client = Wire::connect(hop.address()).await;
+        client.send(Stage::handshake().text()).await;
+        let (mut server, asked) = stage.upstream.request().await;
+        server.send(crate::support::switching(&asked, "")).await;
+        assert_eq!(client.head().await.status(), 101);
+        stage.was_accepted();
+        client.send_frame(&Frame::text("c4nary")).await;
+        server.expect(Frame::text("c4nary")).await;
+        match resets {
+            true => hop.reset(),
+            false => client.shut().await,
+        }
+        assert_eq!(
+            server.close_frame().await,
+            (Some(1001), "client lost".to_owned())
+        );
+        server.send_frame(&Frame::close(1001, "")).await;
+        server.shut().await;
+        server.expect_end().await;
+        stage.ends("client_lost");
+    }
+    drop(hop);
+    stage.stands().await;
+}
+
+#[tokio::test]
+async fn u05_a_lost_upstream_is_told_to_the_client_as_the_route_says() {
+    for (route, code) in [("", 1011), ("upstream_lost = 1014", 1014)] {
+        let upstream = Listener::start().await;
+        let hop = Hop::to(upstream.url()).await;
+        let pool = format!("servers = [\"{}\"]", hop.url());
+        let mut stage = Stage::set_with(upstream, &pool, route, "").await;
+        for resets in [true, false] {
+            let (mut client, mut server) = stage.session().await;
+            server.send_frame(&Frame::text("c4nary")).await;
+            client.expect(Frame::text("c4nary")).await;
+            match resets {
+                true => hop.reset(),
+                false => server.shut().await,
+            }
+            let farewell = client.close_frame().await;
+            assert_eq!(farewell, (Some(code), "upstream lost".to_owned()));
+            client.send_frame(&Frame::close(code, "")).await;
+            client.expect_end().await;
+            server.gone().await;
+            stage.ends("upstream_lost");
+        }
+        drop(hop);
+        stage.stands().await;
+    }
+}
+
+/// A close frame inside of another frame would be its payload.
+#[tokio::test]
+async fn u05_a_peer_that_is_lost_inside_a_frame_leaves_no_frame_behind_it() {
+    let mut stage = Stage::set("").await;
+    let frame = Frame::new(bits::FIN | bits::BINARY, "c4nary".repeat(20));
+    let (mut client, mut server) = stage.session().await;
+    let bytes = server.encode(&frame);
+    server.send(&bytes[..40]).await;
+    assert_eq!(client.take(40).await, bytes[..40]);
+    server.shut().await;
+    assert_eq!(client.rest().await.unwrap_or_default(), b"");
+    server.gone().await;
+    drop((client, server));
+    stage.ends("upstream_lost");
+    let (mut client, mut server) = stage.session().await;
+    let bytes = client.encode(&frame);
+    client.send(&bytes[..40]).await;
+    assert_eq!(server.take(40).await, bytes[..40]);
+    client.shut().await;
+    assert_eq!(server.rest().await.unwrap_or_default(), b"");
+    client.gone().await;
+    drop((client, server));
+    stage.ends("client_lost");
+    stage.stands().await;
+}
+
+/// In how long every client has to hear that its upstream is gone.
+const SOON: Duration = Duration::from_secs(1);
+
+/// An upstream with so many sessions dies, and comes back.
+async fn restart(sessions: usize, route: &str, code: u16) {
+    let upstream = Listener::start().await;
+    let hop = Hop::to(upstream.url()).await;
+    let pool = format!("servers = [\"{}\"]", hop.url());
+    let mut stage = Stage::set_with(upstream, &pool, route, "").await;
+    let mut clients = Vec::new();
+    let mut servers = Vec::new();
+    for _ in 0..sessions {
+        let (client, server) = stage.session().await;
+        clients.push(client);
+        servers.push(server);
+    }
+    // All of its connections at once, and nobody listens there any more.
+    let port = hop.dies().await;
+    let ends = clients.iter_mut().map(|client| async {
+        client.expect_close(code).await;
+    });
+    timeout(SOON, join_all(ends)).await.expect("soon enough");
+    for client in &mut clients {
+        client.send_frame(&Frame::close(code, "")).await;
+        client.expect_end().await;
+    }
+    (0..sessions).for_each(|_| stage.ends("upstream_lost"));
+    // They all come back, and are told honestly that it is not there.
+    let redials = sessions.min(60);
+    for _ in 0..redials {
+        let mut client = stage.client().await;
+        client.send(Stage::handshake().text()).await;
+        assert_eq!(client.response().await.0.status(), 502);
+        client.expect_end().await;
+        stage.refuses("upstream_refused");
+        stage.fails("upstream_refused");
+    }
+    drop((clients, servers));
+    let hop = port.returns().await;
+    let (client, server) = stage.session().await;
+    stage.talks(client, server).await;
+    drop(hop);
+    stage.stands().await;
+}
+
+#[tokio::test]
+async fn u06_upstream_restarts_with_200_sessions() {
+    restart(200, "", 1011).await;
+}
+
+#[tokio::test]
+async fn u06_upstream_restarts_and_the_route_says_1014() {
+    restart(20, "upstream_lost = 1014", 1014).await;
+}
+
+#[tokio::test]
+#[ignore = "heavy: a thousand sessions"]
+async fn u06_upstream_restarts_with_1000_sessions() {
+    restart(1000, "", 1011).await;
+}

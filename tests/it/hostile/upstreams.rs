@@ -1,0 +1,268 @@
+//! Cases U01 to U03: upstreams that cannot be reached, hang, or hang up.
+
+use super::kit::{ACCEPT, Answer, Hop, Mood, Stage};
+use crate::support::{Frame, Listener, Wire, soon, switching};
+use tokio::net::{TcpSocket, TcpStream};
+
+/// A pool of these servers, taken in turns.
+fn pool<'a>(servers: impl IntoIterator<Item = &'a str>, more: &str) -> String {
+    let servers: Vec<_> = servers.into_iter().collect();
+    format!("servers = {servers:?}\nbalance = \"round_robin\"\n{more}")
+}
+
+/// A client's handshake that has to be answered with this, for this reason.
+async fn refused(stage: &mut Stage, what: &str, status: u16, reason: &str) {
+    let mut client = stage.client().await;
+    client.send(Stage::handshake().text()).await;
+    told(stage, &mut client, what, status, reason).await;
+}
+
+/// What the client is told, and that it is the first and the last that it hears.
+async fn told(stage: &mut Stage, client: &mut Wire, what: &str, status: u16, reason: &str) {
+    let (head, body) = client.response().await;
+    assert_eq!(head.status(), status, "{what}: {head:#?}");
+    head.assert(&[("connection", "close"), ("upgrade", "")]);
+    assert!(body.starts_with("the backend "), "{what}: {body}");
+    client.expect_end().await;
+    stage.refuses(reason);
+}
+
+#[tokio::test]
+async fn u01_connection_refused_and_another_server_takes_it() {
+    for retries in [1, 2, 100] {
+        let (upstream, dead) = (Listener::start().await, Listener::dead());
+        let servers = [dead.url(), upstream.url()];
+        let pool = pool(servers, &format!("retries = {retries}"));
+        let mut stage = Stage::set_with(upstream, &pool, "", "").await;
+        // By turns, the first of which is the dead server's.
+        for failed in [1, 0, 1] {
+            let (client, server) = stage.session().await;
+            (0..failed).for_each(|_| stage.tells("connect failed"));
+            stage.talks(client, server).await;
+        }
+        stage.stands().await;
+    }
+}
+
+#[tokio::test]
+async fn u01_connection_refused_and_no_server_takes_it() {
+    for (servers, retries, failed) in [(1, 0, 1), (1, 3, 1), (2, 1, 2), (3, 1, 2), (3, 9, 3)] {
+        let upstream = Listener::start().await;
+        let dead: Vec<_> = (0..servers).map(|_| Listener::dead()).collect();
+        let pool = pool(
+            dead.iter().map(Listener::url),
+            &format!("retries = {retries}"),
+        );
+        let mut stage = Stage::set_with(upstream, &pool, "", "").await;
+        let what = format!("{servers} servers, {retries} retries");
+        refused(&mut stage, &what, 502, "upstream_refused").await;
+        (0..failed).for_each(|_| stage.tells("connect failed"));
+        stage.stands().await;
+    }
+}
+
+#[tokio::test]
+async fn u01_connection_refused_without_retries() {
+    let (upstream, dead) = (Listener::start().await, Listener::dead());
+    let pool = pool([dead.url(), upstream.url()], "retries = 0");
+    let mut stage = Stage::set_with(upstream, &pool, "", "").await;
+    refused(
+        &mut stage,
+        "the dead server's turn",
+        502,
+        "upstream_refused",
+    )
+    .await;
+    stage.tells("connect failed");
+    assert!(stage.upstream.untouched());
+    let (client, server) = stage.session().await;
+    stage.talks(client, server).await;
+    stage.stands().await;
+}
+
+/// Nobody can know whether a request that was sent had an effect.
+#[tokio::test]
+async fn u01_nothing_is_tried_again_once_the_request_was_sent() {
+    for (what, bytes) in [
+        ("nothing", &b""[..]),
+        ("an interim answer", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        ("half a head", b"HTTP/1.1 101 Switching"),
+    ] {
+        let (upstream, other) = (Listener::start().await, Listener::start().await);
+        let pool = pool([upstream.url(), other.url()], "retries = 5");
+        let mut stage = Stage::set_with(upstream, &pool, "", "").await;
+        let answer = Answer::new(bytes).and_ends();
+        stage.answered(what, answer, 502, "upstream_reset").await;
+        assert!(other.untouched(), "{what}");
+        stage.stands().await;
+    }
+}
+
+/// A server whose queue of connections is full: the kernel answers no more of them.
+async fn full() -> (tokio::net::TcpListener, TcpStream, String) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    let any = "127.0.0.1:0".parse().expect("an address");
+    socket.bind(any).expect("a port");
+    let listener = socket.listen(0).expect("a listener");
+    let address = listener.local_addr().expect("an address");
+    let taken = TcpStream::connect(address).await.expect("a connection");
+    (listener, taken, format!("ws://{address}"))
+}
+
+#[tokio::test]
+async fn u02_upstream_takes_no_connection() {
+    let (_held, _taken, url) = full().await;
+    let pool = pool([&*url], "connect_timeout = \"300ms\"");
+    let mut stage = Stage::set_with(Listener::start().await, &pool, "", "").await;
+    refused(&mut stage, "a full queue", 504, "upstream_timeout").await;
+    stage.tells("connect failed");
+    stage.stands().await;
+}
+
+#[tokio::test]
+async fn u02_upstream_takes_no_connection_and_another_one_does() {
+    let (_held, _taken, url) = full().await;
+    let upstream = Listener::start().await;
+    let pool = pool([&*url, upstream.url()], "connect_timeout = \"300ms\"");
+    let mut stage = Stage::set_with(upstream, &pool, "", "").await;
+    let (client, server) = stage.session().await;
+    stage.tells("connect failed");
+    stage.talks(client, server).await;
+    stage.stands().await;
+}
+
+#[tokio::test]
+async fn u02_upstream_hangs_before_its_request_is_read() {
+    let upstream = Listener::start().await;
+    let other = Listener::start().await;
+    let servers = [upstream.url(), other.url()];
+    let pool = pool(servers, "handshake_timeout = \"300ms\"\nretries = 5");
+    let mut stage = Stage::set_with(upstream, &pool, "", "").await;
+    let mut client = stage.client().await;
+    client.send(Stage::handshake().text()).await;
+    let mut server = stage.upstream.accept().await;
+    told(&mut stage, &mut client, "unread", 504, "upstream_timeout").await;
+    stage.fails("upstream_timeout");
+    server.gone().await;
+    assert!(other.untouched());
+    stage.stands().await;
+}
+
+#[tokio::test]
+async fn u02_a_101_that_is_dripped_and_stalls_is_never_begun_at_the_client() {
+    let upstream = Listener::start().await;
+    let hop = Hop::to(upstream.url()).await;
+    hop.set(Mood::Drip);
+    let pool = pool([&*hop.url()], "handshake_timeout = \"500ms\"");
+    let mut stage = Stage::set_with(upstream, &pool, "", "").await;
+    for part in [
+        "HTTP/1.1 101",
+        "Connection: Upgrade\r\n",
+        ACCEPT,
+        "\r\n\r\n",
+    ] {
+        let mut client = stage.client().await;
+        client.send(Stage::handshake().text()).await;
+        let (mut server, asked) = stage.upstream.request().await;
+        let right = switching(&asked, "");
+        let accept = asked_accept(&right);
+        let part = part.replace(ACCEPT, accept);
+        let stop = right.find(&part).expect("a part of it") + part.len() - 1;
+        server.send(&right[..stop]).await;
+        assert_eq!(client.there(), b"");
+        told(&mut stage, &mut client, &part, 504, "upstream_timeout").await;
+        stage.fails("upstream_timeout");
+        // What is left of it comes too late for anybody.
+        server.try_send(&right.as_bytes()[stop..]).await;
+        server.gone().await;
+    }
+    drop(hop);
+    stage.stands().await;
+}
+
+fn asked_accept(right: &str) -> &str {
+    let (_, accept) = right.split_once("Accept: ").expect("a line");
+    accept.trim_end()
+}
+
+/// What the upstream has sent by the time that it is lost.
+fn beginnings() -> [(&'static str, &'static str); 5] {
+    [
+        ("nothing", ""),
+        ("an interim answer", "HTTP/1.1 103 Early Hints\r\n\r\n"),
+        ("one byte", "H"),
+        (
+            "a part of a head",
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: web",
+        ),
+        (
+            "a part of a refusal",
+            "HTTP/1.1 403 No\r\nContent-Length: 9\r\n\r\nno",
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn u03_upstream_ends_before_its_101_is_whole() {
+    let (upstream, other) = (Listener::start().await, Listener::start().await);
+    let pool = pool([upstream.url()], "retries = 3");
+    let mut stage = Stage::set_with(upstream, &pool, "", "").await;
+    for (what, beginning) in beginnings() {
+        let answer = Answer::new(beginning).and_ends();
+        stage.answered(what, answer, 502, "upstream_reset").await;
+    }
+    // Before the request is even read.
+    let mut client = stage.client().await;
+    client.send(Stage::handshake().text()).await;
+    drop(stage.upstream.accept().await);
+    told(&mut stage, &mut client, "unread", 502, "upstream_reset").await;
+    stage.fails("upstream_reset");
+    assert!(other.untouched());
+    stage.stands().await;
+}
+
+#[tokio::test]
+async fn u03_upstream_resets_before_its_101_is_whole() {
+    for (what, beginning) in beginnings() {
+        let (upstream, other) = (Listener::start().await, Listener::start().await);
+        let hop = Hop::to(upstream.url()).await;
+        let pool = pool([&*hop.url(), other.url()], "retries = 3");
+        let mut stage = Stage::set_with(upstream, &pool, "", "").await;
+        let mut client = stage.client().await;
+        client.send(Stage::handshake().text()).await;
+        let (mut server, _) = stage.upstream.request().await;
+        server.send(beginning).await;
+        // Whether or not the gate has read it by now, the end is the same.
+        hop.reset();
+        told(&mut stage, &mut client, what, 502, "upstream_reset").await;
+        stage.fails("upstream_reset");
+        server.gone().await;
+        assert!(other.untouched(), "{what}");
+        drop(hop);
+        stage.stands().await;
+    }
+}
+
+#[tokio::test]
+async fn u03_upstream_is_lost_behind_its_101() {
+    let upstream = Listener::start().await;
+    let hop = Hop::to(upstream.url()).await;
+    let mut stage = Stage::set_with(upstream, &pool([&*hop.url()], ""), "", "").await;
+    for resets in [true, false] {
+        let (mut client, mut server) = stage.session().await;
+        match resets {
+            true => hop.reset(),
+            false => server.shut().await,
+        }
+        assert_eq!(
+            client.close_frame().await,
+            (Some(1011), "upstream lost".to_owned())
+        );
+        client.send_frame(&Frame::close(1011, "")).await;
+        client.expect_end().await;
+        soon("the upstream's end", server.gone()).await;
+        stage.ends("upstream_lost");
+    }
+    drop(hop);
+    stage.stands().await;
+}
