@@ -267,6 +267,15 @@ impl Service<Request<Incoming>> for AdminService {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (method, path) = (request.method(), request.uri().path());
+        // It would count in the place of `Host` (RFC 9112 §3.2.2), and only a client of a proxy
+        // sends one.
+        if request.uri().authority().is_some() {
+            let refusal = error(
+                StatusCode::MISDIRECTED_REQUEST,
+                "the request target must be a path",
+            );
+            return Either::Left(ready(Ok(refusal)));
+        }
         match self.reload(method, path, request.headers()) {
             Some(reloading) => Either::Right(reloading),
             None => Either::Left(ready(Ok(self.answer(method, path, request.headers())))),

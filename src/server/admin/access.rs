@@ -3,16 +3,16 @@
 use std::hint::black_box;
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderValue, header, uri::Authority};
+use http::{HeaderMap, header, uri::Authority};
 
 use crate::config::Secret;
 
 /// Whether a page of another site is behind the request, as far as its browser says so.
 pub(super) fn is_cross_site(headers: &HeaderMap) -> bool {
-    let other_site = headers
-        .get("sec-fetch-site")
-        .is_some_and(|site| site != "same-origin" && site != "none");
-    let other_origin = headers.get(header::ORIGIN).is_some_and(|origin| {
+    let mut sites = headers.get_all("sec-fetch-site").iter();
+    let other_site = sites.any(|site| site != "same-origin" && site != "none");
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    let other_origin = origins.any(|origin| {
         let origin = origin
             .to_str()
             .ok()
@@ -25,12 +25,18 @@ pub(super) fn is_cross_site(headers: &HeaderMap) -> bool {
     other_site || other_origin
 }
 
-/// Whether `Host` is an address or `localhost`, which no page of another site can have as its own.
+/// Whether the one `Host` is an address or `localhost`, which no page of another site can have as its own.
 pub(super) fn names_this_machine(headers: &HeaderMap) -> bool {
-    let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
-    let Some(Ok(authority)) = host.map(Authority::try_from) else {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
         return false;
     };
+    let Ok(authority) = Authority::try_from(host.as_bytes()) else {
+        return false;
+    };
+    if authority.as_str().contains('@') {
+        return false;
+    }
     let host = authority.host().trim_matches(['[', ']']);
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok()
 }

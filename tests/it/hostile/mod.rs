@@ -3,6 +3,7 @@
 //!
 //! After each case the gate stands as it did before it: see [`kit::Stage::stands`].
 
+mod admin;
 mod answers;
 mod bad_responses;
 mod choices;
