@@ -1,4 +1,4 @@
-//! Stars the admin token out of a file before any line of it is shown.
+//! Stars the admin token and the credentials of URLs out of a file before any line of it is shown.
 
 use std::ops::Range;
 
@@ -6,7 +6,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// Stars every literal string that is or may be meant as the token: under a key that reads like
-/// `token`, and in `[admin]` under any key but `address`, wherever in the file they stand.
+/// `token`, and in `[admin]` under any key but `address`, wherever in the file they stand. In URLs
+/// users, passwords and queries are starred: they are refused there, but may have been written.
 ///
 /// The text keeps its length, so that places in it stay where they are.
 pub(super) fn by_value(text: &str, document: &DeTable<'_>) -> String {
@@ -26,6 +27,7 @@ fn mask_table(table: &DeTable<'_>, secret: bool, masked: &mut String) {
 fn mask_value(value: &Spanned<DeValue<'_>>, secret: bool, masked: &mut String) {
     match value.get_ref() {
         DeValue::String(string) if secret && !is_variable(string) => star(masked, value.span()),
+        DeValue::String(_) => star_credentials(masked, value.span()),
         DeValue::Array(array) => {
             (array.iter()).for_each(|entry| mask_value(entry, secret, masked));
         }
@@ -34,7 +36,8 @@ fn mask_value(value: &Spanned<DeValue<'_>>, secret: bool, masked: &mut String) {
     }
 }
 
-/// Stars what stands behind every `token =`, for a text that is not TOML.
+/// Stars what stands behind every `token =`, and what may be a URL's credentials, for a text that is
+/// not TOML.
 pub(super) fn by_line(text: &str) -> String {
     let mut masked = text.to_owned();
     let mut start = 0;
@@ -56,6 +59,7 @@ pub(super) fn by_line(text: &str) -> String {
                     let opens = |quotes: &&str| value.matches(quotes).count() % 2 == 1;
                     open = ["\"\"\"", "'''"].into_iter().find(opens);
                 }
+                star_credentials(&mut masked, start..end);
             }
         }
         start = end;
@@ -82,6 +86,24 @@ fn is_variable(text: &str) -> bool {
         .strip_prefix("${")
         .and_then(|rest| rest.strip_suffix('}'));
     name.is_some_and(|name| !name.contains(['$', '{', '}']))
+}
+
+/// Stars what stands between the scheme of a URL and the last `@` behind it, and its query.
+fn star_credentials(text: &mut String, range: Range<usize>) {
+    let Some(part) = text.get(range.clone()) else {
+        return;
+    };
+    let Some(scheme) = part.find("://") else {
+        return;
+    };
+    let start = scheme + "://".len();
+    let end = part.trim_end_matches(['"', '\'', '\r', '\n']).len();
+    let url = part.get(start..end).unwrap_or_default();
+    let user = url.rfind('@').map(|at| start..start + at);
+    let query = url.find('?').map(|at| start + at + 1..end);
+    for found in [user, query].into_iter().flatten() {
+        star(text, range.start + found.start..range.start + found.end);
+    }
 }
 
 /// Replaces every character by stars, byte for byte; the lines stay.
@@ -129,9 +151,23 @@ mod tests {
     }
 
     #[test]
+    fn the_credentials_of_a_url_are_starred() {
+        for text in [
+            "servers = [\"ws://user:hunter2@a\", \"ws://hunter2@b/x\", 'ws://c/?k=hunter2']",
+            "servers = \"ws://a:hunter2/@hunter2 \\\"hunter2@b\"",
+            "x = { url = \"wss://b?hunter2@a\" }\n# x",
+        ] {
+            for starred in [masked(text), by_line(text)] {
+                assert!(!starred.contains("hunter"), "{starred}");
+                assert_eq!(starred.len(), text.len());
+            }
+        }
+    }
+
+    #[test]
     fn what_is_no_secret_stays_readable() {
-        let text =
-            "[admin]\naddress = \"127.0.0.1:1\"\ntoken = \"${TOKEN}\"\n[log]\nlevel = \"info\"";
+        let text = "[admin]\naddress = \"127.0.0.1:1\"\ntoken = \"${TOKEN}\"\n[log]\nlevel = \"info\"\n\
+             [upstream.a]\nservers = [\"ws://a:1/b\", \"unix:/a:/b\"]";
         assert_eq!(masked(text), text);
         assert_eq!(by_line(text), text);
     }

@@ -24,6 +24,7 @@ mod messages;
 mod nominated;
 mod pressure;
 mod reuse;
+mod secrets;
 mod stops;
 mod switching;
 mod targets;
