@@ -23,6 +23,7 @@ mod losses;
 mod messages;
 mod nominated;
 mod pressure;
+mod reload;
 mod reuse;
 mod secrets;
 mod stops;
