@@ -247,8 +247,9 @@ async fn a_session_over_its_own_rate_is_closed() {
     // Each session has its own.
     for _ in 0..2 {
         let (mut client, mut server) = bench.session(&upstream).await;
-        // Fragments and control frames do not count.
-        let (first, middle, last) = (Frame::new(1, "a"), Frame::new(0, "b"), Frame::new(128, ""));
+        // Big fragments, the last one and control frames do not count.
+        let (first, last) = (Frame::new(1, "a"), Frame::new(128, ""));
+        let middle = Frame::new(0, vec![b'b'; 126]);
         let sent = [
             first,
             Frame::ping("x"),
