@@ -1,6 +1,6 @@
 //! What a leg's bytes travel on.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -22,6 +22,13 @@ pub(crate) enum Transport {
     Upgraded(TokioIo<Upgraded>),
 }
 
+/// A client's socket with what the program laid around it for as long as it speaks HTTP.
+#[cfg(feature = "server")]
+pub(crate) trait WrappedSocket: AsyncRead + AsyncWrite + Unpin + Send {
+    /// The socket alone: a session pays for nothing that watched over its HTTP.
+    fn into_transport(self: Box<Self>) -> Transport;
+}
+
 impl Transport {
     /// Takes hyper's layers off, and returns beside the socket what hyper had already read of the
     /// bytes behind the request or response head.
@@ -34,10 +41,36 @@ impl Transport {
             Ok(parts) => return (Self::Unix(parts.io.into_inner()), parts.read_buf),
             Err(upgraded) => upgraded,
         };
+        #[cfg(feature = "server")]
+        let upgraded = match upgraded.downcast::<TokioIo<Box<dyn WrappedSocket>>>() {
+            Ok(parts) => return (parts.io.into_inner().into_transport(), parts.read_buf),
+            Err(upgraded) => upgraded,
+        };
         match upgraded.downcast::<TokioIo<Transport>>() {
             Ok(parts) => (parts.io.into_inner(), parts.read_buf),
             // `Upgraded` itself gives the early bytes first.
             Err(upgraded) => (Self::Upgraded(TokioIo::new(upgraded)), Bytes::new()),
+        }
+    }
+}
+
+#[cfg(feature = "server")]
+impl Transport {
+    /// Reads what is there, without waiting. Of an upgraded connection nothing is had that way.
+    pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_read(buffer),
+            Self::Unix(stream) => stream.try_read(buffer),
+            Self::Upgraded(_) => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    /// Writes what fits, without waiting; to an upgraded connection nothing.
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_write(bytes),
+            Self::Unix(stream) => stream.try_write(bytes),
+            Self::Upgraded(_) => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 }
@@ -66,6 +99,26 @@ impl AsyncWrite for Transport {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Upgraded(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Upgraded(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => stream.is_write_vectored(),
+            Self::Unix(stream) => stream.is_write_vectored(),
+            Self::Upgraded(stream) => stream.is_write_vectored(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Plain HTTP requests on routes that forward them, for the program's forwarder.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use http::{HeaderMap, Uri, header, request, response};
 
@@ -18,6 +19,8 @@ use crate::upstream::Pool;
 pub(crate) struct PlainRoute {
     pub(crate) pool: Pool,
     pub(crate) client: IpAddr,
+    /// A client that takes no byte of the answer for so long is a slow reader.
+    pub(crate) write_timeout: Duration,
     headers: HeaderMap,
     path: String,
     query: Option<String>,
@@ -58,6 +61,7 @@ impl Gate {
         Ok(PlainRoute {
             pool: settings.pool(route).clone(),
             client: client.ip,
+            write_timeout: route.timeouts.write,
             headers: handshake::plain_request_headers(&parts.headers, &hop)?,
             path: found.upstream_path()?.into_owned(),
             query: target.query().map(str::to_owned),
@@ -75,6 +79,13 @@ impl Gate {
     pub(crate) fn refuse_malformed(&self, peer: ClientAddr, reason: &'static str) {
         self.core().keep_house();
         self.core().refused_malformed(peer, reason);
+    }
+}
+
+impl Gate {
+    /// How many sessions there are.
+    pub(crate) fn open_sessions(&self) -> usize {
+        self.core().registry.count()
     }
 }
 

@@ -12,11 +12,16 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::time::Instant;
 
 use super::listen::{BoundAddress, Listener, ListeningSocket, SocketFile};
+use super::room::Room;
+use crate::transport::Transport;
+use crate::types::ClientAddr;
 
 /// Accepts connections for as long as it is polled, whatever goes wrong.
 pub(super) struct Acceptor {
     address: BoundAddress,
     socket: AcceptingSocket,
+    /// What is accepted needs a place in it; the admin interface needs none.
+    room: Option<Arc<Room>>,
     reserve: Reserve,
     /// When the log last said that something goes wrong.
     complained: Option<Instant>,
@@ -67,13 +72,23 @@ impl Acceptor {
                     AcceptingSocket::Unix(UnixListener::from_std(socket)?, file)
                 }
             },
+            room: None,
             reserve: Reserve::new(),
             complained: None,
         })
     }
 
+    /// Accepts no more than there is room for.
+    pub(super) fn within(mut self, room: Arc<Room>) -> Self {
+        self.room = Some(room);
+        self
+    }
+
     pub(super) async fn run(mut self, dispatch: Dispatch) {
         loop {
+            if let Some(room) = &self.room {
+                room.has_place().await;
+            }
             match self.socket.accept().await {
                 Ok(accepted) => dispatch(accepted),
                 Err(error) => self.recover(error).await,
@@ -132,6 +147,14 @@ impl AcceptingSocket {
 }
 
 impl Accepted {
+    /// The socket, and who is at its other end.
+    pub(super) fn into_transport(self) -> (Transport, ClientAddr) {
+        match self {
+            Self::Tcp(stream, client) => (Transport::Tcp(stream), client.into()),
+            Self::Unix(stream) => (Transport::Unix(stream), ClientAddr::Unix),
+        }
+    }
+
     /// Takes the socket off this runtime, for another one.
     pub(super) fn detach(self) -> io::Result<Detached> {
         Ok(match self {

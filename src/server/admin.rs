@@ -71,7 +71,7 @@ struct Inner {
 }
 
 /// Connections at once; beyond them new ones are closed.
-const MAX_CONNECTIONS: usize = 64;
+pub(super) const MAX_CONNECTIONS: usize = 64;
 
 /// From accept, or the last answer, to the end of a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);

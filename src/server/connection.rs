@@ -1,21 +1,25 @@
 //! One client connection: HTTP/1.1 until it ends or is upgraded.
 
-use std::io;
+mod answer;
+mod end;
+mod guard;
 
-use hyper::Request;
-use hyper::body::Incoming;
+use http::StatusCode;
 use hyper::server::conn::http1;
-use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
 use tokio_util::sync::CancellationToken;
 
+use answer::Answer;
+pub(super) use answer::Answerer;
+use end::{End, Limits};
+use guard::Guard;
+
 use super::accept::Accepted;
-use super::forward::Forward;
+use super::room::{Place, Watch};
 use crate::chain::Chain;
 use crate::config;
-use crate::proxy::{Gate, GateService};
+use crate::proxy::Gate;
+use crate::transport::{Transport, WrappedSocket};
 use crate::types::ClientAddr;
 
 /// What every connection of the process has in common.
@@ -23,10 +27,8 @@ use crate::types::ClientAddr;
 pub(super) struct Connections {
     gate: Gate,
     http: http1::Builder,
+    limits: Limits,
 }
-
-/// What a worker's connections answer with.
-pub(super) type Answerer = GateService<Forward>;
 
 /// The request headers that one request may have.
 const MAX_HEADERS: usize = 100;
@@ -44,7 +46,14 @@ impl Connections {
             .max_header_size(settings.head_size)
             .max_buf_size(settings.head_size.max(SMALLEST_BUFFER))
             .max_headers(MAX_HEADERS);
-        Self { gate, http }
+        Self {
+            gate,
+            http,
+            limits: Limits {
+                head_size: settings.head_size,
+                handshake_timeout: settings.handshake_timeout,
+            },
+        }
     }
 
     /// Serves one connection to its end, or until it becomes a session. When `closing` is
@@ -52,116 +61,99 @@ impl Connections {
     pub(super) async fn serve(
         self,
         accepted: Accepted,
+        place: Place,
         answerer: Answerer,
         closing: CancellationToken,
     ) {
-        let answer = |client| Answer { answerer, client };
-        match accepted {
-            Accepted::Tcp(stream, client) => {
-                self.serve_on(stream, answer(client.into()), closing).await;
-            }
-            Accepted::Unix(stream) => {
-                self.serve_on(stream, answer(ClientAddr::Unix), closing)
-                    .await;
-            }
-        }
-    }
-
-    async fn serve_on<S: Socket>(self, socket: S, service: Answer, closing: CancellationToken) {
-        let client = service.client;
+        let (socket, client) = accepted.into_transport();
+        let watch = place.watch().clone();
+        let service = Answer {
+            gate: self.gate.clone(),
+            answerer,
+            client,
+            watch: watch.clone(),
+        };
+        let guard: Box<dyn WrappedSocket> = Box::new(Guard::new(socket, place));
         let mut connection = self
             .http
-            .serve_connection(TokioIo::new(socket), service)
+            .serve_connection(TokioIo::new(guard), service)
             .with_upgrades();
-        let ended = tokio::select! {
-            // First, so that a response that goes out from now on says that it is the last.
-            biased;
-            () = closing.cancelled() => {
-                Pin::new(&mut connection).graceful_shutdown();
-                (&mut connection).await
+        let mut is_closing = false;
+        let ended = loop {
+            tokio::select! {
+                // First, so that a response that goes out from now on says that it is the last.
+                biased;
+                () = closing.cancelled(), if !is_closing => {
+                    // Hyper would wait for the rest of a head that began.
+                    if watch.is_waiting() {
+                        break Ended::ByUs(End::stopped);
+                    }
+                    is_closing = true;
+                    Pin::new(&mut connection).graceful_shutdown();
+                }
+                ended = &mut connection => break Ended::ByItself(ended),
+                () = watch.told_to_go() => break Ended::ByUs(End::reclaimed),
             }
-            ended = &mut connection => ended,
         };
         // Nothing is left of one that was upgraded.
         let Some(parts) = connection.into_parts() else {
             return;
         };
-        let socket = parts.io.into_inner();
-        if let Err(error) = ended {
-            self.log_end(client, &error);
-            if error.is_timeout() && !parts.read_buf.is_empty() {
-                refuse_late(&socket);
-            }
+        let unread = &*parts.read_buf;
+        let end = match &ended {
+            Ended::ByItself(ended) => End::of(ended, &watch, unread, &self.limits),
+            Ended::ByUs(end) => end(unread),
+        };
+        self.tell(end, &watch, client, ended);
+        let socket = parts.io.into_inner().into_transport();
+        if let Some(status) = end.status() {
+            refuse(&socket, status);
         }
         discard_unread(&socket);
     }
 
-    /// Logs the end of a connection that did not end well. What a client did to HTTP is a rejected
-    /// request; that it left, or never said anything, is not worth a line.
-    fn log_end(&self, client: ClientAddr, error: &hyper::Error) {
-        if error.is_parse_too_large() {
-            self.gate.refuse_malformed(client, "head_too_large");
-        } else if error.is_parse() {
-            self.gate.refuse_malformed(client, "bad_request");
-        } else {
-            tracing::debug!(%client, error = %Chain(error), "connection ended");
+    /// Logs and counts the end of a connection that did not end well. What a client did to HTTP is
+    /// a rejected request; that it left, or never said anything, is not worth a line.
+    fn tell(&self, end: End, watch: &Watch, client: ClientAddr, ended: Ended) {
+        end.count(watch);
+        if let Some(reason) = end.reason() {
+            self.gate.refuse_malformed(client, reason);
+        } else if let Ended::ByItself(Err(error)) = ended {
+            tracing::debug!(%client, error = %Chain(&error), "connection ended");
         }
     }
-}
 
-/// Answers the requests of one connection.
-struct Answer {
-    answerer: Answerer,
-    client: ClientAddr,
-}
-
-impl Service<Request<Incoming>> for Answer {
-    type Response = <Answerer as Service<Request<Incoming>>>::Response;
-    type Error = <Answerer as Service<Request<Incoming>>>::Error;
-    type Future = <Answerer as Service<Request<Incoming>>>::Future;
-
-    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        request.extensions_mut().insert(self.client);
-        self.answerer.call(request)
+    /// Turns a connection away that there is no place for.
+    pub(super) fn turn_away(&self, accepted: Accepted) {
+        let (socket, client) = accepted.into_transport();
+        self.gate.refuse_malformed(client, "overload");
+        refuse(&socket, StatusCode::SERVICE_UNAVAILABLE);
+        discard_unread(&socket);
     }
 }
 
-/// What both kinds of socket can do without waiting.
-trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize>;
-    fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
+/// Who ended a connection.
+enum Ended {
+    ByItself(hyper::Result<()>),
+    /// While it waited for a request.
+    ByUs(fn(&[u8]) -> End),
 }
 
-impl Socket for TcpStream {
-    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.try_read(buffer)
-    }
-
-    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.try_write(bytes)
-    }
-}
-
-impl Socket for UnixStream {
-    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.try_read(buffer)
-    }
-
-    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.try_write(bytes)
-    }
-}
-
-/// Tells a client that began a request and did not end it in time (RFC 9110 §15.5.9).
-fn refuse_late(socket: &impl Socket) {
-    let answer = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+/// Answers what is no request, or none in time: the last that goes out on the connection.
+fn refuse(socket: &Transport, status: StatusCode) {
+    let retry_after = match status {
+        StatusCode::SERVICE_UNAVAILABLE => "retry-after: 5\r\n",
+        _ => "",
+    };
+    let answer =
+        format!("HTTP/1.1 {status}\r\n{retry_after}connection: close\r\ncontent-length: 0\r\n\r\n");
     // So few bytes fit, or the client takes none anyway.
-    let _written = socket.try_write(answer);
+    let _written = socket.try_write(answer.as_bytes());
 }
 
 /// Empties the socket before it is closed: one that is closed with unread bytes in it resets the
 /// connection, and the reset can reach the client before the answer is read.
-fn discard_unread(socket: &impl Socket) {
+fn discard_unread(socket: &Transport) {
     let mut scratch = [0; 4096];
     for _ in 0..16 {
         match socket.try_read(&mut scratch) {

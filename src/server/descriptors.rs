@@ -1,16 +1,32 @@
-//! File descriptors: how many there are, and how many sessions that makes.
+//! File descriptors: how many there are, and what that makes for sessions and for the rest.
+//!
+//! ```text
+//! limit = sessions, two each + the process itself + connections that are not sessions
+//! ```
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What the process needs beside its sessions: listeners, logs, runtimes, connections that are
-/// not sessions yet or never will be.
+use super::admin;
+use super::workers::Workers;
+
+/// What is kept back from the sessions: for the process itself, and for connections that are not
+/// sessions yet or never will be.
 const RESERVE: u64 = 200;
+
+/// Standard streams, listeners and their reserves, name look-ups, and some to spare.
+const PROCESS: u64 = 16;
+
+/// What a runtime polls with.
+const PER_RUNTIME: u64 = 4;
+
+/// The least that is left to connections that are not sessions.
+const LEAST_OTHERS: u64 = 16;
 
 /// A session holds a socket on either side.
 const PER_SESSION: u64 = 2;
 
 /// Raises the soft limit to the hard one, and returns the limit that holds; `None` is no limit.
-pub(super) fn raise_limit() -> Option<u64> {
+fn raise_limit() -> Option<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current == maximum {
         return current;
@@ -28,13 +44,23 @@ pub(super) fn raise_limit() -> Option<u64> {
     }
 }
 
+/// What the process itself needs of a limit, its admin interface included.
+fn own(limit: u64, workers: usize) -> u64 {
+    let runtimes = u64::try_from(workers).unwrap_or(u64::MAX).saturating_add(1);
+    let admin = u64::try_from(admin::MAX_CONNECTIONS).unwrap_or(u64::MAX);
+    PROCESS
+        .saturating_add(runtimes.saturating_mul(PER_RUNTIME))
+        .saturating_add(admin.min(limit / 32))
+}
+
 /// How many sessions there may be at once: as many as were asked for (0: as many as fit), where
 /// the process may open `limit` descriptors.
-pub(super) fn sessions(wanted: usize, limit: Option<u64>) -> usize {
+fn sessions(wanted: usize, limit: Option<u64>, workers: usize) -> usize {
     let fit = match limit {
         // A small limit keeps a tenth of itself back.
         Some(limit) => {
-            let reserve = RESERVE.min(limit / 10).max(32);
+            let least = own(limit, workers).saturating_add(LEAST_OTHERS);
+            let reserve = RESERVE.min(limit / 10).max(least);
             let fit = limit.saturating_sub(reserve) / PER_SESSION;
             usize::try_from(fit).unwrap_or(usize::MAX).max(1)
         }
@@ -53,6 +79,60 @@ pub(super) fn sessions(wanted: usize, limit: Option<u64>) -> usize {
     }
 }
 
+/// How many sessions there may be where so many were asked for, and what all connections may take.
+pub(super) fn shares(wanted: usize, workers: &Workers) -> (usize, Budget) {
+    let limit = raise_limit();
+    let workers = workers.iter().count();
+    let sessions = sessions(wanted, limit, workers);
+    (sessions, Budget::new(limit, sessions, workers))
+}
+
+/// What connections and sessions may take together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Budget {
+    /// Beyond this nothing is let in.
+    most: usize,
+    /// From this on, connections that wait for a request are closed to make room.
+    mark: usize,
+}
+
+impl Budget {
+    pub(super) fn new(limit: Option<u64>, sessions: usize, workers: usize) -> Self {
+        let Some(limit) = limit else {
+            let (most, mark) = (usize::MAX, usize::MAX);
+            return Self { most, mark };
+        };
+        let most = limit.saturating_sub(own(limit, workers));
+        let most = usize::try_from(most)
+            .unwrap_or(usize::MAX)
+            .max(LEAST_OTHERS as usize);
+        // Closing takes a moment, in which others come. With all sessions there it must not take
+        // more than a part of what they leave.
+        let others = most.saturating_sub(Self::of_sessions(sessions));
+        let ahead = (most / 16).min(others / 4).max(1);
+        let mark = most - ahead;
+        Self { most, mark }
+    }
+
+    pub(super) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// Beyond this no connection is let in: the requests on those that are there come first.
+    pub(super) fn most_accepted(&self) -> usize {
+        self.most - (self.most - self.mark) / 2
+    }
+
+    pub(super) fn mark(&self) -> usize {
+        self.mark
+    }
+
+    /// What sessions take.
+    pub(super) fn of_sessions(sessions: usize) -> usize {
+        sessions.saturating_mul(PER_SESSION as usize)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,14 +142,39 @@ mod tests {
         for (wanted, limit, expected) in [
             (0, Some(20_000), 9_900),
             (0, Some(1_024), 461),
-            (0, Some(64), 16),
+            (0, Some(64), 9),
             (0, Some(8), 1),
             (0, None, usize::MAX),
             (100, Some(20_000), 100),
             (50_000, Some(20_000), 50_000),
         ] {
-            assert_eq!(sessions(wanted, limit), expected, "{wanted} of {limit:?}");
+            assert_eq!(
+                sessions(wanted, limit, 2),
+                expected,
+                "{wanted} of {limit:?}"
+            );
         }
+        let many_cores = sessions(0, Some(20_000), 128);
+        assert!(many_cores < 9_900, "{many_cores}");
+    }
+
+    #[test]
+    fn the_rest_has_what_the_sessions_leave_and_is_asked_to_go_before_it_is_full() {
+        for (limit, wanted, most, mark) in [
+            // All sessions take 19,800 of them.
+            (20_000, 0, 19_908, 19_881),
+            (20_000, 100, 19_908, 18_664),
+            (1_024, 0, 964, 954),
+            // A wish that cannot be granted.
+            (1_024, 5_000, 964, 963),
+            (64, 0, 34, 32),
+        ] {
+            let sessions = sessions(wanted, Some(limit), 2);
+            let budget = Budget::new(Some(limit), sessions, 2);
+            let found = (budget.most(), budget.mark());
+            assert_eq!(found, (most, mark), "{wanted} of {limit}");
+        }
+        assert_eq!(Budget::new(None, usize::MAX, 2).mark(), usize::MAX);
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Which worker serves an accepted connection.
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::accept::Accepted;
 use super::connection::{Answerer, Connections};
+use super::room::Room;
 use super::workers::Worker;
 
 /// Hands each accepted connection to the worker with the least to do. It is called on the first
@@ -16,6 +17,7 @@ pub(super) struct Dispatcher {
     stations: Vec<Station>,
     /// Read once a connection.
     connections: RwLock<Connections>,
+    room: Arc<Room>,
     owner: TaskTracker,
 }
 
@@ -30,11 +32,13 @@ impl Dispatcher {
     pub(super) fn new(
         stations: Vec<Station>,
         connections: Connections,
+        room: Arc<Room>,
         owner: TaskTracker,
     ) -> Self {
         Self {
             stations,
             connections: RwLock::new(connections),
+            room,
             owner,
         }
     }
@@ -47,17 +51,20 @@ impl Dispatcher {
 
     /// `closing` is the end of the listener that accepted it.
     pub(super) fn dispatch(&self, accepted: Accepted, closing: &CancellationToken) {
+        let Some(place) = self.room.enter() else {
+            self.connections().turn_away(accepted);
+            return;
+        };
         let stations = self.stations.iter().enumerate();
         let Some((index, station)) = stations.min_by_key(|(_, station)| station.worker.load())
         else {
             return;
         };
-        let connections = self.connections.read();
-        let connections = connections.unwrap_or_else(PoisonError::into_inner).clone();
+        let connections = self.connections();
         let (answerer, closing) = (station.answerer.clone(), closing.clone());
         if index == 0 {
             // It is here already.
-            let connection = connections.serve(accepted, answerer, closing);
+            let connection = connections.serve(accepted, place, answerer, closing);
             station.worker.spawn(&self.owner, connection);
             return;
         }
@@ -65,11 +72,16 @@ impl Dispatcher {
         match accepted.detach() {
             Ok(accepted) => station.worker.spawn(&self.owner, async move {
                 match accepted.attach() {
-                    Ok(accepted) => connections.serve(accepted, answerer, closing).await,
+                    Ok(accepted) => connections.serve(accepted, place, answerer, closing).await,
                     Err(error) => lost(error),
                 }
             }),
             Err(error) => lost(error),
         }
+    }
+
+    fn connections(&self) -> Connections {
+        let connections = self.connections.read();
+        connections.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

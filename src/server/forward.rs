@@ -7,6 +7,7 @@
 //! Bodies stream both ways. Connections are kept alive per worker, and apart from those of
 //! sessions: one that carried an upgrade never comes here.
 
+mod pace;
 mod pool;
 mod upload;
 
@@ -14,6 +15,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -23,19 +25,29 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::service::Service;
 
+use pace::Paced;
 pub(super) use pool::Pool;
 use pool::Sender;
 use upload::{Progress, Upload};
 
+use super::room::Watch;
 use crate::proxy::{Gate, PlainRoute};
 use crate::rejection::Rejection;
 use crate::upstream::{Connected, Lease, ServerFailure};
 
 /// The body of an answer: streamed from a server, or our own.
-pub(super) type ForwardBody = Either<Incoming, Full<Bytes>>;
+pub(super) type ForwardBody = Either<Paced<Incoming>, Full<Bytes>>;
 
 /// A page that the program serves itself, ahead of every route.
 pub(super) type Page = Arc<dyn Fn(&Parts) -> Option<Response<Full<Bytes>>> + Send + Sync>;
+
+/// A server may be silent for so long in the middle of a response. What streams for longer says
+/// something now and then.
+const DOWNLOAD_PAUSE: Duration = Duration::from_secs(60);
+
+/// A client may be silent for so long in the middle of a body that is answered already. Before
+/// the answer, [`upload`] knows better what to say, and says it sooner.
+const UPLOAD_PAUSE: Duration = Duration::from_secs(35);
 
 /// Answers every request that is not a WebSocket's.
 #[derive(Clone)]
@@ -65,7 +77,7 @@ impl Forward {
         &self,
         parts: &Parts,
         body: Incoming,
-    ) -> Result<Response<Incoming>, Rejection> {
+    ) -> Result<Response<Paced<Incoming>>, Rejection> {
         if parts.method == Method::CONNECT {
             return Err(self.gate.refuse_plain(parts, Rejection::Method));
         }
@@ -80,9 +92,12 @@ impl Forward {
         route: &PlainRoute,
         parts: &Parts,
         body: Incoming,
-    ) -> Result<Response<Incoming>, Rejection> {
+    ) -> Result<Response<Paced<Incoming>>, Rejection> {
         let lease = route.pool.place(route.client)?;
-        let (mut body, progress) = Upload::new(body);
+        if let Some(watch) = parts.extensions.get::<Arc<Watch>>() {
+            watch.set_write_limit(route.write_timeout);
+        }
+        let (mut body, progress) = Upload::new(Paced::new(body, UPLOAD_PAUSE));
         let exchange = Exchange {
             route,
             parts,
@@ -90,10 +105,7 @@ impl Forward {
         };
         while let Some(mut sender) = self.pool.take(lease.address()) {
             match exchange.run(&mut sender, &lease, body).await {
-                Ok(response) => {
-                    self.pool.keep(sender, lease);
-                    return Ok(response);
-                }
+                Ok(response) => return Ok(self.settle(response, sender, lease)),
                 Err(Failure::Refused(rejection)) => return Err(rejection),
                 // The server closed the idle connection before any of this went out.
                 Err(Failure::Unsent(unsent)) => body = unsent,
@@ -103,13 +115,26 @@ impl Forward {
         let Connected { lease, transport } = connected;
         let mut sender = self.pool.open(transport, &lease).await?;
         match exchange.run(&mut sender, &lease, body).await {
-            Ok(response) => {
-                self.pool.keep(sender, lease);
-                Ok(response)
-            }
+            Ok(response) => Ok(self.settle(response, sender, lease)),
             Err(Failure::Refused(rejection)) => Err(rejection),
             Err(Failure::Unsent(_)) => Err(Rejection::UpstreamReset),
         }
+    }
+
+    /// Lets a response go on its way: the connection is kept once it is over.
+    fn settle(
+        &self,
+        response: Response<Paced<Incoming>>,
+        sender: Sender,
+        lease: Lease,
+    ) -> Response<Paced<Incoming>> {
+        let lease = Arc::new(lease);
+        self.pool.keep(sender, Arc::clone(&lease));
+        response.map(|body| {
+            body.when_over(move |error| {
+                lease.log_failure(ServerFailure::PlainBody, error);
+            })
+        })
     }
 }
 
@@ -133,7 +158,7 @@ struct Exchange<'a> {
 
 enum Failure {
     /// Nothing was sent, so that another connection may be tried with the body.
-    Unsent(Upload<Incoming>),
+    Unsent(Upload<Paced<Incoming>>),
     Refused(Rejection),
 }
 
@@ -143,8 +168,8 @@ impl Exchange<'_> {
         &self,
         sender: &mut Sender,
         lease: &Lease,
-        body: Upload<Incoming>,
-    ) -> Result<Response<Incoming>, Failure> {
+        body: Upload<Paced<Incoming>>,
+    ) -> Result<Response<Paced<Incoming>>, Failure> {
         let mut head = self
             .route
             .request(self.parts, lease.base_path())
@@ -170,13 +195,14 @@ impl Exchange<'_> {
         for names in trailers {
             head.headers.append(header::TRAILER, names);
         }
+        let body = Paced::new(body, DOWNLOAD_PAUSE);
         Ok(Response::from_parts(head, body))
     }
 
     fn failure(
         &self,
         lease: &Lease,
-        mut error: TrySendError<Request<Upload<Incoming>>>,
+        mut error: TrySendError<Request<Upload<Paced<Incoming>>>>,
     ) -> Failure {
         if let Some(unsent) = error.take_message() {
             return Failure::Unsent(unsent.into_body());

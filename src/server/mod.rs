@@ -21,8 +21,10 @@ mod forward;
 mod listen;
 mod logging;
 mod open;
+mod patience;
 mod process;
 mod reload;
+mod room;
 mod signals;
 mod terminal;
 mod workers;
@@ -54,6 +56,7 @@ use forward::{Forward, Page, Pool};
 use logging::LogControl;
 use open::{BoundListener, OpenListener};
 use reload::{Reloader, Reloads};
+use room::Room;
 use signals::Signals;
 use workers::{Worker, Workers};
 
@@ -119,6 +122,7 @@ pub struct Server {
     gate: Gate,
     handle: Handle,
     running: Running,
+    room: Arc<Room>,
     dispatcher: Arc<Dispatcher>,
     listeners: Vec<OpenListener>,
     addresses: Vec<BoundAddress>,
@@ -177,13 +181,18 @@ impl Server {
             log: config.log.clone(),
             server: config.server,
         };
-        let sessions = descriptors::raise_limit();
-        let sessions = descriptors::sessions(running.server.sessions, sessions);
+        let (sessions, budget) = descriptors::shares(running.server.sessions, &workers);
         let gate = Gate::builder(config).max_sessions(sessions).build()?;
+        let room = Room::new(gate.clone(), budget);
         let tasks = Tasks::default();
         let (background, connections) = (tasks.background.clone(), tasks.connections.clone());
         let mut server = Self {
-            dispatcher: Arc::new(dispatcher(&gate, &running, &workers, &tasks, beside.page)),
+            dispatcher: Arc::new(Dispatcher::new(
+                stations(&gate, &workers, &room, &tasks, &beside.page),
+                Connections::new(gate.clone(), &running.server),
+                Arc::clone(&room),
+                connections.clone(),
+            )),
             listeners: Vec::new(),
             addresses: Vec::new(),
             admin: AdminService::new(gate.handle(), beside.reloads, background, connections),
@@ -192,6 +201,7 @@ impl Server {
             handle: gate.handle(),
             gate,
             running,
+            room,
             tasks,
             workers,
         };
@@ -228,6 +238,7 @@ impl Server {
     pub async fn shutdown(self) -> Drained {
         let Self {
             handle,
+            room,
             tasks,
             workers,
             ..
@@ -247,20 +258,21 @@ impl Server {
             tracing::warn!(connections, "plain connections were cut off");
         }
         workers.finish().await;
+        room.report();
         drained
     }
 }
 
-/// What gives each connection to a worker, with a pool of connections to servers for each.
-fn dispatcher(
+/// The workers, with a pool of connections to servers for each.
+fn stations(
     gate: &Gate,
-    running: &Running,
     workers: &Workers,
+    room: &Arc<Room>,
     tasks: &Tasks,
-    page: Option<Page>,
-) -> Dispatcher {
+    page: &Option<Page>,
+) -> Vec<Station> {
     let station = |worker: &Worker| {
-        let pool = Pool::new(tasks.background.clone());
+        let pool = Pool::new(tasks.background.clone(), Arc::clone(room));
         worker.spawn(&tasks.background, pool.clone().sweep());
         let forward = Forward::new(gate.clone(), pool, page.clone());
         Station {
@@ -268,11 +280,7 @@ fn dispatcher(
             answerer: gate.layer().layer(forward),
         }
     };
-    Dispatcher::new(
-        workers.iter().map(station).collect(),
-        Connections::new(gate.clone(), &running.server),
-        tasks.connections.clone(),
-    )
+    workers.iter().map(station).collect()
 }
 
 impl fmt::Debug for Server {

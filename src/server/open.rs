@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use super::accept::{Acceptor, Dispatch};
 use super::listen::{BoundAddress, Listener};
+use super::room::Room;
 use super::workers::Worker;
 use super::{ServeError, Server, listen};
 use crate::config::{Listen, ListenAddress};
@@ -74,6 +75,12 @@ impl BoundListener {
         })
     }
 
+    /// Accepts no more than there is room for.
+    fn within(mut self, room: Arc<Room>) -> Self {
+        self.acceptor = self.acceptor.within(room);
+        self
+    }
+
     pub(super) fn setting(&self) -> &ListenAddress {
         &self.setting
     }
@@ -133,6 +140,7 @@ impl Server {
         let (dispatcher, closing) = (Arc::clone(&self.dispatcher), ends.closing.clone());
         let dispatch: Dispatch = Arc::new(move |accepted| dispatcher.dispatch(accepted, &closing));
         let worker = self.workers.first();
+        let listener = listener.within(Arc::clone(&self.room));
         let listener = listener.open(ends, dispatch, worker, &self.tasks.acceptors);
         let address = listener.address.clone();
         tracing::info!(%address, "listening");

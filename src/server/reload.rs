@@ -224,9 +224,8 @@ impl Server {
             self.dispatcher.renew(connections);
         }
         if sessions {
-            let limit = descriptors::raise_limit();
-            self.handle
-                .allow_sessions(descriptors::sessions(server.sessions, limit));
+            let (most, _) = descriptors::shares(server.sessions, &self.workers);
+            self.handle.allow_sessions(most);
         }
     }
 

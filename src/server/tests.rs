@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -116,6 +117,11 @@ async fn a_head_that_does_not_end_in_time_is_answered_and_silence_is_not() {
         assert_eq!(answer.is_empty(), expected.is_empty(), "{answer}");
         assert!(answer.starts_with(expected), "{answer}");
     }
+    let room = server.room.clone();
+    server.shutdown().await;
+    let counts = room.counts();
+    assert_eq!(counts.late.load(Ordering::Relaxed), 1);
+    assert_eq!(counts.silent.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]

@@ -124,6 +124,12 @@ impl Registry {
         }
     }
 
+    /// How many sessions there are.
+    #[cfg(feature = "server")]
+    pub(crate) fn count(&self) -> usize {
+        self.lock().live.len()
+    }
+
     pub(crate) fn list(&self) -> Vec<Arc<Record>> {
         self.lock().live()
     }

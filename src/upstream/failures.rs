@@ -20,6 +20,9 @@ pub(crate) enum ServerFailure {
     /// It gave no right answer to a plain request.
     #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
     Plain,
+    /// It did not go on with its answer to a plain request.
+    #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
+    PlainBody,
 }
 
 /// Logs the failures of one upstream: each of them, until there are too many, and then a sample
@@ -101,7 +104,7 @@ impl FailureCounts {
             ServerFailure::NotAsked => {}
             ServerFailure::Connect => failed.connects += 1,
             ServerFailure::Handshake => failed.handshakes += 1,
-            ServerFailure::Plain => failed.plain_requests += 1,
+            ServerFailure::Plain | ServerFailure::PlainBody => failed.plain_requests += 1,
         }
     }
 
@@ -124,6 +127,7 @@ impl ServerFailure {
             Self::Connect => "connect failed",
             Self::Handshake => "handshake failed",
             Self::Plain => "no response to a plain request",
+            Self::PlainBody => "no more of a response to a plain request",
         }
     }
 }

@@ -10,6 +10,8 @@ use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use super::super::room::{IdlePlace, Room};
+use super::pace::Paced;
 use super::upload::Upload;
 use crate::chain::Chain;
 use crate::config::ServerAddress;
@@ -18,18 +20,20 @@ use crate::transport::Transport;
 use crate::upstream::{Lease, ServerFailure};
 
 /// One connection, to send requests on.
-pub(super) type Sender = http1::SendRequest<Upload<Incoming>>;
+pub(super) type Sender = http1::SendRequest<Upload<Paced<Incoming>>>;
 
 /// The idle connections of one worker; a clone is the same pool.
 #[derive(Clone)]
 pub(in crate::server) struct Pool {
     idle: Arc<Mutex<HashMap<ServerAddress, Vec<Idle>>>>,
+    room: Arc<Room>,
     tasks: TaskTracker,
 }
 
 struct Idle {
     sender: Sender,
     since: Instant,
+    _place: IdlePlace,
 }
 
 /// A connection that waits for longer is closed. Servers close theirs too, and a request that
@@ -44,9 +48,10 @@ const BUFFER: usize = 64 * 1024;
 
 impl Pool {
     /// A pool whose tasks are `tasks`; they run on the worker that uses it.
-    pub(in crate::server) fn new(tasks: TaskTracker) -> Self {
+    pub(in crate::server) fn new(tasks: TaskTracker, room: Arc<Room>) -> Self {
         Self {
             idle: Arc::default(),
+            room,
             tasks,
         }
     }
@@ -55,7 +60,7 @@ impl Pool {
     pub(super) fn take(&self, address: &ServerAddress) -> Option<Sender> {
         let mut idle = self.idle();
         let connections = idle.get_mut(address)?;
-        while let Some(Idle { sender, since }) = connections.pop() {
+        while let Some(Idle { sender, since, .. }) = connections.pop() {
             if sender.is_ready() && since.elapsed() < IDLE_TIMEOUT {
                 return Some(sender);
             }
@@ -90,7 +95,7 @@ impl Pool {
 
     /// Takes a connection back once its response has been read to the end; until then it counts
     /// on its server.
-    pub(super) fn keep(&self, mut sender: Sender, lease: Lease) {
+    pub(super) fn keep(&self, mut sender: Sender, lease: Arc<Lease>) {
         let pool = self.clone();
         self.tasks.spawn(async move {
             if sender.ready().await.is_ok() {
@@ -102,10 +107,13 @@ impl Pool {
     fn put(&self, address: &ServerAddress, sender: Sender) {
         let mut idle = self.idle();
         let connections = idle.entry(address.clone()).or_default();
-        if connections.len() < IDLE_PER_SERVER {
+        if connections.len() < IDLE_PER_SERVER
+            && let Some(place) = self.room.keep_idle()
+        {
             connections.push(Idle {
                 sender,
                 since: Instant::now(),
+                _place: place,
             });
         }
     }

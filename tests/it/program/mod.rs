@@ -2,6 +2,7 @@
 
 mod admin;
 mod commands;
+mod connections;
 mod demo;
 mod failures;
 mod forward;

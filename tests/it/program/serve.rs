@@ -74,10 +74,15 @@ async fn a_head_has_a_deadline_however_slowly_it_drips() {
     soon("the end of a dripping head", dripping).await;
     assert_eq!(mute.end().await, b"", "who said nothing is told nothing");
     let answer = String::from_utf8(half.end().await).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
-    assert!(answer.contains("connection: close\r\n"), "{answer}");
+    let late = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    assert_eq!(answer, late);
+    for index in 0..2 {
+        let line = program.nth_event(index, "request rejected").await;
+        assert_eq!(line["reason"], "handshake_timeout");
+    }
     let log = program.stop().await;
-    assert!(!log.contains("rejected"), "no line a socket: {log}");
+    let lines = log.matches("rejected").count();
+    assert_eq!(lines, 2, "none for who said nothing: {log}");
 }
 
 #[tokio::test]
@@ -96,9 +101,16 @@ async fn heads_that_are_too_large_or_no_http_are_refused_and_logged() {
             "head_too_large",
         ),
         (websocket("/ws/", "gate.test", &many), 431, "head_too_large"),
-        (websocket(&long, "gate.test", ""), 431, "head_too_large"),
+        (websocket(&long, "gate.test", ""), 414, "head_too_large"),
         (
             "\x16\x03\x01 this is TLS\r\n\r\n".to_owned(),
+            400,
+            "bad_request",
+        ),
+        ("GET /ws/\r\n".to_owned(), 400, "bad_request"),
+        ("\r\n".repeat(5 * 1024), 400, "bad_request"),
+        (
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(),
             400,
             "bad_request",
         ),

@@ -40,9 +40,13 @@ struct Lines {
 
 /// A command line with these variables in its environment.
 pub(crate) fn spawn(arguments: &[&str], variables: &[(&str, &str)]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_wsgate"))
-        .args(arguments)
-        .envs(variables.iter().copied())
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wsgate"));
+    command.args(arguments).envs(variables.iter().copied());
+    start(command)
+}
+
+fn start(mut command: Command) -> Child {
+    command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -112,6 +116,19 @@ impl Program {
         let file = file.to_str().expect("a path").to_owned();
         let child = spawn(&["run", &file], variables);
         Self::listening(child, folder)
+    }
+
+    /// `wsgate run` with these settings and so many file descriptors, once it listens.
+    #[track_caller]
+    pub(crate) fn run_limited(settings: &str, descriptors: u32) -> impl Future<Output = Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("wsgate.toml");
+        std::fs::write(&file, settings).expect("a file");
+        let mut command = Command::new("sh");
+        let limited = format!("ulimit -n {descriptors} && exec \"$0\" run \"$1\"");
+        command.args(["-c", &limited, env!("CARGO_BIN_EXE_wsgate")]);
+        command.arg(file);
+        Self::listening(start(command), folder)
     }
 
     /// Any command line that serves, once it listens.

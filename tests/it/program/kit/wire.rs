@@ -46,6 +46,11 @@ impl Wire {
         })
     }
 
+    /// Sends for as long as the peer takes it; false once the connection has ended.
+    pub(crate) async fn is_taken(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).await.is_ok()
+    }
+
     /// Sends what the peer may not take any more.
     pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) {
         let _gone = self.stream.write_all(bytes.as_ref()).await;

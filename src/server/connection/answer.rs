@@ -1,0 +1,148 @@
+//! The requests of one connection, each with its place until its answer has been written.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body_util::{Either, Full};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::service::Service;
+use hyper::{Request, Response, StatusCode};
+use pin_project_lite::pin_project;
+
+use super::super::forward::{Forward, ForwardBody};
+use super::super::room::{RequestPlace, Watch};
+use crate::proxy::{Gate, GateService, ResponseBody};
+use crate::rejection::Rejection;
+use crate::types::ClientAddr;
+
+/// What a worker's connections answer with.
+pub(in crate::server) type Answerer = GateService<Forward>;
+
+/// Answers the requests of one connection.
+pub(super) struct Answer {
+    pub(super) gate: Gate,
+    pub(super) answerer: Answerer,
+    pub(super) client: ClientAddr,
+    pub(super) watch: Arc<Watch>,
+}
+
+impl Service<Request<Incoming>> for Answer {
+    type Response = Response<AnswerBody<ResponseBody<ForwardBody>>>;
+    type Error = Infallible;
+    type Future = Answering<<Answerer as Service<Request<Incoming>>>::Future>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.client);
+        let written = Written {
+            watch: Arc::clone(&self.watch),
+            is_upgrade: false,
+        };
+        match RequestPlace::enter(&self.watch) {
+            Some(place) => {
+                request.extensions_mut().insert(Arc::clone(&self.watch));
+                Answering {
+                    answer: Some(self.answerer.call(request)),
+                    refusal: None,
+                    ended: Some((written, Some(place))),
+                }
+            }
+            None => {
+                let (parts, _) = request.into_parts();
+                let rejection = self.gate.refuse_plain(&parts, Rejection::Full);
+                Answering {
+                    answer: None,
+                    refusal: Some(rejection.into_response()),
+                    ended: Some((written, None)),
+                }
+            }
+        }
+    }
+}
+
+/// Marks the end of an answer when it is dropped.
+pub(super) struct Written {
+    watch: Arc<Watch>,
+    is_upgrade: bool,
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        // A session waits for no request.
+        if !self.is_upgrade {
+            self.watch.answered();
+        }
+    }
+}
+
+/// What ends with an answer, in this order.
+type Ended = (Written, Option<RequestPlace>);
+
+pin_project! {
+    /// The answer of one request, on its way.
+    pub(super) struct Answering<F> {
+        #[pin]
+        answer: Option<F>,
+        // Where nobody is asked for an answer.
+        refusal: Option<Response<Full<Bytes>>>,
+        ended: Option<Ended>,
+    }
+}
+
+impl<F, B> Future for Answering<F>
+where
+    F: Future<Output = Result<Response<B>, Infallible>>,
+{
+    type Output = Result<Response<AnswerBody<B>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = match (this.refusal.take(), this.answer.as_pin_mut()) {
+            (Some(refusal), _) => refusal.map(Either::Right),
+            (None, Some(answer)) => ready!(answer.poll(cx))?.map(Either::Left),
+            (None, None) => return Poll::Pending,
+        };
+        let mut ended = this.ended.take();
+        if let Some((written, _)) = &mut ended {
+            written.is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        }
+        Poll::Ready(Ok(response.map(|body| AnswerBody { body, ended })))
+    }
+}
+
+pin_project! {
+    /// An answer's body, dropped when the last of it has been written.
+    pub(super) struct AnswerBody<B> {
+        #[pin]
+        body: Either<B, Full<Bytes>>,
+        ended: Option<Ended>,
+    }
+}
+
+impl<B> Body for AnswerBody<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.project().body.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;

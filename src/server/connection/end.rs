@@ -1,0 +1,178 @@
+//! How a connection ends that did not become a session.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use hyper::StatusCode;
+
+use super::super::room::{Fault, Watch};
+
+/// How a connection ended, as far as somebody has to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It was answered, or the peer left.
+    Usual,
+    /// What came is not HTTP/1.
+    Malformed,
+    /// The request line is longer than a head may be.
+    TargetTooLong,
+    HeadTooLarge,
+    /// A head began and did not end in time.
+    Late,
+    /// Nothing came in time.
+    Silent,
+    /// The peer took no byte of its answer.
+    Slow,
+    /// Somebody else needed the place; in the middle of a head, or before it.
+    Reclaimed {
+        began: bool,
+    },
+    /// The process stops; in the middle of a head, or before it.
+    Stopped {
+        began: bool,
+    },
+}
+
+/// What a connection may do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) head_size: usize,
+    pub(super) handshake_timeout: Duration,
+}
+
+/// The longest target that a request line may have, whatever the size of the head: that of
+/// [`hyper::Uri`].
+const LONGEST_TARGET: usize = u16::MAX as usize - 1;
+
+impl End {
+    /// What became of a connection with this watch; `unread` is what hyper has read and not used,
+    /// without empty lines before a request.
+    pub(super) fn of(
+        ended: &hyper::Result<()>,
+        watch: &Watch,
+        unread: &[u8],
+        limits: &Limits,
+    ) -> Self {
+        match watch.fault() {
+            Fault::Slow => return Self::Slow,
+            Fault::None | Fault::Gone if !watch.is_waiting() => return Self::Usual,
+            Fault::None | Fault::Gone => {}
+        }
+        match ended {
+            Err(error) if error.is_parse_too_large() => match unread {
+                [] => Self::Malformed,
+                unread if is_target_too_long(unread, limits.head_size) => Self::TargetTooLong,
+                _ => Self::HeadTooLarge,
+            },
+            Err(error) if error.is_parse() => Self::Malformed,
+            Err(error) if error.is_timeout() && !unread.is_empty() => Self::Late,
+            _ if watch.fault() == Fault::None && watch.waited() >= limits.handshake_timeout => {
+                Self::Silent
+            }
+            Ok(()) | Err(_) => Self::Usual,
+        }
+    }
+
+    /// Closed while it waited for a request, because somebody else needed the place.
+    pub(super) fn reclaimed(unread: &[u8]) -> Self {
+        let began = has_begun(unread);
+        Self::Reclaimed { began }
+    }
+
+    /// Closed while it waited for a request, because the process stops.
+    pub(super) fn stopped(unread: &[u8]) -> Self {
+        let began = has_begun(unread);
+        Self::Stopped { began }
+    }
+
+    /// What the client is answered, if anything.
+    pub(super) fn status(self) -> Option<StatusCode> {
+        match self {
+            Self::Malformed => Some(StatusCode::BAD_REQUEST),
+            Self::TargetTooLong => Some(StatusCode::URI_TOO_LONG),
+            Self::HeadTooLarge => Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
+            Self::Late => Some(StatusCode::REQUEST_TIMEOUT),
+            Self::Reclaimed { began } | Self::Stopped { began } => {
+                began.then_some(StatusCode::SERVICE_UNAVAILABLE)
+            }
+            Self::Usual | Self::Silent | Self::Slow => None,
+        }
+    }
+
+    /// The word for its line in the log, if it has one.
+    pub(super) fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Malformed => Some("bad_request"),
+            Self::TargetTooLong | Self::HeadTooLarge => Some("head_too_large"),
+            Self::Late => Some("handshake_timeout"),
+            Self::Slow => Some("slow_client"),
+            // Of these there may be one a socket: they are counted.
+            Self::Usual | Self::Silent | Self::Reclaimed { .. } | Self::Stopped { .. } => None,
+        }
+    }
+
+    pub(super) fn count(self, watch: &Watch) {
+        let counts = watch.room().counts();
+        let add = |count: &AtomicU64| {
+            count.fetch_add(1, Ordering::Relaxed);
+        };
+        match self {
+            Self::Late => add(&counts.late),
+            Self::Silent => add(&counts.silent),
+            Self::Slow => add(&counts.slow),
+            Self::Reclaimed { .. } => watch.room().count_reclaimed(),
+            Self::Usual
+            | Self::Malformed
+            | Self::TargetTooLong
+            | Self::HeadTooLarge
+            | Self::Stopped { .. } => {}
+        }
+    }
+}
+
+/// Whether there is more than the empty lines that may stand before a request.
+fn has_begun(unread: &[u8]) -> bool {
+    unread.iter().any(|byte| !b"\r\n".contains(byte))
+}
+
+/// Whether it is the request line that makes a head too large (RFC 9110 §15.5.15).
+fn is_target_too_long(head: &[u8], head_size: usize) -> bool {
+    let line = head.iter().position(|byte| *byte == b'\n');
+    let line = &head[..line.unwrap_or(head.len())];
+    let target = line.split(|byte| *byte == b' ').nth(1);
+    line.len() >= head_size || target.is_some_and(|target| target.len() > LONGEST_TARGET)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_is_told_from_a_large_head() {
+        let long = "x".repeat(9000);
+        let longest = "x".repeat(LONGEST_TARGET + 1);
+        for (head, head_size, expected) in [
+            (format!("GET /{long}"), 8192, true),
+            (
+                format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"),
+                8192,
+                true,
+            ),
+            (format!("GET / HTTP/1.1\r\nHost: {long}"), 8192, false),
+            (
+                format!("GET /{long} HTTP/1.1\r\nHost: {long}"),
+                16384,
+                false,
+            ),
+            (format!("GET {longest} HTTP/1.1\r\n"), 1 << 20, true),
+            (format!("GET / HTTP/1.1\r\nHost: {longest}"), 1 << 20, false),
+        ] {
+            let start = &head[..20];
+            assert_eq!(
+                is_target_too_long(head.as_bytes(), head_size),
+                expected,
+                "{start} of {head_size}"
+            );
+        }
+    }
+}

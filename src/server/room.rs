@@ -1,0 +1,283 @@
+//! Room for connections that are not sessions: how many there are, and which has to go.
+//!
+//! Whoever opens connections and sends nothing takes a descriptor each. Before those run out, the
+//! connection that has waited longest for its request is closed. One whose request is being
+//! answered never is, and a session even less.
+
+mod waiting;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use waiting::Waiting;
+pub(super) use waiting::{Fault, Watch};
+
+use super::descriptors::Budget;
+use crate::proxy::Gate;
+
+/// What the connections of the process share.
+pub(super) struct Room {
+    budget: Budget,
+    gate: Gate,
+    /// Descriptors of clients that are not sessions.
+    connections: AtomicUsize,
+    /// Requests that are being answered: each may have a connection to a server.
+    requests: AtomicUsize,
+    /// Connections to servers that wait for a plain request.
+    idle_upstream: AtomicUsize,
+    /// Connections that were told to go and have not gone yet.
+    leaving: AtomicUsize,
+    waiting: Waiting,
+    given_back: Notify,
+    began: Instant,
+    counts: Counts,
+    told: Mutex<Told>,
+}
+
+/// How connections ended that never became sessions. Each only grows.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    /// Closed while they waited for a request, to make room.
+    pub(super) reclaimed: AtomicU64,
+    /// Closed at once, because nothing could be closed for them.
+    pub(super) turned_away: AtomicU64,
+    /// Closed at the deadline without having sent anything of a request.
+    pub(super) silent: AtomicU64,
+    /// Closed at the deadline in the middle of a request's head.
+    pub(super) late: AtomicU64,
+    /// Cut off because they took no byte of an answer.
+    pub(super) slow: AtomicU64,
+}
+
+/// What the log knows of the connections that were closed to make room.
+#[derive(Debug, Default)]
+struct Told {
+    at: Option<Instant>,
+    reclaimed: u64,
+}
+
+/// A connection's place, until it ends or becomes a session.
+pub(super) struct Place {
+    watch: Arc<Watch>,
+}
+
+/// A request that is being answered.
+pub(super) struct RequestPlace {
+    watch: Arc<Watch>,
+}
+
+/// An idle connection to a server.
+pub(super) struct IdlePlace {
+    room: Arc<Room>,
+}
+
+/// Connections on their way out that are taken for gone already: the process has as many
+/// descriptors to spare.
+const OVERLAP: usize = 4;
+
+/// The longest that nothing is accepted while a place is about to be given back.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The least time between two log lines about connections that were closed.
+const REPORT_INTERVAL: Duration = Duration::from_secs(10);
+
+impl Room {
+    pub(super) fn new(gate: Gate, budget: Budget) -> Arc<Self> {
+        Arc::new(Self {
+            budget,
+            gate,
+            connections: AtomicUsize::new(0),
+            requests: AtomicUsize::new(0),
+            idle_upstream: AtomicUsize::new(0),
+            leaving: AtomicUsize::new(0),
+            waiting: Waiting::default(),
+            given_back: Notify::new(),
+            began: Instant::now(),
+            counts: Counts::default(),
+            told: Mutex::default(),
+        })
+    }
+
+    pub(super) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Resolves when a connection may be accepted: when there is a descriptor for it, or none to
+    /// be had.
+    pub(super) async fn has_place(&self) {
+        loop {
+            let given_back = self.given_back.notified();
+            tokio::pin!(given_back);
+            given_back.as_mut().enable();
+            self.make_room();
+            let leaving = self.leaving.load(Ordering::Relaxed);
+            if leaving == 0 || self.used() < self.budget.most_accepted() {
+                return;
+            }
+            tokio::select! {
+                () = given_back => {}
+                () = tokio::time::sleep(LONGEST_PAUSE) => {}
+            }
+        }
+    }
+
+    /// Takes a place for a connection that was accepted, if there is one.
+    pub(super) fn enter(self: &Arc<Self>) -> Option<Place> {
+        if !self.is_open(self.budget.most_accepted()) {
+            self.counts.turned_away.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        let watch = Arc::new(Watch::new(Arc::clone(self)));
+        watch.begin_waiting();
+        Some(Place { watch })
+    }
+
+    /// Takes a place for an idle connection to a server, unless room is needed.
+    pub(super) fn keep_idle(self: &Arc<Self>) -> Option<IdlePlace> {
+        if self.used() >= self.budget.mark() {
+            return None;
+        }
+        self.idle_upstream.fetch_add(1, Ordering::Relaxed);
+        let room = Arc::clone(self);
+        Some(IdlePlace { room })
+    }
+
+    /// Whether one descriptor more can be had where so many are the most.
+    fn is_open(&self, most: usize) -> bool {
+        self.make_room();
+        let leaving = self.leaving.load(Ordering::Relaxed).min(OVERLAP);
+        self.used().saturating_sub(leaving) < most
+    }
+
+    /// Tells the connections that have waited longest to go, for as long as there are too many.
+    fn make_room(&self) {
+        let mark = self.budget.mark();
+        // Two at most: what is asked for is one.
+        for _ in 0..2 {
+            let leaving = self.leaving.load(Ordering::Relaxed);
+            if self.used().saturating_sub(leaving) < mark {
+                return;
+            }
+            // Before the connection can be gone.
+            self.leaving.fetch_add(1, Ordering::Relaxed);
+            if !self.waiting.tell_oldest() {
+                self.leaving.fetch_sub(1, Ordering::Relaxed);
+                return;
+            }
+        }
+    }
+
+    /// The descriptors that are taken by what comes and goes.
+    fn used(&self) -> usize {
+        let sessions = self.gate.open_sessions();
+        self.connections.load(Ordering::Relaxed)
+            + self.requests.load(Ordering::Relaxed)
+            + self.idle_upstream.load(Ordering::Relaxed)
+            + Budget::of_sessions(sessions)
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Counts a connection that was closed to make room, and says so now and then.
+    pub(super) fn count_reclaimed(&self) {
+        self.counts.reclaimed.fetch_add(1, Ordering::Relaxed);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let silent = told.at.map(|then| now.duration_since(then));
+        if silent.is_none_or(|silent| silent >= REPORT_INTERVAL) {
+            told.at = Some(now);
+            self.tell(&mut told);
+        }
+    }
+
+    /// Tells the log of the connections that were closed since it was last told.
+    pub(super) fn report(&self) {
+        self.tell(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn tell(&self, told: &mut Told) {
+        let reclaimed = self.counts.reclaimed.load(Ordering::Relaxed);
+        let closed = reclaimed - told.reclaimed;
+        if closed > 0 {
+            told.reclaimed = reclaimed;
+            let connections = self.connections();
+            tracing::warn!(
+                reason = "overload",
+                closed,
+                connections,
+                "connections without a request are closed to make room"
+            );
+        }
+    }
+
+    fn give_back(&self, count: &AtomicUsize) {
+        count.fetch_sub(1, Ordering::Relaxed);
+        self.given_back.notify_waiters();
+    }
+}
+
+impl fmt::Debug for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Room")
+            .field("budget", &self.budget)
+            .field("counts", &self.counts)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Place {
+    pub(super) fn watch(&self) -> &Arc<Watch> {
+        &self.watch
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let room = self.watch.room();
+        if self.watch.stop_waiting() {
+            room.leaving.fetch_sub(1, Ordering::Relaxed);
+        }
+        room.give_back(&room.connections);
+    }
+}
+
+impl RequestPlace {
+    /// Begins to answer a request of this connection, if there is a descriptor for it.
+    pub(super) fn enter(watch: &Arc<Watch>) -> Option<Self> {
+        let room = watch.room();
+        if watch.stop_waiting() {
+            // It was just told to go, but its request came first.
+            room.leaving.fetch_sub(1, Ordering::Relaxed);
+        }
+        let watch = Arc::clone(watch);
+        room.is_open(room.budget.most()).then(|| {
+            watch.room().requests.fetch_add(1, Ordering::Relaxed);
+            Self { watch }
+        })
+    }
+}
+
+impl Drop for RequestPlace {
+    fn drop(&mut self) {
+        let room = self.watch.room();
+        room.give_back(&room.requests);
+    }
+}
+
+impl Drop for IdlePlace {
+    fn drop(&mut self) {
+        self.room.give_back(&self.room.idle_upstream);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+use futures_util::FutureExt;
+
+use super::*;
+use crate::config::Config;
+
+/// A room for about so many connections.
+fn room(descriptors: u64) -> Arc<Room> {
+    let text = "[[listen]]\naddress = \"127.0.0.1:0\"\n\
+                [upstream.a]\nservers = [\"ws://127.0.0.1:9\"]\n\
+                [[route]]\nname = \"a\"\npath = \"/*\"\nupstream = \"a\"\n";
+    let config = Config::from_toml("test.toml", text).unwrap();
+    let gate = Gate::builder(config).build().unwrap();
+    Room::new(gate, Budget::new(Some(descriptors), 0, 1))
+}
+
+fn told(place: &Place) -> bool {
+    place.watch().told_to_go().now_or_never().is_some()
+}
+
+/// Lets connections in until there is no room without somebody going.
+fn fill(room: &Arc<Room>) -> Vec<Place> {
+    (0..room.budget.mark())
+        .map(|_| room.enter().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn the_longest_wait_ends_first_and_a_request_ends_a_wait() {
+    let room = room(128);
+    let mut places = fill(&room);
+    assert!(!places.iter().any(told));
+    // The first is being answered, the second waits anew.
+    let request = RequestPlace::enter(places[0].watch()).unwrap();
+    let answered = RequestPlace::enter(places[1].watch()).unwrap();
+    drop(answered);
+    places[1].watch().answered();
+    places[1].watch().flushed();
+    let gone: Vec<_> = (0..places.len()).filter(|&n| told(&places[n])).collect();
+    assert!(!gone.is_empty());
+    assert_eq!(gone, (2..2 + gone.len()).collect::<Vec<_>>());
+    drop(request);
+    for number in gone.into_iter().rev() {
+        places.remove(number);
+    }
+    assert_eq!(room.leaving.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn a_request_that_comes_after_the_order_to_go_is_answered() {
+    let room = room(128);
+    let places = fill(&room);
+    let _one_more = room.enter().unwrap();
+    assert!(told(&places[0]));
+    let request = RequestPlace::enter(places[0].watch()).unwrap();
+    assert!(!told(&places[0]));
+    drop(request);
+}
+
+#[tokio::test]
+async fn nobody_is_let_in_where_nobody_can_go() {
+    let room = room(128);
+    let places = fill(&room);
+    let requests: Vec<_> = places
+        .iter()
+        .map_while(|place| RequestPlace::enter(place.watch()))
+        .collect();
+    let used = room.used();
+    assert!(used <= room.budget.most() + OVERLAP, "{used}");
+    for place in &places[requests.len()..] {
+        place.watch().stop_waiting();
+    }
+    room.leaving.store(0, Ordering::Relaxed);
+    assert!(room.enter().is_none());
+    assert_eq!(room.counts().turned_away.load(Ordering::Relaxed), 1);
+    drop(requests);
+    drop(places);
+    assert_eq!(room.used(), 0);
+    assert!(room.enter().is_some());
+}
+
+#[tokio::test]
+async fn waits_that_ended_do_not_pile_up() {
+    let room = room(1024);
+    let place = room.enter().unwrap();
+    for _ in 0..10_000 {
+        place.watch().answered();
+        place.watch().flushed();
+    }
+    assert!(room.waiting.len() < 100);
+}

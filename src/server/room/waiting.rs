@@ -1,0 +1,210 @@
+//! The connections that wait for a request, the oldest wait first.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::Room;
+use crate::config::Timeouts;
+
+/// What is known of one connection that speaks HTTP. It is shared by the socket, the requests on
+/// it, and whoever needs its place.
+pub(in crate::server) struct Watch {
+    room: Arc<Room>,
+    /// The number of the wait that it is in; or one of the two words below.
+    wait: AtomicU64,
+    /// When that wait began, in milliseconds since the room was made.
+    waits_since: AtomicU64,
+    /// The answer has been written, but may not have been taken.
+    is_answered: AtomicBool,
+    /// In milliseconds.
+    write_limit: AtomicU64,
+    fault: AtomicU8,
+    told: Notify,
+}
+
+/// What a peer did that only its socket saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(in crate::server) enum Fault {
+    None,
+    /// It ended the connection.
+    Gone,
+    /// It took no byte of an answer for too long.
+    Slow,
+}
+
+/// A request is being answered.
+const BUSY: u64 = 0;
+
+/// It was told to go.
+const LEAVING: u64 = u64::MAX;
+
+/// The waits of all connections. A wait that ended early stays until it is met or swept out.
+#[derive(Default)]
+pub(super) struct Waiting {
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waits: VecDeque<Wait>,
+    last: u64,
+}
+
+struct Wait {
+    number: u64,
+    watch: Weak<Watch>,
+}
+
+/// Waits that ended are swept out when there are more of them than of others, and more than this.
+const SWEEP: usize = 64;
+
+impl Waiting {
+    fn begin(&self, watch: &Arc<Watch>, connections: usize) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if queue.waits.len() >= 2 * connections + SWEEP {
+            queue.waits.retain(Wait::holds);
+        }
+        queue.last += 1;
+        let number = queue.last;
+        watch.wait.store(number, Ordering::Release);
+        let watch = Arc::downgrade(watch);
+        queue.waits.push_back(Wait { number, watch });
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.queue.lock().unwrap().waits.len()
+    }
+
+    /// Tells the connection that has waited longest to go; false if none waits.
+    pub(super) fn tell_oldest(&self) -> bool {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(Wait { number, watch }) = queue.waits.pop_front() {
+            if watch.upgrade().is_some_and(|watch| watch.tell(number)) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+impl Wait {
+    fn holds(&self) -> bool {
+        let watch = self.watch.upgrade();
+        watch.is_some_and(|watch| watch.wait.load(Ordering::Acquire) == self.number)
+    }
+}
+
+impl Watch {
+    pub(super) fn new(room: Arc<Room>) -> Self {
+        Self {
+            room,
+            wait: AtomicU64::new(BUSY),
+            waits_since: AtomicU64::new(0),
+            is_answered: AtomicBool::new(false),
+            write_limit: AtomicU64::new(millis(Timeouts::default().write)),
+            fault: AtomicU8::new(Fault::None as u8),
+            told: Notify::new(),
+        }
+    }
+
+    pub(in crate::server) fn room(&self) -> &Arc<Room> {
+        &self.room
+    }
+
+    /// It waits for a request, from now on.
+    pub(super) fn begin_waiting(self: &Arc<Self>) {
+        self.waits_since.store(self.now(), Ordering::Relaxed);
+        self.room.waiting.begin(self, self.room.connections());
+    }
+
+    /// It waits no more; true if it had been told to go.
+    pub(super) fn stop_waiting(&self) -> bool {
+        self.is_answered.store(false, Ordering::Relaxed);
+        self.wait.swap(BUSY, Ordering::AcqRel) == LEAVING
+    }
+
+    /// An answer has been written; it waits again once that has been taken.
+    pub(in crate::server) fn answered(&self) {
+        self.is_answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether there is an answer that has been written but not been taken.
+    pub(in crate::server) fn is_answered(&self) -> bool {
+        self.is_answered.load(Ordering::Relaxed)
+    }
+
+    /// Everything that was written has been taken.
+    pub(in crate::server) fn flushed(self: &Arc<Self>) {
+        if self.is_answered() {
+            self.is_answered.store(false, Ordering::Relaxed);
+            self.begin_waiting();
+        }
+    }
+
+    /// Whether no request is being answered.
+    pub(in crate::server) fn is_waiting(&self) -> bool {
+        self.wait.load(Ordering::Acquire) != BUSY
+    }
+
+    /// For how long it has waited.
+    pub(in crate::server) fn waited(&self) -> Duration {
+        let since = self.waits_since.load(Ordering::Relaxed);
+        Duration::from_millis(self.now().saturating_sub(since))
+    }
+
+    /// Tells it to go if it is still in this wait.
+    fn tell(&self, number: u64) -> bool {
+        let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
+        let wait = &self.wait;
+        let told = wait
+            .compare_exchange(number, LEAVING, success, failure)
+            .is_ok();
+        if told {
+            self.told.notify_one();
+        }
+        told
+    }
+
+    /// Resolves when it has to go to make room.
+    pub(in crate::server) async fn told_to_go(&self) {
+        while self.wait.load(Ordering::Acquire) != LEAVING {
+            // A request may have come first; then it stays.
+            self.told.notified().await;
+        }
+    }
+
+    pub(in crate::server) fn write_limit(&self) -> Duration {
+        Duration::from_millis(self.write_limit.load(Ordering::Relaxed))
+    }
+
+    pub(in crate::server) fn set_write_limit(&self, limit: Duration) {
+        self.write_limit.store(millis(limit), Ordering::Relaxed);
+    }
+
+    pub(in crate::server) fn fault(&self) -> Fault {
+        match self.fault.load(Ordering::Relaxed) {
+            fault if fault == Fault::Gone as u8 => Fault::Gone,
+            fault if fault == Fault::Slow as u8 => Fault::Slow,
+            _ => Fault::None,
+        }
+    }
+
+    pub(in crate::server) fn set_fault(&self, fault: Fault) {
+        self.fault.store(fault as u8, Ordering::Relaxed);
+    }
+
+    fn now(&self) -> u64 {
+        millis(Instant::now().duration_since(self.room.began))
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,218 @@
+//! Connections that are no sessions: who holds them without a use, and who needs them.
+
+use std::time::Duration;
+
+use super::kit::{Echo, Program, Socket, Upstream, Wire, settings, soon, websocket};
+
+const REQUEST: &str = "GET /ws/page HTTP/1.1\r\nHost: gate.test\r\n\r\n";
+
+const ADMIN: &str = "[admin]\naddress = \"127.0.0.1:0\"\n[server]\nworkers = 2\n";
+
+/// Few enough for a test to use up.
+const DESCRIPTORS: u32 = 128;
+
+/// More connections than there are descriptors.
+const FLOOD: usize = 400;
+
+const MADE_ROOM: &str = "connections without a request are closed to make room";
+
+async fn is_alive(admin: &str) -> bool {
+    let mut wire = Wire::connect(admin).await;
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: {admin}\r\n\r\n");
+    wire.send(request).await;
+    wire.head().await.status() == 200
+}
+
+/// Connections that say nothing, and as many that begin a request and leave it at that.
+async fn flood(address: &str) -> Vec<Wire> {
+    let mut idle = Vec::with_capacity(FLOOD);
+    for index in 0..FLOOD {
+        let mut wire = Wire::connect(address).await;
+        if index % 2 == 1 {
+            wire.try_send("G").await;
+        }
+        idle.push(wire);
+    }
+    idle
+}
+
+#[tokio::test]
+async fn whoever_says_nothing_makes_room_and_nobody_else_notices() {
+    let echo = Echo::start().await;
+    let program = Program::run_limited(&settings(echo.url(), ADMIN), DESCRIPTORS).await;
+    let admin = program.admin().await;
+    let mut sessions = Vec::new();
+    for _ in 0..8 {
+        sessions.push(Socket::open(&program.address, "/ws/").await);
+    }
+    let mut idle = flood(&program.address).await;
+
+    let mut fresh = Socket::open(&program.address, "/ws/").await;
+    fresh.echoes("there was a place").await;
+    for session in &mut sessions {
+        session.echoes("not disturbed").await;
+    }
+    assert!(is_alive(&admin).await);
+
+    // Who came first went first, and was told where there was something to answer.
+    assert_eq!(idle[0].end().await, b"");
+    let told = String::from_utf8(idle[1].end().await).unwrap();
+    assert!(told.starts_with("HTTP/1.1 503 "), "{told}");
+    assert!(told.contains("\r\nretry-after: "), "{told}");
+    assert!(told.contains("\r\nconnection: close\r\n"), "{told}");
+    // Who came last is still there.
+    let mut last = idle.pop().unwrap();
+    let handshake = websocket("/ws/", &program.address, "");
+    last.send(&handshake[1..]).await;
+    assert_eq!(last.head().await.status(), 101);
+
+    let line = program.event(MADE_ROOM).await;
+    assert_eq!(line["reason"], "overload");
+    let log = program.stop().await;
+    let lines = log.matches(MADE_ROOM).count();
+    assert!((1..5).contains(&lines), "not one a connection: {log}");
+    assert!(!log.contains("turned away"), "{log}");
+}
+
+#[tokio::test]
+async fn a_request_that_is_being_answered_is_never_closed_to_make_room() {
+    let upstream = Upstream::start().await;
+    let text = settings(&upstream.url(), "http = \"forward\"");
+    let program = Program::run_limited(&text, DESCRIPTORS).await;
+    let mut client = Wire::connect(&program.address).await;
+    client.send(REQUEST).await;
+    let (mut server, _) = upstream.request().await;
+    let _idle = flood(&program.address).await;
+    program.event(MADE_ROOM).await;
+    server
+        .send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 8\r\n\r\nanswered")
+        .await;
+    assert_eq!(client.response().await.text(), "answered");
+    // Now it waits like the others, but not for as long: it is not the first to go.
+    client.send(REQUEST).await;
+    upstream.request().await;
+}
+
+#[tokio::test]
+async fn more_requests_than_there_are_descriptors_are_told_to_come_back() {
+    let upstream = Upstream::start().await;
+    let text = settings(&upstream.url(), &format!("http = \"forward\"\n{ADMIN}"));
+    let program = Program::run_limited(&text, 64).await;
+    let mut first = Wire::connect(&program.address).await;
+    first.send(REQUEST).await;
+    let (mut server, _) = upstream.request().await;
+    let mut others = Vec::new();
+    for _ in 0..60 {
+        let mut wire = Wire::connect(&program.address).await;
+        wire.try_send(REQUEST).await;
+        others.push(wire);
+    }
+    // The last come when nobody can be sent away for them. One that was refused before its request
+    // was there may see the reset before the answer.
+    let mut refused = Vec::new();
+    while !refused.starts_with(b"HTTP/1.1 503 ") {
+        let mut last = others.pop().expect("one that is refused");
+        refused = last.end().await;
+    }
+    let refused = String::from_utf8(refused).unwrap();
+    assert!(refused.contains("\r\nretry-after: 5\r\n"), "{refused}");
+    assert!(is_alive(&program.admin().await).await);
+    server
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        .await;
+    assert_eq!(first.response().await.text(), "ok");
+    let log = program.stop().await;
+    assert!(log.contains("\"reason\":\"overload\""), "{log}");
+    assert!(!log.contains("Too many open files"), "{log}");
+}
+
+#[tokio::test]
+async fn a_connection_between_two_requests_has_the_same_deadline() {
+    let upstream = Upstream::start().await;
+    let more = "http = \"forward\"\n[server]\nhandshake_timeout = \"300ms\"";
+    let program = Program::run(&settings(&upstream.url(), more)).await;
+    for (begun, answer) in [("", ""), ("GET /ws/", "HTTP/1.1 408 Request Timeout\r\n")] {
+        let mut client = Wire::connect(&program.address).await;
+        client.send(REQUEST).await;
+        let (mut server, _) = upstream.request().await;
+        server
+            .send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
+            .await;
+        assert_eq!(client.response().await.text(), "ok");
+        client.send(begun).await;
+        let end = String::from_utf8(client.end().await).unwrap();
+        assert!(end.starts_with(answer), "{end}");
+        assert_eq!(end.is_empty(), answer.is_empty(), "{end}");
+    }
+    let log = program.stop().await;
+    assert_eq!(log.matches("handshake_timeout").count(), 1, "{log}");
+}
+
+#[tokio::test]
+async fn a_head_that_began_does_not_hold_up_a_stop() {
+    let more = "[server]\nhandshake_timeout = \"1h\"\n[drain]\ndeadline = \"1h\"\nspread = \"0s\"";
+    let program = Program::run(&settings("ws://127.0.0.1:1", more)).await;
+    let mut begun = Wire::connect(&program.address).await;
+    begun.send("GET /ws/ HTTP/1.1\r\n").await;
+    // The byte before is read by the time that this is.
+    let mut other = Wire::connect(&program.address).await;
+    other.send("nonsense\r\n\r\n").await;
+    other.end().await;
+    let log = program.stop().await;
+    assert!(!log.contains("cut off"), "{log}");
+    begun.end().await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answer_is_cut_off_on_both_sides() {
+    let upstream = Upstream::start().await;
+    let more = "http = \"forward\"\n[route.timeouts]\nwrite = \"300ms\"";
+    let program = Program::run(&settings(&upstream.url(), more)).await;
+    let mut client = Wire::connect(&program.address).await;
+    client.send(REQUEST).await;
+    let (mut server, _) = upstream.request().await;
+    server
+        .send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        .await;
+    client.head().await;
+    let chunk = [b"10000\r\n", &vec![b'x'; 0x10000][..], b"\r\n"].concat();
+    // Until the program hangs up.
+    let endless = async { while server.is_taken(&chunk).await {} };
+    soon("the server to be let go", endless).await;
+    let line = program.event("request rejected").await;
+    assert_eq!(line["reason"], "slow_client");
+}
+
+#[tokio::test]
+async fn what_is_no_http_leaves_one_line_without_its_bytes() {
+    let program = Program::run(&settings("ws://127.0.0.1:1", "")).await;
+    let hello = b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03\xde\xad\xbe\xef\x1b[31mhello\xff";
+    let mut wire = Wire::connect(&program.address).await;
+    wire.send(hello).await;
+    assert_eq!(wire.head().await.status(), 400);
+    assert_eq!(wire.end().await, b"");
+    let log = program.stop().await;
+    assert_eq!(log.matches("rejected").count(), 1, "{log}");
+    assert!(!log.contains("hello"), "{log}");
+}
+
+#[tokio::test]
+async fn a_flood_of_leading_line_ends_or_of_single_bytes_ends_at_the_limit() {
+    let more = "[server]\nhead_size = \"8KiB\"";
+    let program = Program::run(&settings("ws://127.0.0.1:1", more)).await;
+    for (start, byte, status) in [
+        ("", "\n", 400),
+        ("GET /", "x", 414),
+        ("GET /ws/ HTTP/1.1\r\nX: ", "x", 431),
+    ] {
+        let mut wire = Wire::connect(&program.address).await;
+        wire.send(start).await;
+        for _ in 0..8 * 1024 {
+            wire.try_send(byte).await;
+        }
+        assert_eq!(wire.head().await.status(), status, "{start}");
+        tokio::time::timeout(Duration::from_secs(5), wire.end())
+            .await
+            .expect("closed");
+    }
+}
