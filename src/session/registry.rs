@@ -88,7 +88,9 @@ pub(crate) struct Reservation {
 /// One place in the registry, given back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
-    reservation: Reservation,
+    registry: Arc<Registry>,
+    /// Some until the place is given back.
+    reservation: Option<Reservation>,
     record: Arc<Record>,
     /// Set when the session ends by itself; otherwise its task was torn down.
     reason: Option<CloseReason>,
@@ -194,13 +196,14 @@ impl Reservation {
             ordered: AtomicBool::new(false),
         });
         sessions.live.insert(record.id, Arc::clone(&record));
+        drop(sessions);
         let place = Place {
-            reservation: self,
+            _tracked: registry.tasks.token(),
+            registry,
+            reservation: Some(self),
             record,
             reason: None,
-            _tracked: registry.tasks.token(),
         };
-        drop(sessions);
         log_open(&place.record);
         Ok(place)
     }
@@ -278,11 +281,13 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let reason = self.reason.take().unwrap_or(CloseReason::Internal);
-        let mut sessions = self.reservation.registry.lock();
+        let mut sessions = self.registry.lock();
         if sessions.live.remove(&self.record.id).is_some() {
             sessions.ended.add_closed(&self.record, &reason);
         }
         drop(sessions);
+        // Whoever reads the line finds the place free.
+        drop(self.reservation.take());
         log_close(&self.record, &reason);
     }
 }
