@@ -44,10 +44,10 @@ async fn a_gate_without_descriptors_says_that_it_is_full_and_blames_no_server() 
     // Two servers: with the second one it would go no better, and it is not tried.
     let url = upstream.url();
     let program = Program::run(&settings(&format!("{url}\", \"{url}/"), "")).await;
+    let before = program.descriptors();
     let mut wire = Wire::connect(&program.address).await;
     let request = websocket("/ws/", &program.address, "");
     let (begun, rest) = request.split_at(5);
-    let before = program.descriptors();
     wire.send(begun).await;
     // Accepted: from now on this connection needs nothing more but one to the server.
     until("the connection to be accepted", || {
