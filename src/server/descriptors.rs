@@ -88,7 +88,7 @@ pub(super) fn shares(wanted: usize, workers: &Workers) -> (usize, Budget) {
 }
 
 /// What connections and sessions may take together.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Budget {
     /// Beyond this nothing is let in.
     most: usize,

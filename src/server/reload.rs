@@ -224,8 +224,9 @@ impl Server {
             self.dispatcher.renew(connections);
         }
         if sessions {
-            let (most, _) = descriptors::shares(server.sessions, &self.workers);
+            let (most, budget) = descriptors::shares(server.sessions, &self.workers);
             self.handle.allow_sessions(most);
+            self.room.renew(budget);
         }
     }
 

@@ -9,7 +9,7 @@ mod waiting;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -23,7 +23,8 @@ use crate::proxy::Gate;
 
 /// What the connections of the process share.
 pub(super) struct Room {
-    budget: Budget,
+    /// That of the settings of the moment.
+    budget: RwLock<Budget>,
     gate: Gate,
     /// Descriptors of clients that are not sessions.
     connections: AtomicUsize,
@@ -90,7 +91,7 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 impl Room {
     pub(super) fn new(gate: Gate, budget: Budget) -> Arc<Self> {
         Arc::new(Self {
-            budget,
+            budget: RwLock::new(budget),
             gate,
             connections: AtomicUsize::new(0),
             requests: AtomicUsize::new(0),
@@ -102,6 +103,16 @@ impl Room {
             counts: Counts::default(),
             told: Mutex::default(),
         })
+    }
+
+    /// Goes by another budget from now on. Who is there stays, unless room is needed.
+    pub(super) fn renew(&self, budget: Budget) {
+        *self.budget.write().unwrap_or_else(PoisonError::into_inner) = budget;
+    }
+
+    /// What there is room for.
+    pub(super) fn budget(&self) -> Budget {
+        *self.budget.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn counts(&self) -> &Counts {
@@ -117,7 +128,7 @@ impl Room {
             given_back.as_mut().enable();
             self.make_room();
             let leaving = self.leaving.load(Ordering::Relaxed);
-            if leaving == 0 || self.used() < self.budget.most_accepted() {
+            if leaving == 0 || self.used() < self.budget().most_accepted() {
                 return;
             }
             tokio::select! {
@@ -129,7 +140,7 @@ impl Room {
 
     /// Takes a place for a connection that was accepted, if there is one.
     pub(super) fn enter(self: &Arc<Self>) -> Option<Place> {
-        if !self.is_open(self.budget.most_accepted()) {
+        if !self.is_open(self.budget().most_accepted()) {
             self.counts.turned_away.fetch_add(1, Ordering::Relaxed);
             return None;
         }
@@ -141,7 +152,7 @@ impl Room {
 
     /// Takes a place for an idle connection to a server, unless room is needed.
     pub(super) fn keep_idle(self: &Arc<Self>) -> Option<IdlePlace> {
-        if self.used() >= self.budget.mark() {
+        if self.used() >= self.budget().mark() {
             return None;
         }
         self.idle_upstream.fetch_add(1, Ordering::Relaxed);
@@ -158,7 +169,7 @@ impl Room {
 
     /// Tells the connections that have waited longest to go, for as long as there are too many.
     fn make_room(&self) {
-        let mark = self.budget.mark();
+        let mark = self.budget().mark();
         // Two at most: what is asked for is one.
         for _ in 0..2 {
             let leaving = self.leaving.load(Ordering::Relaxed);
@@ -228,7 +239,7 @@ impl Room {
 impl fmt::Debug for Room {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Room")
-            .field("budget", &self.budget)
+            .field("budget", &self.budget())
             .field("counts", &self.counts)
             .finish_non_exhaustive()
     }
@@ -259,7 +270,7 @@ impl RequestPlace {
             room.leaving.fetch_sub(1, Ordering::Relaxed);
         }
         let watch = Arc::clone(watch);
-        room.is_open(room.budget.most()).then(|| {
+        room.is_open(room.budget().most()).then(|| {
             watch.room().requests.fetch_add(1, Ordering::Relaxed);
             Self { watch }
         })

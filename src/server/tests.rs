@@ -125,6 +125,35 @@ async fn a_head_that_does_not_end_in_time_is_answered_and_silence_is_not() {
 }
 
 #[tokio::test]
+async fn a_reload_reaches_the_room_and_the_limits_of_connections() {
+    let mut config = settings(nowhere());
+    let mut server = Server::start(config.clone()).unwrap();
+    let before = server.room.budget();
+    config.server.sessions = 1;
+    config.server.handshake_timeout = Duration::from_millis(50);
+    config.server.head_size = 1024;
+    server.reload(config).await.unwrap();
+    let (_, budget) = descriptors::shares(1, &server.workers);
+    assert_eq!(server.room.budget(), budget);
+    assert_ne!(budget, before, "fewer sessions leave more to the others");
+
+    let long = format!("GET /{}", "x".repeat(1024));
+    for (sent, status) in [("GET /", "408 "), ("", ""), (&*long, "414 ")] {
+        let mut client = connect(&server).await;
+        client.write_all(sent.as_bytes()).await.unwrap();
+        let answer = read_all(&mut client).await;
+        let found = answer.strip_prefix("HTTP/1.1 ").unwrap_or_default();
+        assert!(found.starts_with(status), "{sent}: {answer}");
+        assert_eq!(found.is_empty(), status.is_empty(), "{sent}: {answer}");
+    }
+    let room = server.room.clone();
+    server.shutdown().await;
+    let counts = room.counts();
+    assert_eq!(counts.late.load(Ordering::Relaxed), 1);
+    assert_eq!(counts.silent.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
 async fn a_head_over_the_limit_is_refused() {
     let mut config = settings(nowhere());
     config.server.head_size = 1024;

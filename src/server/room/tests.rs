@@ -19,7 +19,7 @@ fn told(place: &Place) -> bool {
 
 /// Lets connections in until there is no room without somebody going.
 fn fill(room: &Arc<Room>) -> Vec<Place> {
-    (0..room.budget.mark())
+    (0..room.budget().mark())
         .map(|_| room.enter().unwrap())
         .collect()
 }
@@ -65,7 +65,7 @@ async fn nobody_is_let_in_where_nobody_can_go() {
         .map_while(|place| RequestPlace::enter(place.watch()))
         .collect();
     let used = room.used();
-    assert!(used <= room.budget.most() + OVERLAP, "{used}");
+    assert!(used <= room.budget().most() + OVERLAP, "{used}");
     for place in &places[requests.len()..] {
         place.watch().stop_waiting();
     }
@@ -87,4 +87,24 @@ async fn waits_that_ended_do_not_pile_up() {
         place.watch().flushed();
     }
     assert!(room.waiting.len() < 100);
+}
+
+#[tokio::test]
+async fn another_budget_holds_for_who_is_there_already() {
+    let room = room(128);
+    let places = fill(&room);
+    let large = Budget::new(Some(256), 0, 1);
+    room.renew(large);
+    let more: Vec<_> = (places.len()..large.mark())
+        .map(|_| room.enter().unwrap())
+        .collect();
+    assert!(!places.iter().chain(&more).any(told));
+    room.renew(Budget::new(Some(128), 0, 1));
+    // Each that comes sends some away, and none is let in beyond them.
+    while room.enter().is_some() {}
+    assert!(told(&places[0]));
+    assert!(!more.last().is_some_and(told));
+    drop((places, more));
+    assert_eq!(room.used(), 0);
+    assert!(room.enter().is_some());
 }
