@@ -40,6 +40,7 @@ use self::access::{bears, is_cross_site, names_this_machine};
 use super::accept::{Accepted, Dispatch};
 use super::process::Process;
 use super::reload::Reloads;
+use super::room::Room;
 use super::workers::Worker;
 use crate::chain::Chain;
 use crate::close::CloseCode;
@@ -67,6 +68,7 @@ struct Inner {
     tasks: TaskTracker,
     /// The connections of clients.
     connections: TaskTracker,
+    room: Arc<Room>,
     started: SystemTime,
 }
 
@@ -79,12 +81,13 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const HEAD_SIZE: usize = 16 * 1024;
 
 impl AdminService {
-    /// `tasks` owns what the interface starts, and `connections` is looked at only.
+    /// `tasks` owns what the interface starts; `connections` and `room` are looked at only.
     pub(super) fn new(
         handle: Handle,
         reloads: Option<Reloads>,
         tasks: TaskTracker,
         connections: TaskTracker,
+        room: Arc<Room>,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -94,6 +97,7 @@ impl AdminService {
                 reloads,
                 tasks,
                 connections,
+                room,
                 started: SystemTime::now(),
             }),
             browsable: true,
@@ -217,7 +221,11 @@ impl AdminService {
     fn metrics(&self) -> Response<Full<Bytes>> {
         let inner = &self.inner;
         let process = Process::look(inner.started);
-        let text = metrics::text(&inner.handle.metrics(), inner.connections.len(), &process);
+        let connections = metrics::Connections {
+            open: inner.connections.len(),
+            closed: inner.room.counts(),
+        };
+        let text = metrics::text(&inner.handle.metrics(), &connections, &process);
         answer(StatusCode::OK, exposition::CONTENT_TYPE, text)
     }
 

@@ -48,7 +48,7 @@ pub(super) struct Counts {
     pub(super) reclaimed: AtomicU64,
     /// Closed at once, because nothing could be closed for them.
     pub(super) turned_away: AtomicU64,
-    /// Closed at the deadline without having sent anything of a request.
+    /// Closed at the deadline without having sent anything of a first request.
     pub(super) silent: AtomicU64,
     /// Closed at the deadline in the middle of a request's head.
     pub(super) late: AtomicU64,
@@ -265,7 +265,7 @@ impl RequestPlace {
     /// Begins to answer a request of this connection, if there is a descriptor for it.
     pub(super) fn enter(watch: &Arc<Watch>) -> Option<Self> {
         let room = watch.room();
-        if watch.stop_waiting() {
+        if watch.asked() {
             // It was just told to go, but its request came first.
             room.leaving.fetch_sub(1, Ordering::Relaxed);
         }

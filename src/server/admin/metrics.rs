@@ -1,11 +1,20 @@
 //! `GET /metrics`: each count under its name.
 
+use std::sync::atomic::Ordering;
+
 use super::exposition::Exposition;
 use crate::proxy::Metrics;
 use crate::server::process::Process;
+use crate::server::room::Counts;
+
+/// The connections of clients that are no sessions.
+pub(super) struct Connections<'a> {
+    pub(super) open: usize,
+    pub(super) closed: &'a Counts,
+}
 
 /// The whole text.
-pub(super) fn text(metrics: &Metrics, connections: usize, process: &Process) -> String {
+pub(super) fn text(metrics: &Metrics, of_clients: &Connections<'_>, process: &Process) -> String {
     let mut text = Exposition::default();
     text.gauge("wsgate_build_info", "Which wsgate this is; always 1.")
         .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -13,11 +22,7 @@ pub(super) fn text(metrics: &Metrics, connections: usize, process: &Process) -> 
     sessions(&mut text, metrics);
     traffic(&mut text, metrics);
     servers(&mut text, metrics);
-    text.gauge(
-        "wsgate_connections_open",
-        "Connections of clients that are not sessions.",
-    )
-    .sample(&[], connections);
+    connections(&mut text, of_clients);
     text.counter(
         "wsgate_log_lines_suppressed_total",
         "Lines about refused handshakes and failing servers that were left out of the log.",
@@ -118,6 +123,28 @@ fn servers(text: &mut Exposition, metrics: &Metrics) {
             ];
             family.sample(&labels, count);
         }
+    }
+}
+
+fn connections(text: &mut Exposition, connections: &Connections<'_>) {
+    text.gauge(
+        "wsgate_connections_open",
+        "Connections of clients that are not sessions.",
+    )
+    .sample(&[], connections.open);
+    let mut family = text.counter(
+        "wsgate_connections_closed_total",
+        "Connections that were closed for what they did, or did not do, before a session.",
+    );
+    let closed = connections.closed;
+    for (reason, count) in [
+        ("reclaimed", &closed.reclaimed),
+        ("turned_away", &closed.turned_away),
+        ("silent", &closed.silent),
+        ("handshake_timeout", &closed.late),
+        ("slow_client", &closed.slow),
+    ] {
+        family.sample(&[("reason", reason)], count.load(Ordering::Relaxed));
     }
 }
 

@@ -3,13 +3,16 @@ use http::HeaderName;
 use super::*;
 use crate::config::Config;
 use crate::proxy::Gate;
+use crate::server::descriptors::Budget;
 
 const ADDRESS: &str = "127.0.0.1:9900";
 
 fn admin(token: Option<&str>) -> AdminService {
     let config = Config::to("ws://127.0.0.1:9001", None).unwrap();
-    let handle = Gate::builder(config).build().unwrap().handle();
-    let admin = AdminService::new(handle, None, TaskTracker::new(), TaskTracker::new());
+    let gate = Gate::builder(config).build().unwrap();
+    let (handle, tasks) = (gate.handle(), TaskTracker::new());
+    let room = Room::new(gate, Budget::new(None, 0, 1));
+    let admin = AdminService::new(handle, None, tasks.clone(), tasks, room);
     admin.ask_for(token.map(|token| Secret::new(token.to_owned())));
     let address = ListenAddress::Tcp(ADDRESS.parse().unwrap());
     admin.at(&address, CancellationToken::new())

@@ -19,7 +19,7 @@ pub(super) enum End {
     HeadTooLarge,
     /// A head began and did not end in time.
     Late,
-    /// Nothing came in time.
+    /// Not even the beginning of a first request came in time.
     Silent,
     /// The peer took no byte of its answer.
     Slow,
@@ -66,7 +66,11 @@ impl End {
             },
             Err(error) if error.is_parse() => Self::Malformed,
             Err(error) if error.is_timeout() && !unread.is_empty() => Self::Late,
-            _ if watch.fault() == Fault::None && watch.waited() >= limits.handshake_timeout => {
+            // One that is kept alive is silent by right.
+            _ if watch.fault() == Fault::None
+                && !watch.has_asked()
+                && watch.waited() >= limits.handshake_timeout =>
+            {
                 Self::Silent
             }
             Ok(()) | Err(_) => Self::Usual,

@@ -19,6 +19,8 @@ pub(in crate::server) struct Watch {
     wait: AtomicU64,
     /// When that wait began, in milliseconds since the room was made.
     waits_since: AtomicU64,
+    /// A request has come.
+    has_asked: AtomicBool,
     /// The answer has been written, but may not have been taken.
     is_answered: AtomicBool,
     /// In milliseconds.
@@ -107,6 +109,7 @@ impl Watch {
             room,
             wait: AtomicU64::new(BUSY),
             waits_since: AtomicU64::new(0),
+            has_asked: AtomicBool::new(false),
             is_answered: AtomicBool::new(false),
             write_limit: AtomicU64::new(millis(Timeouts::default().write)),
             fault: AtomicU8::new(Fault::None as u8),
@@ -128,6 +131,17 @@ impl Watch {
     pub(super) fn stop_waiting(&self) -> bool {
         self.is_answered.store(false, Ordering::Relaxed);
         self.wait.swap(BUSY, Ordering::AcqRel) == LEAVING
+    }
+
+    /// A request has come; true if it had been told to go.
+    pub(super) fn asked(&self) -> bool {
+        self.has_asked.store(true, Ordering::Relaxed);
+        self.stop_waiting()
+    }
+
+    /// Whether there ever was a request.
+    pub(in crate::server) fn has_asked(&self) -> bool {
+        self.has_asked.load(Ordering::Relaxed)
     }
 
     /// An answer has been written; it waits again once that has been taken.

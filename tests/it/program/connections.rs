@@ -23,6 +23,18 @@ async fn is_alive(admin: &str) -> bool {
     wire.head().await.status() == 200
 }
 
+/// How many connections were closed for this reason.
+async fn closed(admin: &str, reason: &str) -> u64 {
+    let mut wire = Wire::connect(admin).await;
+    let request = format!("GET /metrics HTTP/1.1\r\nHost: {admin}\r\n\r\n");
+    wire.send(request).await;
+    let response = wire.response().await;
+    let name = format!("wsgate_connections_closed_total{{reason=\"{reason}\"}} ");
+    let mut lines = response.text().lines();
+    let count = lines.find_map(|line| line.strip_prefix(&name));
+    count.expect("a sample").parse().expect("a number")
+}
+
 /// Connections that say nothing, and as many that begin a request and leave it at that.
 async fn flood(address: &str) -> Vec<Wire> {
     let mut idle = Vec::with_capacity(FLOOD);
@@ -68,6 +80,8 @@ async fn whoever_says_nothing_makes_room_and_nobody_else_notices() {
 
     let line = program.event(MADE_ROOM).await;
     assert_eq!(line["reason"], "overload");
+    assert!(closed(&admin, "reclaimed").await > 0);
+    assert_eq!(closed(&admin, "turned_away").await, 0);
     let log = program.stop().await;
     let lines = log.matches(MADE_ROOM).count();
     assert!((1..5).contains(&lines), "not one a connection: {log}");
@@ -116,7 +130,9 @@ async fn more_requests_than_there_are_descriptors_are_told_to_come_back() {
     }
     let refused = String::from_utf8(refused).unwrap();
     assert!(refused.contains("\r\nretry-after: 5\r\n"), "{refused}");
-    assert!(is_alive(&program.admin().await).await);
+    let admin = program.admin().await;
+    assert!(is_alive(&admin).await);
+    assert!(closed(&admin, "turned_away").await > 0);
     server
         .send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         .await;

@@ -126,6 +126,49 @@ async fn each_refusal_is_one_step_of_one_count() {
 }
 
 #[tokio::test]
+async fn a_connection_that_comes_to_nothing_is_one_step_of_one_count() {
+    let upstream = Upstream::start().await;
+    let more = format!(
+        "http = \"forward\"\n[route.timeouts]\nwrite = \"300ms\"\n\
+         [server]\nhandshake_timeout = \"300ms\"\n{ADMIN}"
+    );
+    let program = Program::run(&settings(&upstream.url(), &more)).await;
+    let admin = program.admin().await;
+    let mut before = scrape(&admin).await;
+    let family = "wsgate_connections_closed_total";
+    for (sent, reason) in [
+        ("", "silent"),
+        ("GET /ws/ HTTP/1.1\r\n", "handshake_timeout"),
+        ("GET /ws/page HTTP/1.1\r\nHost: a\r\n\r\n", "slow_client"),
+        // One that was answered may be silent afterwards.
+        ("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n", ""),
+    ] {
+        let mut client = Wire::connect(&program.address).await;
+        client.send(sent).await;
+        if reason == "slow_client" {
+            let (mut server, _) = upstream.request().await;
+            let head = "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n";
+            server.send(head).await;
+            let chunk = vec![b'x'; 0x10000];
+            let endless = async { while server.is_taken(&chunk).await {} };
+            soon("the server to be let go", endless).await;
+        } else {
+            client.end().await;
+        }
+        let none = |now: &Samples| now["wsgate_connections_open"] == 0.0;
+        let after = until(&admin, "the end", none).await;
+        let name = format!("{family}{{reason=\"{reason}\"}}");
+        let stepped = steps(&before, &after, family);
+        match reason {
+            "" => assert_eq!(stepped, []),
+            _ => assert_eq!(stepped, [(&*name, 1.0)]),
+        }
+        before = after;
+    }
+    program.stop().await;
+}
+
+#[tokio::test]
 async fn a_flood_is_counted_to_the_last_one_though_the_log_is_a_sample() {
     const REQUESTS: u32 = 300;
     let program = Program::run(&settings("ws://127.0.0.1:1", ADMIN)).await;
