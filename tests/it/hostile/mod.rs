@@ -8,6 +8,7 @@ mod answers;
 mod bad_responses;
 mod choices;
 mod compression;
+mod connections;
 mod early_data;
 mod floods;
 mod frames;
