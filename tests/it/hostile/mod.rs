@@ -6,6 +6,7 @@
 mod admin;
 mod answers;
 mod bad_responses;
+mod cases;
 mod choices;
 mod compression;
 mod connections;
