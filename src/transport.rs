@@ -27,6 +27,9 @@ pub(crate) enum Transport {
 pub(crate) trait WrappedSocket: AsyncRead + AsyncWrite + Unpin + Send {
     /// The socket alone: a session pays for nothing that watched over its HTTP.
     fn into_transport(self: Box<Self>) -> Transport;
+
+    /// The socket below, for what is to be said past whatever watches over it.
+    fn transport(&mut self) -> &mut Transport;
 }
 
 impl Transport {
@@ -56,15 +59,6 @@ impl Transport {
 
 #[cfg(feature = "server")]
 impl Transport {
-    /// Reads what is there, without waiting. Of an upgraded connection nothing is had that way.
-    pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.try_read(buffer),
-            Self::Unix(stream) => stream.try_read(buffer),
-            Self::Upgraded(_) => Err(io::ErrorKind::WouldBlock.into()),
-        }
-    }
-
     /// Writes what fits, without waiting; to an upgraded connection nothing.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {

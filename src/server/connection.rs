@@ -3,6 +3,7 @@
 mod answer;
 mod end;
 mod guard;
+mod leave;
 
 use http::StatusCode;
 use hyper::server::conn::http1;
@@ -11,11 +12,13 @@ use tokio_util::sync::CancellationToken;
 
 use answer::Answer;
 pub(super) use answer::Answerer;
+use answer::RefusedUpgrade;
 use end::{End, Limits};
 use guard::Guard;
+pub(super) use leave::linger;
 
 use super::accept::Accepted;
-use super::room::{Place, Watch};
+use super::room::{Fault, Place, Watch};
 use crate::chain::Chain;
 use crate::config;
 use crate::proxy::Gate;
@@ -67,11 +70,13 @@ impl Connections {
     ) {
         let (socket, client) = accepted.into_transport();
         let watch = place.watch().clone();
+        let refused = RefusedUpgrade::default();
         let service = Answer {
             gate: self.gate.clone(),
             answerer,
             client,
             watch: watch.clone(),
+            refused: refused.clone(),
         };
         let guard: Box<dyn WrappedSocket> = Box::new(Guard::new(socket, place));
         let mut connection = self
@@ -95,21 +100,29 @@ impl Connections {
                 () = watch.told_to_go() => break Ended::ByUs(End::reclaimed),
             }
         };
-        // Nothing is left of one that was upgraded.
-        let Some(parts) = connection.into_parts() else {
-            return;
-        };
-        let unread = &*parts.read_buf;
-        let end = match &ended {
-            Ended::ByItself(ended) => End::of(ended, &watch, unread, &self.limits),
-            Ended::ByUs(end) => end(unread),
+        let (mut guard, end) = match connection.into_parts() {
+            Some(parts) => {
+                let unread = &*parts.read_buf;
+                let end = match &ended {
+                    Ended::ByItself(ended) => End::of(ended, &watch, unread, &self.limits),
+                    Ended::ByUs(end) => end(unread),
+                };
+                (parts.io.into_inner(), end)
+            }
+            // Hyper has handed the socket on. That of a session is no longer ours.
+            None => match refused.into_socket() {
+                Some(guard) => (guard, End::Usual),
+                None => return,
+            },
         };
         self.tell(end, &watch, client, ended);
-        let socket = parts.io.into_inner().into_transport();
+        let socket = guard.transport();
         if let Some(status) = end.status() {
-            refuse(&socket, status);
+            leave::refuse(socket, status);
         }
-        discard_unread(&socket);
+        if end.lingers() && watch.fault() == Fault::None {
+            leave::linger_in_place(socket, &watch).await;
+        }
     }
 
     /// Logs and counts the end of a connection that did not end well. What a client did to HTTP is
@@ -123,12 +136,12 @@ impl Connections {
         }
     }
 
-    /// Turns a connection away that there is no place for.
-    pub(super) fn turn_away(&self, accepted: Accepted) {
+    /// Turns a connection away that there is no place for; the client may still have to read why.
+    pub(super) fn turn_away(&self, accepted: Accepted) -> Transport {
         let (socket, client) = accepted.into_transport();
         self.gate.refuse_malformed(client, "overload");
-        refuse(&socket, StatusCode::SERVICE_UNAVAILABLE);
-        discard_unread(&socket);
+        leave::refuse(&socket, StatusCode::SERVICE_UNAVAILABLE);
+        socket
     }
 }
 
@@ -137,28 +150,4 @@ enum Ended {
     ByItself(hyper::Result<()>),
     /// While it waited for a request.
     ByUs(fn(&[u8]) -> End),
-}
-
-/// Answers what is no request, or none in time: the last that goes out on the connection.
-fn refuse(socket: &Transport, status: StatusCode) {
-    let retry_after = match status {
-        StatusCode::SERVICE_UNAVAILABLE => "retry-after: 5\r\n",
-        _ => "",
-    };
-    let answer =
-        format!("HTTP/1.1 {status}\r\n{retry_after}connection: close\r\ncontent-length: 0\r\n\r\n");
-    // So few bytes fit, or the client takes none anyway.
-    let _written = socket.try_write(answer.as_bytes());
-}
-
-/// Empties the socket before it is closed: one that is closed with unread bytes in it resets the
-/// connection, and the reset can reach the client before the answer is read.
-fn discard_unread(socket: &Transport) {
-    let mut scratch = [0; 4096];
-    for _ in 0..16 {
-        match socket.try_read(&mut scratch) {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
-        }
-    }
 }

@@ -16,6 +16,9 @@ const RESERVE: u64 = 200;
 /// Standard streams, listeners and their reserves, name look-ups, and some to spare.
 const PROCESS: u64 = 16;
 
+/// Connections that were turned away and are given a moment to read why, at once.
+pub(super) const FAREWELLS: usize = 4;
+
 /// What a runtime polls with.
 const PER_RUNTIME: u64 = 4;
 
@@ -48,7 +51,7 @@ fn raise_limit() -> Option<u64> {
 fn own(limit: u64, workers: usize) -> u64 {
     let runtimes = u64::try_from(workers).unwrap_or(u64::MAX).saturating_add(1);
     let admin = u64::try_from(admin::MAX_CONNECTIONS).unwrap_or(u64::MAX);
-    PROCESS
+    (PROCESS + FAREWELLS as u64)
         .saturating_add(runtimes.saturating_mul(PER_RUNTIME))
         .saturating_add(admin.min(limit / 32))
 }
@@ -142,7 +145,7 @@ mod tests {
         for (wanted, limit, expected) in [
             (0, Some(20_000), 9_900),
             (0, Some(1_024), 461),
-            (0, Some(64), 9),
+            (0, Some(64), 7),
             (0, Some(8), 1),
             (0, None, usize::MAX),
             (100, Some(20_000), 100),
@@ -162,12 +165,12 @@ mod tests {
     fn the_rest_has_what_the_sessions_leave_and_is_asked_to_go_before_it_is_full() {
         for (limit, wanted, most, mark) in [
             // All sessions take 19,800 of them.
-            (20_000, 0, 19_908, 19_881),
-            (20_000, 100, 19_908, 18_664),
-            (1_024, 0, 964, 954),
+            (20_000, 0, 19_904, 19_878),
+            (20_000, 100, 19_904, 18_660),
+            (1_024, 0, 960, 951),
             // A wish that cannot be granted.
-            (1_024, 5_000, 964, 963),
-            (64, 0, 34, 32),
+            (1_024, 5_000, 960, 959),
+            (64, 0, 30, 29),
         ] {
             let sessions = sessions(wanted, Some(limit), 2);
             let budget = Budget::new(Some(limit), sessions, 2);

@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::accept::Accepted;
-use super::connection::{Answerer, Connections};
+use super::connection::{Answerer, Connections, linger};
 use super::room::Room;
 use super::workers::Worker;
 
@@ -52,7 +53,7 @@ impl Dispatcher {
     /// `closing` is the end of the listener that accepted it.
     pub(super) fn dispatch(&self, accepted: Accepted, closing: &CancellationToken) {
         let Some(place) = self.room.enter() else {
-            self.connections().turn_away(accepted);
+            self.turn_away(accepted);
             return;
         };
         let stations = self.stations.iter().enumerate();
@@ -77,6 +78,20 @@ impl Dispatcher {
                 }
             }),
             Err(error) => lost(error),
+        }
+    }
+
+    fn turn_away(&self, accepted: Accepted) {
+        let mut socket = self.connections().turn_away(accepted);
+        match (self.room.take_leave(), self.stations.first()) {
+            (Some(farewell), Some(station)) => station.worker.spawn(&self.owner, async move {
+                linger(&mut socket).await;
+                drop(farewell);
+            }),
+            // At least what is there already is thrown away.
+            _ => {
+                let _now = linger(&mut socket).now_or_never();
+            }
         }
     }
 

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use waiting::Waiting;
 pub(super) use waiting::{Fault, Watch};
 
-use super::descriptors::Budget;
+use super::descriptors::{Budget, FAREWELLS};
 use crate::proxy::Gate;
 
 /// What the connections of the process share.
@@ -32,6 +32,8 @@ pub(super) struct Room {
     requests: AtomicUsize,
     /// Connections to servers that wait for a plain request.
     idle_upstream: AtomicUsize,
+    /// Connections that were turned away, and may not have read why yet.
+    farewells: AtomicUsize,
     /// Connections that were told to go and have not gone yet.
     leaving: AtomicUsize,
     waiting: Waiting,
@@ -78,6 +80,11 @@ pub(super) struct IdlePlace {
     room: Arc<Room>,
 }
 
+/// A connection that was turned away, and may read why.
+pub(super) struct Farewell {
+    room: Arc<Room>,
+}
+
 /// Connections on their way out that are taken for gone already: the process has as many
 /// descriptors to spare.
 const OVERLAP: usize = 4;
@@ -96,6 +103,7 @@ impl Room {
             connections: AtomicUsize::new(0),
             requests: AtomicUsize::new(0),
             idle_upstream: AtomicUsize::new(0),
+            farewells: AtomicUsize::new(0),
             leaving: AtomicUsize::new(0),
             waiting: Waiting::default(),
             given_back: Notify::new(),
@@ -148,6 +156,15 @@ impl Room {
         let watch = Arc::new(Watch::new(Arc::clone(self)));
         watch.begin_waiting();
         Some(Place { watch })
+    }
+
+    /// Lets a connection that was turned away stay for a moment, unless there are enough of them.
+    pub(super) fn take_leave(self: &Arc<Self>) -> Option<Farewell> {
+        let order = Ordering::Relaxed;
+        let more = |farewells: usize| (farewells < FAREWELLS).then_some(farewells + 1);
+        self.farewells.fetch_update(order, order, more).ok()?;
+        let room = Arc::clone(self);
+        Some(Farewell { room })
     }
 
     /// Takes a place for an idle connection to a server, unless room is needed.
@@ -287,6 +304,12 @@ impl Drop for RequestPlace {
 impl Drop for IdlePlace {
     fn drop(&mut self) {
         self.room.give_back(&self.room.idle_upstream);
+    }
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.room.farewells.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::descriptors::Budget;
+use super::room::RequestPlace;
 use super::*;
 use crate::config::{Admin, Listen, ListenAddress};
 
@@ -151,6 +153,26 @@ async fn a_reload_reaches_the_room_and_the_limits_of_connections() {
     let counts = room.counts();
     assert_eq!(counts.late.load(Ordering::Relaxed), 1);
     assert_eq!(counts.silent.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn who_is_turned_away_may_still_send_a_request_and_read_why_it_was() {
+    let server = Server::start(settings(nowhere())).unwrap();
+    server.room.renew(Budget::new(Some(0), 0, 1));
+    let mut busy = Vec::new();
+    while let Some(place) = server.room.enter() {
+        let request = RequestPlace::enter(place.watch());
+        busy.push((place, request));
+    }
+    let mut client = connect(&server).await;
+    client.readable().await.unwrap();
+    for _ in 0..8 {
+        client.write_all(&[b'x'; 8 * 1024]).await.unwrap();
+    }
+    let answer = read_all(&mut client).await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    drop((client, busy));
+    server.shutdown().await;
 }
 
 #[tokio::test]

@@ -2,20 +2,24 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::Service;
+use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
 
 use super::super::forward::{Forward, ForwardBody};
 use super::super::room::{RequestPlace, Watch};
 use crate::proxy::{Gate, GateService, ResponseBody};
 use crate::rejection::Rejection;
+use crate::transport::WrappedSocket;
 use crate::types::ClientAddr;
 
 /// What a worker's connections answer with.
@@ -27,6 +31,26 @@ pub(super) struct Answer {
     pub(super) answerer: Answerer,
     pub(super) client: ClientAddr,
     pub(super) watch: Arc<Watch>,
+    pub(super) refused: RefusedUpgrade,
+}
+
+/// The upgrade that a connection asked for and did not get, if there was one; a clone is the same.
+///
+/// At the end hyper gives the socket of every upgrade away, whatever it was answered: to whoever
+/// waits for the upgrade, and that is nobody but this.
+#[derive(Clone, Default)]
+pub(super) struct RefusedUpgrade {
+    upgrade: Arc<OnceLock<OnUpgrade>>,
+}
+
+impl RefusedUpgrade {
+    /// The socket, when hyper is done with it.
+    pub(super) fn into_socket(self) -> Option<Box<dyn WrappedSocket>> {
+        let upgrade = self.upgrade.get().cloned()?;
+        let upgraded = upgrade.now_or_never()?.ok()?;
+        let parts = upgraded.downcast::<TokioIo<Box<dyn WrappedSocket>>>();
+        parts.ok().map(|parts| parts.io.into_inner())
+    }
 }
 
 impl Service<Request<Incoming>> for Answer {
@@ -35,6 +59,7 @@ impl Service<Request<Incoming>> for Answer {
     type Future = Answering<<Answerer as Service<Request<Incoming>>>::Future>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        let upgrade = request.extensions().get::<OnUpgrade>().cloned();
         request.extensions_mut().insert(self.client);
         let written = Written {
             watch: Arc::clone(&self.watch),
@@ -46,6 +71,8 @@ impl Service<Request<Incoming>> for Answer {
                 Answering {
                     answer: Some(self.answerer.call(request)),
                     refusal: None,
+                    upgrade,
+                    refused: self.refused.clone(),
                     ended: Some((written, Some(place))),
                 }
             }
@@ -55,6 +82,8 @@ impl Service<Request<Incoming>> for Answer {
                 Answering {
                     answer: None,
                     refusal: Some(rejection.into_response()),
+                    upgrade,
+                    refused: self.refused.clone(),
                     ended: Some((written, None)),
                 }
             }
@@ -87,6 +116,9 @@ pin_project! {
         answer: Option<F>,
         // Where nobody is asked for an answer.
         refusal: Option<Response<Full<Bytes>>>,
+        // What was asked for beside the answer.
+        upgrade: Option<OnUpgrade>,
+        refused: RefusedUpgrade,
         ended: Option<Ended>,
     }
 }
@@ -104,9 +136,16 @@ where
             (None, Some(answer)) => ready!(answer.poll(cx))?.map(Either::Left),
             (None, None) => return Poll::Pending,
         };
+        let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if let Some(upgrade) = this.upgrade.take()
+            && !is_upgrade
+        {
+            // One at most: a refused upgrade ends its connection.
+            let _first = this.refused.upgrade.set(upgrade);
+        }
         let mut ended = this.ended.take();
         if let Some((written, _)) = &mut ended {
-            written.is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+            written.is_upgrade = is_upgrade;
         }
         Poll::Ready(Ok(response.map(|body| AnswerBody { body, ended })))
     }

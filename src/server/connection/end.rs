@@ -103,6 +103,20 @@ impl End {
         }
     }
 
+    /// Whether the client may have an answer to read yet.
+    pub(super) fn lingers(self) -> bool {
+        match self {
+            Self::Usual
+            | Self::Malformed
+            | Self::TargetTooLong
+            | Self::HeadTooLarge
+            | Self::Late
+            | Self::Reclaimed { .. } => true,
+            Self::Stopped { began } => began,
+            Self::Silent | Self::Slow => false,
+        }
+    }
+
     /// The word for its line in the log, if it has one.
     pub(super) fn reason(self) -> Option<&'static str> {
         match self {

@@ -70,6 +70,10 @@ impl WrappedSocket for Guard {
     fn into_transport(self: Box<Self>) -> Transport {
         self.socket
     }
+
+    fn transport(&mut self) -> &mut Transport {
+        &mut self.socket
+    }
 }
 
 impl AsyncRead for Guard {

@@ -46,6 +46,31 @@ async fn the_longest_wait_ends_first_and_a_request_ends_a_wait() {
 }
 
 #[tokio::test]
+async fn who_has_its_last_answer_goes_before_who_waits_for_one() {
+    let room = room(128);
+    let places = fill(&room);
+    let last = places.last().unwrap();
+    last.watch().begin_lingering();
+    let _one_more = room.enter().unwrap();
+    assert!(told(last));
+    // It stays told, whatever it does now.
+    last.watch().begin_lingering();
+    assert!(told(last));
+    assert!(!told(&places[0]));
+    drop(places);
+    assert_eq!(room.leaving.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn only_so_many_stay_that_were_turned_away() {
+    let room = room(128);
+    let stay: Vec<_> = (0..FAREWELLS).map(|_| room.take_leave().unwrap()).collect();
+    assert!(room.take_leave().is_none());
+    drop(stay);
+    assert!(room.take_leave().is_some());
+}
+
+#[tokio::test]
 async fn a_request_that_comes_after_the_order_to_go_is_answered() {
     let room = room(128);
     let places = fill(&room);

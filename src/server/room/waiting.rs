@@ -63,20 +63,34 @@ struct Wait {
     watch: Weak<Watch>,
 }
 
+/// When it is a connection's turn to go.
+enum Turn {
+    First,
+    Last,
+}
+
 /// Waits that ended are swept out when there are more of them than of others, and more than this.
 const SWEEP: usize = 64;
 
 impl Waiting {
-    fn begin(&self, watch: &Arc<Watch>, connections: usize) {
+    fn begin(&self, watch: &Arc<Watch>, turn: Turn) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        if queue.waits.len() >= 2 * connections + SWEEP {
+        // Nobody is told to go but under the lock.
+        if watch.wait.load(Ordering::Acquire) == LEAVING {
+            return;
+        }
+        if queue.waits.len() >= 2 * watch.room.connections() + SWEEP {
             queue.waits.retain(Wait::holds);
         }
         queue.last += 1;
         let number = queue.last;
         watch.wait.store(number, Ordering::Release);
         let watch = Arc::downgrade(watch);
-        queue.waits.push_back(Wait { number, watch });
+        let wait = Wait { number, watch };
+        match turn {
+            Turn::First => queue.waits.push_front(wait),
+            Turn::Last => queue.waits.push_back(wait),
+        }
     }
 
     #[cfg(test)]
@@ -124,7 +138,12 @@ impl Watch {
     /// It waits for a request, from now on.
     pub(super) fn begin_waiting(self: &Arc<Self>) {
         self.waits_since.store(self.now(), Ordering::Relaxed);
-        self.room.waiting.begin(self, self.room.connections());
+        self.room.waiting.begin(self, Turn::Last);
+    }
+
+    /// It has its last answer, and is the first to go from now on.
+    pub(in crate::server) fn begin_lingering(self: &Arc<Self>) {
+        self.room.waiting.begin(self, Turn::First);
     }
 
     /// It waits no more; true if it had been told to go.

@@ -121,8 +121,8 @@ async fn more_requests_than_there_are_descriptors_are_told_to_come_back() {
         wire.try_send(REQUEST).await;
         others.push(wire);
     }
-    // The last come when nobody can be sent away for them. One that was refused before its request
-    // was there may see the reset before the answer.
+    // The last come when nobody can be sent away for them. Only a few of those are waited for: the
+    // others may see a reset before the answer.
     let mut refused = Vec::new();
     while !refused.starts_with(b"HTTP/1.1 503 ") {
         let mut last = others.pop().expect("one that is refused");
@@ -140,6 +140,22 @@ async fn more_requests_than_there_are_descriptors_are_told_to_come_back() {
     let log = program.stop().await;
     assert!(log.contains("\"reason\":\"overload\""), "{log}");
     assert!(!log.contains("Too many open files"), "{log}");
+}
+
+#[tokio::test]
+async fn a_refusal_reaches_a_client_whose_body_nobody_read() {
+    let program = Program::run(&settings("ws://127.0.0.1:1", "http = \"forward\"")).await;
+    for length in [100, 16 * 1024, 200 * 1024] {
+        let mut client = Wire::connect(&program.address).await;
+        let head = format!("POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n");
+        let body = "x".repeat(length);
+        client
+            .send(format!("{head}Connection: close\r\n\r\n{body}"))
+            .await;
+        assert_eq!(client.response().await.status(), 404, "{length}");
+        assert_eq!(client.orderly_end().await, b"", "{length}");
+    }
+    program.stop().await;
 }
 
 #[tokio::test]

@@ -158,6 +158,17 @@ impl Wire {
         })
     }
 
+    /// What comes until the peer closes, and a reset is no such end.
+    #[track_caller]
+    pub(crate) fn orderly_end(&mut self) -> impl Future<Output = Vec<u8>> {
+        soon("the end of the connection", async {
+            let mut rest = std::mem::take(&mut self.read);
+            let ended = self.stream.read_to_end(&mut rest).await;
+            ended.expect("no reset");
+            rest
+        })
+    }
+
     async fn fill(&mut self) {
         let got = self.stream.read_buf(&mut self.read).await;
         let got = got.expect("bytes");

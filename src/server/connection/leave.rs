@@ -1,0 +1,138 @@
+//! How a client is left: with its last answer, and the time to read it.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use hyper::StatusCode;
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
+use tokio::time::timeout;
+
+use super::super::room::Watch;
+use crate::transport::Transport;
+
+/// The longest that a client may take to read its last answer and go.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// The most that is read meanwhile.
+const MOST_DISCARDED: usize = 256 * 1024;
+
+/// What is read at once.
+const CHUNK: usize = 16 * 1024;
+
+/// Answers what is no request, or none in time: the last that goes out on the connection.
+pub(super) fn refuse(socket: &Transport, status: StatusCode) {
+    let retry_after = match status {
+        StatusCode::SERVICE_UNAVAILABLE => "retry-after: 5\r\n",
+        _ => "",
+    };
+    let answer =
+        format!("HTTP/1.1 {status}\r\n{retry_after}connection: close\r\ncontent-length: 0\r\n\r\n");
+    // So few bytes fit, or the client takes none anyway.
+    let _written = socket.try_write(answer.as_bytes());
+}
+
+/// Ends our half, and waits for the client to end its own; what it still sends is thrown away.
+///
+/// A socket that is closed with unread bytes in it, or that gets some afterwards, resets the
+/// connection, and the reset can reach the client before it has read the answer (RFC 9112 §9.6).
+pub(in crate::server) async fn linger(socket: &mut Transport) {
+    let _late = timeout(LONGEST, async {
+        if socket.shutdown().await.is_ok() {
+            discard(socket).await;
+        }
+    })
+    .await;
+}
+
+/// The same for a connection that has a place in the room, and is the first to give it to others.
+pub(super) async fn linger_in_place(socket: &mut Transport, watch: &Arc<Watch>) {
+    watch.begin_lingering();
+    tokio::select! {
+        // First, so that also one that has to go at once is emptied.
+        biased;
+        () = linger(socket) => {}
+        () = watch.told_to_go() => {}
+    }
+}
+
+/// Reads until the peer ends, or has sent too much.
+async fn discard(socket: &mut Transport) {
+    let mut left = MOST_DISCARDED;
+    poll_fn(|cx| {
+        let mut scratch = [0; CHUNK];
+        loop {
+            let mut read = ReadBuf::new(&mut scratch);
+            let outcome = ready!(Pin::new(&mut *socket).poll_read(cx, &mut read));
+            left = left.saturating_sub(read.filled().len());
+            if outcome.is_err() || read.filled().is_empty() || left == 0 {
+                return Poll::Ready(());
+            }
+        }
+    })
+    .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// A socket of ours, and the client at its other end.
+    async fn pair() -> (Transport, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap());
+        let (client, accepted) = tokio::join!(client, listener.accept());
+        (Transport::Tcp(accepted.unwrap().0), client.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_client_that_goes_on_sending_reads_its_answer_to_the_end() {
+        let (mut socket, mut client) = pair().await;
+        let chunk = [b'x'; 8 * 1024];
+        client.write_all(&chunk).await.unwrap();
+        refuse(&socket, StatusCode::FORBIDDEN);
+        let leave = async move {
+            linger(&mut socket).await;
+            drop(socket);
+        };
+        let read = async move {
+            // Sent when the answer is there already.
+            client.readable().await.unwrap();
+            for _ in 0..8 {
+                client.write_all(&chunk).await.unwrap();
+            }
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        let ((), answer) = tokio::join!(leave, read);
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_go_is_waited_for_no_longer_than_a_second() {
+        let (mut socket, _client) = pair().await;
+        let began = Instant::now();
+        linger(&mut socket).await;
+        assert_eq!(began.elapsed(), LONGEST);
+    }
+
+    #[tokio::test]
+    async fn who_sends_without_end_is_read_up_to_a_bound() {
+        let (mut socket, mut client) = pair().await;
+        let endless = async {
+            let chunk = [b'x'; CHUNK];
+            while client.write_all(&chunk).await.is_ok() {}
+        };
+        tokio::select! {
+            () = endless => panic!("it is not closed yet"),
+            () = discard(&mut socket) => {}
+        }
+    }
+}
