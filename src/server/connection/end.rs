@@ -6,6 +6,7 @@ use std::time::Duration;
 use hyper::StatusCode;
 
 use super::super::room::{Fault, Watch};
+use super::MAX_HEADERS;
 
 /// How a connection ended, as far as somebody has to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,9 @@ pub(super) struct Limits {
 /// [`hyper::Uri`].
 const LONGEST_TARGET: usize = u16::MAX as usize - 1;
 
+/// The longest name of a header that hyper takes, whatever the size of the head.
+const LONGEST_HEADER_NAME: usize = (1 << 16) - 1;
+
 impl End {
     /// What became of a connection with this watch; `unread` is what hyper has read and not used,
     /// without empty lines before a request.
@@ -60,9 +64,11 @@ impl End {
         }
         match ended {
             Err(error) if error.is_parse_too_large() => match unread {
-                [] => Self::Malformed,
                 unread if is_target_too_long(unread, limits.head_size) => Self::TargetTooLong,
-                _ => Self::HeadTooLarge,
+                unread if is_large(unread, limits.head_size) => Self::HeadTooLarge,
+                // Nothing but empty lines; or a length of a body that hyper has no number for,
+                // and then what is here stood behind the head.
+                _ => Self::Malformed,
             },
             Err(error) if error.is_parse() => Self::Malformed,
             Err(error) if error.is_timeout() && !unread.is_empty() => Self::Late,
@@ -161,9 +167,37 @@ fn is_target_too_long(head: &[u8], head_size: usize) -> bool {
     line.len() >= head_size || target.is_some_and(|target| target.len() > LONGEST_TARGET)
 }
 
+/// Whether it is more than a head may be: hyper says the same of lengths of bodies.
+fn is_large(head: &[u8], head_size: usize) -> bool {
+    let lines = head.iter().filter(|byte| **byte == b'\n').count();
+    let mut longest = head.split(|byte| *byte == b'\n').map(<[u8]>::len);
+    head.len() >= head_size
+        || lines > MAX_HEADERS
+        || longest.any(|length| length > LONGEST_HEADER_NAME)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_large_head_is_told_from_what_stands_behind_a_small_one() {
+        let lines = |count: usize| format!("GET / HTTP/1.1\r\n{}", "a: b\r\n".repeat(count));
+        let name = format!("GET / HTTP/1.1\r\n{}", "a".repeat(1 << 16));
+        for (unread, head_size, expected) in [
+            (String::new(), 8192, false),
+            ("behind the head".to_owned(), 8192, false),
+            (lines(99), 8192, false),
+            (lines(101), 8192, true),
+            ("x".repeat(8191), 8192, false),
+            ("x".repeat(8192), 8192, true),
+            (name, 1 << 20, true),
+        ] {
+            let length = unread.len();
+            let found = is_large(unread.as_bytes(), head_size);
+            assert_eq!(found, expected, "{length} of {head_size}");
+        }
+    }
 
     #[test]
     fn a_long_line_is_told_from_a_large_head() {

@@ -183,7 +183,6 @@ async fn h15_a_long_target_within_the_head() {
     stage.stands().await;
 }
 
-// PENDING: 431, as for any other head that is too large.
 #[tokio::test]
 async fn h15_a_target_over_the_size_of_a_head() {
     let mut stage = Stage::set("").await;
