@@ -116,10 +116,10 @@ impl Core {
     pub(super) fn refuse(
         self: &Arc<Self>,
         parts: &request::Parts,
-        rejection: Rejection,
+        refused: impl Into<Refusal>,
     ) -> Rejection {
-        let mut refusal = Refusal::from(rejection);
-        refusal.client = self.identify(&self.settings(), parts).ok();
+        let mut refusal = refused.into();
+        refusal.client = self.settings().identify(parts).ok();
         self.keep_house();
         self.refused(&refusal);
         refusal.rejection

@@ -30,7 +30,7 @@ use crate::route::Match;
 use crate::session::{End, Meter, NoPlace, Place, Session, Subject, Terms};
 use crate::transport::Transport;
 use crate::types::{OverTls, Side};
-use crate::upstream::{self, Answer, Connected, Lease};
+use crate::upstream::{self, Answer, Connected, Lease, ServerFailure};
 
 /// How long a client may take from our 101 to being upgraded: hyper only has to write it out.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -198,10 +198,11 @@ async fn dial(
     match upstream::exchange(&lease, transport, request).await? {
         Answer::Refused { parts, body } => {
             let rejection = Rejection::UpstreamAnswered(parts.status);
+            let refused = lease.refused(rejection, None);
             let answer = handshake::refused(parts, body)?;
             Err(Refusal {
                 answer: Some(answer),
-                ..rejection.into()
+                ..refused.into()
             })
         }
         Answer::Switching {
@@ -209,7 +210,8 @@ async fn dial(
             transport,
             early,
         } => Ok(Opened {
-            agreed: handshake::verify(&parts, &sent)?,
+            agreed: handshake::verify(&parts, &sent)
+                .map_err(|rejection| lease.at_fault(rejection, ServerFailure::Handshake, None))?,
             upstream: End {
                 io: transport,
                 early,

@@ -12,7 +12,7 @@ use crate::handshake::{self, Target};
 use crate::policy;
 use crate::rejection::Rejection;
 use crate::types::ClientAddr;
-use crate::upstream::Pool;
+use crate::upstream::{Pool, Unserved};
 
 /// Where a plain request goes, and as what.
 #[derive(Debug)]
@@ -71,8 +71,12 @@ impl Gate {
 
 impl Gate {
     /// Counts and logs a refused plain request, and gives its rejection back.
-    pub(crate) fn refuse_plain(&self, parts: &request::Parts, rejection: Rejection) -> Rejection {
-        self.core().refuse(parts, rejection)
+    pub(crate) fn refuse_plain(
+        &self,
+        parts: &request::Parts,
+        unserved: impl Into<Unserved>,
+    ) -> Rejection {
+        self.core().refuse(parts, unserved.into())
     }
 
     /// Counts and logs a request of which not even the head could be read.

@@ -12,12 +12,15 @@ use crate::rejection::Rejection;
 use crate::sample::Sample;
 #[cfg(feature = "server")]
 use crate::types::ClientAddr;
+use crate::upstream::{Fault, Unserved};
 
 /// What refused a handshake, and what was known of it by then.
 pub(super) struct Refusal {
     pub(super) rejection: Rejection,
     pub(super) route: Option<Arc<str>>,
     pub(super) client: Option<ClientIdentity>,
+    /// The server that is to blame, if it is one.
+    pub(super) fault: Option<Fault>,
     /// The upstream's own answer, where that is what the client gets.
     pub(super) answer: Option<Response<Full<Bytes>>>,
 }
@@ -37,6 +40,7 @@ impl Rejections {
             return;
         }
         let client = refusal.client.as_ref();
+        let fault = refusal.fault.as_ref();
         tracing::warn!(
             target: "wsgate::rejection",
             reason = refusal.rejection.reason(),
@@ -44,6 +48,9 @@ impl Rejections {
             route = refusal.route.as_deref(),
             client = client.map(|client| tracing::field::display(client.ip)),
             peer = client.map(|client| tracing::field::display(client.peer)),
+            upstream = fault.map(|fault| &*fault.upstream),
+            server = fault.map(|fault| &*fault.server),
+            error = fault.and_then(|fault| fault.error.as_deref()),
             "handshake rejected"
         );
     }
@@ -92,7 +99,17 @@ impl From<Rejection> for Refusal {
             rejection,
             route: None,
             client: None,
+            fault: None,
             answer: None,
+        }
+    }
+}
+
+impl From<Unserved> for Refusal {
+    fn from(unserved: Unserved) -> Self {
+        Self {
+            fault: unserved.fault,
+            ..unserved.rejection.into()
         }
     }
 }

@@ -33,7 +33,7 @@ use upload::{Progress, Upload};
 use super::room::Watch;
 use crate::proxy::{Gate, PlainRoute};
 use crate::rejection::Rejection;
-use crate::upstream::{Connected, Lease, ServerFailure};
+use crate::upstream::{Connected, Lease, ServerFailure, Unserved};
 
 /// The body of an answer: streamed from a server, or our own.
 pub(super) type ForwardBody = Either<Paced<Incoming>, Full<Bytes>>;
@@ -84,7 +84,7 @@ impl Forward {
         let route = self.gate.plain(parts)?;
         self.forward_on(&route, parts, body)
             .await
-            .map_err(|rejection| self.gate.refuse_plain(parts, rejection))
+            .map_err(|unserved| self.gate.refuse_plain(parts, unserved))
     }
 
     async fn forward_on(
@@ -92,7 +92,7 @@ impl Forward {
         route: &PlainRoute,
         parts: &Parts,
         body: Incoming,
-    ) -> Result<Response<Paced<Incoming>>, Rejection> {
+    ) -> Result<Response<Paced<Incoming>>, Unserved> {
         let lease = route.pool.place(route.client)?;
         if let Some(watch) = parts.extensions.get::<Arc<Watch>>() {
             watch.set_write_limit(route.write_timeout);
@@ -106,7 +106,7 @@ impl Forward {
         while let Some(mut sender) = self.pool.take(lease.address()) {
             match exchange.run(&mut sender, &lease, body).await {
                 Ok(response) => return Ok(self.settle(response, sender, lease)),
-                Err(Failure::Refused(rejection)) => return Err(rejection),
+                Err(Failure::Refused(unserved)) => return Err(unserved),
                 // The server closed the idle connection before any of this went out.
                 Err(Failure::Unsent(unsent)) => body = unsent,
             }
@@ -116,8 +116,10 @@ impl Forward {
         let mut sender = self.pool.open(transport, &lease).await?;
         match exchange.run(&mut sender, &lease, body).await {
             Ok(response) => Ok(self.settle(response, sender, lease)),
-            Err(Failure::Refused(rejection)) => Err(rejection),
-            Err(Failure::Unsent(_)) => Err(Rejection::UpstreamReset),
+            Err(Failure::Refused(unserved)) => Err(unserved),
+            Err(Failure::Unsent(_)) => {
+                Err(lease.at_fault(Rejection::UpstreamReset, ServerFailure::Plain, None))
+            }
         }
     }
 
@@ -159,7 +161,7 @@ struct Exchange<'a> {
 enum Failure {
     /// Nothing was sent, so that another connection may be tried with the body.
     Unsent(Upload<Paced<Incoming>>),
-    Refused(Rejection),
+    Refused(Unserved),
 }
 
 impl Exchange<'_> {
@@ -173,7 +175,7 @@ impl Exchange<'_> {
         let mut head = self
             .route
             .request(self.parts, lease.base_path())
-            .map_err(Failure::Refused)?;
+            .map_err(|rejection| Failure::Refused(rejection.into()))?;
         head.version = Version::HTTP_11;
         // The client is told to continue as soon as the body is asked for here.
         head.headers.remove(header::EXPECT);
@@ -182,12 +184,14 @@ impl Exchange<'_> {
         let response = tokio::select! {
             answered = answered => answered.map_err(|error| self.failure(lease, error))?,
             late = self.progress.overdue(lease.upstream().handshake_timeout) => {
-                return Err(Failure::Refused(late));
+                return Err(Failure::Refused(lease.refused(late, None)));
             }
         };
         // Nobody asked for another protocol.
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(Failure::Refused(Rejection::UpstreamBadResponse));
+            let rejection = Rejection::UpstreamBadResponse;
+            let unserved = lease.at_fault(rejection, ServerFailure::Plain, None);
+            return Err(Failure::Refused(unserved));
         }
         let (mut head, body) = response.into_parts();
         let trailers = announced_trailers(&head.headers);
@@ -209,13 +213,13 @@ impl Exchange<'_> {
         }
         let error = error.into_error();
         if self.progress.is_broken() {
-            return Failure::Refused(Rejection::Body);
+            return Failure::Refused(Rejection::Body.into());
         }
-        lease.log_failure(ServerFailure::Plain, &error);
-        Failure::Refused(match error.is_parse() {
+        let rejection = match error.is_parse() {
             true => Rejection::UpstreamBadResponse,
             false => Rejection::UpstreamReset,
-        })
+        };
+        Failure::Refused(lease.at_fault(rejection, ServerFailure::Plain, Some(&error)))
     }
 }
 

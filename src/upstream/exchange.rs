@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use super::allowance::Allowance;
-use super::failures::ServerFailure;
+use super::failures::{ServerFailure, Unserved};
 use super::pool::Lease;
 use crate::rejection::Rejection;
 use crate::transport::Transport;
@@ -72,14 +72,13 @@ pub(crate) async fn exchange(
     lease: &Lease,
     transport: Transport,
     request: Request<Empty<Bytes>>,
-) -> Result<Answer, Rejection> {
+) -> Result<Answer, Unserved> {
     let limit = lease.upstream().handshake_timeout;
     let error = match ask_within(limit, transport, request).await {
         Ok(answer) => return Ok(answer),
         Err(error) => error,
     };
-    lease.log_failure(ServerFailure::Handshake, &error);
-    Err(error.rejection())
+    Err(lease.at_fault(error.rejection(), ServerFailure::Handshake, Some(&error)))
 }
 
 /// The same over anything that carries bytes, with no lease and no clock.

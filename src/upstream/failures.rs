@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::chain::Chain;
+use crate::rejection::Rejection;
 use crate::sample::Sample;
 
 /// What went wrong with a server.
@@ -25,7 +26,35 @@ pub(crate) enum ServerFailure {
     PlainBody,
 }
 
-/// Logs the failures of one upstream: each of them, until there are too many, and then a sample
+/// Why an upstream gives no session, or no response.
+#[derive(Debug)]
+pub(crate) struct Unserved {
+    /// What the client is told.
+    pub(crate) rejection: Rejection,
+    /// What the log tells beside it.
+    pub(crate) fault: Option<Fault>,
+}
+
+/// Which server was at fault.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) upstream: Arc<str>,
+    pub(crate) server: Arc<str>,
+    /// Down to its last cause, in one line.
+    pub(crate) error: Option<String>,
+}
+
+impl From<Rejection> for Unserved {
+    /// No server is at fault.
+    fn from(rejection: Rejection) -> Self {
+        Self {
+            rejection,
+            fault: None,
+        }
+    }
+}
+
+/// Logs the failures of one upstream that no refused handshake tells of, because it went on: each of them, until there are too many, and then a sample
 /// with a count of what was left out. A dead server fails as fast as clients come back to it.
 #[derive(Debug, Default)]
 pub(super) struct Failures {
@@ -56,6 +85,11 @@ impl Failures {
     pub(super) fn new(counts: Arc<FailureCounts>) -> Self {
         let sample = Sample::default();
         Self { sample, counts }
+    }
+
+    /// Counts that this went wrong with a server of the upstream.
+    pub(super) fn count(&self, upstream: &Arc<str>, server: &Arc<str>, failure: ServerFailure) {
+        self.counts.add(upstream, server, failure);
     }
 
     /// Counts and logs that this went wrong with a server of the upstream.

@@ -17,7 +17,5 @@ mod pool;
 #[cfg(any(test, fuzzing))]
 pub(crate) use exchange::exchange_over;
 pub(crate) use exchange::{Answer, exchange};
-#[cfg(feature = "server")]
-pub(crate) use failures::ServerFailure;
-pub(crate) use failures::{Failed, FailureCounts};
+pub(crate) use failures::{Failed, FailureCounts, Fault, ServerFailure, Unserved};
 pub(crate) use pool::{Connected, Lease, Pool};

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::balance::{Balancer, Candidate};
 use super::dial::dial;
-use super::failures::{FailureCounts, Failures, ServerFailure};
+use super::failures::{FailureCounts, Failures, Fault, ServerFailure, Unserved};
+use crate::chain::Chain;
 use crate::config::{ServerAddress, Upstream, UpstreamServer};
 use crate::rejection::Rejection;
 use crate::transport::Transport;
@@ -105,7 +106,7 @@ impl Pool {
 
     /// Takes a place on a server and connects to it. If that fails, another server is tried, as
     /// often as the settings allow; nothing has been sent yet, so that nothing is done twice.
-    pub(crate) async fn connect(&self, client: IpAddr) -> Result<Connected, Rejection> {
+    pub(crate) async fn connect(&self, client: IpAddr) -> Result<Connected, Unserved> {
         self.connect_from(self.place(client)?, client).await
     }
 
@@ -120,7 +121,7 @@ impl Pool {
         &self,
         mut lease: Lease,
         client: IpAddr,
-    ) -> Result<Connected, Rejection> {
+    ) -> Result<Connected, Unserved> {
         let settings = self.settings();
         let mut tried = Vec::new();
         loop {
@@ -128,15 +129,16 @@ impl Pool {
                 Ok(transport) => return Ok(Connected { lease, transport }),
                 Err(error) => error,
             };
-            lease.log_failure(error.failure(), &error);
-            let failure = error.rejection();
             let retries = usize::try_from(settings.retries).unwrap_or(usize::MAX);
-            if error.is_everywhere() || tried.len() >= retries {
-                return Err(failure);
-            }
+            let gives_up = error.is_everywhere() || tried.len() >= retries;
             tried.push(lease.server);
-            // Where there is no other server, what the last one did is the truer answer.
-            lease = self.lease(client, &tried).map_err(|_full| failure)?;
+            let next = (!gives_up).then(|| self.lease(client, &tried));
+            let Some(Ok(next)) = next else {
+                // Where there is no other server, what the last one did is the truer answer.
+                return Err(lease.at_fault(error.rejection(), error.failure(), Some(&error)));
+            };
+            lease.log_failure(error.failure(), &error);
+            lease = next;
         }
     }
 
@@ -224,7 +226,35 @@ impl Lease {
         &self.settings().base_path
     }
 
-    /// Counts and logs that something went wrong with the server. In a flood of failures only a
+    /// Counts that something went wrong with the server, of which the refusal is to tell.
+    pub(crate) fn at_fault(
+        &self,
+        rejection: Rejection,
+        failure: ServerFailure,
+        error: Option<&(dyn Error + 'static)>,
+    ) -> Unserved {
+        let failures = &self.pool.inner.failures;
+        failures.count(&self.upstream().name, self.server(), failure);
+        self.refused(rejection, error)
+    }
+
+    /// Why the server gives no session. It has not failed: it may refuse one.
+    pub(crate) fn refused(
+        &self,
+        rejection: Rejection,
+        error: Option<&(dyn Error + 'static)>,
+    ) -> Unserved {
+        Unserved {
+            rejection,
+            fault: Some(Fault {
+                upstream: Arc::clone(&self.upstream().name),
+                server: Arc::clone(self.server()),
+                error: error.map(|error| Chain(error).to_string()),
+            }),
+        }
+    }
+
+    /// Counts and logs that something went wrong with the server, where nothing is refused for it. In a flood of failures only a
     /// sample is logged.
     pub(crate) fn log_failure(&self, failure: ServerFailure, error: &(dyn Error + 'static)) {
         let failures = &self.pool.inner.failures;

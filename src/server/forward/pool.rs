@@ -17,7 +17,7 @@ use crate::chain::Chain;
 use crate::config::ServerAddress;
 use crate::rejection::Rejection;
 use crate::transport::Transport;
-use crate::upstream::{Lease, ServerFailure};
+use crate::upstream::{Lease, ServerFailure, Unserved};
 
 /// One connection, to send requests on.
 pub(super) type Sender = http1::SendRequest<Upload<Paced<Incoming>>>;
@@ -73,7 +73,7 @@ impl Pool {
         &self,
         transport: Transport,
         lease: &Lease,
-    ) -> Result<Sender, Rejection> {
+    ) -> Result<Sender, Unserved> {
         let opened = http1::Builder::new()
             .max_buf_size(BUFFER)
             .handshake(TokioIo::new(transport))
@@ -81,8 +81,8 @@ impl Pool {
         let (sender, connection) = match opened {
             Ok(opened) => opened,
             Err(error) => {
-                lease.log_failure(ServerFailure::Plain, &error);
-                return Err(Rejection::UpstreamReset);
+                let rejection = Rejection::UpstreamReset;
+                return Err(lease.at_fault(rejection, ServerFailure::Plain, Some(&error)));
             }
         };
         self.tasks.spawn(async move {

@@ -315,8 +315,12 @@ fn assert_send<T: Send>(value: T) -> T {
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 async fn connect_and_ask(pool: &Pool) -> Result<Answer, Rejection> {
-    let connected = assert_send(pool.connect(CLIENT)).await?;
-    assert_send(exchange(&connected.lease, connected.transport, request())).await
+    let connected = assert_send(pool.connect(CLIENT)).await;
+    let connected = connected.map_err(|unserved| unserved.rejection)?;
+    let answer = exchange(&connected.lease, connected.transport, request());
+    assert_send(answer)
+        .await
+        .map_err(|unserved| unserved.rejection)
 }
 
 #[tokio::test]

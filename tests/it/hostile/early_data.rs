@@ -125,9 +125,6 @@ async fn h21_a_refusal_by_the_upstream_drops_what_came_early() {
             // Of the client's bytes none but the head of the handshake, and then the end.
             server.expect_end().await;
             stage.refuses(reason);
-            if seen == 502 {
-                stage.tells("handshake failed");
-            }
         }
     }
     stage.stands().await;

@@ -109,7 +109,7 @@ async fn no_secret_of_a_server_that_fails_is_in_any_output() {
         assert!(response.head.all("location").is_empty());
     }
     let log = program.stop().await;
-    assert!(log.contains("handshake failed"), "{log}");
+    assert!(log.contains("handshake rejected"), "{log}");
     assert!(!log.contains(CANARY), "{log}");
 }
 

@@ -126,21 +126,7 @@ impl Stage {
         let (response, ()) = tokio::join!(asking, answer.play(&mut server, &asked));
         assert!(self.upstream.untouched(), "{what}: it was dialled again");
         self.refuses(reason);
-        self.fails(reason);
         response
-    }
-
-    /// Accounts for the line that tells an operator which server failed, and how.
-    pub(crate) fn fails(&mut self, reason: &str) {
-        let tells = match reason {
-            "upstream_not_101"
-            | "upstream_bad_response"
-            | "upstream_reset"
-            | "upstream_timeout" => "handshake failed",
-            "upstream_refused" => "connect failed",
-            _ => return,
-        };
-        self.tells(tells);
     }
 
     /// Plays a handshake whose upstream gives this answer, which has to open a session.
