@@ -171,6 +171,9 @@ async fn who_is_turned_away_may_still_send_a_request_and_read_why_it_was() {
     }
     let answer = read_all(&mut client).await;
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    // Once by the loop above, once for the client.
+    let turned_away = &server.room.counts().turned_away;
+    assert_eq!(turned_away.load(Ordering::Relaxed), 2);
     drop((client, busy));
     server.shutdown().await;
 }
@@ -225,16 +228,17 @@ async fn a_request_under_way_is_finished_at_shutdown() {
 #[tokio::test]
 async fn connections_are_spread_over_the_workers() {
     let server = Server::start(settings(nowhere())).unwrap();
-    let tasks_alone: usize = server.workers.iter().map(|worker| worker.load()).sum();
+    let tasks = || server.workers.iter().map(|worker| worker.load());
+    let tasks_alone: usize = tasks().sum();
     let mut clients = Vec::new();
     for count in 1..=8 {
         clients.push(connect(&server).await);
         // There is no other sign of an accept than the connection's task.
-        while server.tasks.connections.len() < count {
+        while tasks().sum::<usize>() < tasks_alone + count {
             tokio::task::yield_now().await;
         }
     }
-    let loads: Vec<_> = server.workers.iter().map(|worker| worker.load()).collect();
+    let loads: Vec<_> = tasks().collect();
     assert_eq!(loads.iter().sum::<usize>(), tasks_alone + 8);
     assert!(loads[0].abs_diff(loads[1]) <= 1, "{loads:?}");
 }

@@ -130,9 +130,7 @@ async fn more_requests_than_there_are_descriptors_are_told_to_come_back() {
     }
     let refused = String::from_utf8(refused).unwrap();
     assert!(refused.contains("\r\nretry-after: 5\r\n"), "{refused}");
-    let admin = program.admin().await;
-    assert!(is_alive(&admin).await);
-    assert!(closed(&admin, "turned_away").await > 0);
+    assert!(is_alive(&program.admin().await).await);
     server
         .send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         .await;
