@@ -108,6 +108,7 @@ impl Wire {
     }
 
     /// A head that was read by somebody else.
+    #[cfg(feature = "server")]
     pub(crate) fn read_head(head: &[u8]) -> Head {
         Head::read(std::str::from_utf8(head).expect("text"))
     }
