@@ -135,7 +135,11 @@ impl Stage {
     async fn second(&self) -> (Wire, Wire) {
         let mut client = self.client().await;
         client.send(Request::plain("/ws/second").text()).await;
-        (client, self.upstream.accept().await)
+        let server = tokio::select! {
+            server = self.upstream.accept() => server,
+            answer = client.head() => panic!("the second client is answered {answer:#?}"),
+        };
+        (client, server)
     }
 }
 
