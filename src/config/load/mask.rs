@@ -106,18 +106,19 @@ fn star_credentials(text: &mut String, range: Range<usize>) {
     }
 }
 
-/// Replaces every character by stars, byte for byte; the lines stay.
+/// Replaces every character by a star of as many bytes, so that lines, columns and places stay.
 fn star(text: &mut String, range: Range<usize>) {
     let Some(part) = text.get(range.clone()) else {
         return;
     };
-    let mut stars = String::with_capacity(part.len());
-    for character in part.chars() {
-        match character {
-            '\r' | '\n' => stars.push(character),
-            other => stars.extend(std::iter::repeat_n('*', other.len_utf8())),
-        }
-    }
+    let star = |character: char| match (character, character.len_utf8()) {
+        ('\r' | '\n', _) => character,
+        (_, 1) => '*',
+        (_, 2) => '\u{D7}',
+        (_, 3) => '\u{2217}',
+        (_, _) => '\u{1F7B0}',
+    };
+    let stars: String = part.chars().map(star).collect();
     text.replace_range(range, &stars);
 }
 
@@ -141,12 +142,15 @@ mod tests {
             "[[route]]\nadmin = { token = \"hunter2\" }",
             "[admn]\nToken = \"hunter2\"",
             "admin = \"hunter2\"",
+            "admin = { token = \"hunter2 ö€😀\", x = 1 }",
         ] {
             let starred = masked(text);
             assert!(!starred.contains("hunter"), "{starred}");
-            assert_eq!(starred.len(), text.len());
-            assert_eq!(starred.lines().count(), text.lines().count());
-            assert_eq!(by_line(text).len(), text.len());
+            for starred in [&starred, &by_line(text)] {
+                assert_eq!(starred.len(), text.len());
+                assert_eq!(starred.lines().count(), text.lines().count());
+                assert_eq!(starred.chars().count(), text.chars().count());
+            }
         }
     }
 
