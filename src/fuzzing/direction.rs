@@ -154,19 +154,22 @@ impl Messages {
             last,
             text,
             compressed,
-            ..
+            announced,
         } = frame.meaning
         else {
             return;
         };
-        if first && self.left == 0 {
-            if compressed || on_exceed(chosen) == OnExceed::Close {
+        // A small fragment inside a message costs what a message does.
+        let costs = first || !last && announced < 126;
+        if costs && !self.dropping {
+            if let Some(left) = self.left.checked_sub(1) {
+                self.left = left;
+            } else if first && !compressed && on_exceed(chosen) == OnExceed::Drop {
+                self.dropping = true;
+            } else {
                 expected.end = Some(OneWayEnd::Refused(CloseReason::MessageRate));
                 return;
             }
-            self.dropping = true;
-        } else if first {
-            self.left -= 1;
         }
         if self.dropping {
             self.dropping = !(last && frame.whole);
