@@ -41,6 +41,7 @@ struct Said {
 enum Kind {
     Header {
         first: bool,
+        last: bool,
         text: bool,
         compressed: bool,
         announced: u64,
@@ -101,6 +102,7 @@ fn kind(step: Step) -> Kind {
         Step::Incomplete => panic!("it has no length"),
         Step::Data(frame) => Kind::Header {
             first: frame.first,
+            last: frame.last,
             text: frame.kind == DataKind::Text,
             compressed: frame.compressed,
             announced: frame.payload,
@@ -132,6 +134,7 @@ fn expected(chosen: &Chosen<'_>) -> Said {
             } => {
                 let kind = Kind::Header {
                     first,
+                    last,
                     text,
                     compressed,
                     announced,
