@@ -244,7 +244,10 @@ async fn the_text_is_what_prometheus_reads_and_what_the_document_lists() {
     let admin = program.admin().await;
     let socket = Socket::open(&program.address, "/ws/").await;
     socket.close().await;
-    let closed = |now: &Samples| now.keys().any(|name| name.contains("closed_total{"));
+    let closed = |now: &Samples| {
+        now.keys()
+            .any(|name| name.contains("sessions_closed_total{"))
+    };
     until(&admin, "the end", closed).await;
     let answer = fetch(&admin).await;
     let head = &answer.head;
