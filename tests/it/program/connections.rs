@@ -141,17 +141,20 @@ async fn more_requests_than_there_are_descriptors_are_told_to_come_back() {
 }
 
 #[tokio::test]
-async fn a_refusal_reaches_a_client_whose_body_nobody_read() {
+async fn a_refusal_reaches_a_client_that_is_still_sending_its_body() {
     let program = Program::run(&settings("ws://127.0.0.1:1", "http = \"forward\"")).await;
-    for length in [100, 16 * 1024, 200 * 1024] {
+    let chunk = vec![b'x'; 8 * 1024];
+    for begun in [0, 1, 16] {
         let mut client = Wire::connect(&program.address).await;
-        let head = format!("POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n");
-        let body = "x".repeat(length);
+        let head = "POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n";
         client
-            .send(format!("{head}Connection: close\r\n\r\n{body}"))
+            .send([head.as_bytes(), &chunk.repeat(begun)].concat())
             .await;
-        assert_eq!(client.response().await.status(), 404, "{length}");
-        assert_eq!(client.orderly_end().await, b"", "{length}");
+        assert_eq!(client.response().await.status(), 404, "{begun}");
+        for _ in 0..8 {
+            assert!(client.is_taken(&chunk).await, "{begun}");
+        }
+        assert_eq!(client.orderly_end().await, b"", "{begun}");
     }
     program.stop().await;
 }
