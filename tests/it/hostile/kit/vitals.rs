@@ -8,6 +8,8 @@ pub(crate) struct Vitals {
     pub(crate) descriptors: usize,
     /// Bytes of memory that are resident.
     pub(crate) memory: usize,
+    /// The most that ever were.
+    pub(crate) peak: usize,
 }
 
 impl Vitals {
@@ -15,12 +17,15 @@ impl Vitals {
     pub(crate) fn of(process: u32) -> Self {
         let descriptors = fs::read_dir(format!("/proc/{process}/fd")).expect("a process");
         let status = fs::read_to_string(format!("/proc/{process}/status")).expect("a process");
-        let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let memory = memory.and_then(|memory| memory.trim().strip_suffix(" kB"));
-        let memory: usize = memory.expect("memory").parse().expect("a number");
+        let bytes = |name| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let size = line.and_then(|size| size.trim().strip_suffix(" kB"));
+            size.expect("a size").parse::<usize>().expect("a number") * 1024
+        };
         Self {
             descriptors: descriptors.count(),
-            memory: memory * 1024,
+            memory: bytes("VmRSS:"),
+            peak: bytes("VmHWM:"),
         }
     }
 }
