@@ -130,8 +130,8 @@ fn check_said(said: &[u8], parts: &Parts) {
             assert_eq!(value, b"13");
         }
         if name.eq_ignore_ascii_case(b"content-length") {
-            // Hyper makes one of two that are equal.
-            assert_eq!(value, b"0");
+            // Hyper makes one of two that are equal, and they are numbers: `00` is `0`.
+            assert!(!value.is_empty() && value.iter().all(|&digit| digit == b'0'));
         }
     }
     let [encodings, hosts, keys, versions, origins] = count;
