@@ -1,0 +1,191 @@
+//! One client of a proxy.
+
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::wire::{self, Header};
+
+pub(crate) struct Client {
+    stream: TcpStream,
+    inbox: Vec<u8>,
+}
+
+impl Client {
+    /// Connects and makes the handshake.
+    pub(crate) async fn open(address: SocketAddr, path: &str) -> io::Result<Self> {
+        Self::open_with(TcpSocket::new_v4()?, address, path).await
+    }
+
+    /// The same, with a socket whose buffer for what comes is small.
+    pub(crate) async fn open_narrow(
+        address: SocketAddr,
+        path: &str,
+        buffer: u32,
+    ) -> io::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(buffer)?;
+        Self::open_with(socket, address, path).await
+    }
+
+    async fn open_with(socket: TcpSocket, address: SocketAddr, path: &str) -> io::Result<Self> {
+        let stream = socket.connect(address).await?;
+        stream.set_nodelay(true)?;
+        let mut client = Self {
+            stream,
+            inbox: Vec::new(),
+        };
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\n\
+             Upgrade: websocket\r\nOrigin: https://example.com\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        client.stream.write_all(request.as_bytes()).await?;
+        let end = loop {
+            if let Some(end) = wire::head_end(&client.inbox) {
+                break end;
+            }
+            client.more(1024).await?;
+        };
+        if !client.inbox.starts_with(b"HTTP/1.1 101") {
+            let head = String::from_utf8_lossy(&client.inbox[..end]);
+            let status = head.lines().next().unwrap_or_default();
+            return Err(io::Error::other(format!("refused: {status}")));
+        }
+        client.inbox.drain(..end);
+        Ok(client)
+    }
+
+    /// Sends a frame and waits for the answer to it, which has to be as big.
+    pub(crate) async fn echo(&mut self, frame: &[u8], payload: usize) -> io::Result<()> {
+        let Self { stream, inbox } = self;
+        let (mut from, mut into) = stream.split();
+        // Where it does not fit into the sockets' buffers, it has to be read while it is written.
+        let sent = into.try_write(frame).or_else(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => Ok(0),
+            _ => Err(error),
+        })?;
+        let send = async { into.write_all(&frame[sent..]).await };
+        let receive = async {
+            loop {
+                let header = read_frame(&mut from, inbox).await?;
+                let received = answer(inbox, header);
+                match received {
+                    Received::Data(length) if length == payload => return Ok(None),
+                    Received::Ping(pong) => return Ok(Some(pong)),
+                    Received::Other => {}
+                    Received::Data(_) | Received::Close => {
+                        return Err(io::Error::other("that is no echo"));
+                    }
+                }
+            }
+        };
+        let ((), mut pong) = tokio::try_join!(send, receive)?;
+        while let Some(frame) = pong.take() {
+            self.stream.write_all(&frame).await?;
+            let header = read_frame(&mut self.stream, &mut self.inbox).await?;
+            match answer(&mut self.inbox, header) {
+                Received::Ping(frame) => pong = Some(frame),
+                Received::Data(length) if length == payload => {}
+                _ => return Err(io::Error::other("that is no echo")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Does nothing but answer pings; it ends only when the session does.
+    pub(crate) async fn idle(&mut self) -> io::Result<()> {
+        loop {
+            let header = read_frame(&mut self.stream, &mut self.inbox).await?;
+            match answer(&mut self.inbox, header) {
+                Received::Ping(pong) => self.stream.write_all(&pong).await?,
+                Received::Close => return Err(io::ErrorKind::ConnectionAborted.into()),
+                Received::Data(_) | Received::Other => {}
+            }
+            if self.inbox.is_empty() {
+                self.inbox = Vec::new();
+            }
+        }
+    }
+
+    /// Reads so many bytes of whatever comes.
+    pub(crate) async fn skip(&mut self, bytes: usize) -> io::Result<()> {
+        let mut left = bytes;
+        while left > 0 {
+            self.inbox.clear();
+            self.more(left).await?;
+            left = left.saturating_sub(self.inbox.len());
+        }
+        self.inbox.clear();
+        Ok(())
+    }
+
+    /// Makes the closing handshake and waits for the end.
+    pub(crate) async fn close(mut self) -> io::Result<()> {
+        let close = wire::frame(wire::CLOSE, &1000_u16.to_be_bytes(), Some(wire::MASK));
+        self.stream.write_all(&close).await?;
+        loop {
+            let header = read_frame(&mut self.stream, &mut self.inbox).await?;
+            if let Received::Close = answer(&mut self.inbox, header) {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn more(&mut self, wanted: usize) -> io::Result<()> {
+        fill(&mut self.stream, &mut self.inbox, wanted).await
+    }
+}
+
+/// What a frame of the other end was.
+enum Received {
+    Data(usize),
+    /// The answer to it.
+    Ping(Vec<u8>),
+    Close,
+    Other,
+}
+
+/// Takes a whole frame out of the inbox.
+fn answer(inbox: &mut Vec<u8>, header: Header) -> Received {
+    let received = match header.opcode {
+        wire::PING => {
+            let payload = &inbox[header.length..header.frame()];
+            Received::Ping(wire::frame(wire::PONG, payload, Some(wire::MASK)))
+        }
+        wire::CLOSE => Received::Close,
+        wire::PONG => Received::Other,
+        _ => Received::Data(header.payload),
+    };
+    inbox.drain(..header.frame());
+    received
+}
+
+/// Waits for a whole frame at the front of the inbox.
+async fn read_frame<R>(from: &mut R, inbox: &mut Vec<u8>) -> io::Result<Header>
+where
+    R: AsyncReadExt + Unpin,
+{
+    loop {
+        let header = Header::parse(inbox);
+        let wanted = match header {
+            Some(header) if inbox.len() >= header.frame() => return Ok(header),
+            Some(header) => header.frame() - inbox.len(),
+            None => 512,
+        };
+        fill(from, inbox, wanted).await?;
+    }
+}
+
+async fn fill<R>(from: &mut R, inbox: &mut Vec<u8>, wanted: usize) -> io::Result<()>
+where
+    R: AsyncReadExt + Unpin,
+{
+    inbox.reserve(wanted);
+    match from.read_buf(inbox).await? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(()),
+    }
+}

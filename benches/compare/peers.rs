@@ -1,0 +1,170 @@
+//! What is compared, and how each is started: with one thread, and with the settings in `peers/`.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use crate::process::{Process, free_address};
+
+/// One of the compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    Wsgate,
+    Nginx,
+    Haproxy,
+    Caddy,
+    Envoy,
+    Tunnel,
+    Messages,
+    /// Another wsgate, to hold two versions against each other.
+    Against(&'static str),
+}
+
+/// What this program is when it is not the benchmark.
+pub(crate) const ROLE_BACKEND: &str = "serve-backend";
+pub(crate) const ROLE_TUNNEL: &str = "serve-tunnel";
+pub(crate) const ROLE_MESSAGES: &str = "serve-messages";
+
+impl Peer {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Wsgate,
+        Self::Nginx,
+        Self::Haproxy,
+        Self::Caddy,
+        Self::Envoy,
+        Self::Tunnel,
+        Self::Messages,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Wsgate => "wsgate",
+            Self::Nginx => "nginx",
+            Self::Haproxy => "HAProxy",
+            Self::Caddy => "Caddy",
+            Self::Envoy => "Envoy",
+            Self::Tunnel => "blind tunnel",
+            Self::Messages => "message relay",
+            Self::Against(_) => "the other wsgate",
+        }
+    }
+
+    /// The word for it on the command line.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Wsgate => "wsgate",
+            Self::Nginx => "nginx",
+            Self::Haproxy => "haproxy",
+            Self::Caddy => "caddy",
+            Self::Envoy => "envoy",
+            Self::Tunnel => "tunnel",
+            Self::Messages => "messages",
+            Self::Against(_) => "against",
+        }
+    }
+
+    /// Which version is installed; `None` if there is none.
+    pub(crate) fn version(self) -> Option<String> {
+        let argument = match self {
+            Self::Wsgate | Self::Against(_) | Self::Envoy => "--version",
+            Self::Nginx | Self::Haproxy => "-v",
+            Self::Caddy => "version",
+            Self::Tunnel => return Some("`copy_bidirectional` of tokio".to_owned()),
+            Self::Messages => return Some("`WebSocketStream` of tokio-tungstenite".to_owned()),
+        };
+        let output = Command::new(self.program()).arg(argument).output().ok()?;
+        // nginx writes to standard error.
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let is_version = |word: &&str| word.starts_with(|first: char| first.is_ascii_digit());
+        let words = text.split(|letter: char| letter.is_whitespace() || "/v".contains(letter));
+        let version = words
+            .into_iter()
+            .find(|word| is_version(word) && word.contains('.'));
+        version.map(str::to_owned)
+    }
+
+    fn program(self) -> &'static str {
+        match self {
+            Self::Wsgate => env!("CARGO_BIN_EXE_wsgate"),
+            Self::Nginx => "nginx",
+            Self::Haproxy => "haproxy",
+            Self::Caddy => "caddy",
+            Self::Envoy => "envoy",
+            Self::Tunnel | Self::Messages => "/proc/self/exe",
+            Self::Against(program) => program,
+        }
+    }
+
+    /// The settings that it is started with, and their file's name.
+    fn settings(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Wsgate | Self::Against(_) => {
+                Some(("wsgate.toml", include_str!("peers/wsgate.toml")))
+            }
+            Self::Nginx => Some(("nginx.conf", include_str!("peers/nginx.conf"))),
+            Self::Haproxy => Some(("haproxy.cfg", include_str!("peers/haproxy.cfg"))),
+            Self::Caddy => Some(("Caddyfile", include_str!("peers/Caddyfile"))),
+            Self::Envoy => Some(("envoy.yaml", include_str!("peers/envoy.yaml"))),
+            Self::Tunnel | Self::Messages => None,
+        }
+    }
+
+    /// Starts it in front of the backend. It may not listen yet.
+    pub(crate) fn start(self, backend: SocketAddr, directory: &Path) -> io::Result<Process> {
+        let listen = free_address()?;
+        let mut command = Command::new(self.program());
+        if let Some((name, settings)) = self.settings() {
+            let file = directory.join(name);
+            fs::write(&file, fill_in(settings, listen, backend, directory)?)?;
+            match self {
+                Self::Wsgate | Self::Against(_) => command.arg("run").arg(file),
+                Self::Nginx => command.arg("-c").arg(file),
+                Self::Haproxy => command.arg("-f").arg(file),
+                Self::Caddy => command
+                    .env("GOMAXPROCS", "1")
+                    .env("HOME", directory)
+                    .args(["run", "--adapter", "caddyfile", "--config"])
+                    .arg(file),
+                Self::Envoy => command
+                    .args(["--concurrency", "1", "--log-level", "error"])
+                    .args(["--disable-hot-restart", "-c"])
+                    .arg(file),
+                Self::Tunnel | Self::Messages => &mut command,
+            };
+        } else {
+            let role = match self {
+                Self::Messages => ROLE_MESSAGES,
+                _ => ROLE_TUNNEL,
+            };
+            command.args([role, &listen.to_string(), &backend.to_string()]);
+        }
+        Process::start(&mut command, listen)
+    }
+}
+
+/// Puts addresses and the directory in the place of `${BENCH_…}`.
+fn fill_in(
+    settings: &str,
+    listen: SocketAddr,
+    backend: SocketAddr,
+    directory: &Path,
+) -> io::Result<String> {
+    let admin = free_address()?;
+    let values = [
+        ("LISTEN", listen.to_string()),
+        ("LISTEN_HOST", listen.ip().to_string()),
+        ("LISTEN_PORT", listen.port().to_string()),
+        ("BACKEND", backend.to_string()),
+        ("BACKEND_HOST", backend.ip().to_string()),
+        ("BACKEND_PORT", backend.port().to_string()),
+        ("ADMIN", admin.to_string()),
+        ("DIRECTORY", directory.display().to_string()),
+    ];
+    let fill = |text: String, (name, value): &(&str, String)| {
+        text.replace(&format!("${{BENCH_{name}}}"), value)
+    };
+    Ok(values.iter().fold(settings.to_owned(), fill))
+}

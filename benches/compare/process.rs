@@ -1,0 +1,86 @@
+//! A process of the benchmark: a proxy, or the backend.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::machine;
+
+/// It ends with this.
+pub(crate) struct Process {
+    child: Child,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+}
+
+/// How long a process may take to end before it is killed.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl Process {
+    /// Starts a command that is to listen there.
+    pub(crate) fn start(command: &mut Command, address: SocketAddr) -> io::Result<Self> {
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        if std::env::var_os("BENCH_VERBOSE").is_none() {
+            command.stderr(Stdio::null());
+        }
+        let name = command.get_program().display().to_string();
+        let child = command
+            .spawn()
+            .map_err(|error| io::Error::other(format!("{name}: {error}")))?;
+        Ok(Self { child, address })
+    }
+
+    /// An error if it has ended.
+    pub(crate) fn check(&mut self) -> io::Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => Err(io::Error::other(format!("it has ended: {status}"))),
+        }
+    }
+
+    pub(crate) fn processor_time(&self) -> io::Result<Duration> {
+        self.family()?
+            .into_iter()
+            .map(machine::processor_time)
+            .sum()
+    }
+
+    /// In bytes.
+    pub(crate) fn memory(&self) -> io::Result<u64> {
+        self.family()?.into_iter().map(machine::memory).sum()
+    }
+
+    /// The process and those that it started: nginx works in a second one.
+    fn family(&self) -> io::Result<Vec<u32>> {
+        let process = self.child.id();
+        let mut family = machine::children(process)?;
+        family.push(process);
+        Ok(family)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(pid) = Pid::from_raw(self.child.id().cast_signed()) {
+            // It may be gone already.
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A loopback address where nobody listens.
+pub(crate) fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind("127.0.0.1:0")?.local_addr()
+}

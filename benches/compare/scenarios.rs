@@ -1,0 +1,179 @@
+//! What is measured. Each scenario begins with a fresh process.
+
+mod crowd;
+mod echo;
+mod handshakes;
+mod offered;
+mod slow_reader;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::client::Client;
+use crate::machine::Processors;
+use crate::peers::Peer;
+use crate::process::Process;
+use crate::wire;
+
+/// One measurement, the same for every peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scenario {
+    /// So many sockets that send a message of so many bytes after each answer.
+    Echo { size: usize, sockets: usize },
+    /// Messages at a rate that does not depend on the answers.
+    Offered,
+    /// Connect, handshake, one message, closing handshake.
+    Handshakes,
+    /// Idle sessions, and what they cost.
+    Crowd,
+    /// Quick clients beside one that reads slowly what comes without end.
+    SlowReader,
+}
+
+/// What the figures are taken with.
+pub(crate) struct Bench {
+    pub(crate) backend: SocketAddr,
+    pub(crate) directory: PathBuf,
+    pub(crate) processors: Option<Processors>,
+    /// For how long each thing is measured.
+    pub(crate) time: Duration,
+    /// For how long an idle crowd is watched.
+    pub(crate) idle_time: Duration,
+    /// How big crowds are.
+    pub(crate) crowds: Vec<usize>,
+}
+
+/// A figure of a scenario.
+pub(crate) struct Column {
+    pub(crate) name: String,
+    /// How many digits behind the point are worth showing.
+    pub(crate) digits: usize,
+}
+
+impl Scenario {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Echo {
+            size: 128,
+            sockets: 64,
+        },
+        Self::Echo {
+            size: 1024,
+            sockets: 64,
+        },
+        Self::Echo {
+            size: 16 * 1024,
+            sockets: 64,
+        },
+        Self::Echo {
+            size: 1024 * 1024,
+            sockets: 8,
+        },
+        Self::Offered,
+        Self::Handshakes,
+        Self::SlowReader,
+        Self::Crowd,
+    ];
+
+    /// The word for it on the command line.
+    pub(crate) fn word(self) -> String {
+        match self {
+            Self::Echo { size, .. } => format!("echo-{size}"),
+            Self::Offered => "offered".to_owned(),
+            Self::Handshakes => "handshakes".to_owned(),
+            Self::Crowd => "crowd".to_owned(),
+            Self::SlowReader => "slow-reader".to_owned(),
+        }
+    }
+
+    pub(crate) fn title(self) -> String {
+        match self {
+            Self::Echo { size, sockets } => {
+                format!("Echo, {} in each message, {sockets} sockets", bytes(size))
+            }
+            Self::Offered => offered::title(),
+            Self::Handshakes => handshakes::title(),
+            Self::Crowd => crowd::title(),
+            Self::SlowReader => slow_reader::title(),
+        }
+    }
+
+    /// What [`Scenario::run`] returns; the first is what peers are compared by.
+    pub(crate) fn columns(self, bench: &Bench) -> Vec<Column> {
+        match self {
+            Self::Echo { .. } => echo::columns(),
+            Self::Offered => offered::columns(),
+            Self::Handshakes => handshakes::columns(),
+            Self::Crowd => crowd::columns(bench),
+            Self::SlowReader => slow_reader::columns(),
+        }
+    }
+
+    pub(crate) async fn run(self, bench: &Bench, peer: Peer) -> io::Result<Vec<f64>> {
+        let proxy = bench.start(peer).await?;
+        match self {
+            Self::Echo { size, sockets } => echo::run(bench, &proxy, size, sockets).await,
+            Self::Offered => offered::run(bench, &proxy).await,
+            Self::Handshakes => handshakes::run(bench, &proxy).await,
+            Self::Crowd => crowd::run(bench, &proxy).await,
+            Self::SlowReader => slow_reader::run(bench, &proxy).await,
+        }
+    }
+}
+
+/// How long a proxy may take to serve its first client.
+const START: Duration = Duration::from_secs(20);
+
+impl Bench {
+    /// Starts a proxy and waits until it serves.
+    async fn start(&self, peer: Peer) -> io::Result<Process> {
+        if let Some(processors) = &self.processors {
+            processors.for_proxy()?;
+        }
+        let process = peer.start(self.backend, &self.directory);
+        if let Some(processors) = &self.processors {
+            processors.for_load()?;
+        }
+        let mut process = process?;
+        let begun = Instant::now();
+        loop {
+            process.check()?;
+            match first_echo(process.address).await {
+                Ok(()) => return Ok(process),
+                Err(_) if begun.elapsed() < START => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+async fn first_echo(address: SocketAddr) -> io::Result<()> {
+    let mut client = Client::open(address, "/").await?;
+    client.echo(&message(1), 1).await?;
+    client.close().await
+}
+
+/// A client's message of so many bytes.
+fn message(size: usize) -> Vec<u8> {
+    wire::frame(wire::BINARY, &vec![7; size], Some(wire::MASK))
+}
+
+fn column(name: impl Into<String>, digits: usize) -> Column {
+    let name = name.into();
+    Column { name, digits }
+}
+
+fn microseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
+}
+
+fn bytes(size: usize) -> String {
+    match size {
+        0..1024 => format!("{size} B"),
+        1024..1_048_576 => format!("{} KiB", size / 1024),
+        _ => format!("{} MiB", size / 1_048_576),
+    }
+}
