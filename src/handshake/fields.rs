@@ -23,27 +23,38 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), Rejection> {
     }
 }
 
-/// The headers that go on to the next hop: all but the ones that `Connection` nominates and the
-/// ones that never leave theirs.
+/// The headers that go on to the next hop: all but the ones that `Connection` nominates, the ones
+/// that never leave theirs, and those of the handshake, which each leg has its own of.
 pub(super) fn end_to_end(headers: &HeaderMap) -> HeaderMap {
-    let mut kept = headers.clone();
-    strip_hop_by_hop(&mut kept);
-    kept
+    let nominated = nominated(headers);
+    let goes_on = |name: &HeaderName| {
+        !is_hop_by_hop(name.as_str())
+            && !belongs_to_handshake(name.as_str())
+            && !nominated.contains(name)
+    };
+    // One walk, rather than a copy that every name is looked up in.
+    headers
+        .iter()
+        .filter(|(name, _)| goes_on(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// Takes out what ends at this hop (RFC 9110 §7.6.1).
 pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let lines = headers.get_all(header::CONNECTION).into_iter();
-    let nominated: Vec<HeaderName> = lines
-        .flat_map(|line| line.as_bytes().split(|&byte| byte == b','))
-        .filter_map(|name| HeaderName::from_bytes(list::trim(name)).ok())
-        .collect();
-    for name in nominated {
+    for name in nominated(headers) {
         headers.remove(name);
     }
-    for name in HOP_BY_HOP {
-        headers.remove(*name);
-    }
+    remove_where(headers, is_hop_by_hop);
+}
+
+/// What `Connection` names.
+fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
+    let lines = headers.get_all(header::CONNECTION).into_iter();
+    lines
+        .flat_map(|line| line.as_bytes().split(|&byte| byte == b','))
+        .filter_map(|name| HeaderName::from_bytes(list::trim(name)).ok())
+        .collect()
 }
 
 /// Takes out every header for which `unwanted` holds.
@@ -68,7 +79,7 @@ pub(super) fn remove_with_aliases(headers: &mut HeaderMap, name: &HeaderName) {
 }
 
 /// Whether the name belongs to the WebSocket handshake, which each leg has its own of.
-pub(super) fn belongs_to_handshake(name: &str) -> bool {
+fn belongs_to_handshake(name: &str) -> bool {
     name.starts_with("sec-websocket-")
 }
 
@@ -123,7 +134,6 @@ const HOP_BY_HOP: &[&str] = &[
     "upgrade",
 ];
 
-#[cfg(test)]
 pub(super) fn is_hop_by_hop(name: &str) -> bool {
     HOP_BY_HOP.contains(&name)
 }

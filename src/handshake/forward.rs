@@ -104,7 +104,6 @@ fn check_codings(headers: &HeaderMap) -> Result<(), Rejection> {
 /// What every request upstream has in common.
 fn request_headers(received: &HeaderMap, hop: &Hop<'_>) -> Result<HeaderMap, Rejection> {
     let mut headers = fields::end_to_end(received);
-    fields::remove_where(&mut headers, fields::belongs_to_handshake);
     forwarded::take_out(&mut headers, hop)?;
     let changes = &hop.route.headers;
     for name in &changes.remove {

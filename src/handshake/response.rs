@@ -65,7 +65,7 @@ pub(crate) fn verify(response: &Parts, sent: &Sent) -> Result<Agreed, Rejection>
     }
     let subprotocol = chosen_subprotocol(headers, sent)?;
     let deflate = extensions::chosen(headers, &sent.deflate)?;
-    let mut headers = end_to_end(headers);
+    let mut headers = fields::end_to_end(headers);
     // A 101 has no body for these to be about (RFC 9110 §8.6).
     headers.remove(header::CONTENT_LENGTH);
     Ok(Agreed {
@@ -109,7 +109,7 @@ pub(crate) fn refused(parts: Parts, body: Bytes) -> Result<Response<Full<Bytes>>
         return Err(Rejection::UpstreamBadResponse);
     }
     let version = parts.headers.get(header::SEC_WEBSOCKET_VERSION).cloned();
-    let mut headers = end_to_end(&parts.headers);
+    let mut headers = fields::end_to_end(&parts.headers);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     if status == StatusCode::UPGRADE_REQUIRED {
@@ -135,12 +135,6 @@ pub(crate) fn refused(parts: Parts, body: Bytes) -> Result<Response<Full<Bytes>>
 #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
 pub(crate) fn plain_response_headers(headers: &mut HeaderMap) {
     fields::strip_hop_by_hop(headers);
-}
-
-fn end_to_end(headers: &HeaderMap) -> HeaderMap {
-    let mut headers = fields::end_to_end(headers);
-    fields::remove_where(&mut headers, fields::belongs_to_handshake);
-    headers
 }
 
 fn chosen_subprotocol(headers: &HeaderMap, sent: &Sent) -> Result<Option<HeaderValue>, Rejection> {
