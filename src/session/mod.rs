@@ -84,6 +84,16 @@ pin_project! {
 /// as long as one session's flood should hold up the others.
 const TURNS: usize = 4;
 
+/// What another turn may bring.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum More {
+    Nothing,
+    /// More of what this one brought.
+    OfIt,
+    /// What comes of it may concern the other pump as well.
+    OfBoth,
+}
+
 /// Everything but the timer.
 struct State<C, U> {
     route: Arc<Route>,
@@ -166,6 +176,8 @@ where
             return Poll::Ready(());
         };
         let now = Instant::now();
+        // Before it is watched: what has rung needs no timer, and in a session that begins it has.
+        let rang = this.alarm.as_mut().rings(now);
         let waker = this.waker.as_ref();
         if !waker.is_some_and(|waker| waker.will_wake(cx.waker())) {
             *this.waker = Some(cx.waker().clone());
@@ -177,7 +189,6 @@ where
         if let Some(reason) = place.take_order() {
             this.state.obey(cx, reason, now);
         }
-        let rang = this.alarm.as_mut().rings(now);
         if rang {
             this.state.tick(cx, now);
         }
@@ -211,48 +222,65 @@ where
     U: AsyncRead + AsyncWrite + Unpin,
 {
     /// Turns both pumps until neither has anything to do, or it is somebody else's turn.
+    ///
+    /// One that has found nothing is not turned again: its socket wakes us, or what the other one
+    /// found concerns both.
     fn relay(&mut self, cx: &mut Context<'_>, now: Instant) {
+        let (mut from_client, mut from_upstream) = (true, true);
         for _ in 0..TURNS {
-            let from_client = pump::turn(
-                cx,
-                &mut self.client,
-                &mut self.upstream,
-                &mut self.to_upstream,
-                self.filter.as_mut(),
-                now,
-            );
-            let moved = self.turned(cx, Side::Client, from_client, now);
-            let from_upstream = pump::turn(
-                cx,
-                &mut self.upstream,
-                &mut self.client,
-                &mut self.to_client,
-                self.filter.as_mut(),
-                now,
-            );
-            if !(self.turned(cx, Side::Upstream, from_upstream, now) | moved) {
+            if from_client {
+                let turn = pump::turn(
+                    cx,
+                    &mut self.client,
+                    &mut self.upstream,
+                    &mut self.to_upstream,
+                    self.filter.as_mut(),
+                    now,
+                );
+                let more = self.turned(cx, Side::Client, turn, now);
+                from_client = more != More::Nothing;
+                from_upstream |= more == More::OfBoth;
+            }
+            if from_upstream {
+                let turn = pump::turn(
+                    cx,
+                    &mut self.upstream,
+                    &mut self.client,
+                    &mut self.to_client,
+                    self.filter.as_mut(),
+                    now,
+                );
+                let more = self.turned(cx, Side::Upstream, turn, now);
+                from_upstream = more != More::Nothing;
+                from_client |= more == More::OfBoth;
+            }
+            if !(from_client || from_upstream) {
                 return;
             }
         }
         yield_to_others(cx);
     }
 
-    /// Takes note of what a turn came to; true if another may bring more.
+    /// Takes note of what a turn came to.
     #[inline]
-    fn turned(&mut self, cx: &mut Context<'_>, from: Side, turn: Turn, now: Instant) -> bool {
+    fn turned(&mut self, cx: &mut Context<'_>, from: Side, turn: Turn, now: Instant) -> More {
         match turn {
-            Turn::Idle => return false,
+            Turn::Idle => More::Nothing,
             Turn::Moved { data, stop } => {
                 if data {
                     self.last_data = now;
                 }
-                if let Some(stop) = stop {
-                    self.stopped(cx, from, stop, now);
-                }
+                let Some(stop) = stop else {
+                    return More::OfIt;
+                };
+                self.stopped(cx, from, stop, now);
+                More::OfBoth
             }
-            Turn::Ended => self.source_ended(cx, from, now),
+            Turn::Ended => {
+                self.source_ended(cx, from, now);
+                More::OfBoth
+            }
         }
-        true
     }
 
     fn stopped(&mut self, cx: &mut Context<'_>, from: Side, stop: Stop, now: Instant) {

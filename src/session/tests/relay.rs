@@ -134,6 +134,8 @@ async fn a_session_with_endless_work_lets_others_have_their_turn() {
     }))
     .await;
     assert!(polled.is_pending());
+    assert!(!woken.0.load(Ordering::Relaxed), "others are first");
+    tokio::task::yield_now().await;
     assert!(woken.0.load(Ordering::Relaxed));
     expect(&mut upstream, &masked(0x82, b"x")).await;
 }
