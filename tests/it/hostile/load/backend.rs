@@ -7,13 +7,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use super::elsewhere::Elsewhere;
 use crate::support::{Frame, Wire, answer, switching};
 
 /// The server; it ends when this is dropped.
 pub(super) struct Backend {
     url: String,
     taken: Arc<AtomicUsize>,
-    _tasks: JoinSet<()>,
+    _elsewhere: Elsewhere,
 }
 
 /// What it does with a session that it has taken.
@@ -31,8 +32,9 @@ impl Backend {
         let url = format!("ws://{}", listener.local_addr().expect("an address"));
         let taken = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&taken);
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move {
+        let listener = listener.into_std().expect("a socket");
+        let elsewhere = Elsewhere::run(move || async move {
+            let listener = TcpListener::from_std(listener).expect("a socket");
             let mut sessions = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.expect("a connection");
@@ -44,7 +46,7 @@ impl Backend {
         Self {
             url,
             taken,
-            _tasks: tasks,
+            _elsewhere: elsewhere,
         }
     }
 

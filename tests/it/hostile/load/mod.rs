@@ -10,6 +10,7 @@
 mod backend;
 mod churn;
 mod crowd;
+mod elsewhere;
 mod flood;
 mod honest;
 
