@@ -337,7 +337,7 @@ async fn r13_a_server_with_as_many_sessions_as_it_may_have() {
 }
 
 /// Checks that live sessions notice nothing.
-async fn talk(sessions: &mut [(Wire, Wire)]) {
+pub(super) async fn talk(sessions: &mut [(Wire, Wire)]) {
     for (client, server) in sessions {
         Stage::passes(client, server, &[Frame::text(CANARY)]).await;
         Stage::passes(server, client, &[Frame::text(CANARY)]).await;
@@ -345,7 +345,7 @@ async fn talk(sessions: &mut [(Wire, Wire)]) {
 }
 
 /// How many sessions the admin interface tells of.
-async fn listed(stage: &Stage) -> usize {
+pub(super) async fn listed(stage: &Stage) -> usize {
     let admin = stage.program.admin().await;
     let mut wire = program::Wire::connect(&admin).await;
     let request = format!("GET /sessions HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n");

@@ -24,6 +24,7 @@ mod load;
 mod losses;
 mod messages;
 mod nominated;
+mod ports;
 mod pressure;
 mod reload;
 mod reuse;
