@@ -24,6 +24,8 @@ pub(super) enum Manner {
     Quiet,
     /// Sends without end, and reads nothing.
     Talking,
+    /// Sends this once, and then only reads.
+    Saying(&'static [u8]),
 }
 
 impl Backend {
@@ -80,12 +82,19 @@ async fn serve(mut stream: TcpStream, manner: Manner) {
         return;
     }
     match manner {
-        Manner::Quiet => {
-            let _ended = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+        Manner::Quiet => listen(stream).await,
+        Manner::Saying(bytes) => {
+            if stream.write_all(bytes).await.is_ok() {
+                listen(stream).await;
+            }
         }
         Manner::Talking => {
             let frame = Frame::binary(vec![7; 64 * 1024]).plain();
             while stream.write_all(&frame).await.is_ok() {}
         }
     }
+}
+
+async fn listen(mut stream: TcpStream) {
+    let _ended = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
 }

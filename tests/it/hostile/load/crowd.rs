@@ -60,6 +60,72 @@ async fn r08_9500_idle_sessions_and_a_round_of_pings() {
     gate.program.stop().await;
 }
 
+/// The header of a text of 16 MiB and a few bytes of it, as a client sends them.
+const MASKED: &[u8] = b"\x81\xFF\0\0\0\0\x01\0\0\0\0\0\0\0abcde";
+
+/// The same as an upstream does.
+const PLAIN: &[u8] = b"\x81\x7F\0\0\0\0\x01\0\0\0abcde";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes the machine for itself"]
+async fn f06_1000_frames_of_16_mebibytes_announced_and_never_sent() {
+    let quiet = (Manner::Quiet, MASKED);
+    let announcing = (Manner::Saying(PLAIN), &b""[..]);
+    // Whoever announces is asked for a sign of life, and nobody else.
+    let of_client = "[route.keepalive]\nclient = { interval = \"5s\", timeout = \"5s\" }\n\
+                     upstream.interval = \"0s\"";
+    let of_upstream = "[route.keepalive]\nupstream = { interval = \"5s\", timeout = \"5s\" }\n\
+                       client.interval = \"0s\"";
+    let client_silent = &b"\x88\x0F\x03\xE9frame timeout"[..];
+    let upstream_silent = &b"\x88\x18\x03\xE9upstream frame timeout"[..];
+    for (what, (manner, said), keepalive, validates, last) in [
+        ("clients", quiet, of_client, false, client_silent),
+        (
+            "clients, held until whole",
+            quiet,
+            of_client,
+            true,
+            client_silent,
+        ),
+        // Inside of its frame no close frame can stand.
+        ("upstreams", announcing, of_upstream, false, PLAIN),
+        (
+            "upstreams, held until whole",
+            announcing,
+            of_upstream,
+            true,
+            upstream_silent,
+        ),
+    ] {
+        let route = format!("validate_utf8 = {validates}\n{keepalive}");
+        let gate = Gate::start(Backend::start(manner).await, &route, "").await;
+        drop(opened(gate.address()).await);
+        let before = gate.vitals();
+        let mut crowd = Vec::new();
+        for _ in 0..1_000 {
+            let (mut stream, heard) = opened(gate.address()).await;
+            stream.write_all(said).await.expect("a session");
+            crowd.push((stream, heard));
+        }
+        let latency = Latency::over(gate.address(), Duration::from_secs(3)).await;
+        let full = gate.vitals();
+        assert!(full.descriptors > 2 * crowd.len(), "{full:?}");
+        let a_session = full.memory.saturating_sub(before.memory) / crowd.len();
+        println!(
+            "1,000 frames of 16 MiB announced by {what}: {a_session} bytes of resident memory \
+             each; the others: {latency}"
+        );
+        assert!(a_session < IDLE, "{what}: {a_session}");
+        for (stream, heard) in &mut crowd {
+            let _reset = stream.read_to_end(heard).await;
+            assert!(heard.ends_with(last), "{what}: {}", heard.escape_ascii());
+        }
+        drop(crowd);
+        gate.lets_go(before).await;
+        gate.program.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes the machine for itself"]
 async fn r01_1000_handshakes_that_are_never_ended() {
@@ -104,19 +170,31 @@ async fn r01_1000_handshakes_that_are_never_ended() {
     gate.program.stop().await;
 }
 
+/// A session with a backend that says nothing of its own accord.
 async fn session(address: &str) -> TcpStream {
+    let (stream, heard) = opened(address).await;
+    assert!(heard.is_empty(), "{}", heard.escape_ascii());
+    stream
+}
+
+/// A session, and what came right behind the 101.
+async fn opened(address: &str) -> (TcpStream, Vec<u8>) {
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     let request = Request::websocket("/ws/room").text();
     stream.write_all(request.as_bytes()).await.expect("a peer");
     let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
+    let end = loop {
         let length = stream.read_buf(&mut head).await.expect("an answer");
         assert!(length > 0, "{}", head.escape_ascii());
-    }
+        if let Some(end) = head.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+            break end + 4;
+        }
+    };
+    let heard = head.split_off(end);
     assert!(
         head.starts_with(b"HTTP/1.1 101 "),
         "{}",
         head.escape_ascii()
     );
-    stream
+    (stream, heard)
 }
