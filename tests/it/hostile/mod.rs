@@ -4,6 +4,7 @@
 //! After each case the gate stands as it did before it: see [`kit::Stage::stands`].
 
 mod admin;
+mod admin_crowds;
 mod answers;
 mod bad_responses;
 mod cases;
