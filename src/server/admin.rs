@@ -12,31 +12,35 @@
 
 mod access;
 mod exposition;
+mod guard;
 mod metrics;
 mod reload;
 
 use std::convert::Infallible;
-use std::future::{Ready, ready};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use futures_util::future::Either;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Mutex;
+use tokio::task::yield_now;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::access::{bears, is_cross_site, names_this_machine};
+use self::guard::Guard;
 use super::accept::{Accepted, Dispatch};
 use super::process::Process;
 use super::reload::Reloads;
@@ -64,6 +68,8 @@ struct Inner {
     token: RwLock<Option<Secret>>,
     handle: Handle,
     drain_asked: AtomicBool,
+    /// Answers are made one after the other: some take long, and a worker has sessions to serve.
+    turn: Mutex<()>,
     reloads: Option<Reloads>,
     tasks: TaskTracker,
     /// The connections of clients.
@@ -80,6 +86,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 const HEAD_SIZE: usize = 16 * 1024;
 
+/// From accept on; the request that a connection is in then is its last.
+const LIFETIME: Duration = Duration::from_secs(60);
+
 impl AdminService {
     /// `tasks` owns what the interface starts; `connections` and `room` are looked at only.
     pub(super) fn new(
@@ -94,6 +103,7 @@ impl AdminService {
                 token: RwLock::default(),
                 handle,
                 drain_asked: AtomicBool::new(false),
+                turn: Mutex::default(),
                 reloads,
                 tasks,
                 connections,
@@ -143,16 +153,40 @@ impl AdminService {
         http.timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
             .max_buf_size(HEAD_SIZE);
-        let mut connection = pin!(http.serve_connection(TokioIo::new(socket), self));
+        let socket = TokioIo::new(Guard::new(socket));
+        let mut connection = pin!(http.serve_connection(socket, self));
         let served = tokio::select! {
             served = &mut connection => served,
-            () = closing.cancelled() => {
+            _closing_or_old = timeout(LIFETIME, closing.cancelled()) => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
         };
         if let Err(error) = served {
             tracing::debug!(error = %Chain(&error), "admin connection ended");
+        }
+    }
+
+    /// Answers a request when it is its turn.
+    async fn respond(&self, request: &Parts) -> Response<Full<Bytes>> {
+        let turn = self.inner.turn.lock().await;
+        // Whoever else has something to do on this worker does it between two answers.
+        yield_now().await;
+        // It would count in the place of `Host` (RFC 9112 §3.2.2), and only a client of a proxy
+        // sends one.
+        if request.uri.authority().is_some() {
+            return error(
+                StatusCode::MISDIRECTED_REQUEST,
+                "the request target must be a path",
+            );
+        }
+        let (method, path) = (&request.method, request.uri.path());
+        match self.reloads(method, path, &request.headers) {
+            Some(reloads) => {
+                drop(turn);
+                reload::reload(&reloads).await
+            }
+            None => self.answer(method, path, &request.headers),
         }
     }
 
@@ -271,23 +305,22 @@ impl AdminService {
 impl Service<Request<Incoming>> for AdminService {
     type Response = Response<Full<Bytes>>;
     type Error = Infallible;
-    type Future = Either<Ready<Result<Self::Response, Infallible>>, reload::Answering>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let (method, path) = (request.method(), request.uri().path());
-        // It would count in the place of `Host` (RFC 9112 §3.2.2), and only a client of a proxy
-        // sends one.
-        if request.uri().authority().is_some() {
-            let refusal = error(
-                StatusCode::MISDIRECTED_REQUEST,
-                "the request target must be a path",
-            );
-            return Either::Left(ready(Ok(refusal)));
-        }
-        match self.reload(method, path, request.headers()) {
-            Some(reloading) => Either::Right(reloading),
-            None => Either::Left(ready(Ok(self.answer(method, path, request.headers())))),
-        }
+        let (request, body) = request.into_parts();
+        // Nothing here takes a body. Behind one hyper would read the next request though this
+        // answer is still to be written, and whoever reads none would make them pile up.
+        let is_last = !body.is_end_stream();
+        let admin = self.clone();
+        Box::pin(async move {
+            let mut answer = admin.respond(&request).await;
+            if is_last {
+                let close = HeaderValue::from_static("close");
+                answer.headers_mut().insert(header::CONNECTION, close);
+            }
+            Ok(answer)
+        })
     }
 }
 

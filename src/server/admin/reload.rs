@@ -1,7 +1,5 @@
 //! `POST /reload`: the one request whose answer takes a while.
 
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,25 +11,21 @@ use tokio::time::timeout;
 use super::{AdminService, answer_json, error};
 use crate::server::reload::{Applied, Rejected, Reloads};
 
-pub(super) type Answering =
-    Pin<Box<dyn Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send>>;
-
 /// Longer than any reload takes; the one before may still be under way.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 impl AdminService {
-    /// The reload that a request asks for, if it does and may.
-    pub(super) fn reload(
+    /// Who does the reload that a request asks for, if it does and may.
+    pub(super) fn reloads(
         &self,
         method: &Method,
         path: &str,
         headers: &HeaderMap,
-    ) -> Option<Answering> {
+    ) -> Option<Reloads> {
         if path != "/reload" || *method != Method::POST || self.refuse(path, headers).is_some() {
             return None;
         }
-        let reloads = self.inner.reloads.clone()?;
-        Some(Box::pin(async move { Ok(reload(&reloads).await) }))
+        self.inner.reloads.clone()
     }
 }
 
@@ -43,7 +37,7 @@ pub(super) fn no_file() -> Response<Full<Bytes>> {
     )
 }
 
-async fn reload(reloads: &Reloads) -> Response<Full<Bytes>> {
+pub(super) async fn reload(reloads: &Reloads) -> Response<Full<Bytes>> {
     match timeout(TIMEOUT, reloads.ask()).await {
         Ok(Some(Ok(applied))) => answer_json(StatusCode::OK, &summary(&applied)),
         Ok(Some(Err(rejected))) => {

@@ -1,5 +1,11 @@
-use http::HeaderName;
+use std::sync::atomic::AtomicUsize;
 
+use http::HeaderName;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, interval};
+
+use super::guard::WRITE_TIMEOUT;
 use super::*;
 use crate::config::Config;
 use crate::proxy::Gate;
@@ -153,4 +159,126 @@ fn another_token_holds_everywhere_at_once_and_an_address_that_was_left_answers_n
     let headers = [("host", ADDRESS), ("authorization", "Bearer n3w")];
     assert_eq!(status(&elsewhere, Method::GET, "/sessions", &headers), 503);
     assert_eq!(status(&admin, Method::GET, "/sessions", &headers), 200);
+}
+
+const METRICS: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+const PROBE: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// How long a connection lasts whose client does this, and what the client got.
+async fn lasts<C, F>(capacity: usize, client: C) -> (Duration, String)
+where
+    C: FnOnce(DuplexStream) -> F,
+    F: Future<Output = Vec<u8>>,
+{
+    let (socket, peer) = duplex(capacity);
+    let began = Instant::now();
+    let serve = async {
+        admin(None).serve_on(socket).await;
+        began.elapsed()
+    };
+    let both = async { tokio::join!(serve, client(peer)) };
+    let (lasted, got) = timeout(10 * LIFETIME, both).await.expect("an end");
+    (lasted, String::from_utf8(got).unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_without_end_and_reads_nothing_is_cut_off() {
+    let (lasted, _) = lasts(1024, |mut peer| async move {
+        while peer.write_all(METRICS).await.is_ok() {}
+        Vec::new()
+    })
+    .await;
+    assert_eq!(lasted, WRITE_TIMEOUT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_slowly_gets_the_whole_answer() {
+    let (lasted, got) = lasts(1024, |mut peer| async move {
+        let (mut got, mut piece) = (Vec::new(), [0; 64]);
+        peer.write_all(METRICS).await.unwrap();
+        let mut pace = interval(Duration::from_secs(1));
+        loop {
+            pace.tick().await;
+            match peer.read(&mut piece).await {
+                Ok(0) | Err(_) => return got,
+                Ok(length) => got.extend_from_slice(&piece[..length]),
+            }
+        }
+    })
+    .await;
+    assert!(lasted > 2 * HEAD_TIMEOUT, "{lasted:?}");
+    let (head, body) = got.split_once("\r\n\r\n").unwrap();
+    let length = format!("content-length: {}", body.len());
+    assert!(head.contains(&length), "{length} and not in {head}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_again_and_again_is_sent_away_after_a_while() {
+    let (lasted, got) = lasts(64 * 1024, |mut peer| async move {
+        let mut got = Vec::new();
+        let mut pace = interval(Duration::from_secs(5));
+        loop {
+            pace.tick().await;
+            let before = got.len();
+            if peer.write_all(PROBE).await.is_err() || peer.read_buf(&mut got).await.is_err() {
+                return got;
+            }
+            if got.len() == before {
+                return got;
+            }
+        }
+    })
+    .await;
+    assert!(
+        lasted >= LIFETIME && lasted < LIFETIME + HEAD_TIMEOUT,
+        "{lasted:?}"
+    );
+    assert_eq!(
+        got.matches("HTTP/1.1 200 OK").count() as u64,
+        LIFETIME.as_secs() / 5
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn behind_a_body_no_other_request_is_read() {
+    let (_, got) = lasts(64 * 1024, |mut peer| async move {
+        let mut got = Vec::new();
+        for framing in [
+            "Content-Length: 1\r\n\r\nx",
+            "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        ] {
+            let request = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{framing}");
+            peer.write_all(request.as_bytes()).await.unwrap();
+        }
+        peer.read_to_end(&mut got).await.unwrap();
+        got
+    })
+    .await;
+    assert_eq!(got.matches("HTTP/1.1 ").count(), 1, "{got}");
+    assert!(got.contains("\r\nconnection: close\r\n"), "{got}");
+}
+
+#[tokio::test]
+async fn whoever_else_is_on_the_worker_has_a_turn_between_two_answers() {
+    const ASKING: usize = 64;
+    let admin = admin(None);
+    let made = Arc::new(AtomicUsize::new(0));
+    let mut asking = JoinSet::new();
+    for _ in 0..ASKING {
+        let (admin, made) = (admin.clone(), Arc::clone(&made));
+        asking.spawn(async move {
+            let request = Request::get("/metrics").header("host", ADDRESS);
+            let (request, ()) = request.body(()).unwrap().into_parts();
+            assert_eq!(admin.respond(&request).await.status(), StatusCode::OK);
+            made.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+    let mut before = 0;
+    while before < ASKING {
+        yield_now().await;
+        let now = made.load(Ordering::Relaxed);
+        assert!(now - before <= 1, "{before}, then {now}");
+        before = now;
+    }
 }

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::admin::drains;
-use super::kit::Stage;
-use crate::program::kit::Wire;
+use super::kit::{Stage, Vitals};
+use crate::program::kit::{Echo, Program, Socket, Wire, settings, soon};
+
+/// What a connection may take of memory while nobody reads what it says.
+const UNREAD: usize = 128 * 1024;
 
 /// Whoever holds all places of the admin interface keeps no client from its session.
 #[tokio::test]
@@ -32,6 +36,52 @@ async fn o07_thousands_of_idle_connections_to_it_cost_nobody_else_anything() {
     assert_eq!(ended.await.expect("an end at once"), b"");
     drop(idle);
     // Those that are gone leave their places.
-    crate::support::soon("an answer", async { while drains(&admin).await {} }).await;
+    soon("an answer", async { while drains(&admin).await {} }).await;
     stage.stands().await;
+}
+
+/// Whoever asks without end and never reads an answer is cut off, and so makes room for others;
+/// meanwhile the gate has time for its clients.
+///
+/// On a unix socket, of which the kernel keeps less than of a connection: it is full sooner.
+#[tokio::test]
+async fn o07_clients_that_do_not_read_their_answers_leave_their_places() {
+    const PLACES: usize = 64;
+    let echo = Echo::start().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let admin = folder.path().join("admin.sock");
+    let more = format!("[admin]\naddress = \"unix:{}\"", admin.display());
+    let program = Program::run(&settings(echo.url(), &more)).await;
+    program.admin().await;
+    let probe = async || {
+        let mut wire = Wire::connect_unix(&admin).await;
+        wire.try_send("GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n")
+            .await;
+        String::from_utf8(wire.end().await).expect("text")
+    };
+    let before = Vitals::of(program.id()).memory;
+    let mut floods = JoinSet::new();
+    for _ in 0..PLACES {
+        let mut wire = Wire::connect_unix(&admin).await;
+        let requests = "GET /metrics HTTP/1.1\r\n\r\n".repeat(100);
+        floods.spawn(async move { while wire.is_taken(&requests).await {} });
+    }
+    assert_eq!(probe().await, "", "there is no place left");
+    for _ in 0..20 {
+        let served = timeout(Duration::from_secs(1), async {
+            let mut client = Socket::open(&program.address, "/ws/").await;
+            client.echoes("hello").await;
+        });
+        served.await.expect("a session at once");
+    }
+    while let Some(ended) = soon("the end of them all", floods.join_next()).await {
+        ended.expect("no panic");
+        let took = Vitals::of(program.id()).memory.saturating_sub(before);
+        assert!(took < PLACES * UNREAD, "{took}");
+    }
+    assert!(
+        probe().await.starts_with("HTTP/1.1 200 "),
+        "their places are free"
+    );
+    program.stop().await;
 }
