@@ -134,7 +134,11 @@ impl Forward {
         self.pool.keep(sender, Arc::clone(&lease));
         response.map(|body| {
             body.when_over(move |error| {
-                lease.log_failure(ServerFailure::PlainBody, error);
+                lease.log_failure(
+                    ServerFailure::Plain,
+                    "no more of a response to a plain request",
+                    error,
+                );
             })
         })
     }

@@ -105,12 +105,22 @@ impl DialError {
         }
     }
 
-    /// What that was, for the log and the counts.
+    /// What that was, for the counts.
     pub(super) fn failure(&self) -> ServerFailure {
         match self {
             Self::Lack(..) => ServerFailure::NotAsked,
             Self::Resolve(_) | Self::NoAddress | Self::Connect(_) | Self::Timeout => {
                 ServerFailure::Connect
+            }
+        }
+    }
+
+    /// The line of the log about it, where no refusal has one.
+    pub(super) fn message(&self) -> &'static str {
+        match self {
+            Self::Lack(..) => "no means to connect",
+            Self::Resolve(_) | Self::NoAddress | Self::Connect(_) | Self::Timeout => {
+                "connect failed"
             }
         }
     }

@@ -18,12 +18,9 @@ pub(crate) enum ServerFailure {
     Connect,
     /// It took the connection, and gave no right answer to the handshake.
     Handshake,
-    /// It gave no right answer to a plain request.
+    /// It gave no right answer to a plain request, or not all of one.
     #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
     Plain,
-    /// It did not go on with its answer to a plain request.
-    #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
-    PlainBody,
 }
 
 /// Why an upstream gives no session, or no response.
@@ -54,8 +51,9 @@ impl From<Rejection> for Unserved {
     }
 }
 
-/// Logs the failures of one upstream that no refused handshake tells of, because it went on: each of them, until there are too many, and then a sample
-/// with a count of what was left out. A dead server fails as fast as clients come back to it.
+/// Logs the failures of one upstream that no refused handshake tells of, because it went on: each
+/// of them, until there are too many, and then a sample with a count of what was left out. A dead
+/// server fails as fast as clients come back to it.
 #[derive(Debug, Default)]
 pub(super) struct Failures {
     sample: Sample,
@@ -92,12 +90,13 @@ impl Failures {
         self.counts.add(upstream, server, failure);
     }
 
-    /// Counts and logs that this went wrong with a server of the upstream.
+    /// Counts that this went wrong with a server of the upstream, and logs it in these words.
     pub(super) fn log(
         &self,
         upstream: &Arc<str>,
         server: &Arc<str>,
         failure: ServerFailure,
+        message: &str,
         error: &(dyn Error + 'static),
     ) {
         self.counts.add(upstream, server, failure);
@@ -110,8 +109,7 @@ impl Failures {
             upstream = &**upstream,
             server = &**server,
             error = %Chain(error),
-            "{}",
-            failure.message()
+            "{message}"
         );
     }
 
@@ -138,7 +136,7 @@ impl FailureCounts {
             ServerFailure::NotAsked => {}
             ServerFailure::Connect => failed.connects += 1,
             ServerFailure::Handshake => failed.handshakes += 1,
-            ServerFailure::Plain | ServerFailure::PlainBody => failed.plain_requests += 1,
+            ServerFailure::Plain => failed.plain_requests += 1,
         }
     }
 
@@ -151,18 +149,6 @@ impl FailureCounts {
     /// How many failures have no line in the log.
     pub(crate) fn left_out(&self) -> u64 {
         self.left_out.load(Ordering::Relaxed)
-    }
-}
-
-impl ServerFailure {
-    fn message(self) -> &'static str {
-        match self {
-            Self::NotAsked => "no means to connect",
-            Self::Connect => "connect failed",
-            Self::Handshake => "handshake failed",
-            Self::Plain => "no response to a plain request",
-            Self::PlainBody => "no more of a response to a plain request",
-        }
     }
 }
 
@@ -181,11 +167,12 @@ mod tests {
         for _ in 0..2 {
             let failures = Failures::new(Arc::clone(&counts));
             for _ in 0..150 {
-                failures.log(&a, &b, ServerFailure::Connect, &error);
+                failures.log(&a, &b, ServerFailure::Connect, "lost", &error);
             }
         }
-        Failures::new(Arc::clone(&counts)).log(&a, &a, ServerFailure::Handshake, &error);
-        Failures::new(Arc::clone(&counts)).log(&a, &a, ServerFailure::Plain, &error);
+        let failures = Failures::new(Arc::clone(&counts));
+        failures.count(&a, &a, ServerFailure::Handshake);
+        failures.log(&a, &a, ServerFailure::Plain, "lost", &error);
         assert_eq!(counts.left_out(), 2 * (150 - 100));
         let one = |connects, handshakes, plain_requests| Failed {
             connects,

@@ -137,7 +137,7 @@ impl Pool {
                 // Where there is no other server, what the last one did is the truer answer.
                 return Err(lease.at_fault(error.rejection(), error.failure(), Some(&error)));
             };
-            lease.log_failure(error.failure(), &error);
+            lease.log_failure(error.failure(), error.message(), &error);
             lease = next;
         }
     }
@@ -254,11 +254,22 @@ impl Lease {
         }
     }
 
-    /// Counts and logs that something went wrong with the server, where nothing is refused for it. In a flood of failures only a
-    /// sample is logged.
-    pub(crate) fn log_failure(&self, failure: ServerFailure, error: &(dyn Error + 'static)) {
+    /// Counts that something went wrong with the server and logs it in these words, where nothing
+    /// is refused for it. In a flood of failures only a sample is logged.
+    pub(crate) fn log_failure(
+        &self,
+        failure: ServerFailure,
+        message: &str,
+        error: &(dyn Error + 'static),
+    ) {
         let failures = &self.pool.inner.failures;
-        failures.log(&self.upstream().name, self.server(), failure, error);
+        failures.log(
+            &self.upstream().name,
+            self.server(),
+            failure,
+            message,
+            error,
+        );
     }
 
     fn settings(&self) -> &UpstreamServer {
