@@ -118,8 +118,7 @@ async fn open(
     let found = found.map_err(known)?;
     let refused = |refusal: Refusal| Refusal {
         client: Some(client),
-        route: Some(Arc::clone(&found.route().name)),
-        ..refusal
+        ..Refusal::on(&found.route().name, refusal)
     };
     let admission = admit(settings, parts, &target, found.route(), &client)
         .map_err(|rejection| refused(rejection.into()))?;

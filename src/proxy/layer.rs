@@ -16,6 +16,7 @@ use tower_service::Service;
 
 use super::core::Core;
 use super::flow::{self, Asked};
+use super::rejected::Refusal;
 use crate::handshake::{self, Target};
 use crate::rejection::Rejection;
 
@@ -256,17 +257,17 @@ impl Refuse {
 
     fn refuse<B>(&self, request: Request<B>) -> Response<Full<Bytes>> {
         let (parts, _) = request.into_parts();
-        let rejection = match Target::of(&parts) {
-            Err(rejection) => rejection,
+        let refusal = match Target::of(&parts) {
+            Err(rejection) => rejection.into(),
             Ok(target) => {
                 let routes = &self.core.settings().routes;
                 match routes.find(target.host(), target.path(), NONE) {
-                    Ok(_) => Rejection::NotUpgrade,
-                    Err(rejection) => rejection,
+                    Ok(found) => Refusal::on(&found.route().name, Rejection::NotUpgrade),
+                    Err(rejection) => rejection.into(),
                 }
             }
         };
-        self.core.refuse(&parts, rejection).into_response()
+        self.core.refuse(&parts, refusal).into_response()
     }
 }
 

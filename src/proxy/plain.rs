@@ -1,22 +1,28 @@
 //! Plain HTTP requests on routes that forward them, for the program's forwarder.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Uri, header, request, response};
 
 use super::flow;
 use super::gate::Gate;
+use super::rejected::Refusal;
+use super::settings::Snapshot;
 use crate::config::PlainHttp;
 use crate::handshake::{self, Target};
 use crate::policy;
+use crate::policy::address::ClientIdentity;
 use crate::rejection::Rejection;
+use crate::route::Match;
 use crate::types::ClientAddr;
 use crate::upstream::{Pool, Unserved};
 
 /// Where a plain request goes, and as what.
 #[derive(Debug)]
 pub(crate) struct PlainRoute {
+    name: Arc<str>,
     pub(crate) pool: Pool,
     pub(crate) client: IpAddr,
     /// A client that takes no byte of the answer for so long is a slow reader.
@@ -32,19 +38,31 @@ impl Gate {
     /// The order is that of a handshake. The Origin is checked where there is one: a browser
     /// sends none with a page's own GET requests, so that its absence tells nothing here.
     pub(crate) fn plain(&self, parts: &request::Parts) -> Result<PlainRoute, Rejection> {
-        let decided = self.decide_plain(parts);
-        decided.map_err(|rejection| self.refuse_plain(parts, rejection))
-    }
-
-    fn decide_plain(&self, parts: &request::Parts) -> Result<PlainRoute, Rejection> {
         let core = self.core();
         let settings = core.settings();
-        let client = core.identify(&settings, parts)?;
-        let target = Target::of(parts)?;
+        let early = |rejection| self.refuse_plain(parts, rejection);
+        let client = core.identify(&settings, parts).map_err(early)?;
+        let target = Target::of(parts).map_err(early)?;
         let offered: &[&str] = &[];
         let found = settings
             .routes
-            .find(target.host(), target.path(), offered)?;
+            .find(target.host(), target.path(), offered)
+            .map_err(early)?;
+        self.decide_on(&found, &settings, parts, &target, &client)
+            .map_err(|rejection| {
+                let refusal = Refusal::on(&found.route().name, rejection);
+                core.refuse(parts, refusal)
+            })
+    }
+
+    fn decide_on(
+        &self,
+        found: &Match<'_>,
+        settings: &Snapshot,
+        parts: &request::Parts,
+        target: &Target,
+        client: &ClientIdentity,
+    ) -> Result<PlainRoute, Rejection> {
         let route = found.route();
         if route.http != PlainHttp::Forward {
             return Err(Rejection::NotUpgrade);
@@ -54,11 +72,12 @@ impl Gate {
         }
         policy::address::check(&route.address, client.ip)?;
         if parts.headers.contains_key(header::ORIGIN) {
-            flow::check_origin(parts, &target, route)?;
+            flow::check_origin(parts, target, route)?;
         }
         let captured = |name: &str| found.param(name);
-        let hop = flow::hop(&settings, parts, &target, route, &client, &captured);
+        let hop = flow::hop(settings, parts, target, route, client, &captured);
         Ok(PlainRoute {
+            name: Arc::clone(&route.name),
             pool: settings.pool(route).clone(),
             client: client.ip,
             write_timeout: route.timeouts.write,
@@ -70,13 +89,21 @@ impl Gate {
 }
 
 impl Gate {
-    /// Counts and logs a refused plain request, and gives its rejection back.
-    pub(crate) fn refuse_plain(
+    /// Counts and logs a plain request that is refused before its route is looked for, and gives
+    /// its rejection back.
+    pub(crate) fn refuse_plain(&self, parts: &request::Parts, rejection: Rejection) -> Rejection {
+        self.core().refuse(parts, rejection)
+    }
+
+    /// The same for one that its route does not serve.
+    pub(crate) fn refuse_on(
         &self,
+        route: &PlainRoute,
         parts: &request::Parts,
-        unserved: impl Into<Unserved>,
+        unserved: Unserved,
     ) -> Rejection {
-        self.core().refuse(parts, unserved.into())
+        self.core()
+            .refuse(parts, Refusal::on(&route.name, unserved))
     }
 
     /// Counts and logs a request of which not even the head could be read.

@@ -93,6 +93,16 @@ impl Rejections {
     }
 }
 
+impl Refusal {
+    /// Of a request whose route this is.
+    pub(super) fn on(route: &Arc<str>, refused: impl Into<Self>) -> Self {
+        Self {
+            route: Some(Arc::clone(route)),
+            ..refused.into()
+        }
+    }
+}
+
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
         Self {

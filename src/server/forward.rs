@@ -84,7 +84,7 @@ impl Forward {
         let route = self.gate.plain(parts)?;
         self.forward_on(&route, parts, body)
             .await
-            .map_err(|unserved| self.gate.refuse_plain(parts, unserved))
+            .map_err(|unserved| self.gate.refuse_on(&route, parts, unserved))
     }
 
     async fn forward_on(

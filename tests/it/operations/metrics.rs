@@ -105,7 +105,7 @@ async fn every_handshake_takes_one_step_whatever_becomes_of_it() {
             "no_route",
         ),
         (right.clone().line("POST /ws HTTP/1.1"), "", "method"),
-        (right.clone().without("Upgrade"), "", "not_upgrade"),
+        (right.clone().without("Upgrade"), "test", "not_upgrade"),
     ] {
         bench.refused(&request).await;
         expected.insert((route.to_owned(), outcome), 1);

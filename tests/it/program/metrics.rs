@@ -93,7 +93,7 @@ async fn each_refusal_is_one_step_of_one_count() {
         (
             "GET /ws/ HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
             426,
-            "",
+            "chat",
             "not_upgrade",
         ),
         ("nonsense\r\n\r\n".to_owned(), 400, "", "bad_request"),
@@ -122,6 +122,69 @@ async fn each_refusal_is_one_step_of_one_count() {
         "wsgate_upstream_failures_total{{upstream=\"chat\",server=\"{url}\",kind=\"connect\"}}"
     );
     assert_eq!(before[&failures], 1.0);
+    program.stop().await;
+}
+
+#[tokio::test]
+async fn a_refused_plain_request_is_told_and_counted_on_its_route() {
+    let (_held, url) = Upstream::dead();
+    let more = format!(
+        "http = \"forward\"\naddress.deny = [\"192.0.2.7\"]\n\
+                        [client_ip]\ntrusted_proxies = [\"127.0.0.1\"]\n{ADMIN}"
+    );
+    let program = Program::run(&settings(&url, &more)).await;
+    let admin = program.admin().await;
+    let mut before = scrape(&admin).await;
+    for (index, (line, headers, status, route, outcome)) in [
+        ("GET /ws/page", "", 502, "chat", "upstream_refused"),
+        (
+            "GET /ws/page",
+            "Origin: http://evil.test\r\n",
+            403,
+            "chat",
+            "origin_denied",
+        ),
+        (
+            "GET /ws/page",
+            "X-Forwarded-For: 192.0.2.7\r\n",
+            403,
+            "chat",
+            "address_denied",
+        ),
+        (
+            "GET /ws/page",
+            "X_Forwarded_For: 1\r\n",
+            400,
+            "chat",
+            "header_alias",
+        ),
+        (
+            "POST /ws/page",
+            "Transfer-Encoding: gzip, chunked\r\n",
+            400,
+            "chat",
+            "bad_framing",
+        ),
+        // No route was found for these, or none was looked for.
+        ("GET /nowhere", "", 404, "", "no_route"),
+        ("GET /ws/../page", "", 400, "", "bad_path"),
+        ("CONNECT gate.test:80", "", 405, "", "method"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let request =
+            format!("{line} HTTP/1.1\r\nHost: gate.test\r\nConnection: close\r\n{headers}\r\n");
+        assert_eq!(refused(&program, request).await, status, "{outcome}");
+        let after = scrape(&admin).await;
+        let name = format!("wsgate_handshakes_total{{route=\"{route}\",outcome=\"{outcome}\"}}");
+        let stepped = steps(&before, &after, "wsgate_handshakes_total");
+        assert_eq!(stepped, [(&*name, 1.0)]);
+        before = after;
+        let told = program.nth_event(index, "handshake rejected").await;
+        assert_eq!(told["reason"], outcome, "{told}");
+        assert_eq!(told["route"].as_str().unwrap_or_default(), route, "{told}");
+    }
     program.stop().await;
 }
 
