@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::core::Core;
 use super::drain;
-use super::outcomes::ACCEPTED;
+use super::outcomes::{ACCEPTED, UnderWay};
 use super::rejected::Refusal;
 use super::settings::Snapshot;
 use crate::close::{CloseCode, CloseReason};
@@ -71,7 +71,8 @@ struct Opened {
     route: Arc<Route>,
 }
 
-/// Answers one WebSocket handshake by these settings, whatever a reload does meanwhile; the session that a 101 opens runs on a task of its own.
+/// Answers one WebSocket handshake by these settings, whatever a reload does meanwhile; the session
+/// that a 101 opens runs on a task of its own.
 pub(super) async fn answer(
     core: Arc<Core>,
     settings: Arc<Snapshot>,
@@ -80,8 +81,8 @@ pub(super) async fn answer(
     on_upgrade: OnUpgrade,
 ) -> Response<Full<Bytes>> {
     core.keep_house();
-    let under_way = core.counters.outcomes.watch();
-    let opened = open(&core, &settings, &parts, asked, on_upgrade).await;
+    let mut under_way = core.counters.outcomes.watch();
+    let opened = open(&core, &settings, &parts, asked, on_upgrade, &mut under_way).await;
     under_way.answered();
     match opened {
         Ok(response) => response,
@@ -100,6 +101,7 @@ async fn open(
     parts: &request::Parts,
     asked: Asked,
     on_upgrade: OnUpgrade,
+    under_way: &mut UnderWay<'_>,
 ) -> Result<Response<Full<Bytes>>, Refusal> {
     let client = core.identify(settings, parts)?;
     let known = |rejection| Refusal {
@@ -116,6 +118,7 @@ async fn open(
         .routes
         .find(target.host(), target.path(), upgrade.subprotocols());
     let found = found.map_err(known)?;
+    under_way.is_on(&found.route().name);
     let refused = |refusal: Refusal| Refusal {
         client: Some(client),
         ..Refusal::on(&found.route().name, refusal)

@@ -25,6 +25,7 @@ const ABANDONED: &str = "abandoned";
 #[derive(Debug)]
 pub(super) struct UnderWay<'a> {
     outcomes: &'a Outcomes,
+    route: Option<Arc<str>>,
     answered: bool,
 }
 
@@ -44,6 +45,7 @@ impl Outcomes {
     pub(super) fn watch(&self) -> UnderWay<'_> {
         UnderWay {
             outcomes: self,
+            route: None,
             answered: false,
         }
     }
@@ -55,6 +57,11 @@ impl Outcomes {
 }
 
 impl UnderWay<'_> {
+    /// Its route is this.
+    pub(super) fn is_on(&mut self, route: &Arc<str>) {
+        self.route = Some(Arc::clone(route));
+    }
+
     /// What it came to is counted elsewhere.
     pub(super) fn answered(mut self) {
         self.answered = true;
@@ -64,7 +71,8 @@ impl UnderWay<'_> {
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         if !self.answered {
-            self.outcomes.add("", ABANDONED);
+            let route = self.route.as_deref().unwrap_or_default();
+            self.outcomes.add(route, ABANDONED);
         }
     }
 }
@@ -77,12 +85,13 @@ mod tests {
     fn a_handshake_that_is_never_answered_counts_once() {
         let outcomes = Outcomes::default();
         drop(outcomes.watch());
+        outcomes.watch().is_on(&"chat".into());
         outcomes.watch().answered();
         outcomes.add("chat", ACCEPTED);
         outcomes.add("chat", ACCEPTED);
         let expected = [
             ("".into(), [(ABANDONED, 1)].into()),
-            ("chat".into(), [(ACCEPTED, 2)].into()),
+            ("chat".into(), [(ABANDONED, 1), (ACCEPTED, 2)].into()),
         ];
         assert_eq!(outcomes.by_route(), expected.into());
     }

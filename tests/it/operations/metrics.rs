@@ -121,7 +121,7 @@ async fn every_handshake_takes_one_step_whatever_becomes_of_it() {
     let client = bench.ask(&right).await;
     let (server, _) = upstream.request().await;
     drop(client);
-    expected.insert((String::new(), "abandoned"), 1);
+    expected.insert(("test".to_owned(), "abandoned"), 1);
     until("the hang-up to be seen", || {
         outcomes(&bench.handle.metrics()) == expected
     })
