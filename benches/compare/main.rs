@@ -6,16 +6,15 @@
 //! hits all of them. docs/benchmarks.md tells what comes of it.
 
 mod arguments;
-mod backend;
-mod client;
+#[path = "../common/mod.rs"]
+mod common;
 mod latency;
 mod machine;
 mod peers;
-mod process;
 mod relays;
 mod report;
 mod scenarios;
-mod wire;
+mod usage;
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
@@ -28,9 +27,10 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
 use self::arguments::Arguments;
+use self::common::backend;
+use self::common::process::{Process, free_address};
 use self::machine::Processors;
 use self::peers::{Peer, ROLE_BACKEND, ROLE_MESSAGES, ROLE_TUNNEL};
-use self::process::{Process, free_address};
 use self::report::Table;
 use self::scenarios::{Bench, Scenario};
 

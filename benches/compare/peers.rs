@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-use crate::process::{Process, free_address};
+use crate::common::process::{Process, free_address};
+use crate::common::settings::{WSGATE, fill_in};
 
 /// One of the compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,9 +102,7 @@ impl Peer {
     /// The settings that it is started with, and their file's name.
     fn settings(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Wsgate | Self::Against(_) => {
-                Some(("wsgate.toml", include_str!("peers/wsgate.toml")))
-            }
+            Self::Wsgate | Self::Against(_) => Some(("wsgate.toml", WSGATE)),
             Self::Nginx => Some(("nginx.conf", include_str!("peers/nginx.conf"))),
             Self::Haproxy => Some(("haproxy.cfg", include_str!("peers/haproxy.cfg"))),
             Self::Caddy => Some(("Caddyfile", include_str!("peers/Caddyfile"))),
@@ -143,28 +142,4 @@ impl Peer {
         }
         Process::start(&mut command, listen)
     }
-}
-
-/// Puts addresses and the directory in the place of `${BENCH_…}`.
-fn fill_in(
-    settings: &str,
-    listen: SocketAddr,
-    backend: SocketAddr,
-    directory: &Path,
-) -> io::Result<String> {
-    let admin = free_address()?;
-    let values = [
-        ("LISTEN", listen.to_string()),
-        ("LISTEN_HOST", listen.ip().to_string()),
-        ("LISTEN_PORT", listen.port().to_string()),
-        ("BACKEND", backend.to_string()),
-        ("BACKEND_HOST", backend.ip().to_string()),
-        ("BACKEND_PORT", backend.port().to_string()),
-        ("ADMIN", admin.to_string()),
-        ("DIRECTORY", directory.display().to_string()),
-    ];
-    let fill = |text: String, (name, value): &(&str, String)| {
-        text.replace(&format!("${{BENCH_{name}}}"), value)
-    };
-    Ok(values.iter().fold(settings.to_owned(), fill))
 }

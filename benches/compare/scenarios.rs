@@ -9,13 +9,11 @@ mod slow_reader;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::client::Client;
+use crate::common::process::Process;
 use crate::machine::Processors;
 use crate::peers::Peer;
-use crate::process::Process;
-use crate::wire;
 
 /// One measurement, the same for every peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,9 +120,6 @@ impl Scenario {
     }
 }
 
-/// How long a proxy may take to serve its first client.
-const START: Duration = Duration::from_secs(20);
-
 impl Bench {
     /// Starts a proxy and waits until it serves.
     async fn start(&self, peer: Peer) -> io::Result<Process> {
@@ -136,29 +131,9 @@ impl Bench {
             processors.for_load()?;
         }
         let mut process = process?;
-        let begun = Instant::now();
-        loop {
-            process.check()?;
-            match first_echo(process.address).await {
-                Ok(()) => return Ok(process),
-                Err(_) if begun.elapsed() < START => {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        process.serves().await?;
+        Ok(process)
     }
-}
-
-async fn first_echo(address: SocketAddr) -> io::Result<()> {
-    let mut client = Client::open(address, "/").await?;
-    client.echo(&message(1), 1).await?;
-    client.close().await
-}
-
-/// A client's message of so many bytes.
-fn message(size: usize) -> Vec<u8> {
-    wire::frame(wire::BINARY, &vec![7; size], Some(wire::MASK))
 }
 
 fn column(name: impl Into<String>, digits: usize) -> Column {

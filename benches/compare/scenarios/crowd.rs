@@ -2,13 +2,14 @@
 
 use std::io;
 
+use tokio::io::AsyncWriteExt;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::Instant;
 
 use super::echo::talk;
 use super::{Bench, Column, column, microseconds};
-use crate::client::Client;
-use crate::process::Process;
+use crate::common::client::{Client, Received};
+use crate::common::process::Process;
 
 /// The ones that talk, alone and among the others.
 const TALKERS: usize = 64;
@@ -96,4 +97,20 @@ async fn talkers_cost(bench: &Bench, proxy: &Process) -> io::Result<f64> {
     let (_clients, latencies) = talk(clients, SIZE, bench.time).await?;
     let spent = proxy.processor_time()? - before;
     Ok(microseconds(spent) / latencies.count())
+}
+
+impl Client {
+    /// Does nothing but answer pings; it ends only when the session does.
+    async fn idle(&mut self) -> io::Result<()> {
+        loop {
+            match self.receive().await? {
+                Received::Ping(pong) => self.stream.write_all(&pong).await?,
+                Received::Close => return Err(io::ErrorKind::ConnectionAborted.into()),
+                Received::Data(_) | Received::Other => {}
+            }
+            if self.inbox.is_empty() {
+                self.inbox = Vec::new();
+            }
+        }
+    }
 }

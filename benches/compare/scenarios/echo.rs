@@ -7,10 +7,11 @@ use std::time::Duration;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::Instant;
 
-use super::{Bench, Column, column, message, microseconds};
-use crate::client::Client;
+use super::{Bench, Column, column, microseconds};
+use crate::common::client::Client;
+use crate::common::process::Process;
+use crate::common::wire::message;
 use crate::latency::Latencies;
-use crate::process::Process;
 
 pub(crate) fn columns() -> Vec<Column> {
     vec![

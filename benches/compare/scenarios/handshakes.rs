@@ -5,10 +5,11 @@ use std::io;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::Instant;
 
-use super::{Bench, Column, column, message, microseconds};
-use crate::client::Client;
+use super::{Bench, Column, column, microseconds};
+use crate::common::client::come_and_go;
+use crate::common::process::Process;
+use crate::common::wire::message;
 use crate::latency::Latencies;
-use crate::process::Process;
 
 const AT_ONCE: usize = 16;
 const SIZE: usize = 128;
@@ -42,9 +43,7 @@ pub(crate) async fn run(bench: &Bench, proxy: &Process) -> io::Result<Vec<f64>> 
                 if begun >= end {
                     return io::Result::Ok(((), latencies));
                 }
-                let mut client = Client::open(address, "/").await?;
-                client.echo(&frame, SIZE).await?;
-                client.close().await?;
+                come_and_go(address, &frame, SIZE).await?;
                 latencies.add(begun.elapsed());
             }
         };

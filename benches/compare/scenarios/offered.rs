@@ -7,10 +7,11 @@ use std::time::Duration;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::{Bench, Column, column, message, microseconds};
-use crate::client::Client;
+use super::{Bench, Column, column, microseconds};
+use crate::common::client::Client;
+use crate::common::process::Process;
+use crate::common::wire::message;
 use crate::latency::Latencies;
-use crate::process::Process;
 
 const SOCKETS: u32 = 500;
 const RATE: u32 = 8_000;

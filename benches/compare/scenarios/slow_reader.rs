@@ -1,17 +1,19 @@
 //! What quick clients notice of one that does not keep up with its upstream.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use tokio::net::TcpSocket;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, interval};
 
 use super::echo::talk;
 use super::{Bench, Column, column};
-use crate::backend::ENDLESS;
-use crate::client::Client;
+use crate::common::backend::ENDLESS;
+use crate::common::client::Client;
+use crate::common::process::Process;
 use crate::latency::Latencies;
-use crate::process::Process;
 
 const QUICK: usize = 16;
 const SIZE: usize = 1024;
@@ -68,5 +70,26 @@ async fn sip(mut client: Client) -> io::Result<()> {
     loop {
         tick.tick().await;
         client.skip(SIP).await?;
+    }
+}
+
+impl Client {
+    /// Opens a session with a socket whose buffer for what comes is small.
+    async fn open_narrow(address: SocketAddr, path: &str, buffer: u32) -> io::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(buffer)?;
+        Self::open_with(socket, address, path).await
+    }
+
+    /// Reads so many bytes of whatever comes.
+    async fn skip(&mut self, bytes: usize) -> io::Result<()> {
+        let mut left = bytes;
+        while left > 0 {
+            self.inbox.clear();
+            self.more(left).await?;
+            left = left.saturating_sub(self.inbox.len());
+        }
+        self.inbox.clear();
+        Ok(())
     }
 }

@@ -2,15 +2,18 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::wire::{self, Header};
+use super::process::Process;
+use super::wire::{self, Header};
 
 pub(crate) struct Client {
-    stream: TcpStream,
-    inbox: Vec<u8>,
+    pub(crate) stream: TcpStream,
+    /// What was read and has not been looked at.
+    pub(crate) inbox: Vec<u8>,
 }
 
 impl Client {
@@ -19,18 +22,12 @@ impl Client {
         Self::open_with(TcpSocket::new_v4()?, address, path).await
     }
 
-    /// The same, with a socket whose buffer for what comes is small.
-    pub(crate) async fn open_narrow(
+    /// The same, with a socket of the caller's.
+    pub(crate) async fn open_with(
+        socket: TcpSocket,
         address: SocketAddr,
         path: &str,
-        buffer: u32,
     ) -> io::Result<Self> {
-        let socket = TcpSocket::new_v4()?;
-        socket.set_recv_buffer_size(buffer)?;
-        Self::open_with(socket, address, path).await
-    }
-
-    async fn open_with(socket: TcpSocket, address: SocketAddr, path: &str) -> io::Result<Self> {
         let stream = socket.connect(address).await?;
         stream.set_nodelay(true)?;
         let mut client = Self {
@@ -85,8 +82,7 @@ impl Client {
         let ((), mut pong) = tokio::try_join!(send, receive)?;
         while let Some(frame) = pong.take() {
             self.stream.write_all(&frame).await?;
-            let header = read_frame(&mut self.stream, &mut self.inbox).await?;
-            match answer(&mut self.inbox, header) {
+            match self.receive().await? {
                 Received::Ping(frame) => pong = Some(frame),
                 Received::Data(length) if length == payload => {}
                 _ => return Err(io::Error::other("that is no echo")),
@@ -95,52 +91,31 @@ impl Client {
         Ok(())
     }
 
-    /// Does nothing but answer pings; it ends only when the session does.
-    pub(crate) async fn idle(&mut self) -> io::Result<()> {
-        loop {
-            let header = read_frame(&mut self.stream, &mut self.inbox).await?;
-            match answer(&mut self.inbox, header) {
-                Received::Ping(pong) => self.stream.write_all(&pong).await?,
-                Received::Close => return Err(io::ErrorKind::ConnectionAborted.into()),
-                Received::Data(_) | Received::Other => {}
-            }
-            if self.inbox.is_empty() {
-                self.inbox = Vec::new();
-            }
-        }
-    }
-
-    /// Reads so many bytes of whatever comes.
-    pub(crate) async fn skip(&mut self, bytes: usize) -> io::Result<()> {
-        let mut left = bytes;
-        while left > 0 {
-            self.inbox.clear();
-            self.more(left).await?;
-            left = left.saturating_sub(self.inbox.len());
-        }
-        self.inbox.clear();
-        Ok(())
-    }
-
     /// Makes the closing handshake and waits for the end.
     pub(crate) async fn close(mut self) -> io::Result<()> {
         let close = wire::frame(wire::CLOSE, &1000_u16.to_be_bytes(), Some(wire::MASK));
         self.stream.write_all(&close).await?;
         loop {
-            let header = read_frame(&mut self.stream, &mut self.inbox).await?;
-            if let Received::Close = answer(&mut self.inbox, header) {
+            if let Received::Close = self.receive().await? {
                 return Ok(());
             }
         }
     }
 
-    async fn more(&mut self, wanted: usize) -> io::Result<()> {
+    /// Waits for a frame.
+    pub(crate) async fn receive(&mut self) -> io::Result<Received> {
+        let header = read_frame(&mut self.stream, &mut self.inbox).await?;
+        Ok(answer(&mut self.inbox, header))
+    }
+
+    /// Reads what there is into the inbox.
+    pub(crate) async fn more(&mut self, wanted: usize) -> io::Result<()> {
         fill(&mut self.stream, &mut self.inbox, wanted).await
     }
 }
 
 /// What a frame of the other end was.
-enum Received {
+pub(crate) enum Received {
     Data(usize),
     /// The answer to it.
     Ping(Vec<u8>),
@@ -188,4 +163,33 @@ where
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
         _ => Ok(()),
     }
+}
+
+impl Process {
+    /// Waits until a session through it works.
+    pub(crate) async fn serves(&mut self) -> io::Result<()> {
+        let begun = Instant::now();
+        loop {
+            self.check()?;
+            match come_and_go(self.address, &wire::message(1), 1).await {
+                Err(_) if begun.elapsed() < START => tokio::time::sleep(RETRY).await,
+                served => return served,
+            }
+        }
+    }
+}
+
+/// How long a proxy may take to serve its first client, and how often it is asked.
+const START: Duration = Duration::from_secs(20);
+const RETRY: Duration = Duration::from_millis(20);
+
+/// A session that says one thing and goes.
+pub(crate) async fn come_and_go(
+    address: SocketAddr,
+    frame: &[u8],
+    payload: usize,
+) -> io::Result<()> {
+    let mut client = Client::open(address, "/").await?;
+    client.echo(frame, payload).await?;
+    client.close().await
 }

@@ -2,12 +2,10 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-
-use crate::machine;
 
 /// It ends with this.
 pub(crate) struct Process {
@@ -41,42 +39,39 @@ impl Process {
         }
     }
 
-    pub(crate) fn processor_time(&self) -> io::Result<Duration> {
-        self.family()?
-            .into_iter()
-            .map(machine::processor_time)
-            .sum()
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
-    /// In bytes.
-    pub(crate) fn memory(&self) -> io::Result<u64> {
-        self.family()?.into_iter().map(machine::memory).sum()
-    }
-
-    /// The process and those that it started: nginx works in a second one.
-    fn family(&self) -> io::Result<Vec<u32>> {
-        let process = self.child.id();
-        let mut family = machine::children(process)?;
-        family.push(process);
-        Ok(family)
+    /// Asks it to end, and waits; `None` if it takes longer than that.
+    pub(crate) fn end(&mut self, patience: Duration) -> Option<ExitStatus> {
+        // Once it has been waited for, its number may be another's.
+        if let (Ok(None), Some(pid)) = (
+            self.child.try_wait(),
+            Pid::from_raw(self.id().cast_signed()),
+        ) {
+            // It may be gone already.
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        let begun = Instant::now();
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Some(status),
+                Ok(None) if begun.elapsed() < patience => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Ok(None) | Err(_) => return None,
+            }
+        }
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if let Some(pid) = Pid::from_raw(self.child.id().cast_signed()) {
-            // It may be gone already.
-            let _ = kill_process(pid, Signal::TERM);
+        if self.end(PATIENCE).is_none() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
         }
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -71,6 +71,11 @@ pub(crate) fn frame(opcode: u8, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8
     frame
 }
 
+/// A client's message of so many bytes.
+pub(crate) fn message(size: usize) -> Vec<u8> {
+    frame(BINARY, &vec![7; size], Some(MASK))
+}
+
 /// Masks or unmasks a whole payload (§5.3).
 pub(crate) fn apply(key: [u8; 4], payload: &mut [u8]) {
     let [a, b, c, d] = key;

@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::wire::{self, Header};
+use super::wire::{self, Header};
 
 /// A path that sends as fast as it is read, and does not echo.
 pub(crate) const ENDLESS: &str = "/endless";

@@ -1,0 +1,10 @@
+//! What the benchmarks have in common that start wsgate: the backend behind it, a client, and the
+//! process itself.
+//!
+//! What only one of them needs stands with that one.
+
+pub(crate) mod backend;
+pub(crate) mod client;
+pub(crate) mod process;
+pub(crate) mod settings;
+pub(crate) mod wire;
