@@ -1,0 +1,192 @@
+//! `cargo bench --bench instructions`: how many instructions wsgate runs in user space for a frame, and
+//! for a session.
+//!
+//! Times depend on the machine and on what else it does; the same program that does the same work runs
+//! about the same instructions everywhere, so that a slip of a few percent is seen at once. valgrind's
+//! callgrind counts them. Each figure is the difference between a run of some round trips and one of
+//! three times as many: what the process does at its start and at its end is not in it. What the kernel
+//! does for a system call is not either.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+
+use self::common::client::{Client, come_and_go};
+use self::common::process::{Process, free_address};
+use self::common::settings::{WSGATE, fill_in};
+use self::common::{backend, wire};
+
+/// What each message is big.
+const SIZE: usize = 128;
+
+/// What is counted.
+#[derive(Clone, Copy)]
+enum Load {
+    /// One session whose client sends its next message when it has the answer to the last one.
+    RoundTrips,
+    /// Connect, handshake, one round trip, closing handshake; one after the other.
+    Sessions,
+}
+
+/// What the figures were when they were last written down: with rustc 1.95.0 and valgrind 3.19 on
+/// x86-64, by this program. Five runs were between 4852 and 4870 a frame, and between 138,624 and
+/// 140,017 a session.
+///
+/// A change that is meant to cost more raises them, and says so in its commit; one that saves lowers
+/// them.
+const FIGURES: [(Load, u64); 2] = [(Load::RoundTrips, 4_865), (Load::Sessions, 139_000)];
+
+/// How much more than that is a failure. Another compiler or another processor, for which `memchr` and
+/// the like choose other instructions, makes a few percent.
+const TOLERANCE_PERCENT: u64 = 10;
+
+fn main() -> ExitCode {
+    // `cargo test --benches` has the debug build.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        println!("left out: it is for the optimized build, `cargo bench --bench instructions`");
+        return ExitCode::SUCCESS;
+    }
+    if !has_valgrind() {
+        println!("left out: valgrind is not installed");
+        return ExitCode::SUCCESS;
+    }
+    let mut code = ExitCode::SUCCESS;
+    for (load, committed) in FIGURES {
+        let count = match load.measure() {
+            Ok(count) => count,
+            Err(error) => {
+                eprintln!("instructions {}: {error}", load.of_what());
+                return ExitCode::FAILURE;
+            }
+        };
+        println!("{count} instructions {}", load.of_what());
+        let most = committed + committed * TOLERANCE_PERCENT / 100;
+        if count > most {
+            eprintln!("that is over {most}: {committed} and {TOLERANCE_PERCENT} %");
+            code = ExitCode::FAILURE;
+        }
+    }
+    code
+}
+
+fn has_valgrind() -> bool {
+    let mut version = Command::new("valgrind");
+    let version = version.arg("--version").stdout(Stdio::null()).status();
+    version.is_ok_and(|status| status.success())
+}
+
+impl Load {
+    fn of_what(self) -> String {
+        match self {
+            Self::RoundTrips => format!("a frame of {SIZE} B"),
+            Self::Sessions => format!("a session with one echo of {SIZE} B"),
+        }
+    }
+
+    /// How often it is done in the smaller of two runs.
+    fn times(self) -> u64 {
+        match self {
+            Self::RoundTrips => 3000,
+            Self::Sessions => 150,
+        }
+    }
+
+    /// How many figures there are in one of it.
+    fn parts(self) -> u64 {
+        match self {
+            // There, and back.
+            Self::RoundTrips => 2,
+            Self::Sessions => 1,
+        }
+    }
+
+    fn measure(self) -> io::Result<u64> {
+        let times = self.times();
+        let (some, more) = (self.count(times)?, self.count(3 * times)?);
+        Ok(more.saturating_sub(some) / (2 * times) / self.parts())
+    }
+
+    /// All instructions of a fresh wsgate that has this to do so many times.
+    fn count(self, times: u64) -> io::Result<u64> {
+        let directory = tempfile::tempdir()?;
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let mut process = runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            let mut process = start(&listener, directory.path())?;
+            let load = async {
+                process.serves().await?;
+                self.put_on(&process, times).await?;
+                io::Result::Ok(())
+            };
+            tokio::select! {
+                ended = backend::serve(listener) => ended?,
+                done = load => done?,
+            }
+            io::Result::Ok(process)
+        })?;
+        match process.end(END) {
+            Some(status) if status.success() => total(directory.path()),
+            Some(status) => Err(io::Error::other(format!("it has ended: {status}"))),
+            None => Err(io::Error::other("it does not end")),
+        }
+    }
+
+    async fn put_on(self, process: &Process, times: u64) -> io::Result<()> {
+        let message = wire::message(SIZE);
+        match self {
+            Self::RoundTrips => {
+                let mut client = Client::open(process.address, "/").await?;
+                for _ in 0..times {
+                    client.echo(&message, SIZE).await?;
+                }
+                client.close().await
+            }
+            Self::Sessions => {
+                for _ in 0..times {
+                    come_and_go(process.address, &message, SIZE).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// How long it may take to end: valgrind writes then what it has counted.
+const END: Duration = Duration::from_secs(30);
+
+/// What valgrind writes, in the directory of a run.
+const COUNTED: &str = "callgrind.out";
+
+/// Starts wsgate under valgrind, in front of the backend.
+fn start(backend: &TcpListener, directory: &Path) -> io::Result<Process> {
+    let listen = free_address()?;
+    let settings = directory.join("wsgate.toml");
+    let text = fill_in(WSGATE, listen, backend.local_addr()?, directory)?;
+    fs::write(&settings, text)?;
+    let counted = directory.join(COUNTED).display().to_string();
+    let mut command = Command::new("valgrind");
+    command
+        .arg("--tool=callgrind")
+        .arg(format!("--callgrind-out-file={counted}"))
+        .arg(env!("CARGO_BIN_EXE_wsgate"))
+        .arg("run")
+        .arg(settings);
+    Process::start(&mut command, listen)
+}
+
+fn total(directory: &Path) -> io::Result<u64> {
+    let counted = fs::read_to_string(directory.join(COUNTED))?;
+    let line = counted
+        .lines()
+        .find_map(|line| line.strip_prefix("totals: "));
+    let total = line.and_then(|total| total.trim().parse().ok());
+    total.ok_or_else(|| io::Error::other("valgrind has written no total"))
+}
