@@ -49,6 +49,9 @@ mod frame;
 pub mod fuzzing;
 mod handshake;
 mod limit;
+#[cfg(feature = "microbench")]
+#[doc(hidden)]
+pub mod microbench;
 mod policy;
 mod proxy;
 mod rejection;

@@ -44,7 +44,8 @@ fn run(chosen: &Chosen<'_>, pieces: &[&[u8]]) {
 
     let (mut passed, mut end) = (Vec::new(), None);
     for piece in std::iter::once(&&pong[..]).chain(pieces) {
-        let fed = way.feed(piece);
+        let mut buffer = piece.to_vec();
+        let fed = way.feed(&mut buffer);
         if let Some(boundary) = fed.boundary {
             let boundary = passed.len() + boundary;
             assert!(

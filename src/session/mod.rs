@@ -12,7 +12,7 @@ mod filter;
 mod keepalive;
 mod leg;
 mod meter;
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, fuzzing, feature = "microbench"))]
 mod one_way;
 mod pump;
 mod registry;
@@ -45,7 +45,9 @@ use crate::types::Side;
 pub use filter::{Body, Message, MessageFilter, Verdict};
 pub(crate) use meter::{Limited, Meter};
 #[cfg(any(test, fuzzing))]
-pub(crate) use one_way::{End as OneWayEnd, OneWay};
+pub(crate) use one_way::End as OneWayEnd;
+#[cfg(any(test, fuzzing, feature = "microbench"))]
+pub(crate) use one_way::OneWay;
 pub(crate) use registry::{NoPlace, Place, Record, Registry, Subject};
 pub(crate) use totals::{Moved, Totals};
 

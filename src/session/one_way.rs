@@ -1,12 +1,15 @@
 //! One direction on its own, for what drives it without a session.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::assembly::Assembly;
 use super::direction::Direction;
-use super::keepalive::{Pinger, Pulse};
+use super::keepalive::Pinger;
+#[cfg(any(test, fuzzing))]
+use super::keepalive::Pulse;
 use super::meter::Meter;
 use super::stop::Stop;
 use crate::close::CloseReason;
@@ -20,8 +23,8 @@ pub(crate) struct OneWay {
 }
 
 /// What became of a read.
-pub(crate) struct Fed {
-    pub(crate) passed: Vec<u8>,
+pub(crate) struct Fed<'a> {
+    pub(crate) passed: Cow<'a, [u8]>,
     /// Where in that a frame of our own could go.
     pub(crate) boundary: Option<usize>,
     pub(crate) end: Option<End>,
@@ -50,6 +53,7 @@ impl OneWay {
     }
 
     /// Sends the sender a ping of our own; what its pong has to say.
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn ping(&mut self) -> Option<[u8; 8]> {
         match self.pinger.pulse(Instant::now()) {
             Pulse::Ping(payload) => Some(payload),
@@ -57,15 +61,17 @@ impl OneWay {
         }
     }
 
-    pub(crate) fn feed(&mut self, read: &[u8]) -> Fed {
+    /// Walks over what was read; what is passed on of it is left at the buffer's front.
+    pub(crate) fn feed<'a>(&mut self, buffer: &'a mut Vec<u8>) -> Fed<'a> {
         let (held, _) = self.direction.held();
-        let mut buffer = vec![0; held];
-        buffer.extend_from_slice(read);
+        if held > 0 {
+            buffer.splice(..0, std::iter::repeat_n(0, held));
+        }
         self.direction.load(&mut buffer[..held]);
-        let walked = self.direction.walk(&mut buffer, &mut self.pinger, None);
+        let walked = self.direction.walk(buffer, &mut self.pinger, None);
         let passed = match walked.assembled.is_empty() {
-            true => buffer[..walked.pass].to_vec(),
-            false => walked.assembled,
+            true => Cow::Borrowed(&buffer[..walked.pass]),
+            false => Cow::Owned(walked.assembled),
         };
         let end = walked.stop.map(|stop| match stop {
             Stop::Closed { code, passed: true } => End::Closed(code.map(|code| code.get())),

@@ -1,0 +1,91 @@
+//! What `benches/micro/` measures of the library's inside: the walk over frames, and the checks of a
+//! handshake.
+//!
+//! Only the feature `microbench` has it, and it is no part of the public surface: it changes with
+//! the code behind it. The settings come from a file's text, as they do elsewhere.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use crate::config::{Config, Route};
+use crate::frame::Rules;
+use crate::policy::{address, origin, rate};
+use crate::rejection::Rejection;
+use crate::route;
+use crate::session::{Meter, OneWay};
+use crate::types::Side;
+
+/// The routes of a file, and what a handshake is asked on the first of them.
+#[derive(Debug)]
+pub struct Policies {
+    first: Arc<Route>,
+    routes: route::Table,
+    rates: rate::Table,
+}
+
+impl Policies {
+    /// `None` where there are no routes.
+    pub fn new(config: &Config) -> Option<Self> {
+        Some(Self {
+            first: Arc::clone(config.routes.first()?),
+            routes: route::Table::new(&config.routes),
+            rates: rate::Table::new(&config.client_ip),
+        })
+    }
+
+    /// Finds the route of a request that offers no subprotocol.
+    pub fn find<'a>(&'a self, host: &str, path: &'a str) -> Result<impl Sized + 'a, Rejection> {
+        self.routes.find(host, path, &[""; 0])
+    }
+
+    /// Checks an `Origin` of a page that came over TLS.
+    pub fn check_origin(&self, headers: &HeaderMap, host: &str) -> Result<(), Rejection> {
+        origin::check(headers, &self.first.origin, host, None, true)
+    }
+
+    /// Checks an address.
+    pub fn check_address(&self, ip: IpAddr) -> Result<(), Rejection> {
+        address::check(&self.first.address, ip)
+    }
+
+    /// Counts a handshake of an address; the place that its session has is given back on drop.
+    pub fn admit(&self, ip: IpAddr) -> Result<impl Sized + use<>, Rejection> {
+        self.rates.admit(&self.first, ip)
+    }
+
+    /// Opens the way from a client at this address to its upstream.
+    pub fn way(&self, ip: IpAddr) -> Result<Way, Rejection> {
+        let admission = self.rates.admit(&self.first, ip)?;
+        let meter = Meter::new(
+            [admission.messages(), None],
+            None,
+            [admission.bytes(), None],
+            self.first.limits.on_exceed,
+            &Arc::default(),
+        );
+        let rules = Rules {
+            from: Side::Client,
+            deflate: false,
+            message_size: self.first.limits.message_size,
+        };
+        Ok(Way(OneWay::new(rules, self.first.validate_utf8, meter)))
+    }
+}
+
+/// What a session makes of a client's bytes.
+pub struct Way(OneWay);
+
+impl Way {
+    /// Walks over what was read, and returns how much of it is passed on, and how much of that is
+    /// whole frames.
+    ///
+    /// # Panics
+    /// If anything of it is refused.
+    pub fn walk(&mut self, read: &mut Vec<u8>) -> (usize, Option<usize>) {
+        let fed = self.0.feed(read);
+        assert_eq!(fed.end, None);
+        (fed.passed.len(), fed.boundary)
+    }
+}
