@@ -6,5 +6,6 @@
 pub(crate) mod backend;
 pub(crate) mod client;
 pub(crate) mod process;
+pub(crate) mod program;
 pub(crate) mod settings;
 pub(crate) mod wire;

@@ -65,6 +65,7 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 fn compare(arguments: &Arguments) -> io::Result<()> {
+    peers::build()?;
     let descriptors = machine::raise_limit()?;
     let directory = tempfile::tempdir()?;
     let processors = match arguments.unpinned {

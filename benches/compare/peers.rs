@@ -5,8 +5,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 
 use crate::common::process::{Process, free_address};
+use crate::common::program;
 use crate::common::settings::{WSGATE, fill_in};
 
 /// One of the compared.
@@ -27,6 +29,15 @@ pub(crate) enum Peer {
 pub(crate) const ROLE_BACKEND: &str = "serve-backend";
 pub(crate) const ROLE_TUNNEL: &str = "serve-tunnel";
 pub(crate) const ROLE_MESSAGES: &str = "serve-messages";
+
+static BUILT: OnceLock<String> = OnceLock::new();
+
+/// Builds the wsgate that is compared.
+pub(crate) fn build() -> io::Result<()> {
+    let program = program::wsgate()?.display().to_string();
+    BUILT.get_or_init(|| program);
+    Ok(())
+}
 
 impl Peer {
     pub(crate) const ALL: [Self; 7] = [
@@ -89,7 +100,7 @@ impl Peer {
 
     fn program(self) -> &'static str {
         match self {
-            Self::Wsgate => env!("CARGO_BIN_EXE_wsgate"),
+            Self::Wsgate => BUILT.get().map_or("wsgate", String::as_str),
             Self::Nginx => "nginx",
             Self::Haproxy => "haproxy",
             Self::Caddy => "caddy",

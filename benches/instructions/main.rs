@@ -22,7 +22,7 @@ use tokio::runtime::Builder;
 use self::common::client::{Client, come_and_go};
 use self::common::process::{Process, free_address};
 use self::common::settings::{WSGATE, fill_in};
-use self::common::{backend, wire};
+use self::common::{backend, program, wire};
 
 /// What each message is big.
 const SIZE: usize = 128;
@@ -58,15 +58,17 @@ fn main() -> ExitCode {
         println!("left out: valgrind is not installed");
         return ExitCode::SUCCESS;
     }
+    count().unwrap_or_else(|error| {
+        eprintln!("{error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn count() -> io::Result<ExitCode> {
+    let program = program::wsgate()?;
     let mut code = ExitCode::SUCCESS;
     for (load, committed) in FIGURES {
-        let count = match load.measure() {
-            Ok(count) => count,
-            Err(error) => {
-                eprintln!("instructions {}: {error}", load.of_what());
-                return ExitCode::FAILURE;
-            }
-        };
+        let count = load.measure(&program)?;
         println!("{count} instructions {}", load.of_what());
         let most = committed + committed * TOLERANCE_PERCENT / 100;
         if count > most {
@@ -74,7 +76,7 @@ fn main() -> ExitCode {
             code = ExitCode::FAILURE;
         }
     }
-    code
+    Ok(code)
 }
 
 fn has_valgrind() -> bool {
@@ -108,19 +110,19 @@ impl Load {
         }
     }
 
-    fn measure(self) -> io::Result<u64> {
+    fn measure(self, program: &Path) -> io::Result<u64> {
         let times = self.times();
-        let (some, more) = (self.count(times)?, self.count(3 * times)?);
+        let (some, more) = (self.count(program, times)?, self.count(program, 3 * times)?);
         Ok(more.saturating_sub(some) / (2 * times) / self.parts())
     }
 
     /// All instructions of a fresh wsgate that has this to do so many times.
-    fn count(self, times: u64) -> io::Result<u64> {
+    fn count(self, program: &Path, times: u64) -> io::Result<u64> {
         let directory = tempfile::tempdir()?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let mut process = runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
-            let mut process = start(&listener, directory.path())?;
+            let mut process = start(program, &listener, directory.path())?;
             let load = async {
                 process.serves().await?;
                 self.put_on(&process, times).await?;
@@ -166,7 +168,7 @@ const END: Duration = Duration::from_secs(30);
 const COUNTED: &str = "callgrind.out";
 
 /// Starts wsgate under valgrind, in front of the backend.
-fn start(backend: &TcpListener, directory: &Path) -> io::Result<Process> {
+fn start(program: &Path, backend: &TcpListener, directory: &Path) -> io::Result<Process> {
     let listen = free_address()?;
     let settings = directory.join("wsgate.toml");
     let text = fill_in(WSGATE, listen, backend.local_addr()?, directory)?;
@@ -176,7 +178,7 @@ fn start(backend: &TcpListener, directory: &Path) -> io::Result<Process> {
     command
         .arg("--tool=callgrind")
         .arg(format!("--callgrind-out-file={counted}"))
-        .arg(env!("CARGO_BIN_EXE_wsgate"))
+        .arg(program)
         .arg("run")
         .arg(settings);
     Process::start(&mut command, listen)
