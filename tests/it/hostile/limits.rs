@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tokio::time::interval;
 
 use super::kit::{CANARY, Stage};
@@ -121,6 +122,35 @@ async fn r10_a_client_of_ipv6_is_its_64() {
         }
         stage.stands().await;
     }
+}
+
+#[tokio::test]
+async fn r10_an_operator_counts_an_attacking_48_as_one_by_a_reload() {
+    let mut stage = behind_a_proxy(&handshakes(1), "ipv6_prefix = 64").await;
+    let (first, second) = ("2001:db8:0:1::1", "2001:db8:0:2::1");
+    // Strangers to one another, as the phones of a carrier are.
+    let (mut client, mut server) = stage.session_with(&from(first), "").await;
+    asks(&mut stage, "a neighbour", &from(second), true).await;
+    asks(&mut stage, "first", &from(first), false).await;
+    asks(&mut stage, "the neighbour", &from(second), false).await;
+
+    let file = stage.program.file("wsgate.toml");
+    let text = std::fs::read_to_string(file).expect("a file");
+    let text = text.replace("ipv6_prefix = 64", "ipv6_prefix = 48");
+    stage.program.rewrite(&text);
+    stage.program.signal(Signal::HUP);
+    stage.line("reload_ok").await;
+    stage.tells("reload_ok");
+    // What was counted is forgotten, and the network has one bucket from now on.
+    asks(&mut stage, "anew", &from(second), true).await;
+    for client in [first, second, "2001:db8:0:ffff::1"] {
+        asks(&mut stage, client, &from(client), false).await;
+    }
+    asks(&mut stage, "another network", &from("2001:db8:1::1"), true).await;
+    // A session goes on through all of it.
+    Stage::passes(&mut client, &mut server, &[Frame::text(CANARY)]).await;
+    stage.parts(client, server).await;
+    stage.stands().await;
 }
 
 const FULL: &str = "more client addresses than are tracked: newcomers share one limit";
