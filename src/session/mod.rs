@@ -81,10 +81,11 @@ pin_project! {
     }
 }
 
-/// How often the pumps turn before the thread's other tasks get theirs. A turn moves up to 256 KiB,
-/// in which the cost of a pause is lost; of the tiniest frames it walks some ten thousand, which is
-/// as long as one session's flood should hold up the others.
-const TURNS: usize = 4;
+/// How often the pumps turn before the thread's other tasks get theirs. A turn moves up to 512 KiB
+/// each way, in which the cost of a pause is lost; of the tiniest frames it walks some ten thousand.
+/// Two are as long as one session should hold up the others, and enough to find that there is
+/// nothing more.
+const TURNS: usize = 2;
 
 /// What another turn may bring.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 pub(super) const READ: usize = 64 * 1024;
 
 /// What one read takes at most of such a frame.
-pub(super) const BULK_READ: usize = 256 * 1024;
+pub(super) const BULK_READ: usize = 512 * 1024;
 
 /// What one read takes at most of a sender whose last one was a crowd of tiny frames: it is frames,
 /// and not bytes, that take the thread's time then.
@@ -26,7 +26,9 @@ thread_local! {
 pub(super) fn with<R>(at_least: usize, use_it: impl FnOnce(&mut [u8]) -> R) -> R {
     SCRATCH.with_borrow_mut(|scratch| {
         if scratch.len() < at_least.max(SIZE) {
-            scratch.resize(at_least.max(SIZE), 0);
+            // A new one, of pages that the system gives when they are first touched: what is never
+            // read into takes no memory.
+            *scratch = vec![0; at_least.max(SIZE)];
         }
         use_it(scratch)
     })
