@@ -145,7 +145,7 @@ fn preface(arguments: &Arguments, bench: &Bench, versions: &[String]) -> String 
     let _ = writeln!(text, "Compared: {}.", versions.join(", "));
     let _ = writeln!(
         text,
-        "Medians of {} rounds of {} s ({} for idle crowds, watched for {} s).",
+        "Medians of {} rounds of {} s ({} for idle crowds, watched for {} s).\n",
         arguments.rounds, arguments.time, arguments.crowd_rounds, arguments.idle_time
     );
     text

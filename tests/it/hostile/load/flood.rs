@@ -16,6 +16,9 @@ use crate::support::{Frame, Request, bits};
 /// For how long each thing is measured.
 const TIME: Duration = Duration::from_secs(2);
 
+/// The same where it takes a while until all sockets are full.
+const LONG: Duration = Duration::from_secs(8);
+
 const ATTACKERS: usize = 4;
 
 /// What one address is let do where the gate is told to limit it.
@@ -109,7 +112,7 @@ async fn r03_200_clients_that_do_not_read_a_fast_upstream() {
     const CLIENTS: usize = 200;
     let gate = Gate::start(Backend::start(Manner::Talking).await, "", "").await;
     let before = gate.vitals();
-    let calm = Latency::over(gate.address(), TIME).await;
+    let calm = Latency::over(gate.address(), LONG).await;
     let mut silent = Vec::new();
     for _ in 0..CLIENTS {
         let mut stream = TcpStream::connect(gate.address())
@@ -119,7 +122,7 @@ async fn r03_200_clients_that_do_not_read_a_fast_upstream() {
         stream.write_all(request.as_bytes()).await.expect("a peer");
         silent.push(stream);
     }
-    let latency = Latency::over(gate.address(), TIME).await;
+    let latency = Latency::over(gate.address(), LONG).await;
     let full = gate.vitals();
     let each = full.memory.saturating_sub(before.memory) / CLIENTS;
     println!(
