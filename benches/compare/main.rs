@@ -170,7 +170,7 @@ fn measure(
                 scenario.word(),
                 peer.name()
             ));
-            match runtime.block_on(scenario.run(bench, peer)) {
+            match runtime.block_on(within(scenario.run(bench, peer))) {
                 Ok(figures) => table.add(peer, figures),
                 Err(error) => {
                     progress("");
@@ -182,6 +182,12 @@ fn measure(
     }
     progress("");
     table.markdown()
+}
+
+/// A proxy that stands still is left out, and not waited for.
+async fn within<T>(run: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    const LONGEST: Duration = Duration::from_secs(600);
+    tokio::time::timeout(LONGEST, run).await?
 }
 
 /// Shows in one line what goes on, to whoever looks.

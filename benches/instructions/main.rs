@@ -130,6 +130,9 @@ impl Load {
             tokio::select! {
                 ended = backend::serve(listener) => ended?,
                 done = load => done?,
+                () = tokio::time::sleep(LONGEST) => {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
             }
             io::Result::Ok(process)
         })?;
@@ -159,6 +162,9 @@ impl Load {
         }
     }
 }
+
+/// How long one run may take, under valgrind and on a slow machine.
+const LONGEST: Duration = Duration::from_secs(300);
 
 /// How long it may take to end: valgrind writes then what it has counted.
 const END: Duration = Duration::from_secs(30);
