@@ -1,25 +1,32 @@
 //! A rate limit (GCRA) that many sessions may share without a lock.
 
-use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use governor::clock::Clock;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
 use tokio::time::Instant;
 
 use crate::config::Rate;
 
 /// One bucket: `rate.count` per `rate.per`, `rate.burst` at once.
 ///
-/// The state is one atomic word. What a bucket counts is up to its owner (messages, handshakes,
-/// bytes); a rate too high for the arithmetic to be exact is counted in blocks of 1024.
+/// What it counts is up to its owner (messages, handshakes, bytes); a rate too high for whole
+/// nanoseconds to be exact is counted in blocks of 1024.
+///
+/// The state is one atomic word: the time at which the bucket will be full again. Whoever takes
+/// something moves it on by the time that so much needs to come back, and may not move it further
+/// away than the whole bucket needs. That is the generic cell rate algorithm. It looks at no clock: a session
+/// reads the time once for all that it does at once, and says it.
 #[derive(Debug)]
 pub(crate) struct Limit {
-    bucket: RateLimiter<NotKeyed, InMemoryState, TokioClock>,
+    /// When the bucket is full again, in nanoseconds from `epoch`.
+    full_at: AtomicU64,
+    epoch: Instant,
+    /// The nanoseconds in which one cell comes back.
+    period: u64,
+    /// Those in which an empty bucket fills.
+    fill: u64,
     /// Units in a cell, as a power of two.
     cell_bits: u32,
-    quota: Quota,
 }
 
 /// The bucket does not hold as much as was asked for.
@@ -34,91 +41,80 @@ pub(crate) enum Exceeded {
 /// Above this many a second a nanosecond clock cannot tell two units apart to a percent.
 const EXACT_PER_SECOND: u64 = 10_000_000;
 
-/// A century in nanoseconds.
+/// A century in nanoseconds: no bucket takes longer to fill, so that no time here overflows its word.
 const LONGEST_FILL: u64 = 100 * 365 * 24 * 3600 * 1_000_000_000;
+
+/// The shortest wait that is told: tokio's timers know no shorter one.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
 impl Limit {
     pub(crate) fn new(rate: Rate) -> Self {
-        let cell_bits = match per_second(rate) > EXACT_PER_SECOND || rate.burst > u32::MAX.into() {
+        let cell_bits = match per_second(rate) > EXACT_PER_SECOND {
             true => 10,
             false => 0,
         };
-        let cells = |units: u64| -> NonZeroU32 {
-            let cells = units.div_ceil(1 << cell_bits).clamp(1, u32::MAX.into());
-            NonZeroU32::new(u32::try_from(cells).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN)
-        };
-        let period = rate.per.as_nanos() << cell_bits;
-        let period = (period / u128::from(rate.count.max(1))).clamp(1, u64::MAX.into());
-        let period = u64::try_from(period).unwrap_or(u64::MAX);
-        // The arithmetic below is in nanoseconds: a bucket that takes longer than this to fill
-        // would overflow it.
-        let most = (LONGEST_FILL / period).clamp(1, u32::MAX.into()) << cell_bits;
-        let burst = cells(rate.burst.min(most));
-        let period = Duration::from_nanos(period);
-        let quota = match Quota::with_period(period) {
-            Some(quota) => quota.allow_burst(burst),
-            // A period is never zero: it was clamped above.
-            None => Quota::per_second(NonZeroU32::MIN),
-        };
-        let bucket = RateLimiter::direct_with_clock(quota, TokioClock);
+        let period = (rate.per.as_nanos() << cell_bits) / u128::from(rate.count.max(1));
+        let period = period.clamp(1, LONGEST_FILL.into()) as u64;
+        let burst = rate.burst.div_ceil(1 << cell_bits);
+        let fill = period * burst.clamp(1, LONGEST_FILL / period);
         Self {
-            bucket,
+            full_at: AtomicU64::new(0),
+            epoch: Instant::now(),
+            period,
+            fill,
             cell_bits,
-            quota,
         }
     }
 
     /// Takes `units` out of the bucket, or none.
-    pub(crate) fn take(&self, units: u64) -> Result<(), Exceeded> {
-        let cells = units.div_ceil(1 << self.cell_bits).max(1);
-        let Some(cells) = u32::try_from(cells).ok().and_then(NonZeroU32::new) else {
+    #[inline]
+    pub(crate) fn take(&self, units: u64, now: Instant) -> Result<(), Exceeded> {
+        let cells = units.div_ceil(1 << self.cell_bits);
+        let cost = cells.checked_mul(self.period);
+        let Some(cost) = cost.filter(|cost| *cost <= self.fill) else {
             return Err(Exceeded::Ever);
         };
-        if cells > self.quota.burst_size() {
-            return Err(Exceeded::Ever);
-        }
-        match self.bucket.check_n(cells) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(not_until)) => {
-                let wait = not_until.wait_time_from(TokioClock.now());
-                Err(Exceeded::For(wait.max(Duration::from_millis(1))))
+        let now = self.since_epoch(now);
+        let mut full_at = self.full_at.load(Ordering::Relaxed);
+        loop {
+            // Neither is more than a few centuries.
+            let next = full_at.max(now) + cost;
+            if next - now > self.fill {
+                let wait = Duration::from_nanos(next - now - self.fill);
+                return Err(Exceeded::For(wait.max(SHORTEST_WAIT)));
             }
-            Err(_) => Err(Exceeded::Ever),
+            // The word stands for itself: nothing else is read by it.
+            let (before, order) = (full_at, Ordering::Relaxed);
+            match self
+                .full_at
+                .compare_exchange_weak(before, next, order, order)
+            {
+                Ok(_) => return Ok(()),
+                Err(changed) => full_at = changed,
+            }
         }
     }
 
     /// The most units that [`Limit::take`] can ever give at once.
     pub(crate) fn burst(&self) -> u64 {
-        u64::from(self.quota.burst_size().get()) << self.cell_bits
+        (self.fill / self.period).saturating_mul(1 << self.cell_bits)
     }
 
     /// Whether nothing is missing from the bucket, so that a new one would be the same.
-    pub(crate) fn is_full(&mut self) -> bool {
-        // The bucket only tells what it holds by giving it, and it gives all or nothing: what a
-        // full one gave is put back by starting it anew.
-        let full = matches!(self.bucket.check_n(self.quota.burst_size()), Ok(Ok(())));
-        if full {
-            self.bucket = RateLimiter::direct_with_clock(self.quota, TokioClock);
-        }
-        full
+    pub(crate) fn is_full(&self, now: Instant) -> bool {
+        self.full_at.load(Ordering::Relaxed) <= self.since_epoch(now)
+    }
+
+    /// A time in nanoseconds; centuries of them fit.
+    fn since_epoch(&self, now: Instant) -> u64 {
+        let since = now.saturating_duration_since(self.epoch);
+        since.as_secs() * 1_000_000_000 + u64::from(since.subsec_nanos())
     }
 }
 
 fn per_second(rate: Rate) -> u64 {
     let per = rate.per.as_nanos().max(1);
     u64::try_from(u128::from(rate.count) * 1_000_000_000 / per).unwrap_or(u64::MAX)
-}
-
-/// Tokio's clock, so that a test's paused time holds here too.
-#[derive(Clone, Copy, Debug)]
-struct TokioClock;
-
-impl Clock for TokioClock {
-    type Instant = std::time::Instant;
-
-    fn now(&self) -> Self::Instant {
-        Instant::now().into_std()
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::config::Rate;
 use crate::limit::Limit;
 
@@ -36,7 +38,7 @@ impl Sample {
 
     /// Whether one more line is to be logged; if not, it is counted.
     pub(crate) fn takes(&self) -> bool {
-        let taken = self.limit.take(1).is_ok();
+        let taken = self.limit.take(1, Instant::now()).is_ok();
         if !taken {
             self.left_out.fetch_add(1, Ordering::Relaxed);
         }

@@ -12,15 +12,15 @@ async fn a_bucket_gives_its_burst_and_then_its_rate() {
         burst: 3,
     });
     for _ in 0..3 {
-        assert_eq!(limit.take(1), Ok(()));
+        assert_eq!(limit.take(1, Instant::now()), Ok(()));
     }
     assert_eq!(
-        limit.take(1),
+        limit.take(1, Instant::now()),
         Err(Exceeded::For(Duration::from_millis(100)))
     );
     tokio::time::advance(Duration::from_millis(100)).await;
-    assert_eq!(limit.take(1), Ok(()));
-    assert!(limit.take(1).is_err());
+    assert_eq!(limit.take(1, Instant::now()), Ok(()));
+    assert!(limit.take(1, Instant::now()).is_err());
 }
 
 #[tokio::test(start_paused = true)]
@@ -30,8 +30,8 @@ async fn more_than_the_burst_is_never_given() {
         per: SECOND,
         burst: 100,
     });
-    assert_eq!(limit.take(101), Err(Exceeded::Ever));
-    assert_eq!(limit.take(100), Ok(()));
+    assert_eq!(limit.take(101, Instant::now()), Err(Exceeded::Ever));
+    assert_eq!(limit.take(100, Instant::now()), Ok(()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -42,27 +42,27 @@ async fn a_high_rate_stays_exact() {
         per: SECOND,
         burst: rate,
     });
-    assert_eq!(limit.take(rate), Ok(()));
+    assert_eq!(limit.take(rate, Instant::now()), Ok(()));
     tokio::time::advance(Duration::from_millis(500)).await;
-    assert_eq!(limit.take(rate * 49 / 100), Ok(()));
-    assert!(limit.take(rate * 2 / 100).is_err());
+    assert_eq!(limit.take(rate * 49 / 100, Instant::now()), Ok(()));
+    assert!(limit.take(rate * 2 / 100, Instant::now()).is_err());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_bucket_is_full_when_all_of_it_came_back_and_asking_takes_nothing() {
-    let mut limit = Limit::new(Rate {
+    let limit = Limit::new(Rate {
         count: 10,
         per: SECOND,
         burst: 3,
     });
-    assert!(limit.is_full());
-    assert_eq!(limit.take(2), Ok(()));
-    assert!(!limit.is_full());
+    assert!(limit.is_full(Instant::now()));
+    assert_eq!(limit.take(2, Instant::now()), Ok(()));
+    assert!(!limit.is_full(Instant::now()));
     tokio::time::advance(Duration::from_millis(199)).await;
-    assert!(!limit.is_full());
+    assert!(!limit.is_full(Instant::now()));
     tokio::time::advance(Duration::from_millis(1)).await;
-    assert!(limit.is_full());
-    assert_eq!(limit.take(3), Ok(()));
+    assert!(limit.is_full(Instant::now()));
+    assert_eq!(limit.take(3, Instant::now()), Ok(()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,13 +72,51 @@ async fn no_rate_and_no_demand_overflows_the_arithmetic() {
         per: Duration::from_secs(3600),
         burst: u64::MAX,
     };
-    let mut limit = Limit::new(slowest);
-    assert_eq!(limit.take(u64::from(u32::MAX)), Err(Exceeded::Ever));
-    assert_eq!(limit.take(u64::MAX), Err(Exceeded::Ever));
-    assert!(limit.is_full());
+    let limit = Limit::new(slowest);
+    assert_eq!(
+        limit.take(u64::from(u32::MAX), Instant::now()),
+        Err(Exceeded::Ever)
+    );
+    assert_eq!(limit.take(u64::MAX, Instant::now()), Err(Exceeded::Ever));
+    assert!(limit.is_full(Instant::now()));
     let burst = limit.burst();
-    assert_eq!(limit.take(burst), Ok(()));
-    assert!(matches!(limit.take(1), Err(Exceeded::For(_))));
+    assert_eq!(limit.take(burst, Instant::now()), Ok(()));
+    assert!(matches!(
+        limit.take(1, Instant::now()),
+        Err(Exceeded::For(_))
+    ));
+}
+
+#[test]
+fn threads_that_take_at_once_get_the_burst_together() {
+    let burst = 10_000;
+    let limit = Limit::new(Rate {
+        count: 1,
+        per: Duration::from_secs(3600),
+        burst,
+    });
+    let (limit, now) = (&limit, Instant::now());
+    let given: u64 = std::thread::scope(|scope| {
+        let takers: Vec<_> = (0..4)
+            .map(|_| scope.spawn(move || (0..burst).filter(|_| limit.take(1, now).is_ok()).count()))
+            .collect();
+        let given = takers.into_iter().map(|taker| taker.join().unwrap());
+        given.sum::<usize>() as u64
+    });
+    assert_eq!(given, burst);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_before_the_bucket_was_made_takes_as_its_beginning_does() {
+    let before = Instant::now();
+    tokio::time::advance(SECOND).await;
+    let limit = Limit::new(Rate {
+        count: 1,
+        per: SECOND,
+        burst: 2,
+    });
+    assert_eq!(limit.take(2, before), Ok(()));
+    assert_eq!(limit.take(1, before), Err(Exceeded::For(SECOND)));
 }
 
 /// What happens to a bucket: time passes, and then so much is asked for.
@@ -128,7 +166,7 @@ proptest! {
                 tokio::time::advance(pause).await;
                 level = full.min(level + pause.as_nanos() as i128 * i128::from(rate.count));
                 let charged = units.next_multiple_of(block);
-                match limit.take(units) {
+                match limit.take(units, Instant::now()) {
                     Ok(()) => {
                         level -= i128::from(charged) * per;
                         given.push((Instant::now(), units));
@@ -150,15 +188,15 @@ proptest! {
             let limit = Limit::new(rate);
             for (pause, units) in asked {
                 tokio::time::advance(pause).await;
-                if let Err(Exceeded::For(wait)) = limit.take(units) {
+                if let Err(Exceeded::For(wait)) = limit.take(units, Instant::now()) {
                     if let Some(early) = wait.checked_sub(Duration::from_millis(2)) {
                         tokio::time::advance(early).await;
-                        assert!(limit.take(units).is_err(), "{wait:?} was too long");
+                        assert!(limit.take(units, Instant::now()).is_err(), "{wait:?} was too long");
                         tokio::time::advance(wait - early).await;
                     } else {
                         tokio::time::advance(wait).await;
                     }
-                    assert_eq!(limit.take(units), Ok(()), "after {wait:?}");
+                    assert_eq!(limit.take(units, Instant::now()), Ok(()), "after {wait:?}");
                 }
             }
         });

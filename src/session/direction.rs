@@ -194,6 +194,7 @@ impl Direction {
         buffer: &mut [u8],
         pinger: &mut Pinger,
         mut filter: Option<&mut Box<dyn MessageFilter>>,
+        now: Instant,
     ) -> Walked {
         let mut walked = Walked {
             pass: 0,
@@ -205,7 +206,8 @@ impl Direction {
         let (mut at, mut steps) = (0, 0);
         while at < buffer.len() && walked.stop.is_none() && self.mode != Mode::Deaf {
             steps += 1;
-            match self.step(&buffer[at..], pinger, &mut walked, filter.as_deref_mut()) {
+            let input = &buffer[at..];
+            match self.step(input, pinger, &mut walked, filter.as_deref_mut(), now) {
                 Ok(Passage::Pass(length)) => {
                     self.pass(buffer, at, length, &mut walked);
                     at += length;
@@ -250,19 +252,20 @@ impl Direction {
         pinger: &mut Pinger,
         walked: &mut Walked,
         filter: Option<&mut Box<dyn MessageFilter>>,
+        now: Instant,
     ) -> Result<Passage, Stop> {
-        let input = self.affordable(input)?;
+        let input = self.affordable(input, now)?;
         let mask = self.walker.mask();
         let before = self.may_wait().then(|| self.walker.clone());
         let (step, length) = self.walker.step(input).map_err(|v| self.violation(v))?;
         let wire = &input[..length];
         let passage = match step {
             Step::Incomplete => return Ok(Passage::Hold),
-            Step::Control(control) => self.control(control, length, pinger, walked),
+            Step::Control(control) => self.control(control, length, pinger, walked, now),
             Step::Data(frame) => {
                 walked.data = true;
                 self.crumbs = 0;
-                self.data(frame, wire)
+                self.data(frame, wire, now)
             }
             Step::Payload => {
                 walked.data |= self.is_progress(length);
@@ -299,13 +302,13 @@ impl Direction {
     }
 
     /// The header of a data frame.
-    fn data(&mut self, frame: DataFrame, wire: &[u8]) -> Result<Passage, Stop> {
+    fn data(&mut self, frame: DataFrame, wire: &[u8], now: Instant) -> Result<Passage, Stop> {
         let length = wire.len();
         if self.mode != Mode::Relay {
             return Ok(Passage::Skip(length));
         }
         if !self.dropping {
-            self.charge(&frame, length)?;
+            self.charge(&frame, length, now)?;
         }
         if self.dropping {
             return Ok(self.skip(length));
@@ -365,6 +368,7 @@ impl Direction {
         length: usize,
         pinger: &mut Pinger,
         walked: &mut Walked,
+        now: Instant,
     ) -> Result<Passage, Stop> {
         let passes = self.mode == Mode::Relay;
         match control {
@@ -380,7 +384,7 @@ impl Direction {
                 });
             }
             Control::Ping | Control::Pong(_) => {
-                if !passes || !self.charge_control(length)? {
+                if !passes || !self.charge_control(length, now)? {
                     return Ok(Passage::Skip(length));
                 }
             }

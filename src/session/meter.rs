@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::close::CloseReason;
 use crate::config::OnExceed;
 use crate::limit::{Exceeded, Limit};
@@ -85,54 +87,31 @@ impl Meter {
 
     /// Charges messages and bytes to every limit.
     #[inline]
-    pub(super) fn charge(&mut self, messages: u64, bytes: u64) -> Charge {
-        let [first, second] = &self.messages;
-        Self::pay(
-            [first, second],
-            messages,
-            &self.bytes,
+    pub(super) fn charge(&mut self, messages: u64, bytes: u64, now: Instant) -> Charge {
+        let [of_address, of_connection] = &self.messages;
+        let due = Due {
+            frames: messages,
             bytes,
-            &mut self.paid,
-        )
-        .unwrap_or_else(|exceeded| self.exceeded(exceeded))
+            now,
+        };
+        due.pay(of_address, of_connection, &self.bytes, &mut self.paid)
+            .unwrap_or_else(|exceeded| self.exceeded(exceeded))
     }
 
     /// Charges a ping or a pong, and its bytes.
-    pub(super) fn charge_control(&mut self, bytes: u64) -> Charge {
-        Self::pay(
-            [&self.controls, &None],
-            1,
-            &self.bytes,
+    pub(super) fn charge_control(&mut self, bytes: u64, now: Instant) -> Charge {
+        let due = Due {
+            frames: 1,
             bytes,
-            &mut self.paid,
-        )
-        .unwrap_or_else(|exceeded| self.exceeded(exceeded))
+            now,
+        };
+        due.pay(&self.controls, &None, &self.bytes, &mut self.paid)
+            .unwrap_or_else(|exceeded| self.exceeded(exceeded))
     }
 
     /// Counts what is dropped for want of its charge.
     pub(super) fn note_dropped(&self) {
         self.limited.dropped.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Takes frames and bytes out of their buckets, but out of none that was `paid` before.
-    #[inline]
-    fn pay(
-        of_frames: [&Option<Arc<Limit>>; 2],
-        frames: u64,
-        of_bytes: &[Option<Arc<Limit>>; 2],
-        bytes: u64,
-        paid: &mut usize,
-    ) -> Result<Charge, Exceeded> {
-        let of_frames = of_frames.into_iter().map(|limit| (limit, frames));
-        let of_bytes = of_bytes.iter().map(|limit| (limit, bytes));
-        for (index, (limit, units)) in of_frames.chain(of_bytes).enumerate().skip(*paid) {
-            if let Some(limit) = limit.as_ref().filter(|_| units > 0) {
-                *paid = index;
-                limit.take(units)?;
-            }
-        }
-        *paid = 0;
-        Ok(Charge::Paid)
     }
 
     /// What follows from an empty bucket, the one that is not `paid`.
@@ -152,6 +131,43 @@ impl Meter {
             }
             (OnExceed::Close | OnExceed::Delay, _) => Charge::End(reason),
         }
+    }
+}
+
+/// What is to be paid for, and when.
+struct Due {
+    frames: u64,
+    bytes: u64,
+    now: Instant,
+}
+
+impl Due {
+    /// Takes frames and bytes out of their buckets, but out of none that was `paid` before.
+    #[inline]
+    fn pay(
+        &self,
+        frames: &Option<Arc<Limit>>,
+        more_frames: &Option<Arc<Limit>>,
+        [bytes, more_bytes]: &[Option<Arc<Limit>>; 2],
+        paid: &mut usize,
+    ) -> Result<Charge, Exceeded> {
+        let buckets = [
+            (frames, self.frames),
+            (more_frames, self.frames),
+            (bytes, self.bytes),
+            (more_bytes, self.bytes),
+        ];
+        for (index, (limit, units)) in buckets.into_iter().enumerate() {
+            if let Some(limit) = limit
+                && units > 0
+                && index >= *paid
+            {
+                *paid = index;
+                limit.take(units, self.now)?;
+            }
+        }
+        *paid = 0;
+        Ok(Charge::Paid)
     }
 }
 
@@ -190,15 +206,21 @@ mod tests {
             &limited,
         )
         .unwrap();
-        assert_eq!(meter.charge(1, 0), Charge::Paid);
-        assert!(matches!(meter.charge(1, 0), Charge::Wait(_)));
-        assert!(matches!(meter.charge(1, 0), Charge::Wait(_)));
+        assert_eq!(meter.charge(1, 0, Instant::now()), Charge::Paid);
+        assert!(matches!(
+            meter.charge(1, 0, Instant::now()),
+            Charge::Wait(_)
+        ));
+        assert!(matches!(
+            meter.charge(1, 0, Instant::now()),
+            Charge::Wait(_)
+        ));
         tokio::time::advance(Duration::from_millis(500)).await;
-        assert_eq!(meter.charge(1, 0), Charge::Paid);
+        assert_eq!(meter.charge(1, 0, Instant::now()), Charge::Paid);
         assert_eq!((limited.delayed(), limited.dropped()), (2, 0));
         // Two of the ten are gone, and a half has come back.
-        assert_eq!(shared.as_ref().unwrap().take(8), Ok(()));
-        assert!(shared.unwrap().take(1).is_err());
+        assert_eq!(shared.as_ref().unwrap().take(8, Instant::now()), Ok(()));
+        assert!(shared.unwrap().take(1, Instant::now()).is_err());
     }
 
     #[tokio::test(start_paused = true)]
@@ -214,10 +236,16 @@ mod tests {
             .unwrap()
         };
         let mut meter = close(limit(1, 1), None);
-        assert_eq!(meter.charge(1, 5), Charge::Paid);
-        assert_eq!(meter.charge(1, 5), Charge::End(CloseReason::MessageRate));
+        assert_eq!(meter.charge(1, 5, Instant::now()), Charge::Paid);
+        assert_eq!(
+            meter.charge(1, 5, Instant::now()),
+            Charge::End(CloseReason::MessageRate)
+        );
         let mut meter = close(None, limit(10, 10));
-        assert_eq!(meter.charge(1, 11), Charge::End(CloseReason::ByteRate));
+        assert_eq!(
+            meter.charge(1, 11, Instant::now()),
+            Charge::End(CloseReason::ByteRate)
+        );
     }
 
     #[test]

@@ -68,7 +68,9 @@ impl OneWay {
             buffer.splice(..0, std::iter::repeat_n(0, held));
         }
         self.direction.load(&mut buffer[..held]);
-        let walked = self.direction.walk(buffer, &mut self.pinger, None);
+        let walked = self
+            .direction
+            .walk(buffer, &mut self.pinger, None, Instant::now());
         let passed = match walked.assembled.is_empty() {
             true => Cow::Borrowed(&buffer[..walked.pass]),
             false => Cow::Owned(walked.assembled),

@@ -74,7 +74,7 @@ where
             }
         };
         direction.load(&mut buffer[..held]);
-        let walked = direction.walk(&mut buffer[..length], &mut source.pinger, filter);
+        let walked = direction.walk(&mut buffer[..length], &mut source.pinger, filter, now);
         pass_on(cx, sink, &walked, buffer, now);
         Turn::Moved {
             data: walked.data,

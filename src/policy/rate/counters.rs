@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::config::PerIp;
 use crate::limit::{Exceeded, Limit};
 use crate::rejection::Rejection;
@@ -85,7 +87,7 @@ impl Counters {
         if let Some(exceeded) = self
             .handshakes
             .as_ref()
-            .and_then(|limit| limit.take(1).err())
+            .and_then(|limit| limit.take(1, Instant::now()).err())
         {
             let retry_after = match exceeded {
                 Exceeded::For(wait) => wait,
@@ -107,12 +109,13 @@ impl Counters {
     }
 
     /// Whether new counters would be the same.
-    pub(super) fn are_idle(&mut self) -> bool {
+    pub(super) fn are_idle(&mut self, now: Instant) -> bool {
+        let full = |limit: &mut Limit| limit.is_full(now);
         // A bucket that a session still holds could be taken from after it was forgotten here.
-        let full = |limit: &mut Arc<Limit>| Arc::get_mut(limit).is_some_and(Limit::is_full);
+        let free = |limit: &mut Arc<Limit>| Arc::get_mut(limit).is_some_and(full);
         self.sessions == 0
-            && self.handshakes.as_mut().is_none_or(Limit::is_full)
-            && self.messages.as_mut().is_none_or(full)
-            && self.bytes.as_mut().is_none_or(full)
+            && self.handshakes.as_mut().is_none_or(full)
+            && self.messages.as_mut().is_none_or(free)
+            && self.bytes.as_mut().is_none_or(free)
     }
 }

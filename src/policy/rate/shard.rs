@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::net::IpAddr;
 
+use tokio::time::Instant;
+
 use super::counters::Counters;
 
 /// An address on a route.
@@ -57,12 +59,12 @@ impl Shard {
 
     /// Looks at the next `count` entries and removes those that are idle; returns their number.
     pub(super) fn sweep(&mut self, count: usize) -> usize {
-        let mut removed = 0;
+        let (mut removed, now) = (0, Instant::now());
         for _ in 0..count.min(self.entries.len()) {
             if self.next >= self.entries.len() {
                 self.next = 0;
             }
-            let idle = self.entries[self.next].1.are_idle();
+            let idle = self.entries[self.next].1.are_idle(now);
             match idle {
                 true => self.remove(self.next),
                 false => self.next += 1,

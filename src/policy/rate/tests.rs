@@ -6,6 +6,7 @@ mod sweep;
 use std::time::Duration;
 
 use rstest::rstest;
+use tokio::time::Instant;
 
 use super::*;
 use crate::config::Rate;
@@ -112,15 +113,15 @@ async fn the_sessions_of_an_address_share_its_message_and_byte_rates() {
     let second = table.admit(&route, ip("192.0.2.1")).unwrap();
     let other = table.admit(&route, ip("192.0.2.2")).unwrap();
 
-    assert_eq!(first.messages().unwrap().take(2), Ok(()));
-    assert_eq!(second.messages().unwrap().take(1), Ok(()));
-    let exceeded = second.messages().unwrap().take(1);
+    assert_eq!(first.messages().unwrap().take(2, Instant::now()), Ok(()));
+    assert_eq!(second.messages().unwrap().take(1, Instant::now()), Ok(()));
+    let exceeded = second.messages().unwrap().take(1, Instant::now());
     assert_eq!(exceeded, Err(Exceeded::For(SECOND)));
-    assert_eq!(other.messages().unwrap().take(3), Ok(()));
+    assert_eq!(other.messages().unwrap().take(3, Instant::now()), Ok(()));
 
-    assert_eq!(first.bytes().unwrap().take(1000), Ok(()));
-    assert!(second.bytes().unwrap().take(1).is_err());
-    assert!(other.bytes().unwrap().take(1).is_ok());
+    assert_eq!(first.bytes().unwrap().take(1000, Instant::now()), Ok(()));
+    assert!(second.bytes().unwrap().take(1, Instant::now()).is_err());
+    assert!(other.bytes().unwrap().take(1, Instant::now()).is_ok());
 }
 
 #[tokio::test(start_paused = true)]

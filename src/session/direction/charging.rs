@@ -1,5 +1,7 @@
 //! What a client's frames are charged to, and what becomes of those that are not paid for.
 
+use tokio::time::Instant;
+
 use super::super::meter::Charge;
 use super::super::stop::Stop;
 use super::{Direction, Mode};
@@ -7,7 +9,12 @@ use crate::frame::DataFrame;
 
 impl Direction {
     /// Charges a frame before anything of it passes.
-    pub(super) fn charge(&mut self, frame: &DataFrame, header: usize) -> Result<(), Stop> {
+    pub(super) fn charge(
+        &mut self,
+        frame: &DataFrame,
+        header: usize,
+        now: Instant,
+    ) -> Result<(), Stop> {
         let Some(meter) = &mut self.meter else {
             return Ok(());
         };
@@ -17,7 +24,7 @@ impl Direction {
             0
         };
         let counts = frame.first || is_crumb(frame);
-        match meter.charge(counts.into(), payload + header as u64) {
+        match meter.charge(counts.into(), payload + header as u64, now) {
             Charge::Paid => Ok(()),
             Charge::Wait(wait) => Err(Stop::Wait(wait)),
             // A message can only be dropped whole, and none that others are compressed against.
@@ -32,7 +39,7 @@ impl Direction {
 
     /// Charges a ping or a pong. False if it is to be dropped, which harms no
     /// other frame.
-    pub(super) fn charge_control(&mut self, length: usize) -> Result<bool, Stop> {
+    pub(super) fn charge_control(&mut self, length: usize, now: Instant) -> Result<bool, Stop> {
         let Some(meter) = &mut self.meter else {
             return Ok(true);
         };
@@ -41,7 +48,7 @@ impl Direction {
             // It passes whole, so that it is slowed down by no more than the burst.
             false => length.min(meter.portion()),
         };
-        match meter.charge_control(bytes as u64) {
+        match meter.charge_control(bytes as u64, now) {
             Charge::Paid => Ok(true),
             Charge::Drop(_) => {
                 meter.note_dropped();
@@ -53,7 +60,11 @@ impl Direction {
     }
 
     /// Where a client is slowed down, payload is paid for as it passes.
-    pub(super) fn affordable<'a>(&mut self, input: &'a [u8]) -> Result<&'a [u8], Stop> {
+    pub(super) fn affordable<'a>(
+        &mut self,
+        input: &'a [u8],
+        now: Instant,
+    ) -> Result<&'a [u8], Stop> {
         let relays = self.mode == Mode::Relay && self.walker.in_frame();
         let Some(meter) = self
             .meter
@@ -64,7 +75,7 @@ impl Direction {
         };
         let payload = usize::try_from(self.walker.remaining()).unwrap_or(usize::MAX);
         let length = input.len().min(payload).min(meter.portion());
-        match meter.charge(0, length as u64) {
+        match meter.charge(0, length as u64, now) {
             Charge::Paid => Ok(&input[..length]),
             Charge::Wait(wait) => Err(Stop::Wait(wait)),
             Charge::Drop(reason) | Charge::End(reason) => Err(Stop::Policy(reason)),

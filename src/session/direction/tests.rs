@@ -20,7 +20,12 @@ fn walk(direction: &mut Direction, bytes: &[u8]) -> Walked {
     };
     let mut pinger = Pinger::new(ping, Instant::now());
     let mut filter: Box<dyn MessageFilter> = Box::new(|message: Message| Verdict::Forward(message));
-    direction.walk(&mut bytes.to_vec(), &mut pinger, Some(&mut filter))
+    direction.walk(
+        &mut bytes.to_vec(),
+        &mut pinger,
+        Some(&mut filter),
+        Instant::now(),
+    )
 }
 
 /// A text frame that announces this much and has nothing of it.

@@ -41,8 +41,17 @@ async fn rates_are_shared_beyond_the_cap_too() {
         .map(|ip| table.admit(&route, ip).unwrap())
         .collect();
     assert_eq!(wait(table.admit(&route, ip("192.0.2.1"))), SECOND);
-    assert_eq!(admissions[0].messages().unwrap().take(1), Ok(()));
-    assert!(admissions[1].messages().unwrap().take(1).is_err());
+    assert_eq!(
+        admissions[0].messages().unwrap().take(1, Instant::now()),
+        Ok(())
+    );
+    assert!(
+        admissions[1]
+            .messages()
+            .unwrap()
+            .take(1, Instant::now())
+            .is_err()
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,17 +11,17 @@ async fn a_sweep_forgets_an_address_when_its_session_is_gone_and_its_buckets_are
     let (table, route) = (table(10), route("a", per_ip));
     let admission = table.admit(&route, ip("192.0.2.1")).unwrap();
     let messages = admission.messages().unwrap();
-    messages.take(10).unwrap();
+    messages.take(10, Instant::now()).unwrap();
     let sweep = async |seconds| {
         tokio::time::advance(SECOND * seconds).await;
         table.sweep();
         table.len()
     };
     assert_eq!(sweep(100).await, 1, "it has a session");
-    messages.take(10).unwrap();
+    messages.take(10, Instant::now()).unwrap();
     drop(admission);
     assert_eq!(sweep(100).await, 1, "its bucket is held");
-    messages.take(10).unwrap();
+    messages.take(10, Instant::now()).unwrap();
     drop(messages);
     assert_eq!(sweep(9).await, 1, "its bucket is not full");
     assert_eq!(sweep(1).await, 0);
