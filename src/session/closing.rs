@@ -1,6 +1,6 @@
 //! How a session ends: the close handshake of both legs (RFC 6455 §7), bounded in time.
 
-use std::task::{Context, Poll, ready};
+use std::task::{Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -20,24 +20,18 @@ where
     U: AsyncRead + AsyncWrite + Unpin,
 {
     /// Follows an order from outside.
-    pub(super) fn obey(&mut self, cx: &mut Context<'_>, reason: CloseReason, now: Instant) {
+    pub(super) fn obey(&mut self, reason: CloseReason, now: Instant) {
         if reason == CloseReason::Cut {
             // Over at once: the deadline has come.
             self.ending = Some((reason, now));
         } else if self.ending.is_none() {
-            self.begin_end(cx, reason, now);
+            self.begin_end(reason, now);
         }
     }
 
     /// A peer's close frame came. It was passed on if the leg across still took one, and then the
     /// answer is for that peer to give.
-    pub(super) fn peer_closed(
-        &mut self,
-        cx: &mut Context<'_>,
-        from: Side,
-        code: Option<CloseCode>,
-        now: Instant,
-    ) {
+    pub(super) fn peer_closed(&mut self, from: Side, code: Option<CloseCode>, now: Instant) {
         let reason = match from {
             Side::Client => {
                 self.client.close_received = Some(code);
@@ -49,14 +43,14 @@ where
             }
         };
         match from {
-            Side::Client if self.upstream.ended() => self.begin_end(cx, reason, now),
-            Side::Upstream if self.client.shut() => self.begin_end(cx, reason, now),
+            Side::Client if self.upstream.ended() => self.begin_end(reason, now),
+            Side::Upstream if self.client.shut() => self.begin_end(reason, now),
             Side::Client | Side::Upstream => self.note_end(reason, now),
         }
     }
 
     /// A peer's bytes have ended, with a close frame before them or without.
-    pub(super) fn source_ended(&mut self, cx: &mut Context<'_>, from: Side, now: Instant) {
+    pub(super) fn source_ended(&mut self, from: Side, now: Instant) {
         let truncated = self.direction_mut(from).deafen();
         let (closed, reason) = match from {
             Side::Client => (
@@ -76,12 +70,12 @@ where
             }
         }
         if !closed {
-            self.begin_end(cx, reason, now);
+            self.begin_end(reason, now);
         }
     }
 
     /// Sends each leg its close frame, unless it has had one, and takes no new frames for it.
-    pub(super) fn begin_end(&mut self, cx: &mut Context<'_>, reason: CloseReason, now: Instant) {
+    pub(super) fn begin_end(&mut self, reason: CloseReason, now: Instant) {
         if !self.client.close_sent && !self.client.shut() {
             match (self.client.close_received, reason.to_client()) {
                 // It closed first, and whoever should have answered cannot: it gets its own code.
@@ -104,7 +98,7 @@ where
             self.to_upstream.finish_frame();
         }
         self.note_end(reason, now);
-        self.send_own(cx, now);
+        self.send_own(now);
     }
 
     /// The first cause is the one that is told.
@@ -135,31 +129,19 @@ where
     }
 
     /// Ready, with the reason, once there is nothing left to do for either leg, or no time.
-    pub(super) fn poll_end(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<CloseReason> {
+    pub(super) fn poll_end(&mut self, now: Instant) -> Poll<CloseReason> {
         let Some((reason, deadline)) = self.ending.clone() else {
             return Poll::Pending;
         };
         if now >= self.end_deadline(deadline) {
             if reason != CloseReason::Cut {
                 // A peer that closed and got no answer from across gets one now.
-                self.begin_end(cx, reason.clone(), now);
+                self.begin_end(reason.clone(), now);
             }
             return Poll::Ready(reason);
         }
-        let client = poll_leg(
-            cx,
-            &mut self.client,
-            &self.to_client,
-            &self.to_upstream,
-            now,
-        );
-        let upstream = poll_leg(
-            cx,
-            &mut self.upstream,
-            &self.to_upstream,
-            &self.to_client,
-            now,
-        );
+        let client = poll_leg(&mut self.client, &self.to_client, &self.to_upstream, now);
+        let upstream = poll_leg(&mut self.upstream, &self.to_upstream, &self.to_client, now);
         ready!(client);
         ready!(upstream);
         Poll::Ready(reason)
@@ -171,7 +153,6 @@ where
 /// The server ends the TCP connection first (RFC 6455 §7.1.1). On the client's leg that is us; on
 /// the upstream's we wait for it, so that the time-wait state is not ours to keep.
 fn poll_leg<S: AsyncRead + AsyncWrite + Unpin>(
-    cx: &mut Context<'_>,
     leg: &mut Leg<S>,
     into: &Direction,
     from: &Direction,
@@ -183,16 +164,16 @@ fn poll_leg<S: AsyncRead + AsyncWrite + Unpin>(
     let said_all = leg.close_sent || leg.truncated() || into.is_deaf() || !into.relays();
     let heard_all = from.is_deaf();
     if said_all && heard_all {
-        ready!(leg.poll_drained(cx, now));
+        ready!(leg.poll_drained(now));
         let theirs_first = leg.side() == Side::Upstream && leg.close_received.is_some();
         if !theirs_first || leg.ended() || leg.truncated() {
-            ready!(leg.poll_shut(cx, now));
+            ready!(leg.poll_shut(now));
         }
     } else if leg.truncated() {
-        ready!(leg.poll_shut(cx, now));
+        ready!(leg.poll_shut(now));
     }
     match leg.ended() {
-        true => leg.poll_drained(cx, now),
+        true => leg.poll_drained(now),
         false => Poll::Pending,
     }
 }

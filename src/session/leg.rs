@@ -2,12 +2,13 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use super::bell::Bell;
 use super::keepalive::Pinger;
 use crate::close::CloseCode;
 use crate::frame::{self, Opcode};
@@ -18,6 +19,8 @@ use crate::types::Side;
 pub(super) struct Leg<S> {
     side: Side,
     io: S,
+    /// Whom the socket wakes.
+    bell: Bell,
     /// What the socket did not take; empty (and without memory) nearly always.
     outbox: Vec<u8>,
     /// How much of the outbox it has taken since.
@@ -45,6 +48,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
         Self {
             side,
             io,
+            bell: Bell::unheard(),
             outbox: Vec::new(),
             taken: 0,
             own: Vec::new(),
@@ -59,12 +63,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
         }
     }
 
+    /// Has the socket wake this task from now on, in the place of any before.
+    pub(super) fn wakes(&mut self, task: &Waker) {
+        self.bell = Bell::of(task);
+    }
+
+    /// Whether the socket has woken the task since this was last asked.
+    pub(super) fn has_rung(&self) -> bool {
+        self.bell.has_rung()
+    }
+
     /// Reads what there is into `buffer`; 0 is the end.
     ///
     /// A broken socket is an end as well: the peer is gone either way.
-    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<usize> {
+    pub(super) fn poll_read(&mut self, buffer: &mut [u8]) -> Poll<usize> {
         let mut buffer = ReadBuf::new(buffer);
-        match ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer)) {
+        match ready!(Pin::new(&mut self.io).poll_read(&mut self.bell.context(), &mut buffer)) {
             Ok(()) => {
                 self.ended = buffer.filled().is_empty();
                 Poll::Ready(buffer.filled().len())
@@ -78,9 +92,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
     }
 
     /// Writes bytes behind everything written before; keeps what the socket does not take.
-    pub(super) fn write(&mut self, cx: &mut Context<'_>, mut bytes: &[u8], now: Instant) {
+    pub(super) fn write(&mut self, mut bytes: &[u8], now: Instant) {
         while !bytes.is_empty() && self.outbox.is_empty() && !self.shut {
-            match Pin::new(&mut self.io).poll_write(cx, bytes) {
+            match Pin::new(&mut self.io).poll_write(&mut self.bell.context(), bytes) {
                 Poll::Ready(Ok(0)) => self.unwritable(&io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(length)) => {
                     self.unflushed = true;
@@ -97,9 +111,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
     }
 
     /// Ready once the socket has taken everything.
-    pub(super) fn poll_drained(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
+    pub(super) fn poll_drained(&mut self, now: Instant) -> Poll<()> {
         while !self.outbox.is_empty() {
-            match ready!(Pin::new(&mut self.io).poll_write(cx, &self.outbox[self.taken..])) {
+            match ready!(
+                Pin::new(&mut self.io)
+                    .poll_write(&mut self.bell.context(), &self.outbox[self.taken..])
+            ) {
                 Ok(0) => self.unwritable(&io::ErrorKind::WriteZero.into()),
                 Ok(length) => {
                     self.unflushed = true;
@@ -112,9 +129,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
     }
 
     /// Passes on what a layer below (TLS, HTTP/2) may hold back; nothing for a bare socket.
-    pub(super) fn flush(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn flush(&mut self) {
         if self.unflushed && !self.shut {
-            match Pin::new(&mut self.io).poll_flush(cx) {
+            match Pin::new(&mut self.io).poll_flush(&mut self.bell.context()) {
                 Poll::Ready(Ok(())) => self.unflushed = false,
                 Poll::Ready(Err(error)) => self.unwritable(&error),
                 Poll::Pending => {}
@@ -123,13 +140,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
     }
 
     /// Shuts our half, once everything is out.
-    pub(super) fn poll_shut(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
+    pub(super) fn poll_shut(&mut self, now: Instant) -> Poll<()> {
         if !self.shut {
-            ready!(self.poll_drained(cx, now));
+            ready!(self.poll_drained(now));
         }
         if !self.shut {
             // Whether it worked or not, there is nothing more to do with our half.
-            let _ = ready!(Pin::new(&mut self.io).poll_shutdown(cx));
+            let _ = ready!(Pin::new(&mut self.io).poll_shutdown(&mut self.bell.context()));
             self.shut = true;
         }
         Poll::Ready(())

@@ -1,11 +1,13 @@
 //! A session: one task that relays frames between its two legs, keeps both alive and ends both
 //! truthfully.
 //!
-//! The files: [`leg`] is a socket and what it has not taken; [`direction`] is the framing of one
-//! way; [`pump`] joins them; [`closing`] is the way out. [`registry`] knows every session.
+//! The files: [`leg`] is a socket and what it has not taken, and [`bell`] what wakes us for it;
+//! [`direction`] is the framing of one way; [`pump`] joins them, when [`relay`] says; [`closing`] is the
+//! way out. [`registry`] knows every session.
 
 mod alarm;
 mod assembly;
+mod bell;
 mod closing;
 mod direction;
 mod filter;
@@ -16,11 +18,12 @@ mod meter;
 mod one_way;
 mod pump;
 mod registry;
+mod relay;
 mod scratch;
 mod stop;
 mod totals;
 
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
@@ -35,8 +38,7 @@ use self::assembly::Assembly;
 use self::direction::Direction;
 use self::keepalive::{Pinger, Pulse};
 use self::leg::Leg;
-use self::pump::Turn;
-use self::stop::Stop;
+use self::relay::Due;
 use crate::close::CloseReason;
 use crate::config::Route;
 use crate::frame::Rules;
@@ -81,22 +83,6 @@ pin_project! {
     }
 }
 
-/// How often the pumps turn before the thread's other tasks get theirs. A turn moves up to 512 KiB
-/// each way, in which the cost of a pause is lost; of the tiniest frames it walks some ten thousand.
-/// Two are as long as one session should hold up the others, and enough to find that there is
-/// nothing more.
-const TURNS: usize = 2;
-
-/// What another turn may bring.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum More {
-    Nothing,
-    /// More of what this one brought.
-    OfIt,
-    /// What comes of it may concern the other pump as well.
-    OfBoth,
-}
-
 /// Everything but the timer.
 struct State<C, U> {
     route: Arc<Route>,
@@ -105,6 +91,8 @@ struct State<C, U> {
     to_upstream: Direction,
     to_client: Direction,
     filter: Option<Box<dyn MessageFilter>>,
+    /// The pumps that are to be turned, whether a socket has woken us for them or not.
+    due: Due,
     opened: Instant,
     last_data: Instant,
     /// The first cause of the end, and when the wait for the peers is over.
@@ -152,6 +140,7 @@ where
                 pinger(route.keepalive.upstream),
             ),
             filter,
+            due: Due::BOTH,
             opened: now,
             last_data: now,
             ending: None,
@@ -185,20 +174,23 @@ where
         if !waker.is_some_and(|waker| waker.will_wake(cx.waker())) {
             *this.waker = Some(cx.waker().clone());
             place.register(cx.waker());
+            this.state.client.wakes(cx.waker());
+            this.state.upstream.wakes(cx.waker());
             if this.alarm.is_set() {
                 this.alarm.as_mut().watch(cx);
             }
         }
         if let Some(reason) = place.take_order() {
-            this.state.obey(cx, reason, now);
+            this.state.obey(reason, now);
         }
         if rang {
-            this.state.tick(cx, now);
+            this.state.tick(now);
+            this.state.due = Due::BOTH;
         }
         this.state.relay(cx, now);
-        let ended = this.state.poll_end(cx, now);
-        this.state.client.flush(cx);
-        this.state.upstream.flush(cx);
+        let ended = this.state.poll_end(now);
+        this.state.client.flush();
+        this.state.upstream.flush();
         this.state.publish(place.record());
         if let Poll::Ready(reason) = ended {
             if let Some(place) = this.place.take() {
@@ -224,101 +216,27 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
-    /// Turns both pumps until neither has anything to do, or it is somebody else's turn.
-    ///
-    /// One that has found nothing is not turned again: its socket wakes us, or what the other one
-    /// found concerns both.
-    fn relay(&mut self, cx: &mut Context<'_>, now: Instant) {
-        let (mut from_client, mut from_upstream) = (true, true);
-        for _ in 0..TURNS {
-            if from_client {
-                let turn = pump::turn(
-                    cx,
-                    &mut self.client,
-                    &mut self.upstream,
-                    &mut self.to_upstream,
-                    self.filter.as_mut(),
-                    now,
-                );
-                let more = self.turned(cx, Side::Client, turn, now);
-                from_client = more != More::Nothing;
-                from_upstream |= more == More::OfBoth;
-            }
-            if from_upstream {
-                let turn = pump::turn(
-                    cx,
-                    &mut self.upstream,
-                    &mut self.client,
-                    &mut self.to_client,
-                    self.filter.as_mut(),
-                    now,
-                );
-                let more = self.turned(cx, Side::Upstream, turn, now);
-                from_upstream = more != More::Nothing;
-                from_client |= more == More::OfBoth;
-            }
-            if !(from_client || from_upstream) {
-                return;
-            }
-        }
-        yield_to_others(cx);
-    }
-
-    /// Takes note of what a turn came to.
-    #[inline]
-    fn turned(&mut self, cx: &mut Context<'_>, from: Side, turn: Turn, now: Instant) -> More {
-        match turn {
-            Turn::Idle => More::Nothing,
-            Turn::Moved { data, stop } => {
-                if data {
-                    self.last_data = now;
-                }
-                let Some(stop) = stop else {
-                    return More::OfIt;
-                };
-                self.stopped(cx, from, stop, now);
-                More::OfBoth
-            }
-            Turn::Ended => {
-                self.source_ended(cx, from, now);
-                More::OfBoth
-            }
-        }
-    }
-
-    fn stopped(&mut self, cx: &mut Context<'_>, from: Side, stop: Stop, now: Instant) {
-        match stop {
-            Stop::Wait(wait) => self.direction_mut(from).resume = Some(now + wait),
-            Stop::Policy(reason) => self.begin_end(cx, reason, now),
-            Stop::Violation(reason) => {
-                self.direction_mut(from).deafen();
-                self.begin_end(cx, reason, now);
-            }
-            Stop::Closed { code, passed: _ } => self.peer_closed(cx, from, code, now),
-        }
-    }
-
     /// Does what is due; called when the timer fires, which may be early.
-    fn tick(&mut self, cx: &mut Context<'_>, now: Instant) {
+    fn tick(&mut self, now: Instant) {
         if self.ending.is_some() {
             return;
         }
         let timeouts = self.route.timeouts;
         let passed = |since: Option<Instant>| since.is_some_and(|due| now >= due);
         if passed(self.client.write_deadline(timeouts.write)) {
-            self.begin_end(cx, CloseReason::SlowClient, now);
+            self.begin_end(CloseReason::SlowClient, now);
         } else if passed(self.upstream.write_deadline(timeouts.write)) {
-            self.begin_end(cx, CloseReason::SlowUpstream, now);
+            self.begin_end(CloseReason::SlowUpstream, now);
         } else if passed(timeouts.lifetime.map(|lifetime| self.opened + lifetime)) {
-            self.begin_end(cx, CloseReason::Lifetime, now);
+            self.begin_end(CloseReason::Lifetime, now);
         } else if passed(timeouts.idle.map(|idle| self.last_data + idle)) {
-            self.begin_end(cx, CloseReason::Idle, now);
+            self.begin_end(CloseReason::Idle, now);
         } else {
-            self.keep_alive(cx, now);
+            self.keep_alive(now);
         }
     }
 
-    fn keep_alive(&mut self, cx: &mut Context<'_>, now: Instant) {
+    fn keep_alive(&mut self, now: Instant) {
         // A peer that is not read, by our own choice, cannot be heard.
         if self.to_upstream.resume.is_some() || self.upstream.stalled() {
             self.client.pinger.heard(now);
@@ -341,7 +259,7 @@ where
                     true => CloseReason::ClientFrameTimeout,
                     false => CloseReason::ClientPingTimeout,
                 };
-                return self.begin_end(cx, reason, now);
+                return self.begin_end(reason, now);
             }
         }
         match self.upstream.pinger.pulse(now) {
@@ -352,10 +270,10 @@ where
                     true => CloseReason::UpstreamFrameTimeout,
                     false => CloseReason::UpstreamPingTimeout,
                 };
-                return self.begin_end(cx, reason, now);
+                return self.begin_end(reason, now);
             }
         }
-        self.send_own(cx, now);
+        self.send_own(now);
     }
 
     /// When the timer is to fire next.
@@ -394,14 +312,14 @@ where
     }
 
     /// Sends frames of our own to the legs that stand at a frame boundary.
-    fn send_own(&mut self, cx: &mut Context<'_>, now: Instant) {
+    fn send_own(&mut self, now: Instant) {
         if self.client.has_own() && self.to_client.at_boundary() {
             let own = self.client.take_own(now);
-            self.client.write(cx, &own, now);
+            self.client.write(&own, now);
         }
         if self.upstream.has_own() && self.to_upstream.at_boundary() {
             let own = self.upstream.take_own(now);
-            self.upstream.write(cx, &own, now);
+            self.upstream.write(&own, now);
         }
     }
 
@@ -425,15 +343,6 @@ where
             Side::Client => &mut self.to_upstream,
             Side::Upstream => &mut self.to_client,
         }
-    }
-}
-
-/// Asks to be polled again, behind everybody whose socket has become ready meanwhile: the runtime
-/// wakes who yields when it has looked at its sockets, and whom a waker wakes before that.
-fn yield_to_others(cx: &mut Context<'_>) {
-    let mut pause = pin!(tokio::task::yield_now());
-    if pause.as_mut().poll(cx).is_ready() {
-        cx.waker().wake_by_ref();
     }
 }
 

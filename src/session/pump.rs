@@ -1,6 +1,6 @@
 //! Moves what there is from one leg to the other.
 
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -27,7 +27,6 @@ pub(super) enum Turn {
 /// The source is not read while the sink has not taken what came before: that is the back-pressure,
 /// and the bound on the memory.
 pub(super) fn turn<A, B>(
-    cx: &mut Context<'_>,
     source: &mut Leg<A>,
     sink: &mut Leg<B>,
     direction: &mut Direction,
@@ -39,7 +38,7 @@ where
     B: AsyncRead + AsyncWrite + Unpin,
 {
     // Whatever becomes of the source: what the sink has been given is on its way.
-    let drained = sink.poll_drained(cx, now).is_ready();
+    let drained = sink.poll_drained(now).is_ready();
     if let Some(resume) = direction.resume {
         if now < resume {
             return Turn::Idle;
@@ -64,7 +63,7 @@ where
         let length = if fresh {
             held
         } else {
-            match source.poll_read(cx, &mut buffer[held..held + read]) {
+            match source.poll_read(&mut buffer[held..held + read]) {
                 Poll::Pending => return Turn::Idle,
                 Poll::Ready(0) => return Turn::Ended,
                 Poll::Ready(length) => {
@@ -75,7 +74,7 @@ where
         };
         direction.load(&mut buffer[..held]);
         let walked = direction.walk(&mut buffer[..length], &mut source.pinger, filter, now);
-        pass_on(cx, sink, &walked, buffer, now);
+        pass_on(sink, &walked, buffer, now);
         Turn::Moved {
             data: walked.data,
             stop: walked.stop,
@@ -84,7 +83,7 @@ where
 }
 
 /// Writes what is to be passed on, and our own frames at a boundary of it.
-fn pass_on<S>(cx: &mut Context<'_>, sink: &mut Leg<S>, walked: &Walked, buffer: &[u8], now: Instant)
+fn pass_on<S>(sink: &mut Leg<S>, walked: &Walked, buffer: &[u8], now: Instant)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -100,11 +99,11 @@ where
     match walked.boundary {
         Some(boundary) if sink.has_own() => {
             let (before, behind) = bytes.split_at(boundary);
-            sink.write(cx, before, now);
+            sink.write(before, now);
             let own = sink.take_own(now);
-            sink.write(cx, &own, now);
-            sink.write(cx, behind, now);
+            sink.write(&own, now);
+            sink.write(behind, now);
         }
-        _ => sink.write(cx, bytes, now),
+        _ => sink.write(bytes, now),
     }
 }
