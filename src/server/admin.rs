@@ -1,37 +1,30 @@
 //! The admin interface: is the process alive, is it ready, who is connected.
 //!
-//! | request | answer |
-//! |---|---|
-//! | `GET /healthz` | 200 while the process lives |
-//! | `GET /readyz` | 200, or 503 while it drains |
-//! | `GET /metrics` | all counts, for Prometheus |
-//! | `GET /sessions` | the sessions as JSON |
-//! | `DELETE /sessions/ID` | 204: the session is closed with 1001 |
-//! | `POST /drain` | 202: every session is sent away, and none let in any more |
-//! | `POST /reload` | 200: the file of settings was read again; 422: it is wrong, and nothing changed |
+//! `router.rs` is the table of what it answers to; who answers stands in a file for each topic.
 
 mod access;
+mod answer;
+mod drain;
 mod exposition;
 mod guard;
 mod metrics;
+mod probes;
 mod reload;
+mod router;
+mod sessions;
 
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
-use futures_util::FutureExt;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
 use tokio::task::yield_now;
@@ -40,17 +33,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::access::{bears, is_cross_site, names_this_machine};
+use self::answer::{Answer, error};
 use self::guard::Guard;
+use self::router::Work;
 use super::accept::{Accepted, Dispatch};
-use super::process::Process;
 use super::reload::Reloads;
 use super::room::Room;
 use super::workers::Worker;
 use crate::chain::Chain;
-use crate::close::CloseCode;
 use crate::config::{ListenAddress, Secret};
-use crate::proxy::{Handle, SessionInfo};
-use crate::types::SessionId;
+use crate::proxy::Handle;
 
 /// Answers admin requests; a clone is the same interface.
 #[derive(Clone)]
@@ -168,7 +160,7 @@ impl AdminService {
     }
 
     /// Answers a request when it is its turn.
-    async fn respond(&self, request: &Parts) -> Response<Full<Bytes>> {
+    async fn respond(&self, request: &Parts) -> Answer {
         let turn = self.inner.turn.lock().await;
         // Whoever else has something to do on this worker does it between two answers.
         yield_now().await;
@@ -180,38 +172,26 @@ impl AdminService {
                 "the request target must be a path",
             );
         }
-        let (method, path) = (&request.method, request.uri.path());
-        match self.reloads(method, path, &request.headers) {
-            Some(reloads) => {
-                drop(turn);
-                reload::reload(&reloads).await
-            }
-            None => self.answer(method, path, &request.headers),
-        }
-    }
-
-    fn answer(&self, method: &Method, path: &str, headers: &HeaderMap) -> Response<Full<Bytes>> {
+        let (path, headers) = (request.uri.path(), &request.headers);
         if let Some(refusal) = self.refuse(path, headers) {
             return refusal;
         }
-        let session = path.strip_prefix("/sessions/").map(str::parse::<u64>);
-        match (path, session) {
-            ("/healthz", _) => only(Method::GET, method, || {
-                answer_json(StatusCode::OK, &json!({"alive": true}))
-            }),
-            ("/readyz", _) => only(Method::GET, method, || self.readiness()),
-            ("/metrics", _) => only(Method::GET, method, || self.metrics()),
-            ("/sessions", _) => only(Method::GET, method, || self.sessions()),
-            ("/drain", _) => only(Method::POST, method, || self.drain()),
-            ("/reload", _) => only(Method::POST, method, reload::no_file),
-            (_, Some(Ok(id))) => only(Method::DELETE, method, || self.close(id.into())),
-            _ => error(StatusCode::NOT_FOUND, "no such resource"),
+        let (endpoint, asked) = match router::find(&request.method, path) {
+            Ok(found) => found,
+            Err(unknown) => return unknown.answer(),
+        };
+        match endpoint.work {
+            Work::Now(make) => make(self, &asked),
+            Work::Later(make) => {
+                drop(turn);
+                make(self.clone()).await
+            }
         }
     }
 
     /// Lets nobody in on the strength of a browser that somebody else's page drives, and nobody
     /// without the token where there is one. A probe needs no token: it learns one bit.
-    fn refuse(&self, path: &str, headers: &HeaderMap) -> Option<Response<Full<Bytes>>> {
+    fn refuse(&self, path: &str, headers: &HeaderMap) -> Option<Answer> {
         if self.closing.is_cancelled() {
             let gone = "the admin interface is no longer here";
             return Some(error(StatusCode::SERVICE_UNAVAILABLE, gone));
@@ -242,68 +222,10 @@ impl AdminService {
             None => None,
         }
     }
-
-    fn readiness(&self) -> Response<Full<Bytes>> {
-        let ready = self.inner.handle.is_ready();
-        let status = match ready {
-            true => StatusCode::OK,
-            false => StatusCode::SERVICE_UNAVAILABLE,
-        };
-        answer_json(status, &json!({ "ready": ready }))
-    }
-
-    fn metrics(&self) -> Response<Full<Bytes>> {
-        let inner = &self.inner;
-        let process = Process::look(inner.started);
-        let connections = metrics::Connections {
-            open: inner.connections.len(),
-            closed: inner.room.counts(),
-        };
-        let text = metrics::text(&inner.handle.metrics(), &connections, &process);
-        answer(StatusCode::OK, exposition::CONTENT_TYPE, text)
-    }
-
-    fn sessions(&self) -> Response<Full<Bytes>> {
-        let sessions: Vec<_> = self.inner.handle.sessions().iter().map(describe).collect();
-        answer_json(StatusCode::OK, &json!({ "sessions": sessions }))
-    }
-
-    fn close(&self, id: SessionId) -> Response<Full<Bytes>> {
-        let reason = "closed by an administrator";
-        match self.inner.handle.close(id, CloseCode::GOING_AWAY, reason) {
-            true => {
-                tracing::info!(session = %id, "session closed through the admin interface");
-                let mut done = Response::new(Full::default());
-                *done.status_mut() = StatusCode::NO_CONTENT;
-                done
-            }
-            false => error(StatusCode::NOT_FOUND, "no such session"),
-        }
-    }
-
-    fn drain(&self) -> Response<Full<Bytes>> {
-        let inner = &self.inner;
-        if !inner.drain_asked.swap(true, Ordering::Relaxed) {
-            tracing::info!("drain asked for through the admin interface");
-            let (handle, deadline) = (inner.handle.clone(), inner.handle.drain_deadline());
-            let mut drain = Box::pin(async move {
-                handle.drain(deadline).await;
-            });
-            // It begins before the answer does: whoever has that finds the gate not ready.
-            if (&mut drain).now_or_never().is_none() {
-                inner.tasks.spawn(drain);
-            }
-        }
-        let sessions = inner.handle.sessions().len();
-        answer_json(
-            StatusCode::ACCEPTED,
-            &json!({ "draining": true, "sessions": sessions }),
-        )
-    }
 }
 
 impl Service<Request<Incoming>> for AdminService {
-    type Response = Response<Full<Bytes>>;
+    type Response = Answer;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
@@ -322,60 +244,6 @@ impl Service<Request<Incoming>> for AdminService {
             Ok(answer)
         })
     }
-}
-
-/// One session for `GET /sessions`.
-fn describe(session: &SessionInfo) -> Value {
-    json!({
-        "id": session.id.get(),
-        "route": &*session.route,
-        "client": session.client,
-        "upstream": &*session.upstream,
-        "server": &*session.server,
-        "age_seconds": session.age.as_secs(),
-        "messages_from_client": session.messages_from_client,
-        "bytes_from_client": session.bytes_from_client,
-        "messages_from_upstream": session.messages_from_upstream,
-        "bytes_from_upstream": session.bytes_from_upstream,
-    })
-}
-
-fn only(
-    allowed: Method,
-    method: &Method,
-    answer: impl FnOnce() -> Response<Full<Bytes>>,
-) -> Response<Full<Bytes>> {
-    if *method == allowed || (allowed == Method::GET && *method == Method::HEAD) {
-        return answer();
-    }
-    let mut refusal = error(StatusCode::METHOD_NOT_ALLOWED, "wrong method");
-    if let Ok(allow) = HeaderValue::from_str(allowed.as_str()) {
-        refusal.headers_mut().insert(header::ALLOW, allow);
-    }
-    refusal
-}
-
-fn error(status: StatusCode, message: &str) -> Response<Full<Bytes>> {
-    answer_json(status, &json!({ "error": message }))
-}
-
-fn answer_json(status: StatusCode, value: &Value) -> Response<Full<Bytes>> {
-    answer(status, "application/json", format!("{value}\n"))
-}
-
-fn answer(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
-    let mut answer = Response::new(Full::new(Bytes::from(body)));
-    *answer.status_mut() = status;
-    for (name, value) in [
-        (header::CONTENT_TYPE, content_type),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ] {
-        answer
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
-    }
-    answer
 }
 
 #[cfg(test)]

@@ -2,42 +2,22 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode};
-use http_body_util::Full;
+use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::{AdminService, answer_json, error};
-use crate::server::reload::{Applied, Rejected, Reloads};
+use super::AdminService;
+use super::answer::{Answer, answer_json, error};
+use crate::server::reload::{Applied, Rejected};
 
 /// Longer than any reload takes; the one before may still be under way.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-impl AdminService {
-    /// Who does the reload that a request asks for, if it does and may.
-    pub(super) fn reloads(
-        &self,
-        method: &Method,
-        path: &str,
-        headers: &HeaderMap,
-    ) -> Option<Reloads> {
-        if path != "/reload" || *method != Method::POST || self.refuse(path, headers).is_some() {
-            return None;
-        }
-        self.inner.reloads.clone()
-    }
-}
-
-/// The answer where the settings came from no file.
-pub(super) fn no_file() -> Response<Full<Bytes>> {
-    error(
-        StatusCode::CONFLICT,
-        "there is no file to read settings from",
-    )
-}
-
-pub(super) async fn reload(reloads: &Reloads) -> Response<Full<Bytes>> {
+pub(super) async fn reload(admin: AdminService) -> Answer {
+    let Some(reloads) = &admin.inner.reloads else {
+        let no_file = "there is no file to read settings from";
+        return error(StatusCode::CONFLICT, no_file);
+    };
     match timeout(TIMEOUT, reloads.ask()).await {
         Ok(Some(Ok(applied))) => answer_json(StatusCode::OK, &summary(&applied)),
         Ok(Some(Err(rejected))) => {

@@ -1,6 +1,6 @@
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use http::HeaderName;
+use http::{HeaderName, Method};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
@@ -31,9 +31,19 @@ fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
     pairs.iter().map(pair).collect()
 }
 
-fn status(admin: &AdminService, method: Method, path: &str, pairs: &[(&'static str, &str)]) -> u16 {
+async fn status(
+    admin: &AdminService,
+    method: Method,
+    path: &str,
+    pairs: &[(&'static str, &str)],
+) -> u16 {
+    let mut request = Request::new(());
+    *request.method_mut() = method;
+    *request.uri_mut() = path.parse().unwrap();
+    *request.headers_mut() = headers(pairs);
     admin
-        .answer(&method, path, &headers(pairs))
+        .respond(&request.into_parts().0)
+        .await
         .status()
         .as_u16()
 }
@@ -58,7 +68,7 @@ async fn each_resource_has_its_methods() {
         (Method::POST, "/reload", 409),
         (Method::GET, "/", 404),
     ] {
-        let got = status(&admin, method.clone(), path, &[("host", ADDRESS)]);
+        let got = status(&admin, method.clone(), path, &[("host", ADDRESS)]).await;
         assert_eq!(got, expected, "{method} {path}");
     }
 }
@@ -68,14 +78,14 @@ async fn a_draining_gate_is_alive_but_not_ready() {
     let admin = admin(None);
     let host = [("host", ADDRESS)];
     for _ in 0..2 {
-        assert_eq!(status(&admin, Method::POST, "/drain", &host), 202);
+        assert_eq!(status(&admin, Method::POST, "/drain", &host).await, 202);
     }
-    assert_eq!(status(&admin, Method::GET, "/healthz", &host), 200);
-    assert_eq!(status(&admin, Method::GET, "/readyz", &host), 503);
+    assert_eq!(status(&admin, Method::GET, "/healthz", &host).await, 200);
+    assert_eq!(status(&admin, Method::GET, "/readyz", &host).await, 503);
 }
 
-#[test]
-fn only_the_whole_token_lets_in() {
+#[tokio::test]
+async fn only_the_whole_token_lets_in() {
     let admin = admin(Some("s3cret"));
     for (authorization, expected) in [
         ("Bearer s3cret", 200),
@@ -89,17 +99,17 @@ fn only_the_whole_token_lets_in() {
     ] {
         let headers = [("host", "any.example"), ("authorization", authorization)];
         for path in ["/sessions", "/metrics"] {
-            let got = status(&admin, Method::GET, path, &headers);
+            let got = status(&admin, Method::GET, path, &headers).await;
             assert_eq!(got, expected, "{path}: {authorization}");
         }
     }
     let host = [("host", "any.example")];
-    assert_eq!(status(&admin, Method::POST, "/drain", &host), 401);
-    assert_eq!(status(&admin, Method::GET, "/readyz", &host), 200);
+    assert_eq!(status(&admin, Method::POST, "/drain", &host).await, 401);
+    assert_eq!(status(&admin, Method::GET, "/readyz", &host).await, 200);
 }
 
-#[test]
-fn a_page_of_another_site_is_not_answered() {
+#[tokio::test]
+async fn a_page_of_another_site_is_not_answered() {
     let admin = admin(Some("s3cret"));
     for (name, value, expected) in [
         ("origin", "https://evil.example", 403),
@@ -117,14 +127,14 @@ fn a_page_of_another_site_is_not_answered() {
             (name, value),
         ];
         for path in ["/sessions", "/metrics"] {
-            let got = status(&admin, Method::GET, path, &headers);
+            let got = status(&admin, Method::GET, path, &headers).await;
             assert_eq!(got, expected, "{path}, {name}: {value}");
         }
     }
 }
 
-#[test]
-fn a_name_pointed_at_this_machine_does_not_reach_an_open_admin_interface() {
+#[tokio::test]
+async fn a_name_pointed_at_this_machine_does_not_reach_an_open_admin_interface() {
     let admin = admin(None);
     for (host, expected) in [
         ("127.0.0.1:9900", 200),
@@ -134,15 +144,15 @@ fn a_name_pointed_at_this_machine_does_not_reach_an_open_admin_interface() {
         ("127.0.0.1.rebound.example", 421),
     ] {
         for path in ["/sessions", "/metrics"] {
-            let got = status(&admin, Method::GET, path, &[("host", host)]);
+            let got = status(&admin, Method::GET, path, &[("host", host)]).await;
             assert_eq!(got, expected, "{path}: {host}");
         }
     }
-    assert_eq!(status(&admin, Method::GET, "/sessions", &[]), 421);
+    assert_eq!(status(&admin, Method::GET, "/sessions", &[]).await, 421);
 }
 
-#[test]
-fn another_token_holds_everywhere_at_once_and_an_address_that_was_left_answers_nobody() {
+#[tokio::test]
+async fn another_token_holds_everywhere_at_once_and_an_address_that_was_left_answers_nobody() {
     let admin = admin(Some("0ld"));
     let closing = CancellationToken::new();
     let elsewhere = ListenAddress::Unix("/run/admin.sock".into());
@@ -152,13 +162,22 @@ fn another_token_holds_everywhere_at_once_and_an_address_that_was_left_answers_n
         let bearer = format!("Bearer {token}");
         for admin in [&admin, &elsewhere] {
             let headers = [("host", ADDRESS), ("authorization", bearer.as_str())];
-            assert_eq!(status(admin, Method::GET, "/sessions", &headers), expected);
+            assert_eq!(
+                status(admin, Method::GET, "/sessions", &headers).await,
+                expected
+            );
         }
     }
     closing.cancel();
     let headers = [("host", ADDRESS), ("authorization", "Bearer n3w")];
-    assert_eq!(status(&elsewhere, Method::GET, "/sessions", &headers), 503);
-    assert_eq!(status(&admin, Method::GET, "/sessions", &headers), 200);
+    assert_eq!(
+        status(&elsewhere, Method::GET, "/sessions", &headers).await,
+        503
+    );
+    assert_eq!(
+        status(&admin, Method::GET, "/sessions", &headers).await,
+        200
+    );
 }
 
 const METRICS: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";

@@ -1,0 +1,33 @@
+//! What those ask who only watch: is it alive, is it ready, what has it counted.
+
+use http::StatusCode;
+use serde_json::json;
+
+use super::answer::{Answer, answer, answer_json};
+use super::router::Asked;
+use super::{AdminService, exposition, metrics};
+use crate::server::process::Process;
+
+pub(super) fn alive(_: &AdminService, _: &Asked<'_>) -> Answer {
+    answer_json(StatusCode::OK, &json!({"alive": true}))
+}
+
+pub(super) fn ready(admin: &AdminService, _: &Asked<'_>) -> Answer {
+    let ready = admin.inner.handle.is_ready();
+    let status = match ready {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    answer_json(status, &json!({ "ready": ready }))
+}
+
+pub(super) fn metrics(admin: &AdminService, _: &Asked<'_>) -> Answer {
+    let inner = &admin.inner;
+    let process = Process::look(inner.started);
+    let connections = metrics::Connections {
+        open: inner.connections.len(),
+        closed: inner.room.counts(),
+    };
+    let text = metrics::text(&inner.handle.metrics(), &connections, &process);
+    answer(StatusCode::OK, exposition::CONTENT_TYPE, text)
+}

@@ -1,0 +1,156 @@
+//! Which request is whose: the one table of what the interface answers to.
+
+use std::pin::Pin;
+
+use http::{HeaderValue, Method, StatusCode, header};
+
+use super::answer::{Answer, error};
+use super::{AdminService, drain, probes, reload, sessions};
+
+/// A method on a path.
+pub(super) struct Endpoint {
+    pub(super) method: Method,
+    /// A segment in braces stands for any one segment.
+    pub(super) path: &'static str,
+    pub(super) work: Work,
+}
+
+/// Who makes an answer.
+#[derive(Clone, Copy)]
+pub(super) enum Work {
+    /// At once, while nobody else's is made.
+    Now(fn(&AdminService, &Asked<'_>) -> Answer),
+    /// After a wait, in which others have their turn.
+    Later(fn(AdminService) -> Pin<Box<dyn Future<Output = Answer> + Send>>),
+}
+
+/// What a request says beyond its method and path.
+pub(super) struct Asked<'a> {
+    /// The segments that stand where the path has braces.
+    pub(super) segments: Vec<&'a str>,
+}
+
+/// Why a request is nobody's.
+#[derive(Debug)]
+pub(super) enum Unknown {
+    Path,
+    /// The path is known, with these methods.
+    Method(Vec<&'static str>),
+}
+
+/// Everything, in the order of the documentation.
+pub(super) static ENDPOINTS: &[Endpoint] = &[
+    now(Method::GET, "/healthz", probes::alive),
+    now(Method::GET, "/readyz", probes::ready),
+    now(Method::GET, "/metrics", probes::metrics),
+    now(Method::GET, "/sessions", sessions::list),
+    now(Method::DELETE, "/sessions/{id}", sessions::close),
+    now(Method::POST, "/drain", drain::drain),
+    later(Method::POST, "/reload", |admin| {
+        Box::pin(reload::reload(admin))
+    }),
+];
+
+const fn now(
+    method: Method,
+    path: &'static str,
+    make: fn(&AdminService, &Asked<'_>) -> Answer,
+) -> Endpoint {
+    Endpoint {
+        method,
+        path,
+        work: Work::Now(make),
+    }
+}
+
+const fn later(
+    method: Method,
+    path: &'static str,
+    make: fn(AdminService) -> Pin<Box<dyn Future<Output = Answer> + Send>>,
+) -> Endpoint {
+    Endpoint {
+        method,
+        path,
+        work: Work::Later(make),
+    }
+}
+
+/// Finds who answers this.
+pub(super) fn find<'a>(
+    method: &Method,
+    path: &'a str,
+) -> Result<(&'static Endpoint, Asked<'a>), Unknown> {
+    let mut allowed = Vec::new();
+    for endpoint in ENDPOINTS {
+        let Some(segments) = segments(endpoint.path, path) else {
+            continue;
+        };
+        if endpoint.takes(method) {
+            return Ok((endpoint, Asked { segments }));
+        }
+        allowed.push(endpoint.method.as_str());
+    }
+    Err(match allowed.is_empty() {
+        true => Unknown::Path,
+        false => Unknown::Method(allowed),
+    })
+}
+
+impl Endpoint {
+    /// A HEAD is a GET, of whose answer hyper leaves the body out.
+    fn takes(&self, method: &Method) -> bool {
+        self.method == *method || (self.method == Method::GET && *method == Method::HEAD)
+    }
+}
+
+impl Unknown {
+    pub(super) fn answer(&self) -> Answer {
+        match self {
+            Self::Path => error(StatusCode::NOT_FOUND, "no such resource"),
+            Self::Method(allowed) => {
+                let mut refusal = error(StatusCode::METHOD_NOT_ALLOWED, "wrong method");
+                if let Ok(allow) = HeaderValue::from_str(&allowed.join(", ")) {
+                    refusal.headers_mut().insert(header::ALLOW, allow);
+                }
+                refusal
+            }
+        }
+    }
+}
+
+/// What stands in the path where the pattern has braces, if the path is of the pattern.
+fn segments<'a>(pattern: &str, path: &'a str) -> Option<Vec<&'a str>> {
+    let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
+    let mut found = Vec::new();
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return Some(found),
+            (Some(any), Some(segment)) if any.starts_with('{') && !segment.is_empty() => {
+                found.push(segment);
+            }
+            (Some(one), Some(segment)) if one == segment => {}
+            _ => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_of_a_pattern_segment_by_segment() {
+        for (pattern, path, expected) in [
+            ("/sessions", "/sessions", Some(vec![])),
+            ("/sessions", "/sessions/", None),
+            ("/sessions", "/session", None),
+            ("/sessions/{id}", "/sessions/7", Some(vec!["7"])),
+            ("/sessions/{id}", "/sessions/", None),
+            ("/sessions/{id}", "/sessions/7/", None),
+            ("/a/{b}/{c}/d", "/a/x%2Fy/z/d", Some(vec!["x%2Fy", "z"])),
+            ("/a/{b}/{c}/d", "/a/x/y/z/d", None),
+        ] {
+            assert_eq!(segments(pattern, path), expected, "{path} of {pattern}");
+        }
+    }
+}
