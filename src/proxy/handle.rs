@@ -1,6 +1,5 @@
 //! The handle: what an operator does to a running gate.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +8,12 @@ use super::drain::{self, Drained};
 use super::gate::BuildError;
 use super::metrics::Metrics;
 use super::reload::Reloaded;
+use super::sessions::SessionInfo;
+#[cfg(feature = "server")]
+use super::sessions::{Page, Selection};
 use crate::close::{CloseCode, CloseReason};
 use crate::config::Config;
+#[cfg(feature = "server")]
 use crate::session::Record;
 use crate::types::SessionId;
 
@@ -20,32 +23,6 @@ pub struct Handle {
     core: Arc<Core>,
 }
 
-/// One live session, as it was when it was asked about.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct SessionInfo {
-    /// Its id, for [`Handle::close`].
-    pub id: SessionId,
-    /// The route that it came by.
-    pub route: Arc<str>,
-    /// The client's address, behind trusted proxies.
-    pub client: IpAddr,
-    /// The upstream's name.
-    pub upstream: Arc<str>,
-    /// The server that serves it, as the settings name it.
-    pub server: Arc<str>,
-    /// How long it has been open.
-    pub age: Duration,
-    /// Messages from the client.
-    pub messages_from_client: u64,
-    /// Bytes passed on from the client, frame headers included.
-    pub bytes_from_client: u64,
-    /// Messages from the upstream.
-    pub messages_from_upstream: u64,
-    /// Bytes passed on from the upstream, frame headers included.
-    pub bytes_from_upstream: u64,
-}
-
 impl Handle {
     pub(super) fn new(core: Arc<Core>) -> Self {
         Self { core }
@@ -53,10 +30,51 @@ impl Handle {
 
     /// All live sessions, oldest first.
     pub fn sessions(&self) -> Vec<SessionInfo> {
-        let records = self.core.registry.list();
-        let mut sessions: Vec<_> = records.iter().map(|record| info(record)).collect();
-        sessions.sort_unstable_by_key(|session| session.id);
-        sessions
+        let mut records = self.core.registry.list();
+        records.sort_unstable_by_key(|record| record.id);
+        records
+            .iter()
+            .map(|record| SessionInfo::of(record))
+            .collect()
+    }
+
+    /// How many live sessions there are.
+    #[cfg(feature = "server")]
+    pub(crate) fn open_sessions(&self) -> usize {
+        self.core.registry.count()
+    }
+
+    /// The live sessions of a selection: the oldest `most` that came after this one.
+    #[cfg(feature = "server")]
+    pub(crate) fn page(&self, selection: &Selection, after: SessionId, most: usize) -> Page {
+        Page::of(self.selected(selection), after, most)
+    }
+
+    /// Closes every session of a selection, as [`Handle::close`] does with one, and says how many
+    /// there were.
+    #[cfg(feature = "server")]
+    pub(crate) fn close_selected(
+        &self,
+        selection: &Selection,
+        code: CloseCode,
+        reason: &str,
+    ) -> usize {
+        let records = self.selected(selection);
+        let kicked = CloseReason::Kicked {
+            code,
+            reason: reason.into(),
+        };
+        for record in &records {
+            record.order(kicked.clone());
+        }
+        records.len()
+    }
+
+    #[cfg(feature = "server")]
+    fn selected(&self, selection: &Selection) -> Vec<Arc<Record>> {
+        let mut records = self.core.registry.list();
+        records.retain(|record| selection.takes(record));
+        records
     }
 
     /// What the gate has counted since it was built, live sessions included.
@@ -118,21 +136,5 @@ impl Handle {
     /// Whether the gate takes new sessions; false from the beginning of a drain on.
     pub fn is_ready(&self) -> bool {
         !self.core.registry.is_draining()
-    }
-}
-
-fn info(record: &Record) -> SessionInfo {
-    let moved = record.traffic.load();
-    SessionInfo {
-        id: record.id,
-        route: Arc::clone(&record.subject.route),
-        client: record.subject.client,
-        upstream: Arc::clone(&record.subject.upstream),
-        server: Arc::clone(&record.subject.server),
-        age: record.age(),
-        messages_from_client: moved.messages_from_client,
-        bytes_from_client: moved.bytes_from_client,
-        messages_from_upstream: moved.messages_from_upstream,
-        bytes_from_upstream: moved.bytes_from_upstream,
     }
 }

@@ -14,6 +14,7 @@ mod metrics;
 mod outcomes;
 mod rejected;
 mod reload;
+mod sessions;
 mod settings;
 
 #[cfg(feature = "server")]
@@ -21,12 +22,15 @@ mod plain;
 
 pub use drain::Drained;
 pub use gate::{BuildError, Builder, Gate};
-pub use handle::{Handle, SessionInfo};
+pub use handle::Handle;
 pub use layer::{GateLayer, GateService, Refuse, ResponseBody, ResponseFuture};
 pub use metrics::{ClosedMetrics, HandshakeMetrics, Metrics, RouteMetrics, ServerMetrics};
 pub use reload::Reloaded;
+pub use sessions::SessionInfo;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use flow::path_and_query;
 #[cfg(feature = "server")]
 pub(crate) use plain::PlainRoute;
+#[cfg(feature = "server")]
+pub(crate) use sessions::Selection;

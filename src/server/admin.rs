@@ -9,9 +9,11 @@ mod exposition;
 mod guard;
 mod metrics;
 mod probes;
+mod query;
 mod reload;
 mod router;
 mod sessions;
+mod timestamp;
 
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
@@ -176,12 +178,14 @@ impl AdminService {
         if let Some(refusal) = self.refuse(path, headers) {
             return refusal;
         }
-        let (endpoint, asked) = match router::find(&request.method, path) {
+        let (endpoint, asked) = match router::find(&request.method, &request.uri) {
             Ok(found) => found,
-            Err(unknown) => return unknown.answer(),
+            Err(refused) => return refused.answer(),
         };
         match endpoint.work {
-            Work::Now(make) => make(self, &asked),
+            Work::Now(make) => {
+                make(self, &asked).unwrap_or_else(|bad| router::Refused::Query(bad).answer())
+            }
             Work::Later(make) => {
                 drop(turn);
                 make(self.clone()).await

@@ -336,6 +336,9 @@ where
         traffic
             .bytes_from_upstream
             .store(down.bytes, Ordering::Relaxed);
+        let last_data = self.last_data.duration_since(record.opened);
+        let last_data = last_data.as_secs() * 1000 + u64::from(last_data.subsec_millis());
+        traffic.last_data.store(last_data, Ordering::Relaxed);
     }
 
     fn direction_mut(&mut self, from: Side) -> &mut Direction {

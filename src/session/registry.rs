@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -62,6 +62,8 @@ pub(crate) struct Record {
     pub(crate) id: SessionId,
     pub(crate) subject: Subject,
     pub(crate) opened: Instant,
+    /// The same moment for a calendar.
+    pub(crate) opened_at: SystemTime,
     pub(crate) traffic: Traffic,
     orders: Mutex<Orders>,
     /// There is an order that the session has not seen.
@@ -191,6 +193,7 @@ impl Reservation {
             id: SessionId::next(),
             subject,
             opened: Instant::now(),
+            opened_at: SystemTime::now(),
             traffic: Traffic::default(),
             orders: Mutex::default(),
             ordered: AtomicBool::new(false),
@@ -232,6 +235,12 @@ impl Record {
 
     pub(crate) fn age(&self) -> Duration {
         self.opened.elapsed()
+    }
+
+    /// For how long no data frame has passed, in either direction.
+    pub(crate) fn idle(&self) -> Duration {
+        let last_data = self.traffic.last_data.load(Ordering::Relaxed);
+        self.age().saturating_sub(Duration::from_millis(last_data))
     }
 
     fn orders(&self) -> MutexGuard<'_, Orders> {

@@ -16,6 +16,8 @@ pub(crate) struct Traffic {
     pub(crate) bytes_from_client: AtomicU64,
     pub(crate) messages_from_upstream: AtomicU64,
     pub(crate) bytes_from_upstream: AtomicU64,
+    /// When the last data frame passed, in milliseconds from when the session was opened.
+    pub(crate) last_data: AtomicU64,
 }
 
 /// What one session had moved when it was looked at, or what many have together.

@@ -8,9 +8,8 @@ use serde_json::json;
 
 use super::AdminService;
 use super::answer::{Answer, answer_json};
-use super::router::Asked;
 
-pub(super) fn drain(admin: &AdminService, _: &Asked<'_>) -> Answer {
+pub(super) fn drain(admin: &AdminService) -> Answer {
     let inner = &admin.inner;
     if !inner.drain_asked.swap(true, Ordering::Relaxed) {
         tracing::info!("drain asked for through the admin interface");
@@ -23,7 +22,7 @@ pub(super) fn drain(admin: &AdminService, _: &Asked<'_>) -> Answer {
             inner.tasks.spawn(drain);
         }
     }
-    let sessions = inner.handle.sessions().len();
+    let sessions = inner.handle.open_sessions();
     answer_json(
         StatusCode::ACCEPTED,
         &json!({ "draining": true, "sessions": sessions }),

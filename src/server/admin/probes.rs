@@ -4,15 +4,14 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::answer::{Answer, answer, answer_json};
-use super::router::Asked;
 use super::{AdminService, exposition, metrics};
 use crate::server::process::Process;
 
-pub(super) fn alive(_: &AdminService, _: &Asked<'_>) -> Answer {
+pub(super) fn alive() -> Answer {
     answer_json(StatusCode::OK, &json!({"alive": true}))
 }
 
-pub(super) fn ready(admin: &AdminService, _: &Asked<'_>) -> Answer {
+pub(super) fn ready(admin: &AdminService) -> Answer {
     let ready = admin.inner.handle.is_ready();
     let status = match ready {
         true => StatusCode::OK,
@@ -21,7 +20,7 @@ pub(super) fn ready(admin: &AdminService, _: &Asked<'_>) -> Answer {
     answer_json(status, &json!({ "ready": ready }))
 }
 
-pub(super) fn metrics(admin: &AdminService, _: &Asked<'_>) -> Answer {
+pub(super) fn metrics(admin: &AdminService) -> Answer {
     let inner = &admin.inner;
     let process = Process::look(inner.started);
     let connections = metrics::Connections {

@@ -2,9 +2,10 @@
 
 use std::pin::Pin;
 
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, Uri, header};
 
 use super::answer::{Answer, error};
+use super::query::{BadQuery, Query};
 use super::{AdminService, drain, probes, reload, sessions};
 
 /// A method on a path.
@@ -12,41 +13,72 @@ pub(super) struct Endpoint {
     pub(super) method: Method,
     /// A segment in braces stands for any one segment.
     pub(super) path: &'static str,
+    pub(super) keys: Keys,
     pub(super) work: Work,
+}
+
+/// What the query of a request may hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Keys {
+    /// Whatever it likes, because nobody looks: a load balancer may write what it wants there.
+    Any,
+    /// These.
+    Only(&'static [&'static str]),
 }
 
 /// Who makes an answer.
 #[derive(Clone, Copy)]
 pub(super) enum Work {
     /// At once, while nobody else's is made.
-    Now(fn(&AdminService, &Asked<'_>) -> Answer),
+    Now(fn(&AdminService, &Asked<'_>) -> Result<Answer, BadQuery>),
     /// After a wait, in which others have their turn.
     Later(fn(AdminService) -> Pin<Box<dyn Future<Output = Answer> + Send>>),
 }
 
 /// What a request says beyond its method and path.
 pub(super) struct Asked<'a> {
-    /// The segments that stand where the path has braces.
+    /// The segments that stand where the path has braces, as they were written.
     pub(super) segments: Vec<&'a str>,
+    pub(super) query: Query,
 }
 
-/// Why a request is nobody's.
+/// Why nobody answers a request.
 #[derive(Debug)]
-pub(super) enum Unknown {
+pub(super) enum Refused {
     Path,
     /// The path is known, with these methods.
     Method(Vec<&'static str>),
+    Query(BadQuery),
 }
+
+const SESSIONS: Keys = Keys::Only(&["route", "client", "upstream", "limit", "after"]);
+const CLOSE_SESSIONS: Keys = Keys::Only(&["route", "client", "upstream", "all", "code", "reason"]);
+const CLOSE: Keys = Keys::Only(&["code", "reason"]);
+const NONE: Keys = Keys::Only(&[]);
 
 /// Everything, in the order of the documentation.
 pub(super) static ENDPOINTS: &[Endpoint] = &[
-    now(Method::GET, "/healthz", probes::alive),
-    now(Method::GET, "/readyz", probes::ready),
-    now(Method::GET, "/metrics", probes::metrics),
-    now(Method::GET, "/sessions", sessions::list),
-    now(Method::DELETE, "/sessions/{id}", sessions::close),
-    now(Method::POST, "/drain", drain::drain),
-    later(Method::POST, "/reload", |admin| {
+    now(Method::GET, "/healthz", Keys::Any, |_, _| {
+        Ok(probes::alive())
+    }),
+    now(Method::GET, "/readyz", Keys::Any, |admin, _| {
+        Ok(probes::ready(admin))
+    }),
+    now(Method::GET, "/metrics", Keys::Any, |admin, _| {
+        Ok(probes::metrics(admin))
+    }),
+    now(Method::GET, "/sessions", SESSIONS, sessions::list),
+    now(
+        Method::DELETE,
+        "/sessions",
+        CLOSE_SESSIONS,
+        sessions::close_selected,
+    ),
+    now(Method::DELETE, "/sessions/{id}", CLOSE, sessions::close),
+    now(Method::POST, "/drain", NONE, |admin, _| {
+        Ok(drain::drain(admin))
+    }),
+    later(Method::POST, "/reload", NONE, |admin| {
         Box::pin(reload::reload(admin))
     }),
 ];
@@ -54,11 +86,13 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
 const fn now(
     method: Method,
     path: &'static str,
-    make: fn(&AdminService, &Asked<'_>) -> Answer,
+    keys: Keys,
+    make: fn(&AdminService, &Asked<'_>) -> Result<Answer, BadQuery>,
 ) -> Endpoint {
     Endpoint {
         method,
         path,
+        keys,
         work: Work::Now(make),
     }
 }
@@ -66,11 +100,13 @@ const fn now(
 const fn later(
     method: Method,
     path: &'static str,
+    keys: Keys,
     make: fn(AdminService) -> Pin<Box<dyn Future<Output = Answer> + Send>>,
 ) -> Endpoint {
     Endpoint {
         method,
         path,
+        keys,
         work: Work::Later(make),
     }
 }
@@ -78,21 +114,25 @@ const fn later(
 /// Finds who answers this.
 pub(super) fn find<'a>(
     method: &Method,
-    path: &'a str,
-) -> Result<(&'static Endpoint, Asked<'a>), Unknown> {
+    uri: &'a Uri,
+) -> Result<(&'static Endpoint, Asked<'a>), Refused> {
     let mut allowed = Vec::new();
     for endpoint in ENDPOINTS {
-        let Some(segments) = segments(endpoint.path, path) else {
+        let Some(segments) = segments(endpoint.path, uri.path()) else {
             continue;
         };
         if endpoint.takes(method) {
-            return Ok((endpoint, Asked { segments }));
+            let query = match endpoint.keys {
+                Keys::Any => Query::default(),
+                Keys::Only(keys) => Query::read(uri.query(), keys).map_err(Refused::Query)?,
+            };
+            return Ok((endpoint, Asked { segments, query }));
         }
         allowed.push(endpoint.method.as_str());
     }
     Err(match allowed.is_empty() {
-        true => Unknown::Path,
-        false => Unknown::Method(allowed),
+        true => Refused::Path,
+        false => Refused::Method(allowed),
     })
 }
 
@@ -103,7 +143,7 @@ impl Endpoint {
     }
 }
 
-impl Unknown {
+impl Refused {
     pub(super) fn answer(&self) -> Answer {
         match self {
             Self::Path => error(StatusCode::NOT_FOUND, "no such resource"),
@@ -114,6 +154,7 @@ impl Unknown {
                 }
                 refusal
             }
+            Self::Query(bad) => error(StatusCode::BAD_REQUEST, &bad.to_string()),
         }
     }
 }

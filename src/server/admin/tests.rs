@@ -59,7 +59,7 @@ async fn each_resource_has_its_methods() {
         (Method::GET, "/metrics", 200),
         (Method::POST, "/metrics", 405),
         (Method::GET, "/sessions", 200),
-        (Method::DELETE, "/sessions", 405),
+        (Method::DELETE, "/sessions", 400),
         (Method::DELETE, "/sessions/1", 404),
         (Method::DELETE, "/sessions/x", 404),
         (Method::GET, "/sessions/1", 405),

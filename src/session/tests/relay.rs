@@ -7,6 +7,31 @@ use tokio::io::ReadBuf;
 use super::*;
 
 #[tokio::test(start_paused = true)]
+async fn a_session_is_idle_from_its_last_data_frame_on() {
+    let mut setup = setup();
+    setup.route.keepalive.upstream.interval = None;
+    let mut bench = setup.begin();
+    let idle = |bench: &Bench| bench.record.idle().as_secs();
+    advance(7 * SECOND).await;
+    assert_eq!(idle(&bench), 7);
+    let hello = masked(0x81, b"hello");
+    bench.client.write_all(&hello).await.unwrap();
+    expect(&mut bench.upstream, &hello).await;
+    assert_eq!(idle(&bench), 0);
+    advance(5 * SECOND).await;
+    assert_eq!(idle(&bench), 5);
+    // Control frames are no activity, of whomever.
+    let ping = masked(0x89, b"ping");
+    bench.client.write_all(&ping).await.unwrap();
+    expect(&mut bench.upstream, &ping).await;
+    assert_eq!(idle(&bench), 5);
+    let news = server(0x82, b"news");
+    bench.upstream.write_all(&news).await.unwrap();
+    expect(&mut bench.client, &news).await;
+    assert_eq!((idle(&bench), bench.record.age().as_secs()), (0, 12));
+}
+
+#[tokio::test(start_paused = true)]
 async fn frames_pass_as_they_came_in_both_directions() {
     let mut bench = setup().begin();
     let up = [

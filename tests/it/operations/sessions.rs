@@ -33,7 +33,10 @@ async fn a_session_is_listed_with_what_it_moved() {
     assert_eq!((&*session.route, &*session.upstream), ("test", "back"));
     assert_eq!(&*session.server, upstream.url());
     assert_eq!(session.client.to_string(), "192.0.2.7");
-    assert!(session.age < Duration::from_secs(30));
+    let minute = Duration::from_secs(60);
+    assert!(session.age < minute && session.idle <= session.age);
+    assert!(session.opened.elapsed().unwrap() < minute);
+    assert_eq!(session.peer.ip().to_string(), "127.0.0.1");
     assert_eq!(
         (session.messages_from_client, session.messages_from_upstream),
         (3, 1)

@@ -1,5 +1,7 @@
 //! The admin interface.
 
+mod sessions;
+
 use serde_json::json;
 
 use super::kit::{Echo, Program, Response, Socket, Wire, settings, soon, websocket};
@@ -29,7 +31,8 @@ async fn sessions_are_listed_and_can_be_closed() {
     let program = Program::run(&settings(echo.url(), ADMIN)).await;
     let admin = program.admin().await;
     let none = ask(&admin, "GET /sessions", "").await;
-    assert_eq!((none.status(), none.json()), (200, json!({"sessions": []})));
+    let empty = json!({"sessions": [], "total": 0, "next": null});
+    assert_eq!((none.status(), none.json()), (200, empty));
     assert_eq!(none.head.one("content-type"), "application/json");
     assert_eq!(none.head.one("cache-control"), "no-store");
 
@@ -52,15 +55,27 @@ async fn sessions_are_listed_and_can_be_closed() {
         "id": id,
         "route": "chat",
         "client": "127.0.0.1",
+        "peer": first["peer"],
         "upstream": "chat",
         "server": echo.url(),
+        "opened": first["opened"],
         "age_seconds": first["age_seconds"],
+        "idle_seconds": first["idle_seconds"],
         "messages_from_client": 1,
         "bytes_from_client": 11,
         "messages_from_upstream": 1,
         "bytes_from_upstream": 7,
     });
     assert_eq!(*first, expected);
+    let seconds = |key: &str| first[key].as_u64().unwrap();
+    assert!(seconds("idle_seconds") <= seconds("age_seconds"));
+    let peer = first["peer"].as_str().unwrap();
+    assert!(peer.starts_with("127.0.0.1:"), "{peer}");
+    let opened = first["opened"].as_str().unwrap();
+    assert!(
+        opened.starts_with("20") && opened.ends_with('Z'),
+        "{opened}"
+    );
     assert_eq!(listed["sessions"].as_array().unwrap().len(), 2);
 
     let close = format!("DELETE /sessions/{id}");
@@ -80,6 +95,7 @@ async fn sessions_are_listed_and_can_be_closed() {
         ("GET /", 404),
         ("DELETE /sessions/nobody", 404),
         ("POST /sessions", 405),
+        ("DELETE /sessions", 400),
         ("GET /drain", 405),
         ("GET /sessions/1", 405),
     ] {
