@@ -48,6 +48,7 @@ mod frame;
 #[doc(hidden)]
 pub mod fuzzing;
 mod handshake;
+mod histogram;
 mod limit;
 #[cfg(feature = "microbench")]
 #[doc(hidden)]
@@ -66,6 +67,7 @@ mod upstream;
 
 pub use close::{CloseCode, CloseReason};
 pub use config::Config;
+pub use histogram::Durations;
 pub use proxy::{
     BuildError, Builder, ClosedMetrics, Drained, Gate, GateLayer, GateService, Handle,
     HandshakeMetrics, Metrics, Refuse, Reloaded, ResponseBody, ResponseFuture, RouteMetrics,

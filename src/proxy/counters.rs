@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::outcomes::Outcomes;
+use crate::histogram::{Histogram, SHORT};
 use crate::session::Limited;
 use crate::upstream::FailureCounts;
 
@@ -13,23 +14,47 @@ use crate::upstream::FailureCounts;
 pub(super) struct Counters {
     pub(super) outcomes: Outcomes,
     pub(super) failures: Arc<FailureCounts>,
-    /// By route name.
-    limited: Mutex<BTreeMap<Arc<str>, Arc<Limited>>>,
+    routes: Mutex<ByRoute>,
+}
+
+/// By route name.
+type ByRoute = BTreeMap<Arc<str>, Arc<RouteCounts>>;
+
+/// What is counted on one route, under whatever settings it has at the moment.
+#[derive(Debug)]
+pub(super) struct RouteCounts {
+    /// What the limits do to its sessions.
+    pub(super) limited: Arc<Limited>,
+    /// From the request to our 101.
+    pub(super) handshakes: Histogram,
+    /// To connect to a server, those tried in vain before it included.
+    pub(super) connects: Histogram,
 }
 
 impl Counters {
-    /// Where the sessions of a route count what its limits do to them.
-    pub(super) fn limited(&self, route: &Arc<str>) -> Arc<Limited> {
-        let mut limited = self.lock();
-        Arc::clone(limited.entry(Arc::clone(route)).or_default())
+    /// Where the handshakes and sessions of a route are counted.
+    pub(super) fn route(&self, name: &Arc<str>) -> Arc<RouteCounts> {
+        let mut routes = self.lock();
+        Arc::clone(routes.entry(Arc::clone(name)).or_default())
     }
 
-    pub(super) fn limited_by_route(&self) -> BTreeMap<Arc<str>, Arc<Limited>> {
+    /// Every route that anything was counted on.
+    pub(super) fn by_route(&self) -> ByRoute {
         self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Arc<Limited>>> {
+    fn lock(&self) -> MutexGuard<'_, ByRoute> {
         // The map is whole at every moment, whatever panicked elsewhere.
-        self.limited.lock().unwrap_or_else(PoisonError::into_inner)
+        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for RouteCounts {
+    fn default() -> Self {
+        Self {
+            limited: Arc::default(),
+            handshakes: Histogram::new(SHORT),
+            connects: Histogram::new(SHORT),
+        }
     }
 }

@@ -10,9 +10,10 @@ use http::{Response, request};
 use http_body_util::Full;
 use hyper::upgrade::OnUpgrade;
 use tokio::io::AsyncWrite;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::core::Core;
+use super::counters::RouteCounts;
 use super::drain;
 use super::outcomes::{ACCEPTED, UnderWay};
 use super::rejected::Refusal;
@@ -67,8 +68,15 @@ struct Opened {
     agreed: Agreed,
     upstream: End<Transport>,
     lease: Lease,
-    admission: Admission,
+    admitted: Admitted,
     route: Arc<Route>,
+}
+
+/// What a client that the policies let in brings along.
+struct Admitted {
+    admission: Admission,
+    /// Those of its route.
+    counts: Arc<RouteCounts>,
 }
 
 /// Answers one WebSocket handshake by these settings, whatever a reload does meanwhile; the session
@@ -125,8 +133,13 @@ async fn open(
     };
     let admission = admit(settings, parts, &target, found.route(), &client)
         .map_err(|rejection| refused(rejection.into()))?;
+    let counts = core.counters.route(&found.route().name);
+    let admitted = Admitted {
+        admission,
+        counts: Arc::clone(&counts),
+    };
     let opened = dial(
-        settings, parts, &target, &upgrade, &found, &client, admission,
+        settings, parts, &target, &upgrade, &found, &client, admitted,
     );
     let opened = opened.await.map_err(refused)?;
     let place = reservation.enter(Subject {
@@ -148,6 +161,7 @@ async fn open(
     let session = run(Arc::clone(core), opened, place, on_upgrade);
     core.registry.tasks.spawn(session);
     core.counters.outcomes.add(&found.route().name, ACCEPTED);
+    counts.handshakes.add(under_way.elapsed());
     Ok(response)
 }
 
@@ -188,11 +202,13 @@ async fn dial(
     upgrade: &Upgrade,
     found: &Match<'_>,
     client: &ClientIdentity,
-    admission: Admission,
+    admitted: Admitted,
 ) -> Result<Opened, Refusal> {
     let route = found.route();
     let path = found.upstream_path()?;
+    let began = Instant::now();
     let Connected { lease, transport } = settings.pool(route).connect(client.ip).await?;
+    admitted.counts.connects.add(began.elapsed());
     let path = path_and_query(lease.base_path(), &path, target.query());
     let captured = |name: &str| found.param(name);
     let hop = hop(settings, parts, target, route, client, &captured);
@@ -219,7 +235,7 @@ async fn dial(
                 early,
             },
             lease,
-            admission,
+            admitted,
             route: Arc::clone(route),
         }),
     }
@@ -279,7 +295,7 @@ async fn run(core: Arc<Core>, opened: Opened, place: Place, on_upgrade: OnUpgrad
         agreed,
         upstream,
         lease,
-        admission,
+        admitted: Admitted { admission, counts },
         route,
     } = opened;
     let upgraded = tokio::select! {
@@ -290,7 +306,7 @@ async fn run(core: Arc<Core>, opened: Opened, place: Place, on_upgrade: OnUpgrad
         }
     };
     let terms = Terms {
-        meter: meter(&core, &route, &admission),
+        meter: meter(&counts, &route, &admission),
         deflate: agreed.deflate(),
         filter: core.make_filter(&route),
         route,
@@ -324,7 +340,7 @@ fn dismiss(mut upstream: Transport) {
 }
 
 /// The limits that bear on a session, each found once.
-fn meter(core: &Core, route: &Route, admission: &Admission) -> Option<Meter> {
+fn meter(counts: &RouteCounts, route: &Route, admission: &Admission) -> Option<Meter> {
     let own = route.limits.per_connection;
     let limit = |rate: Option<_>| rate.map(|rate| Arc::new(Limit::new(rate)));
     Meter::new(
@@ -332,7 +348,7 @@ fn meter(core: &Core, route: &Route, admission: &Admission) -> Option<Meter> {
         limit(own.messages.or(route.limits.per_ip.messages)),
         [admission.bytes(), limit(own.bytes)],
         route.limits.on_exceed,
-        &core.counters.limited(&route.name),
+        &counts.limited,
     )
 }
 

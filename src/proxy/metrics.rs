@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::core::Core;
+use super::counters::RouteCounts;
 use super::outcomes::ACCEPTED;
 use super::settings::Snapshot;
-use crate::session::{Moved, Totals};
+use crate::histogram::Durations;
+use crate::session::{RouteTotals, ServerTotals, Totals};
 use crate::upstream::Failed;
 
 /// What a gate has counted since it was built: [`Handle::metrics`](super::Handle::metrics).
 ///
-/// A count never falls from one call to the next, and `open` is how it is at the moment. Names of
-/// routes, upstreams and servers are those of the settings, and all other words are wsgate's own:
+/// A count never falls from one call to the next; `open`, and whatever else says so, is how it is
+/// at the moment. Names of routes, upstreams and servers are those of the settings, and all other words are wsgate's own:
 /// no client can make the lists longer.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -25,6 +27,13 @@ pub struct Metrics {
     pub closed: Vec<ClosedMetrics>,
     /// Every server of every upstream.
     pub servers: Vec<ServerMetrics>,
+    /// Whether the gate has begun to drain, and lets nobody in any more.
+    pub draining: bool,
+    /// The most sessions at once; `None` is no limit. A handshake takes a session's place from
+    /// before its upstream is dialled.
+    pub most_sessions: Option<u64>,
+    /// Handshakes at the moment that hold the place of a session.
+    pub handshakes_open: u64,
     /// Lines about refused handshakes and failing servers that were left out of the log, because
     /// there were too many.
     pub log_lines_left_out: u64,
@@ -67,6 +76,30 @@ pub struct RouteMetrics {
     pub dropped: u64,
     /// How often a rate limit made a client wait (`on_exceed = "delay"`).
     pub delayed: u64,
+    /// Sessions that a rate limit ended (`on_exceed = "close"`, or where nothing else was possible).
+    pub over_limit: u64,
+    /// Sessions that there have been; those that are open are in it.
+    pub opened: u64,
+    /// How long the sessions that have ended had lasted.
+    pub session_duration: Durations,
+    /// How long accepted handshakes took, from the request's head to the 101.
+    pub handshake_duration: Durations,
+    /// How long it took to connect to a server for a handshake, where it worked; servers that were
+    /// tried in vain before it are in that time.
+    pub connect_duration: Durations,
+    /// Pings of the gate's own that went to clients.
+    pub pings_to_client: u64,
+    /// Pings of the gate's own that went to upstreams.
+    pub pings_to_upstream: u64,
+    /// Sessions that ended because nothing came from the client for `keepalive.client.timeout`
+    /// after a ping.
+    pub ping_timeouts_of_client: u64,
+    /// The same of upstreams.
+    pub ping_timeouts_of_upstream: u64,
+    /// Sessions that ended because the client took nothing for `timeouts.write`.
+    pub slow_clients: u64,
+    /// The same of upstreams.
+    pub slow_upstreams: u64,
 }
 
 /// How many sessions of a route ended in one way.
@@ -96,6 +129,8 @@ pub struct ServerMetrics {
     pub server: Arc<str>,
     /// Sessions open at the moment.
     pub open: u64,
+    /// Sessions that there have been; those that are open are in it.
+    pub opened: u64,
     /// Connections that it did not take.
     pub failed_connects: u64,
     /// Handshakes that it gave no right answer to.
@@ -108,59 +143,88 @@ impl Metrics {
     pub(super) fn of(core: &Core) -> Self {
         let settings = core.settings();
         let Totals { routes, servers } = core.registry.totals();
-        let mut metrics = Self {
+        let open = routes.values().map(|totals| totals.open).sum();
+        Self {
             handshakes: handshakes(core, &settings),
-            routes: Vec::new(),
-            closed: Vec::new(),
+            closed: closed(&routes),
+            routes: route_metrics(core, &settings, routes),
             servers: server_metrics(core, &settings, servers),
+            draining: core.registry.is_draining(),
+            most_sessions: core.registry.most().map(|most| most as u64),
+            handshakes_open: (core.registry.taken() as u64).saturating_sub(open),
             log_lines_left_out: core.rejections.left_out() + core.counters.failures.left_out(),
             addresses_tracked: settings.rates.len() as u64,
             addresses_overflowed: settings.rates.overflowed(),
-        };
-        let mut of_route = known_routes(&settings);
-        for (route, totals) in routes {
-            for (ending, count) in totals.closed {
-                metrics.closed.push(ClosedMetrics {
-                    route: Arc::clone(&route),
-                    reason: ending.reason,
-                    closed_by: ending.closed_by,
-                    code: ending.code.into_owned(),
-                    count,
-                });
-            }
-            of_route.insert(route, (totals.open, totals.moved));
         }
-        let limited = core.counters.limited_by_route();
-        let routes = of_route.into_iter().map(|(route, (open, moved))| {
-            let limited = limited.get(&route);
-            RouteMetrics {
-                open,
-                messages_from_client: moved.messages_from_client,
-                bytes_from_client: moved.bytes_from_client,
-                messages_from_upstream: moved.messages_from_upstream,
-                bytes_from_upstream: moved.bytes_from_upstream,
-                dropped: limited.map_or(0, |limited| limited.dropped()),
-                delayed: limited.map_or(0, |limited| limited.delayed()),
-                route,
-            }
-        });
-        metrics.routes = routes.collect();
-        metrics
     }
 }
 
-/// Every route of the settings, with nothing: a count that is there from the start shows its first
-/// step.
-fn known_routes(settings: &Snapshot) -> BTreeMap<Arc<str>, (u64, Moved)> {
+impl RouteMetrics {
+    fn new(route: Arc<str>, totals: RouteTotals, counts: &RouteCounts) -> Self {
+        let (moved, limited) = (totals.moved, &counts.limited);
+        Self {
+            route,
+            open: totals.open,
+            messages_from_client: moved.messages_from_client,
+            bytes_from_client: moved.bytes_from_client,
+            messages_from_upstream: moved.messages_from_upstream,
+            bytes_from_upstream: moved.bytes_from_upstream,
+            dropped: limited.dropped(),
+            delayed: limited.delayed(),
+            over_limit: totals.over_limit,
+            opened: totals.opened(),
+            session_duration: totals.lasted,
+            handshake_duration: counts.handshakes.durations(),
+            connect_duration: counts.connects.durations(),
+            pings_to_client: moved.pings_to_client,
+            pings_to_upstream: moved.pings_to_upstream,
+            ping_timeouts_of_client: moved.ping_timeouts_of_client,
+            ping_timeouts_of_upstream: moved.ping_timeouts_of_upstream,
+            slow_clients: totals.slow_clients,
+            slow_upstreams: totals.slow_upstreams,
+        }
+    }
+}
+
+/// Every route of the settings: a count that is there from the start shows its first step.
+fn known_routes(settings: &Snapshot) -> impl Iterator<Item = Arc<str>> {
     let routes = settings.config.routes.iter();
-    routes
-        .map(|route| (Arc::clone(&route.name), Default::default()))
-        .collect()
+    routes.map(|route| Arc::clone(&route.name))
+}
+
+fn route_metrics(
+    core: &Core,
+    settings: &Snapshot,
+    mut routes: BTreeMap<Arc<str>, RouteTotals>,
+) -> Vec<RouteMetrics> {
+    let counts = core.counters.by_route();
+    let unused = RouteCounts::default();
+    for route in known_routes(settings).chain(counts.keys().cloned()) {
+        routes.entry(route).or_default();
+    }
+    let each = routes.into_iter().map(|(route, totals)| {
+        let counts = counts.get(&route).map_or(&unused, |counts| counts);
+        RouteMetrics::new(route, totals, counts)
+    });
+    each.collect()
+}
+
+fn closed(routes: &BTreeMap<Arc<str>, RouteTotals>) -> Vec<ClosedMetrics> {
+    let each = routes.iter().flat_map(|(route, totals)| {
+        totals.closed.iter().map(|(ending, count)| ClosedMetrics {
+            route: Arc::clone(route),
+            reason: ending.reason,
+            closed_by: ending.closed_by,
+            code: ending.code.to_string(),
+            count: *count,
+        })
+    });
+    each.collect()
 }
 
 fn handshakes(core: &Core, settings: &Snapshot) -> Vec<HandshakeMetrics> {
     let mut by_route = core.counters.outcomes.by_route();
-    for route in known_routes(settings).into_keys() {
+    for route in known_routes(settings) {
         by_route
             .entry(route)
             .or_default()
@@ -183,27 +247,28 @@ fn handshakes(core: &Core, settings: &Snapshot) -> Vec<HandshakeMetrics> {
 fn server_metrics(
     core: &Core,
     settings: &Snapshot,
-    open: BTreeMap<(Arc<str>, Arc<str>), u64>,
+    totals: BTreeMap<(Arc<str>, Arc<str>), ServerTotals>,
 ) -> Vec<ServerMetrics> {
-    let mut servers: BTreeMap<_, (u64, Failed)> = BTreeMap::new();
+    let mut servers: BTreeMap<_, (ServerTotals, Failed)> = BTreeMap::new();
     for upstream in &settings.config.upstreams {
         for server in &upstream.servers {
             let names = (Arc::clone(&upstream.name), Arc::clone(&server.name));
             servers.entry(names).or_default();
         }
     }
-    for (names, open) in open {
-        servers.entry(names).or_default().0 = open;
+    for (names, totals) in totals {
+        servers.entry(names).or_default().0 = totals;
     }
     for (names, failed) in core.counters.failures.by_server() {
         servers.entry(names).or_default().1 = failed;
     }
     let each = servers
         .into_iter()
-        .map(|((upstream, server), (open, failed))| ServerMetrics {
+        .map(|((upstream, server), (totals, failed))| ServerMetrics {
             upstream,
             server,
-            open,
+            open: totals.open,
+            opened: totals.opened,
             failed_connects: failed.connects,
             failed_handshakes: failed.handshakes,
             failed_plain_requests: failed.plain_requests,

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Counts what handshakes came to, by route and word. Every one takes exactly one step, also
 /// where its line was left out of the log.
@@ -25,6 +28,7 @@ const ABANDONED: &str = "abandoned";
 #[derive(Debug)]
 pub(super) struct UnderWay<'a> {
     outcomes: &'a Outcomes,
+    began: Instant,
     route: Option<Arc<str>>,
     answered: bool,
 }
@@ -45,6 +49,7 @@ impl Outcomes {
     pub(super) fn watch(&self) -> UnderWay<'_> {
         UnderWay {
             outcomes: self,
+            began: Instant::now(),
             route: None,
             answered: false,
         }
@@ -60,6 +65,11 @@ impl UnderWay<'_> {
     /// Its route is this.
     pub(super) fn is_on(&mut self, route: &Arc<str>) {
         self.route = Some(Arc::clone(route));
+    }
+
+    /// How long it has been under way.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
     }
 
     /// What it came to is counted elsewhere.

@@ -39,7 +39,7 @@ use self::answer::{Answer, error};
 use self::guard::Guard;
 use self::router::Work;
 use super::accept::{Accepted, Dispatch};
-use super::reload::Reloads;
+use super::reload::{ReloadCounts, Reloads};
 use super::room::Room;
 use super::workers::Worker;
 use crate::chain::Chain;
@@ -65,6 +65,7 @@ struct Inner {
     /// Answers are made one after the other: some take long, and a worker has sessions to serve.
     turn: Mutex<()>,
     reloads: Option<Reloads>,
+    reload_counts: Arc<ReloadCounts>,
     tasks: TaskTracker,
     /// The connections of clients.
     connections: TaskTracker,
@@ -88,6 +89,7 @@ impl AdminService {
     pub(super) fn new(
         handle: Handle,
         reloads: Option<Reloads>,
+        reload_counts: Arc<ReloadCounts>,
         tasks: TaskTracker,
         connections: TaskTracker,
         room: Arc<Room>,
@@ -99,6 +101,7 @@ impl AdminService {
                 drain_asked: AtomicBool::new(false),
                 turn: Mutex::default(),
                 reloads,
+                reload_counts,
                 tasks,
                 connections,
                 room,

@@ -33,6 +33,7 @@ use std::fmt;
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::runtime;
 use tokio::time::timeout;
@@ -55,7 +56,7 @@ use dispatch::{Dispatcher, Station};
 use forward::{Forward, Page, Pool};
 use logging::LogControl;
 use open::{BoundListener, OpenListener};
-use reload::{Reloader, Reloads};
+use reload::{ReloadCounts, Reloader, Reloads};
 use room::Room;
 use signals::Signals;
 use workers::{Worker, Workers};
@@ -122,6 +123,7 @@ pub struct Server {
     gate: Gate,
     handle: Handle,
     running: Running,
+    reload_counts: Arc<ReloadCounts>,
     room: Arc<Room>,
     dispatcher: Arc<Dispatcher>,
     listeners: Vec<OpenListener>,
@@ -184,6 +186,7 @@ impl Server {
         let (sessions, budget) = descriptors::shares(running.server.sessions, &workers);
         let gate = Gate::builder(config).max_sessions(sessions).build()?;
         let room = Room::new(gate.clone(), budget);
+        let reload_counts = Arc::new(ReloadCounts::since(SystemTime::now()));
         let tasks = Tasks::default();
         let (background, connections) = (tasks.background.clone(), tasks.connections.clone());
         let mut server = Self {
@@ -198,6 +201,7 @@ impl Server {
             admin: AdminService::new(
                 gate.handle(),
                 beside.reloads,
+                Arc::clone(&reload_counts),
                 background,
                 connections,
                 Arc::clone(&room),
@@ -207,6 +211,7 @@ impl Server {
             handle: gate.handle(),
             gate,
             running,
+            reload_counts,
             room,
             tasks,
             workers,

@@ -5,12 +5,15 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Resource, getrlimit};
+use rustix::time::{ClockId, clock_gettime};
 
 /// The process at one moment. What the system does not tell is `None`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Process {
     /// Since 1970.
     pub(super) started: Duration,
+    /// User and system time of all threads.
+    pub(super) processor_time: Option<Duration>,
     pub(super) resident_bytes: Option<u64>,
     pub(super) open_descriptors: Option<u64>,
     /// `None` also where there is no limit.
@@ -23,6 +26,7 @@ impl Process {
         let status = fs::read_to_string("/proc/self/status");
         Self {
             started: started.duration_since(UNIX_EPOCH).unwrap_or_default(),
+            processor_time: clock_gettime(ClockId::ProcessCPUTime).try_into().ok(),
             resident_bytes: status.ok().as_deref().and_then(resident),
             open_descriptors: descriptors(Path::new("/proc/self/fd")),
             most_descriptors: getrlimit(Resource::Nofile).current,
@@ -79,6 +83,7 @@ mod tests {
         assert!(process.resident_bytes.unwrap() > 1 << 20);
         let (open, most) = (process.open_descriptors, process.most_descriptors);
         assert!((3..most.unwrap()).contains(&open.unwrap()), "{process:?}");
+        assert!(process.processor_time.unwrap() > Duration::ZERO);
         assert!(process.started > Duration::from_secs(1 << 30));
         // Tests run side by side: others open and close files meanwhile.
         let listed = listed(Path::new("/proc/self/fd")).unwrap();

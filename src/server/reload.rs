@@ -8,17 +8,20 @@
 //! settings are swapped, and what is left cannot fail. Whatever goes wrong changes nothing.
 
 mod applied;
+mod counts;
 mod rejected;
 mod source;
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
+use std::time::SystemTime;
 
 use tokio::sync::{mpsc, oneshot};
 use tracing_subscriber::EnvFilter;
 
 pub use applied::Applied;
+pub(super) use counts::{Counted, ReloadCounts};
 pub(super) use rejected::Rejected;
 pub(super) use source::{POLL_INTERVAL, Source};
 
@@ -119,15 +122,18 @@ impl Reloader {
         trigger: Trigger,
     ) -> Outcome {
         let outcome = match config {
-            Ok(config) => server.reload(config).await.map_err(Rejected::Refused),
+            Ok(config) => server.take(config).await.map_err(Rejected::Refused),
             Err(errors) => Err(Rejected::Wrong(errors)),
         };
         let first_look = std::mem::take(&mut self.is_fresh) && trigger == Trigger::File;
         match &outcome {
-            Ok(applied) if applied.is_unchanged() && first_look => {}
+            Ok(applied) if applied.is_unchanged() && first_look => return outcome,
             Ok(applied) => applied.log(trigger.as_str()),
             Err(rejected) => rejected.log(trigger.as_str()),
         }
+        server
+            .reload_counts
+            .add(outcome.as_ref().ok(), SystemTime::now());
         outcome
     }
 }
@@ -160,6 +166,14 @@ impl Server {
     /// [`ServeError`] if a listener cannot be had, or a setting of the log or the gate is wrong.
     /// Nothing has changed then.
     pub async fn reload(&mut self, config: Config) -> Result<Applied, ServeError> {
+        let outcome = self.take(config).await;
+        self.reload_counts
+            .add(outcome.as_ref().ok(), SystemTime::now());
+        outcome
+    }
+
+    /// The same, not counted.
+    async fn take(&mut self, config: Config) -> Result<Applied, ServeError> {
         let log_filter = logging::filter(&config.log)?;
         let worker = self.workers.first();
         let added = BoundListener::bind_new(&config.listen, &self.listeners, worker)?;

@@ -16,6 +16,15 @@ pub(super) struct Pinger {
     asked: Option<Instant>,
     /// The payload of the last ping, until its pong has come.
     unanswered: Option<[u8; 8]>,
+    pings: Pings,
+}
+
+/// How many pings of ours a leg has had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Pings {
+    pub(super) sent: u64,
+    /// How often the peer was found gone for want of an answer.
+    pub(super) timed_out: u64,
 }
 
 /// What is to be done now.
@@ -37,6 +46,7 @@ impl Pinger {
             waiting: false,
             asked: None,
             unanswered: None,
+            pings: Pings::default(),
         }
     }
 
@@ -62,6 +72,7 @@ impl Pinger {
             Some(_) | None => return Pulse::Wait,
         }
         if self.asked.is_some() {
+            self.pings.timed_out += 1;
             return Pulse::Dead;
         }
         let payload = rand::random();
@@ -73,8 +84,22 @@ impl Pinger {
     /// The ping has gone out. Only from now on may its answer be missed.
     pub(super) fn sent(&mut self, now: Instant) {
         if std::mem::take(&mut self.waiting) {
+            self.pings.sent += 1;
             self.asked = Some(now);
         }
+    }
+
+    /// The ping cannot go out. The peer counts as asked all the same, so that its silence is not
+    /// for ever.
+    pub(super) fn unsendable(&mut self, now: Instant) {
+        if std::mem::take(&mut self.waiting) {
+            self.asked = Some(now);
+        }
+    }
+
+    /// What has become of the pings so far.
+    pub(super) fn pings(&self) -> Pings {
+        self.pings
     }
 
     /// When to ask [`Pinger::pulse`] again at the latest, as things stand now.
@@ -128,6 +153,10 @@ mod tests {
         )
     }
 
+    fn pings(sent: u64, timed_out: u64) -> Pings {
+        Pings { sent, timed_out }
+    }
+
     #[test]
     fn silence_is_asked_about_and_then_judged() {
         let start = Instant::now();
@@ -143,7 +172,23 @@ mod tests {
             (pinger.pulse(at(44)), pinger.due()),
             (Pulse::Wait, Some(at(45)))
         );
+        assert_eq!(pinger.pings(), pings(1, 0));
         assert_eq!(pinger.pulse(at(45)), Pulse::Dead);
+        assert_eq!(pinger.pings(), pings(1, 1));
+    }
+
+    #[test]
+    fn a_ping_that_cannot_go_out_is_missed_and_not_sent() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut pinger = pinger(30, 15, start);
+        assert!(matches!(pinger.pulse(at(30)), Pulse::Ping(_)));
+        pinger.unsendable(at(30));
+        // A frame that goes out behind it is no ping.
+        pinger.sent(at(31));
+        assert_eq!(pinger.pings(), pings(0, 0));
+        assert_eq!(pinger.pulse(at(45)), Pulse::Dead);
+        assert_eq!(pinger.pings(), pings(0, 1));
     }
 
     #[test]

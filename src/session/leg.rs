@@ -176,11 +176,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
 }
 
 impl<S> Leg<S> {
-    /// Lets a ping wait for the next frame boundary. A peer that cannot be written to counts as
-    /// asked, so that its silence is not for ever.
+    /// Lets a ping wait for the next frame boundary, unless nothing can be sent any more.
     pub(super) fn ping(&mut self, payload: &[u8], now: Instant) {
         if self.close_sent || self.shut {
-            self.pinger.sent(now);
+            self.pinger.unsendable(now);
         } else {
             frame::write_frame(self.side, Opcode::Ping, payload, &mut self.own);
         }

@@ -16,6 +16,7 @@ mod leg;
 mod meter;
 #[cfg(any(test, fuzzing, feature = "microbench"))]
 mod one_way;
+mod publish;
 mod pump;
 mod registry;
 mod relay;
@@ -25,7 +26,6 @@ mod totals;
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -51,7 +51,7 @@ pub(crate) use one_way::End as OneWayEnd;
 #[cfg(any(test, fuzzing, feature = "microbench"))]
 pub(crate) use one_way::OneWay;
 pub(crate) use registry::{NoPlace, Place, Record, Registry, Subject};
-pub(crate) use totals::{Moved, Totals};
+pub(crate) use totals::{RouteTotals, ServerTotals, Totals};
 
 /// One end of a session: the socket, and what had been read of it before the session began.
 pub(crate) struct End<S> {
@@ -95,6 +95,8 @@ struct State<C, U> {
     due: Due,
     opened: Instant,
     last_data: Instant,
+    /// What the registry was told of that.
+    last_data_told: Instant,
     /// The first cause of the end, and when the wait for the peers is over.
     ending: Option<(CloseReason, Instant)>,
 }
@@ -143,6 +145,7 @@ where
             due: Due::BOTH,
             opened: now,
             last_data: now,
+            last_data_told: now,
             ending: None,
             route,
         };
@@ -191,7 +194,11 @@ where
         let ended = this.state.poll_end(now);
         this.state.client.flush();
         this.state.upstream.flush();
-        this.state.publish(place.record());
+        let record = place.record();
+        this.state.publish(record);
+        if rang || ended.is_ready() {
+            this.state.publish_pings(&record.traffic);
+        }
         if let Poll::Ready(reason) = ended {
             if let Some(place) = this.place.take() {
                 place.leave(reason);
@@ -321,24 +328,6 @@ where
             let own = self.upstream.take_own(now);
             self.upstream.write(&own, now);
         }
-    }
-
-    fn publish(&self, record: &Record) {
-        let traffic = &record.traffic;
-        let (up, down) = (&self.to_upstream, &self.to_client);
-        traffic
-            .messages_from_client
-            .store(up.messages, Ordering::Relaxed);
-        traffic.bytes_from_client.store(up.bytes, Ordering::Relaxed);
-        traffic
-            .messages_from_upstream
-            .store(down.messages, Ordering::Relaxed);
-        traffic
-            .bytes_from_upstream
-            .store(down.bytes, Ordering::Relaxed);
-        let last_data = self.last_data.duration_since(record.opened);
-        let last_data = last_data.as_secs() * 1000 + u64::from(last_data.subsec_millis());
-        traffic.last_data.store(last_data, Ordering::Relaxed);
     }
 
     fn direction_mut(&mut self, from: Side) -> &mut Direction {

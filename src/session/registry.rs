@@ -134,6 +134,16 @@ impl Registry {
         self.lock().live.len()
     }
 
+    /// The most sessions at once, if there is a limit.
+    pub(crate) fn most(&self) -> Option<usize> {
+        Some(self.most.load(Ordering::Relaxed)).filter(|most| *most > 0)
+    }
+
+    /// Sessions, and handshakes that may become one.
+    pub(crate) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn list(&self) -> Vec<Arc<Record>> {
         self.lock().live()
     }
@@ -237,10 +247,10 @@ impl Record {
         self.opened.elapsed()
     }
 
-    /// For how long no data frame has passed, in either direction.
+    /// For how long no data frame has passed, in either direction; up to two seconds too much.
     pub(crate) fn idle(&self) -> Duration {
         let last_data = self.traffic.last_data.load(Ordering::Relaxed);
-        self.age().saturating_sub(Duration::from_millis(last_data))
+        self.age().saturating_sub(Duration::from_secs(last_data))
     }
 
     fn orders(&self) -> MutexGuard<'_, Orders> {

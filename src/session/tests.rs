@@ -8,6 +8,7 @@ mod model;
 mod relay;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -113,6 +114,11 @@ impl Bench {
             .await
             .unwrap();
         assert_eq!(self.registry.list().len(), 0);
+    }
+
+    /// What the sessions of the one route came to.
+    fn totals(&self) -> RouteTotals {
+        self.registry.totals().routes["test"].clone()
     }
 }
 

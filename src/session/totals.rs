@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::registry::Record;
 use crate::close::CloseReason;
+use crate::histogram::{Durations, LONG};
 
 /// What a session has moved so far. Only the session writes, so that no count costs it more than
 /// a store.
@@ -16,8 +17,12 @@ pub(crate) struct Traffic {
     pub(crate) bytes_from_client: AtomicU64,
     pub(crate) messages_from_upstream: AtomicU64,
     pub(crate) bytes_from_upstream: AtomicU64,
-    /// When the last data frame passed, in milliseconds from when the session was opened.
+    /// When the last data frame passed, in seconds from when the session was opened.
     pub(crate) last_data: AtomicU64,
+    pub(crate) pings_to_client: AtomicU64,
+    pub(crate) pings_to_upstream: AtomicU64,
+    pub(crate) ping_timeouts_of_client: AtomicU64,
+    pub(crate) ping_timeouts_of_upstream: AtomicU64,
 }
 
 /// What one session had moved when it was looked at, or what many have together.
@@ -27,16 +32,37 @@ pub(crate) struct Moved {
     pub(crate) bytes_from_client: u64,
     pub(crate) messages_from_upstream: u64,
     pub(crate) bytes_from_upstream: u64,
+    pub(crate) pings_to_client: u64,
+    pub(crate) pings_to_upstream: u64,
+    pub(crate) ping_timeouts_of_client: u64,
+    pub(crate) ping_timeouts_of_upstream: u64,
 }
 
 /// What the sessions of one route came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RouteTotals {
     /// Sessions that live.
     pub(crate) open: u64,
     /// How many ended in which way.
     pub(crate) closed: BTreeMap<Ending, u64>,
     pub(crate) moved: Moved,
+    /// How long those that ended had lasted.
+    pub(crate) lasted: Durations,
+    /// Those that ended because the client took nothing.
+    pub(crate) slow_clients: u64,
+    /// Those that ended because the upstream took nothing.
+    pub(crate) slow_upstreams: u64,
+    /// Those that a rate limit ended.
+    pub(crate) over_limit: u64,
+}
+
+/// What the sessions with one server came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ServerTotals {
+    /// Sessions that live.
+    pub(crate) open: u64,
+    /// Those that ended are in it.
+    pub(crate) opened: u64,
 }
 
 /// A way for sessions to end. There are few enough of them to count each, whatever peers send.
@@ -54,17 +80,22 @@ pub(crate) struct Ending {
 pub(crate) struct Totals {
     /// By route name.
     pub(crate) routes: BTreeMap<Arc<str>, RouteTotals>,
-    /// Sessions that live, by upstream and server.
-    pub(crate) servers: BTreeMap<(Arc<str>, Arc<str>), u64>,
+    /// By the names of upstream and server.
+    pub(crate) servers: BTreeMap<(Arc<str>, Arc<str>), ServerTotals>,
 }
 
 impl Traffic {
     pub(crate) fn load(&self) -> Moved {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Moved {
-            messages_from_client: self.messages_from_client.load(Ordering::Relaxed),
-            bytes_from_client: self.bytes_from_client.load(Ordering::Relaxed),
-            messages_from_upstream: self.messages_from_upstream.load(Ordering::Relaxed),
-            bytes_from_upstream: self.bytes_from_upstream.load(Ordering::Relaxed),
+            messages_from_client: load(&self.messages_from_client),
+            bytes_from_client: load(&self.bytes_from_client),
+            messages_from_upstream: load(&self.messages_from_upstream),
+            bytes_from_upstream: load(&self.bytes_from_upstream),
+            pings_to_client: load(&self.pings_to_client),
+            pings_to_upstream: load(&self.pings_to_upstream),
+            ping_timeouts_of_client: load(&self.ping_timeouts_of_client),
+            ping_timeouts_of_upstream: load(&self.ping_timeouts_of_upstream),
         }
     }
 }
@@ -75,6 +106,31 @@ impl Moved {
         self.bytes_from_client += other.bytes_from_client;
         self.messages_from_upstream += other.messages_from_upstream;
         self.bytes_from_upstream += other.bytes_from_upstream;
+        self.pings_to_client += other.pings_to_client;
+        self.pings_to_upstream += other.pings_to_upstream;
+        self.ping_timeouts_of_client += other.ping_timeouts_of_client;
+        self.ping_timeouts_of_upstream += other.ping_timeouts_of_upstream;
+    }
+}
+
+impl RouteTotals {
+    /// How many sessions there have been, those that live included.
+    pub(crate) fn opened(&self) -> u64 {
+        self.open + self.lasted.count
+    }
+}
+
+impl Default for RouteTotals {
+    fn default() -> Self {
+        Self {
+            open: 0,
+            closed: BTreeMap::new(),
+            moved: Moved::default(),
+            lasted: Durations::new(LONG),
+            slow_clients: 0,
+            slow_upstreams: 0,
+            over_limit: 0,
+        }
     }
 }
 
@@ -91,23 +147,36 @@ impl Ending {
 impl Totals {
     /// Adds a session that lives.
     pub(super) fn add_open(&mut self, record: &Record) {
-        let subject = &record.subject;
-        let route = self.route(&subject.route);
+        let route = self.route(record);
         route.open += 1;
         route.moved.add(record.traffic.load());
-        let server = (Arc::clone(&subject.upstream), Arc::clone(&subject.server));
-        *self.servers.entry(server).or_default() += 1;
+        let server = self.server(record);
+        server.open += 1;
+        server.opened += 1;
     }
 
     /// Adds a session that has ended.
     pub(super) fn add_closed(&mut self, record: &Record, reason: &CloseReason) {
-        let route = self.route(&record.subject.route);
+        let route = self.route(record);
         route.moved.add(record.traffic.load());
+        route.lasted.add(record.age());
         *route.closed.entry(Ending::of(reason)).or_default() += 1;
+        route.slow_clients += u64::from(*reason == CloseReason::SlowClient);
+        route.slow_upstreams += u64::from(*reason == CloseReason::SlowUpstream);
+        let over_limit = matches!(reason, CloseReason::MessageRate | CloseReason::ByteRate);
+        route.over_limit += u64::from(over_limit);
+        self.server(record).opened += 1;
     }
 
-    fn route(&mut self, name: &Arc<str>) -> &mut RouteTotals {
-        self.routes.entry(Arc::clone(name)).or_default()
+    fn route(&mut self, record: &Record) -> &mut RouteTotals {
+        let name = Arc::clone(&record.subject.route);
+        self.routes.entry(name).or_default()
+    }
+
+    fn server(&mut self, record: &Record) -> &mut ServerTotals {
+        let subject = &record.subject;
+        let names = (Arc::clone(&subject.upstream), Arc::clone(&subject.server));
+        self.servers.entry(names).or_default()
     }
 }
 
@@ -126,8 +195,15 @@ fn code(reason: &CloseReason) -> Cow<'static, str> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::time::Duration;
+
+    use tokio::time::advance;
+
     use super::*;
     use crate::close::CloseCode;
+    use crate::session::{Registry, Subject};
+    use crate::types::ClientAddr;
 
     #[test]
     fn a_client_cannot_make_more_codes_than_there_are_kinds() {
@@ -161,5 +237,59 @@ mod tests {
             (ending.reason, ending.closed_by, &*ending.code),
             ("client_lost", "client", "")
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_is_added_once_and_no_sum_falls_when_it_ends() {
+        let registry = Arc::new(Registry::new(0));
+        let names = ("back".into(), "one".into());
+        let mut ended = 0;
+        for (reason, slow_clients, slow_upstreams, over_limit) in [
+            (CloseReason::SlowClient, 1, 0, 0),
+            (CloseReason::SlowUpstream, 1, 1, 0),
+            (CloseReason::MessageRate, 1, 1, 1),
+            (CloseReason::ByteRate, 1, 1, 2),
+            (CloseReason::Idle, 1, 1, 2),
+        ] {
+            let subject = Subject {
+                route: "chat".into(),
+                client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+                peer: ClientAddr::Unix,
+                upstream: "back".into(),
+                server: "one".into(),
+            };
+            let place = registry.reserve().unwrap().enter(subject).unwrap();
+            let traffic = &place.record().traffic;
+            traffic.messages_from_client.store(7, Ordering::Relaxed);
+            traffic.pings_to_upstream.store(2, Ordering::Relaxed);
+            advance(Duration::from_secs(90)).await;
+            let live = registry.totals();
+            place.leave(reason.clone());
+            let after = registry.totals();
+            ended += 1;
+
+            let (live, route) = (&live.routes["chat"], &after.routes["chat"]);
+            assert_eq!((live.open, route.open), (1, 0));
+            assert_eq!((live.opened(), route.opened()), (ended, ended));
+            assert_eq!(
+                (live.moved, route.moved.messages_from_client),
+                (route.moved, 7 * ended)
+            );
+            assert_eq!(route.moved.pings_to_upstream, 2 * ended);
+            assert_eq!((live.lasted.count, route.lasted.count), (ended - 1, ended));
+            assert_eq!(route.lasted.sum.as_secs(), 90 * ended);
+            assert_eq!(route.closed.values().sum::<u64>(), ended);
+            let told = (route.slow_clients, route.slow_upstreams, route.over_limit);
+            assert_eq!(
+                told,
+                (slow_clients, slow_upstreams, over_limit),
+                "{reason:?}"
+            );
+            let server = ServerTotals {
+                open: 0,
+                opened: ended,
+            };
+            assert_eq!(after.servers[&names], server);
+        }
     }
 }

@@ -5,6 +5,8 @@
 
 use std::fmt::{Display, Write};
 
+use crate::histogram::Durations;
+
 /// What the format is called in `Content-Type`.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -31,6 +33,11 @@ impl Exposition {
         self.family(name, "gauge", help)
     }
 
+    /// Begins durations in seconds; its name ends with `_seconds`.
+    pub(super) fn histogram(&mut self, name: &'static str, help: &str) -> Family<'_> {
+        self.family(name, "histogram", help)
+    }
+
     pub(super) fn into_text(self) -> String {
         self.text
     }
@@ -50,9 +57,32 @@ impl Exposition {
 impl Family<'_> {
     /// Adds one sample.
     pub(super) fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
+        self.line("", labels, None, value);
+    }
+
+    /// Adds the samples of one histogram.
+    pub(super) fn durations(&mut self, labels: &[(&str, &str)], durations: &Durations) {
+        for (bound, count) in &durations.up_to {
+            let bound = bound.as_secs_f64().to_string();
+            self.line("_bucket", labels, Some(&bound), count);
+        }
+        self.line("_bucket", labels, Some("+Inf"), durations.count);
+        self.line("_sum", labels, None, durations.sum.as_secs_f64());
+        self.line("_count", labels, None, durations.count);
+    }
+
+    fn line(
+        &mut self,
+        suffix: &str,
+        labels: &[(&str, &str)],
+        bound: Option<&str>,
+        value: impl Display,
+    ) {
         self.text.push_str(self.name);
+        self.text.push_str(suffix);
+        let bound = bound.map(|bound| ("le", bound));
         let mut before = '{';
-        for (label, value) in labels {
+        for (label, value) in labels.iter().copied().chain(bound) {
             self.text.push(before);
             self.text.push_str(label);
             self.text.push_str("=\"");
@@ -82,6 +112,8 @@ fn escape(value: &str, special: &[char], text: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -100,6 +132,28 @@ mod tests {
             r#"a_total{route="a\"b\\c\nd}",code=""} 0"#,
             "# HELP b None of these.",
             "# TYPE b gauge",
+            "",
+        ];
+        assert_eq!(exposition.into_text(), expected.join("\n"));
+    }
+
+    #[test]
+    fn a_histogram_is_its_buckets_its_sum_and_its_count() {
+        let mut durations = Durations::new(&[Duration::from_micros(2_500), Duration::from_secs(1)]);
+        for milliseconds in [1, 200, 61_300] {
+            durations.add(Duration::from_millis(milliseconds));
+        }
+        let mut exposition = Exposition::default();
+        let mut family = exposition.histogram("a_seconds", "How long.");
+        family.durations(&[("route", "chat")], &durations);
+        let expected = [
+            "# HELP a_seconds How long.",
+            "# TYPE a_seconds histogram",
+            r#"a_seconds_bucket{route="chat",le="0.0025"} 1"#,
+            r#"a_seconds_bucket{route="chat",le="1"} 2"#,
+            r#"a_seconds_bucket{route="chat",le="+Inf"} 3"#,
+            r#"a_seconds_sum{route="chat"} 61.501"#,
+            r#"a_seconds_count{route="chat"} 3"#,
             "",
         ];
         assert_eq!(exposition.into_text(), expected.join("\n"));

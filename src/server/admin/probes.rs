@@ -22,11 +22,12 @@ pub(super) fn ready(admin: &AdminService) -> Answer {
 
 pub(super) fn metrics(admin: &AdminService) -> Answer {
     let inner = &admin.inner;
-    let process = Process::look(inner.started);
-    let connections = metrics::Connections {
-        open: inner.connections.len(),
-        closed: inner.room.counts(),
+    let of_program = metrics::Program {
+        connections_open: inner.connections.len(),
+        connections_closed: inner.room.counts(),
+        reloads: inner.reload_counts.counted(),
+        process: Process::look(inner.started),
     };
-    let text = metrics::text(&inner.handle.metrics(), &connections, &process);
+    let text = metrics::text(&inner.handle.metrics(), &of_program);
     answer(StatusCode::OK, exposition::CONTENT_TYPE, text)
 }

@@ -18,7 +18,8 @@ fn admin(token: Option<&str>) -> AdminService {
     let gate = Gate::builder(config).build().unwrap();
     let (handle, tasks) = (gate.handle(), TaskTracker::new());
     let room = Room::new(gate, Budget::new(None, 0, 1));
-    let admin = AdminService::new(handle, None, tasks.clone(), tasks, room);
+    let counts = Arc::new(ReloadCounts::since(SystemTime::now()));
+    let admin = AdminService::new(handle, None, counts, tasks.clone(), tasks, room);
     admin.ask_for(token.map(|token| Secret::new(token.to_owned())));
     let address = ListenAddress::Tcp(ADDRESS.parse().unwrap());
     admin.at(&address, CancellationToken::new())

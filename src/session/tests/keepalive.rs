@@ -48,6 +48,49 @@ async fn a_silent_client_is_asked_and_then_let_go() {
         (0x88, close(1001, ""))
     );
     bench.ended().await;
+    let moved = bench.totals().moved;
+    assert_eq!(
+        (moved.pings_to_client, moved.ping_timeouts_of_client),
+        (1, 1)
+    );
+    let of_upstream = (moved.pings_to_upstream, moved.ping_timeouts_of_upstream);
+    assert_eq!(of_upstream, (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn pings_of_each_leg_are_counted_while_the_session_lives_and_stay_when_it_ends() {
+    let mut setup = setup();
+    setup.route.keepalive.client.interval = Some(10 * SECOND);
+    setup.route.keepalive.upstream.interval = Some(25 * SECOND);
+    let mut bench = setup.begin();
+    let start = Instant::now();
+    let mut asked = [0, 0];
+    for seconds in [10, 20, 25, 30] {
+        let mut ping = [0; 10];
+        let (leg, payload) = tokio::select! {
+            read = bench.client.read_exact(&mut ping) => {
+                read.unwrap();
+                (0, ping[2..].to_vec())
+            }
+            (_, payload) = expect_masked(&mut bench.upstream) => (1, payload),
+        };
+        assert_eq!(start.elapsed().as_secs(), seconds);
+        asked[leg] += 1;
+        match leg {
+            0 => bench.client.write_all(&masked(0x8A, &payload)).await,
+            _ => bench.upstream.write_all(&server(0x8A, &payload)).await,
+        }
+        .unwrap();
+        let moved = bench.totals().moved;
+        assert_eq!([moved.pings_to_client, moved.pings_to_upstream], asked);
+    }
+    assert_eq!(asked, [3, 1]);
+    let before = bench.totals().moved;
+    drop((bench.client, bench.upstream));
+    timeout(60 * SECOND, bench.registry.tasks.wait())
+        .await
+        .unwrap();
+    assert_eq!(bench.registry.totals().routes["test"].moved, before);
 }
 
 #[tokio::test(start_paused = true)]
@@ -115,6 +158,8 @@ async fn a_reader_that_takes_nothing_is_told_and_cut_and_holds_its_source() {
     let start = Instant::now();
     bench.ended().await;
     assert!(start.elapsed() >= 14 * SECOND && start.elapsed() < 17 * SECOND);
+    let totals = bench.totals();
+    assert_eq!((totals.slow_clients, totals.slow_upstreams), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]

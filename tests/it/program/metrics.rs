@@ -1,7 +1,8 @@
 //! `GET /metrics`: what it counts, and how it says so.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use super::families::{families, listed};
 use super::kit::{Echo, Program, Response, Socket, Upstream, Wire, settings, soon, websocket};
 
 const ADMIN: &str = "[admin]\naddress = \"127.0.0.1:0\"\n";
@@ -320,41 +321,8 @@ async fn the_text_is_what_prometheus_reads_and_what_the_document_lists() {
     );
     assert_eq!(head.one("cache-control"), "no-store");
 
-    let text = answer.text();
-    assert!(text.ends_with('\n'));
-    let mut told = BTreeMap::<_, BTreeSet<_>>::new();
-    let (mut helped, mut family) = ("", "");
-    for line in text.lines() {
-        if let Some(help) = line.strip_prefix("# HELP ") {
-            helped = help.split(' ').next().unwrap();
-        } else if let Some(typed) = line.strip_prefix("# TYPE ") {
-            let (name, kind) = typed.split_once(' ').unwrap();
-            assert_eq!(name, helped, "its HELP is right before it");
-            assert!(told.insert(name, BTreeSet::new()).is_none(), "{name} twice");
-            assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
-            family = name;
-        } else {
-            let end = line.find(['{', ' ']).unwrap();
-            assert_eq!(&line[..end], family, "each family stands together");
-            let labels = line[end..].split(['{', ',']).filter_map(|label| {
-                let (label, _) = label.split_once("=\"")?;
-                Some(label)
-            });
-            told.get_mut(family).unwrap().extend(labels);
-        }
-    }
-    assert!(told.values().all(|labels| labels.len() < 5));
-
-    let document = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md");
-    let document = std::fs::read_to_string(document).unwrap();
-    let rows = document.lines().filter_map(|line| {
-        let name = line.strip_prefix("| `")?;
-        let (name, rest) = name.split_once("` | ")?;
-        let is_metric = name.starts_with("wsgate_") || name.starts_with("process_");
-        let labels = rest.split(" |").next()?.split('`').skip(1).step_by(2);
-        is_metric.then(|| (name, labels.collect::<BTreeSet<_>>()))
-    });
-    let listed: BTreeMap<_, _> = rows.collect();
-    assert_eq!(listed, told);
+    let told = families(answer.text());
+    assert!(told.values().all(|family| family.labels.len() < 5));
+    assert_eq!(listed(), told);
     program.stop().await;
 }

@@ -5,6 +5,7 @@ mod commands;
 mod connections;
 mod demo;
 mod failures;
+mod families;
 mod forward;
 pub(crate) mod kit;
 mod logs;
