@@ -126,14 +126,16 @@ impl Reloader {
             Err(errors) => Err(Rejected::Wrong(errors)),
         };
         let first_look = std::mem::take(&mut self.is_fresh) && trigger == Trigger::File;
+        let applied = outcome.as_ref().ok();
+        if first_look && applied.is_some_and(Applied::is_unchanged) {
+            return outcome;
+        }
+        // Whoever reads the line finds it counted.
+        server.reload_counts.add(applied, SystemTime::now());
         match &outcome {
-            Ok(applied) if applied.is_unchanged() && first_look => return outcome,
             Ok(applied) => applied.log(trigger.as_str()),
             Err(rejected) => rejected.log(trigger.as_str()),
         }
-        server
-            .reload_counts
-            .add(outcome.as_ref().ok(), SystemTime::now());
         outcome
     }
 }

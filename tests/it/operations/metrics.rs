@@ -1,8 +1,9 @@
 //! What a host reads of a gate's counts.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use wsgate::{Metrics, RouteMetrics};
+use wsgate::{Config, Metrics, RouteMetrics};
 
 use crate::support::{Frame, Host, Listener, Request, answer, setup, until};
 
@@ -152,4 +153,111 @@ async fn the_failures_of_a_server_are_counted_by_their_kind() {
     );
     let expected = [(("test".to_owned(), "upstream_bad_response"), 1)];
     assert_eq!(outcomes(&metrics), expected.into());
+}
+
+#[tokio::test]
+async fn what_takes_time_is_measured_where_it_worked_and_a_reload_takes_nothing_away() {
+    let upstream = Listener::start().await;
+    let bench = setup([upstream.url()]).start().await;
+    let mut client = bench.ask(&Request::websocket("/")).await;
+    let (mut server, _) = upstream.request().await;
+    server.send(answer("401 No", "", "")).await;
+    assert_eq!(client.head().await.status(), 401);
+    // It was connected, and not let in.
+    let counts = |metrics: &Metrics| {
+        let mut routes = metrics.routes.iter();
+        let route = routes.find(|route| &*route.route == "test").unwrap();
+        [
+            route.connect_duration.count,
+            route.handshake_duration.count,
+            route.session_duration.count,
+        ]
+    };
+    assert_eq!(counts(&bench.handle.metrics()), [1, 0, 0]);
+
+    let (client, server) = bench.session(&upstream).await;
+    let live = bench.handle.metrics();
+    assert_eq!(counts(&live), [2, 1, 0]);
+    assert!(only_route(&live).handshake_duration.sum > Duration::ZERO);
+    let opened = (only_route(&live).opened, live.servers[0].opened);
+    assert_eq!(opened, (1, 1));
+
+    let elsewhere = "[upstream.u]\nservers = [\"ws://127.0.0.1:1\"]\n\
+                     [[route]]\nname = \"other\"\npath = \"/*\"\nupstream = \"u\"\n\
+                     [drain]\nspread = \"0s\"\n";
+    let elsewhere = Config::from_toml("test", elsewhere).unwrap();
+    bench.handle.reload(elsewhere).unwrap();
+    drop((client, server));
+    until("the session to end", || bench.handle.sessions().is_empty()).await;
+    let after = bench.handle.metrics();
+    assert_eq!(counts(&after), [2, 1, 1]);
+    let [other, test] = &after.routes[..] else {
+        panic!("{after:#?}");
+    };
+    assert_eq!((&*other.route, other.opened), ("other", 0));
+    assert_eq!((&*test.route, test.open, test.opened), ("test", 0, 1));
+    let server = after
+        .servers
+        .iter()
+        .find(|server| server.opened > 0)
+        .unwrap();
+    assert_eq!((&*server.server, server.open), (upstream.url(), 0));
+}
+
+#[tokio::test]
+async fn a_handshake_on_its_way_has_a_place_of_those_that_there_are() {
+    let upstream = Listener::start().await;
+    let bench = setup([upstream.url()]).build(|gate| gate.max_sessions(5));
+    let bench = bench.start().await;
+    let places = || {
+        let metrics = bench.handle.metrics();
+        assert_eq!(metrics.most_sessions, Some(5));
+        (metrics.handshakes_open, metrics.routes[0].open)
+    };
+    assert_eq!(places(), (0, 0));
+    let session = bench.session(&upstream).await;
+    assert_eq!(places(), (0, 1));
+    let waiting = bench.ask(&Request::websocket("/")).await;
+    let asked = upstream.request().await;
+    assert_eq!(places(), (1, 1));
+    drop((waiting, asked, session));
+    until("all to end", || places() == (0, 0)).await;
+
+    assert!(!bench.handle.metrics().draining);
+    bench.handle.drain(Duration::ZERO).await;
+    assert!(bench.handle.metrics().draining);
+    let unlimited = setup([upstream.url()]).start().await;
+    assert_eq!(unlimited.handle.metrics().most_sessions, None);
+}
+
+#[tokio::test]
+async fn pings_and_what_a_limit_closes_are_counted_on_their_side() {
+    let upstream = Listener::start().await;
+    let bench = setup([upstream.url()])
+        .route("keepalive.client = { interval = \"20ms\", timeout = \"20ms\" }")
+        .route("keepalive.upstream = { interval = \"0s\" }")
+        .start()
+        .await;
+    let (mut client, server) = bench.session(&upstream).await;
+    client.frame().await;
+    client.expect_close(1001).await;
+    drop((client, server));
+    until("the session to end", || bench.handle.sessions().is_empty()).await;
+    let metrics = bench.handle.metrics();
+    let route = only_route(&metrics);
+    let of_client = (route.pings_to_client, route.ping_timeouts_of_client);
+    let of_upstream = (route.pings_to_upstream, route.ping_timeouts_of_upstream);
+    assert_eq!((of_client, of_upstream), ((1, 1), (0, 0)));
+
+    let limit = "limits.per_connection.messages = { rate = \"1/h\", burst = 1 }";
+    let bench = setup([upstream.url()]).route(limit).start().await;
+    let (mut client, server) = bench.session(&upstream).await;
+    let sent = [Frame::text("one"), Frame::text("two")];
+    client.send_frames(&sent).await;
+    client.expect_close(1008).await;
+    drop((client, server));
+    until("the session to end", || bench.handle.sessions().is_empty()).await;
+    let metrics = bench.handle.metrics();
+    let route = only_route(&metrics);
+    assert_eq!((route.over_limit, route.dropped, route.delayed), (1, 0, 0));
 }

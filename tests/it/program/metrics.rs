@@ -40,8 +40,14 @@ fn steps<'a>(before: &Samples, after: &'a Samples, of: &str) -> Vec<(&'a str, f6
 
 fn assert_none_fell(before: &Samples, after: &Samples) {
     for (name, value) in before {
-        if name.contains("_total") {
-            assert!(after[name] >= *value, "{name} fell from {value}");
+        let grows = ["_total", "_bucket", "_sum", "_count"];
+        if grows
+            .iter()
+            .any(|suffix| name.split('{').next().unwrap().ends_with(suffix))
+        {
+            // What never was anything may go with its route.
+            let after = after.get(name).unwrap_or(&0.0);
+            assert!(after >= value, "{name} fell from {value} to {after}");
         }
     }
 }
@@ -290,6 +296,19 @@ async fn a_session_goes_from_open_to_closed_and_no_count_falls() {
     assert_none_fell(&live, &ended);
     assert_eq!(ended[&of_server], 0.0);
     assert_eq!(ended[messages], 1.0);
+    for (histogram, counts) in [
+        ("handshake_duration", [0.0, 1.0, 1.0]),
+        ("upstream_connect_duration", [0.0, 1.0, 1.0]),
+        ("session_duration", [0.0, 0.0, 1.0]),
+    ] {
+        let count = format!("wsgate_{histogram}_seconds_count{{route=\"chat\"}}");
+        let above = format!("wsgate_{histogram}_seconds_bucket{{route=\"chat\",le=\"+Inf\"}}");
+        let told = [&start, &live, &ended].map(|samples| samples[&count]);
+        assert_eq!(told, counts, "{histogram}");
+        assert_eq!(ended[&above], 1.0);
+    }
+    let session = "wsgate_sessions_total{route=\"chat\"}";
+    assert_eq!([live[session], ended[session]], [1.0, 1.0]);
     let closed = "wsgate_sessions_closed_total{\
                   route=\"chat\",reason=\"closed\",closed_by=\"client\",code=\"\"}";
     let stepped = steps(&live, &ended, "wsgate_sessions_closed_total");
@@ -324,5 +343,55 @@ async fn the_text_is_what_prometheus_reads_and_what_the_document_lists() {
     let told = families(answer.text());
     assert!(told.values().all(|family| family.labels.len() < 5));
     assert_eq!(listed(), told);
+    program.stop().await;
+}
+
+#[tokio::test]
+async fn reloads_are_counted_by_what_came_of_them_and_the_last_is_told() {
+    let right = settings("ws://127.0.0.1:1", ADMIN);
+    let program = Program::run(&right).await;
+    let admin = program.admin().await;
+    let other = right.replace("name = \"chat\"", "name = \"talk\"");
+    let mut before = scrape(&admin).await;
+    let started = before["process_start_time_seconds"];
+    let last = "wsgate_reload_last_success_timestamp_seconds";
+    assert!((before[last] - started).abs() < 5.0, "{before:?}");
+    assert_eq!(before["wsgate_reload_last_failed"], 0.0);
+    for (settings, result, failed) in [
+        (&*right, "unchanged", 0.0),
+        ("[[route]]\n", "rejected", 1.0),
+        (&*other, "applied", 0.0),
+        ("", "rejected", 1.0),
+    ] {
+        program.rewrite(settings);
+        super::admin::ask(&admin, "POST /reload", "").await;
+        let after = scrape(&admin).await;
+        let name = format!("wsgate_reloads_total{{result=\"{result}\"}}");
+        let stepped = steps(&before, &after, "wsgate_reloads_total");
+        assert_eq!(stepped, [(&*name, 1.0)]);
+        assert_eq!(after["wsgate_reload_last_failed"], failed, "{result}");
+        match failed {
+            0.0 => assert!(after[last] > before[last]),
+            _ => assert_eq!(after[last].to_bits(), before[last].to_bits()),
+        }
+        assert_none_fell(&before, &after);
+        before = after;
+    }
+    program.stop().await;
+}
+
+#[tokio::test]
+async fn a_drain_the_limit_and_the_processors_time_are_told() {
+    let program = Program::run_limited(&settings("ws://127.0.0.1:1", ADMIN), 1000).await;
+    let admin = program.admin().await;
+    let before = scrape(&admin).await;
+    assert_eq!(before["wsgate_draining"], 0.0);
+    let most = before["wsgate_sessions_limit"];
+    assert!((100.0..500.0).contains(&most), "{most}");
+    super::admin::ask(&admin, "POST /drain", "").await;
+    let after = scrape(&admin).await;
+    assert_eq!(after["wsgate_draining"], 1.0);
+    let time = "process_cpu_seconds_total";
+    assert!(after[time] > before[time] && before[time] > 0.0);
     program.stop().await;
 }
