@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use wsgate::Config;
 use wsgate::config::{self, ConfigErrors};
-use wsgate::server::{self, Arguments, Command, RunSource, ServeError};
+use wsgate::server::{self, Arguments, Command, PassedSockets, RunSource, ServeError};
 
 fn main() -> ExitCode {
     let command = match Arguments::parse_command_line() {
@@ -28,8 +28,11 @@ fn main() -> ExitCode {
 }
 
 fn run(source: &RunSource) -> Result<(), Failure> {
+    // First of all, before anything opens a file.
+    let passed = PassedSockets::from_environment();
+    let passed = passed.map_err(|error| Failure::Serve(error.into()))?;
     let config = source.config().map_err(Failure::Settings)?;
-    server::run(config, source.file()).map_err(Failure::Serve)
+    server::run(config, source.file(), passed).map_err(Failure::Serve)
 }
 
 fn check(file: &Path) -> Result<(), Failure> {

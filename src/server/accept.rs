@@ -29,8 +29,8 @@ pub(super) struct Acceptor {
 
 enum AcceptingSocket {
     Tcp(TcpListener),
-    /// The file goes when the listener does.
-    Unix(UnixListener, #[expect(dead_code)] SocketFile),
+    /// The file goes when the listener does, where it is ours.
+    Unix(UnixListener, #[expect(dead_code)] Option<SocketFile>),
 }
 
 /// What was accepted, on the runtime that accepted it.
@@ -237,10 +237,11 @@ mod tests {
 
     use super::*;
     use crate::config::ListenAddress;
+    use crate::server::PassedSockets;
 
     fn acceptor() -> (Acceptor, SocketAddr) {
         let address = ListenAddress::Tcp("127.0.0.1:0".parse().unwrap());
-        let listener = Listener::bind(&address, false).unwrap();
+        let listener = Listener::bind(&address, &PassedSockets::default(), false).unwrap();
         let address = listener.address.tcp().unwrap();
         (Acceptor::new(listener).unwrap(), address)
     }

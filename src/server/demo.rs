@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{
-    Beside, Reloader, ServeError, Server, Signals, logging, on_this_thread, serve_until_stopped,
+    Beside, Reloader, ServeError, Server, ServiceManager, Signals, logging, on_this_thread,
+    serve_until_stopped,
 };
 use crate::config::Config;
 use echo::EchoServer;
@@ -34,11 +35,17 @@ pub fn demo(listen: Option<&str>) -> Result<(), ServeError> {
         let log = logging::install(&config.log)?;
         let (reloader, reloads) = Reloader::new(None);
         let page = Some(page::page(message_size(&config)));
-        let beside = Beside { log, reloads, page };
+        let beside = Beside {
+            log,
+            reloads,
+            page,
+            ..Beside::default()
+        };
+        let manager = ServiceManager::default();
         let server = Server::start_with(config, beside)?;
         introduce(&server);
         tokio::select! {
-            served = serve_until_stopped(server, reloader, &mut signals) => served,
+            served = serve_until_stopped(server, reloader, &mut signals, &manager) => served,
             () = echo.run() => Ok(()),
         }
     })

@@ -4,6 +4,7 @@ use std::io;
 
 use super::listen::BindError;
 use super::logging::LogError;
+use super::passed::PassedError;
 use super::signals::StopSignal;
 use crate::config::ConfigErrors;
 use crate::proxy::BuildError;
@@ -18,6 +19,9 @@ pub enum ServeError {
     /// A listener could not be had.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// A socket that the process was started with cannot be served.
+    #[error(transparent)]
+    Passed(#[from] PassedError),
     /// The gate does not take the settings.
     #[error(transparent)]
     Gate(#[from] BuildError),
@@ -37,7 +41,7 @@ impl ServeError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Log(_) | Self::Gate(_) | Self::Demo(_) => 1,
-            Self::Bind(_) => 2,
+            Self::Bind(_) | Self::Passed(_) => 2,
             Self::System(_) => 3,
             Self::Interrupted(signal) => signal.exit_code(),
         }
@@ -47,6 +51,7 @@ impl ServeError {
     pub fn help(&self) -> Option<&'static str> {
         match self {
             Self::Bind(error) => error.help(),
+            Self::Passed(error) => error.help(),
             Self::Log(_) => Some(
                 "a level is error, warn, info, debug or trace; a filter is like \"warn,wsgate=debug\"",
             ),

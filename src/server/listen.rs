@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket as RawSocket, TcpKeepalive, Type};
 
+use super::passed::PassedSockets;
 use crate::config::{Listen, ListenAddress};
 
 /// A socket that clients can connect to. Nothing is accepted on it yet.
@@ -28,7 +29,8 @@ pub(super) struct Listener {
 #[derive(Debug)]
 pub(super) enum ListeningSocket {
     Tcp(TcpListener),
-    Unix(UnixListener, SocketFile),
+    /// The file is ours to remove, unless whoever passed the socket made it.
+    Unix(UnixListener, Option<SocketFile>),
 }
 
 /// Where a listener really listens: with the port that the system chose for port 0.
@@ -66,15 +68,16 @@ const BACKLOG: i32 = 4096;
 /// A client that vanished without a word is noticed after this long, at the latest.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// Binds those of these listeners that are wanted, or none.
+/// Binds those of these listeners that are wanted, or none. What was passed is bound already.
 pub(super) fn bind(
     listen: &[Listen],
+    passed: &PassedSockets,
     is_wanted: impl Fn(&ListenAddress) -> bool,
 ) -> Result<Vec<Listener>, BindError> {
     let addresses = listen.iter().map(|listen| &listen.address);
     addresses
         .filter(|address| is_wanted(address))
-        .map(|address| Listener::bind(address, only_v6(address, listen)))
+        .map(|address| Listener::bind(address, passed, only_v6(address, listen)))
         .collect()
 }
 
@@ -93,17 +96,45 @@ fn serves_v4_port(address: &ListenAddress, port: u16) -> bool {
 }
 
 impl Listener {
-    /// An IPv6 listener leaves IPv4 to another if it is told so.
-    pub(super) fn bind(setting: &ListenAddress, only_v6: bool) -> Result<Self, BindError> {
-        let (address, socket) = match setting {
-            ListenAddress::Tcp(address) => Self::tcp(*address, only_v6)?,
-            ListenAddress::Unix(path) => Self::unix(path)?,
+    /// The passed socket of this address, or else a new one. An IPv6 listener that is bound here
+    /// leaves IPv4 to another if it is told so.
+    pub(super) fn bind(
+        setting: &ListenAddress,
+        passed: &PassedSockets,
+        only_v6: bool,
+    ) -> Result<Self, BindError> {
+        let (address, socket) = match (passed.find(setting), setting) {
+            (Some(passed), _) => Self::passed(setting, passed)?,
+            (None, ListenAddress::Tcp(address)) => Self::tcp(*address, only_v6)?,
+            (None, ListenAddress::Unix(path)) => Self::unix(path)?,
         };
         Ok(Self {
             setting: setting.clone(),
             address,
             only_v6,
             socket,
+        })
+    }
+
+    fn passed(
+        setting: &ListenAddress,
+        passed: io::Result<(BoundAddress, RawSocket)>,
+    ) -> Result<(BoundAddress, ListeningSocket), BindError> {
+        let ready = || {
+            let (address, socket) = passed?;
+            socket.set_nonblocking(true)?;
+            let socket = match setting {
+                ListenAddress::Tcp(_) => {
+                    set_inherited(&socket)?;
+                    ListeningSocket::Tcp(socket.into())
+                }
+                ListenAddress::Unix(_) => ListeningSocket::Unix(socket.into(), None),
+            };
+            Ok((address, socket))
+        };
+        ready().map_err(|error: io::Error| BindError {
+            address: BoundAddress::of(setting),
+            cause: error.into(),
         })
     }
 
@@ -136,11 +167,18 @@ impl Listener {
             Ok((listener, file))
         };
         let (listener, file) = bind().map_err(|error: io::Error| failed(error.into()))?;
-        Ok((bound, ListeningSocket::Unix(listener, file)))
+        Ok((bound, ListeningSocket::Unix(listener, Some(file))))
     }
 }
 
 impl BoundAddress {
+    fn of(setting: &ListenAddress) -> Self {
+        match setting {
+            ListenAddress::Tcp(address) => Self::Tcp(*address),
+            ListenAddress::Unix(path) => Self::Unix(path.clone()),
+        }
+    }
+
     /// The TCP address, where it is one.
     pub fn tcp(&self) -> Option<SocketAddr> {
         match self {
@@ -229,13 +267,17 @@ fn listen_tcp(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
         // Said outright: the system's default differs from machine to machine.
         socket.set_only_v6(only_v6)?;
     }
-    // Every accepted socket inherits these two.
-    socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(TCP_KEEPALIVE))?;
+    set_inherited(&socket)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// Every accepted socket inherits these two.
+fn set_inherited(socket: &RawSocket) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(TCP_KEEPALIVE))
 }
 
 /// Removes a socket's file that a process left behind: one that nobody accepts on.

@@ -20,7 +20,9 @@ mod error;
 mod forward;
 mod listen;
 mod logging;
+mod notify;
 mod open;
+mod passed;
 mod patience;
 mod process;
 mod reload;
@@ -32,11 +34,12 @@ mod workers;
 use std::fmt;
 use std::future::Future;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::runtime;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_layer::Layer;
@@ -46,6 +49,7 @@ pub use demo::demo;
 pub use error::ServeError;
 pub use listen::{BindError, BoundAddress};
 pub use logging::LogError;
+pub use passed::{PassedError, PassedSockets};
 pub use reload::Applied;
 pub use signals::StopSignal;
 pub use terminal::{complain, has_color};
@@ -55,6 +59,7 @@ use connection::Connections;
 use dispatch::{Dispatcher, Station};
 use forward::{Forward, Page, Pool};
 use logging::LogControl;
+use notify::ServiceManager;
 use open::{BoundListener, OpenListener};
 use reload::{ReloadCounts, Reloader, Reloads};
 use room::Room;
@@ -68,8 +73,9 @@ use crate::proxy::{Drained, Gate, Handle};
 /// is over. A second signal ends it at once.
 ///
 /// Settings that came from a file are read again on SIGHUP, when the file changes, and when the
-/// admin interface is asked to.
-pub fn run(config: Config, file: Option<&Path>) -> Result<(), ServeError> {
+/// admin interface is asked to. Sockets that the process was started with are served in the place
+/// of new ones.
+pub fn run(config: Config, file: Option<&Path>, passed: PassedSockets) -> Result<(), ServeError> {
     let log = logging::install(&config.log)?;
     on_this_thread(async {
         let mut signals = Signals::listen().map_err(ServeError::System)?;
@@ -78,9 +84,11 @@ pub fn run(config: Config, file: Option<&Path>) -> Result<(), ServeError> {
             log,
             reloads,
             page: None,
+            passed,
         };
+        let manager = ServiceManager::from_environment();
         let server = Server::start_with(config, beside)?;
-        serve_until_stopped(server, reloader, &mut signals).await
+        serve_until_stopped(server, reloader, &mut signals, &manager).await
     })
 }
 
@@ -93,15 +101,25 @@ async fn serve_until_stopped(
     mut server: Server,
     reloader: Reloader,
     signals: &mut Signals,
+    manager: &ServiceManager,
 ) -> Result<(), ServeError> {
-    let signal = reloader.serve(&mut server, signals).await;
+    manager.ready(server.sessions());
+    let gate = server.gate.clone();
+    let workers: Vec<_> = server.workers.iter().cloned().collect();
+    let mut attended = pin!(manager.attend(&workers, || gate.open_sessions()));
+    let signal = tokio::select! {
+        signal = reloader.serve(&mut server, signals, manager) => signal,
+        never = &mut attended => match never {},
+    };
     tracing::info!(%signal, "stopping");
+    manager.stopping(server.handle.drain_deadline(), server.sessions());
     tokio::select! {
         _drained = server.shutdown() => {
             tracing::info!("stopped");
             Ok(())
         }
         signal = signals.stop() => Err(ServeError::Interrupted(signal)),
+        never = attended => match never {},
     }
 }
 
@@ -130,6 +148,7 @@ pub struct Server {
     addresses: Vec<BoundAddress>,
     admin: AdminService,
     admin_listener: Option<OpenListener>,
+    passed: PassedSockets,
     log: Option<LogControl>,
     tasks: Tasks,
     workers: Workers,
@@ -148,7 +167,12 @@ struct Beside {
     log: Option<LogControl>,
     reloads: Option<Reloads>,
     page: Option<Page>,
+    passed: PassedSockets,
 }
+
+/// For how long connections may go on towards their first answer when others accept the next ones: a
+/// handshake through two networks and one server, usually.
+const ARRIVAL: Duration = Duration::from_secs(5);
 
 /// Who owns which tasks, and how they learn that they are to end.
 #[derive(Debug, Default)]
@@ -173,10 +197,12 @@ impl Server {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
+        let passed = beside.passed;
+        passed.check(&config)?;
         let workers = Workers::start(config.server.workers).map_err(ServeError::System)?;
-        let listeners = BoundListener::bind_new(&config.listen, &[], workers.first())?;
+        let listeners = BoundListener::bind_new(&config.listen, &[], &passed, workers.first())?;
         let admin_listener = (config.admin.as_ref())
-            .map(|admin| BoundListener::bind(&admin.address, workers.first()))
+            .map(|admin| BoundListener::bind(&admin.address, &passed, workers.first()))
             .transpose()?;
         let running = Running {
             admin: config.admin.clone(),
@@ -207,6 +233,7 @@ impl Server {
                 Arc::clone(&room),
             ),
             admin_listener: None,
+            passed,
             log: beside.log,
             handle: gate.handle(),
             gate,
@@ -244,22 +271,42 @@ impl Server {
         &self.handle
     }
 
+    /// How many there are.
+    fn sessions(&self) -> usize {
+        self.gate.open_sessions()
+    }
+
     /// Stops accepting, sends the sessions away as `[drain]` says, lets plain requests finish,
     /// and ends what is left at the drain's deadline.
+    ///
+    /// Where listening sockets live on in another process, whoever has connected to this one is
+    /// answered first.
     pub async fn shutdown(self) -> Drained {
         let Self {
             handle,
             room,
             tasks,
             workers,
+            admin_listener,
+            passed,
             ..
         } = self;
         let drain_deadline = handle.drain_deadline();
+        let began = Instant::now();
         tasks.accepting.cancel();
         tasks.acceptors.close();
         tasks.acceptors.wait().await;
+        if let Some(listener) = admin_listener.filter(|open| passed.has(&open.setting)) {
+            // Otherwise it would be chance who answers: this process or the next.
+            listener.close().await;
+        }
+        if passed.live_on() {
+            drop(passed);
+            let _late = timeout(ARRIVAL.min(drain_deadline / 4), room.is_quiet()).await;
+        }
         tasks.closing.cancel();
         tasks.connections.close();
+        let drain_deadline = drain_deadline.saturating_sub(began.elapsed());
         let (drained, finished) = tokio::join!(
             handle.drain(drain_deadline),
             timeout(drain_deadline, tasks.connections.wait()),

@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use super::accept::{Acceptor, Dispatch};
 use super::listen::{BoundAddress, Listener};
+use super::passed::PassedSockets;
 use super::room::Room;
 use super::workers::Worker;
 use super::{ServeError, Server, listen};
@@ -52,17 +53,22 @@ impl BoundListener {
     pub(super) fn bind_new(
         wanted: &[Listen],
         open: &[OpenListener],
+        passed: &PassedSockets,
         worker: &Worker,
     ) -> Result<Vec<Self>, ServeError> {
         let is_open = |setting: &ListenAddress| open.iter().any(|open| open.setting == *setting);
-        let listeners = listen::bind(wanted, |setting| !is_open(setting))?;
+        let listeners = listen::bind(wanted, passed, |setting| !is_open(setting))?;
         let bound = listeners.into_iter();
         bound.map(|listener| Self::of(listener, worker)).collect()
     }
 
     /// Binds the one address.
-    pub(super) fn bind(setting: &ListenAddress, worker: &Worker) -> Result<Self, ServeError> {
-        Self::of(Listener::bind(setting, false)?, worker)
+    pub(super) fn bind(
+        setting: &ListenAddress,
+        passed: &PassedSockets,
+        worker: &Worker,
+    ) -> Result<Self, ServeError> {
+        Self::of(Listener::bind(setting, passed, false)?, worker)
     }
 
     fn of(listener: Listener, worker: &Worker) -> Result<Self, ServeError> {

@@ -26,7 +26,8 @@ pub(super) use rejected::Rejected;
 pub(super) use source::{POLL_INTERVAL, Source};
 
 use super::connection::Connections;
-use super::open::BoundListener;
+use super::notify::ServiceManager;
+use super::open::{BoundListener, OpenListener};
 use super::signals::{Signals, StopSignal, Told};
 use super::{ServeError, Server, descriptors, logging};
 use crate::config::{self, Config, ConfigErrors};
@@ -84,23 +85,38 @@ impl Reloader {
     }
 
     /// Reloads until a signal to stop.
-    pub(super) async fn serve(mut self, server: &mut Server, signals: &mut Signals) -> StopSignal {
+    pub(super) async fn serve(
+        mut self,
+        server: &mut Server,
+        signals: &mut Signals,
+        manager: &ServiceManager,
+    ) -> StopSignal {
         loop {
             tokio::select! {
                 told = signals.next() => match told {
                     Told::Stop(signal) => return signal,
                     Told::Reload => {
-                        let _outcome = self.reload(server, Trigger::Signal).await;
+                        manager.reloading();
+                        let outcome = self.reload(server, Trigger::Signal).await;
+                        manager.reloaded(is_rejected(outcome.as_ref()), server.sessions());
                     }
                 },
                 Some(tell) = self.asked.recv() => {
                     // Whoever asked may be gone, but not what they asked for.
-                    if let Some(outcome) = self.reload(server, Trigger::Admin).await {
+                    manager.reloading();
+                    let outcome = self.reload(server, Trigger::Admin).await;
+                    manager.reloaded(is_rejected(outcome.as_ref()), server.sessions());
+                    if let Some(outcome) = outcome {
                         let _gone = tell.send(outcome);
                     }
                 }
                 config = changed(&mut self.source) => {
-                    let _outcome = self.apply(server, config, Trigger::File).await;
+                    // The first look nearly always finds what the start has read.
+                    if !self.is_fresh {
+                        manager.reloading();
+                    }
+                    let outcome = self.apply(server, config, Trigger::File).await;
+                    manager.reloaded(is_rejected(Some(&outcome)), server.sessions());
                 }
             }
         }
@@ -138,6 +154,10 @@ impl Reloader {
         }
         outcome
     }
+}
+
+fn is_rejected(outcome: Option<&Outcome>) -> bool {
+    outcome.is_some_and(Result::is_err)
 }
 
 /// What the file says when it has changed.
@@ -178,10 +198,10 @@ impl Server {
     async fn take(&mut self, config: Config) -> Result<Applied, ServeError> {
         let log_filter = logging::filter(&config.log)?;
         let worker = self.workers.first();
-        let added = BoundListener::bind_new(&config.listen, &self.listeners, worker)?;
+        let added = BoundListener::bind_new(&config.listen, &self.listeners, &self.passed, worker)?;
         let admin = match &config.admin {
             Some(admin) if !self.has_admin_at(&admin.address) => {
-                Some(BoundListener::bind(&admin.address, worker)?)
+                Some(BoundListener::bind(&admin.address, &self.passed, worker)?)
             }
             _ => None,
         };
@@ -274,6 +294,7 @@ impl Server {
         self.name_addresses();
         for listener in removed {
             tracing::info!(address = %listener.address, "no longer listening");
+            self.warn_of_passed(&listener);
             applied.listeners_removed.push(listener.address.clone());
             listener.close().await;
         }
@@ -303,7 +324,19 @@ impl Server {
         };
         if let Some(listener) = removed {
             tracing::info!(address = %listener.address, "admin interface no longer listening");
+            self.warn_of_passed(&listener);
             listener.close().await;
+        }
+    }
+
+    /// Closing our copy refuses nobody.
+    fn warn_of_passed(&self, removed: &OpenListener) {
+        if self.passed.has(&removed.setting) {
+            let address = &removed.address;
+            tracing::warn!(
+                %address,
+                "whoever started the process holds this socket open: its clients wait for nobody"
+            );
         }
     }
 }

@@ -92,6 +92,9 @@ const OVERLAP: usize = 4;
 /// The longest that nothing is accepted while a place is about to be given back.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
+/// Between two looks whether connections are quiet.
+const LOOK_INTERVAL: Duration = Duration::from_millis(10);
+
 /// The least time between two log lines about connections that were closed.
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -143,6 +146,15 @@ impl Room {
                 () = given_back => {}
                 () = tokio::time::sleep(LONGEST_PAUSE) => {}
             }
+        }
+    }
+
+    /// Resolves when every connection has had the answer to its first request, and none is in another:
+    /// when nothing would be lost if they all ended. Nobody may be accepted meanwhile.
+    pub(super) async fn is_quiet(&self) {
+        // Those that are upgraded are sessions by then.
+        while self.connections() > self.waiting.idle() {
+            tokio::time::sleep(LOOK_INTERVAL).await;
         }
     }
 

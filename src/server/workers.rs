@@ -4,12 +4,14 @@
 //! nothing is stolen or locked between them. A new socket goes to the worker with the fewest
 //! tasks, which is the one with the fewest connections and sessions.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::num::NonZeroUsize;
 use std::thread::{self, JoinHandle};
 
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -111,6 +113,13 @@ impl Worker {
         self.runtime.metrics().num_alive_tasks()
     }
 
+    /// Resolves when it has got to a task that it is given now, or ends.
+    pub(super) async fn answers(&self) {
+        let (tell, told) = oneshot::channel();
+        self.spawn(&TaskTracker::new(), async move { drop(tell) });
+        let _dropped: Result<Infallible, _> = told.await;
+    }
+
     /// Runs a task of `owner` on this worker.
     pub(super) fn spawn<F>(&self, owner: &TaskTracker, task: F)
     where
@@ -129,8 +138,6 @@ fn work(runtime: Runtime, stop: &CancellationToken) {
 #[cfg(test)]
 mod tests {
     use std::thread::ThreadId;
-
-    use tokio::sync::oneshot;
 
     use super::*;
 

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use super::*;
 
 fn bind_all(listen: &[Listen]) -> Result<Vec<Listener>, BindError> {
-    bind(listen, |_| true)
+    bind(listen, &PassedSockets::default(), |_| true)
 }
 
 fn tcp(address: &str) -> Listen {
@@ -120,7 +120,8 @@ fn what_is_not_wanted_is_left_alone() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = tcp(&taken.local_addr().unwrap().to_string());
     let wanted = [taken.clone(), tcp("127.0.0.1:0")];
-    let listeners = bind(&wanted, |address| *address != taken.address).unwrap();
+    let passed = PassedSockets::default();
+    let listeners = bind(&wanted, &passed, |address| *address != taken.address).unwrap();
     let settings: Vec<_> = listeners.iter().map(|bound| &bound.setting).collect();
     assert_eq!(settings, [&wanted[1].address]);
 }

@@ -98,6 +98,13 @@ impl Waiting {
         self.queue.lock().unwrap().waits.len()
     }
 
+    /// How many wait for another request than their first.
+    pub(super) fn idle(&self) -> usize {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = |wait: &&Wait| wait.holding().is_some_and(|watch| watch.has_asked());
+        queue.waits.iter().filter(idle).count()
+    }
+
     /// Tells the connection that has waited longest to go; false if none waits.
     pub(super) fn tell_oldest(&self) -> bool {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -112,8 +119,13 @@ impl Waiting {
 
 impl Wait {
     fn holds(&self) -> bool {
-        let watch = self.watch.upgrade();
-        watch.is_some_and(|watch| watch.wait.load(Ordering::Acquire) == self.number)
+        self.holding().is_some()
+    }
+
+    /// The connection, if it is still in this wait.
+    fn holding(&self) -> Option<Arc<Watch>> {
+        let watch = self.watch.upgrade()?;
+        (watch.wait.load(Ordering::Acquire) == self.number).then_some(watch)
     }
 }
 

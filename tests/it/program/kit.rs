@@ -10,7 +10,7 @@ mod wire;
 use std::fmt::Display;
 use std::time::Duration;
 
-pub(crate) use child::{Finished, Program, finish, finish_with, settings, spawn};
+pub(crate) use child::{Finished, Program, finish, finish_with, settings, spawn, spawn_passed};
 pub(crate) use echo::Echo;
 pub(crate) use http::{Head, Response, websocket};
 pub(crate) use socket::Socket;

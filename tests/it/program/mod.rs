@@ -1,5 +1,6 @@
 //! The program as a person runs it: a child process, its exit codes, its output, its sockets.
 
+mod activation;
 mod admin;
 mod commands;
 mod connections;
@@ -10,7 +11,9 @@ mod forward;
 pub(crate) mod kit;
 mod logs;
 mod metrics;
+mod notify;
 mod reload;
+mod restart;
 mod secrets;
 mod serve;
 mod signals;

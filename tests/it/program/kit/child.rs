@@ -1,5 +1,6 @@
 //! The program as a child process. It is killed when its handle is dropped.
 
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -53,6 +54,31 @@ fn start(mut command: Command) -> Child {
         .kill_on_drop(true)
         .spawn()
         .expect("the program starts")
+}
+
+/// `wsgate run` with settings in this folder and these sockets, two at most, as sd_listen_fds(3) has
+/// it: from descriptor 3 on.
+pub(crate) fn spawn_passed(
+    folder: &Path,
+    settings: &str,
+    sockets: Vec<OwnedFd>,
+    variables: &[(&str, &str)],
+) -> Child {
+    let file = folder.join("wsgate.toml");
+    std::fs::write(&file, settings).expect("a file");
+    let mut command = Command::new("sh");
+    let passing = "export LISTEN_PID=${LISTEN_PID:-$$}; \
+                   exec \"$0\" run \"$1\" 3<&0 4<&1 </dev/null >/dev/null";
+    command.args(["-c", passing, env!("CARGO_BIN_EXE_wsgate")]);
+    command
+        .arg(file)
+        .env("LISTEN_FDS", sockets.len().to_string());
+    command.envs(variables.iter().copied());
+    let mut sockets = sockets.into_iter().map(Stdio::from);
+    let mut next = || sockets.next().unwrap_or_else(Stdio::null);
+    command.stdin(next()).stdout(next()).stderr(Stdio::piped());
+    assert!(sockets.next().is_none(), "a shell passes two");
+    command.kill_on_drop(true).spawn().expect("a shell")
 }
 
 /// Runs a command line to its end.
@@ -129,6 +155,19 @@ impl Program {
         command.args(["-c", &limited, env!("CARGO_BIN_EXE_wsgate")]);
         command.arg(file);
         Self::listening(start(command), folder)
+    }
+
+    /// `wsgate run` with these settings and sockets that are bound already, two at most, once it
+    /// listens.
+    #[track_caller]
+    pub(crate) fn run_passed(
+        settings: &str,
+        sockets: Vec<OwnedFd>,
+        variables: &[(&str, &str)],
+    ) -> impl Future<Output = Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let child = spawn_passed(folder.path(), settings, sockets, variables);
+        Self::listening(child, folder)
     }
 
     /// Any command line that serves, once it listens.
