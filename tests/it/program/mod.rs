@@ -12,6 +12,7 @@ pub(crate) mod kit;
 mod logs;
 mod metrics;
 mod notify;
+mod monitoring;
 mod reload;
 mod restart;
 mod secrets;
