@@ -100,6 +100,8 @@ pub enum CloseReason {
     Drain(CloseCode),
     /// New settings have no route of the name that the session came by.
     RouteRemoved(CloseCode),
+    /// The server that serves it is being emptied.
+    ServerDrained(CloseCode),
     /// Somebody closed this session through the handle.
     Kicked {
         /// The code for the client.
@@ -148,6 +150,7 @@ impl CloseReason {
             Self::Lifetime => "lifetime",
             Self::Drain(_) => "drain",
             Self::RouteRemoved(_) => "route_removed",
+            Self::ServerDrained(_) => "server_drained",
             Self::Kicked { .. } => "kicked",
             Self::Filter { .. } => "filter",
             Self::Cut => "cut",
@@ -182,6 +185,7 @@ impl CloseReason {
             | Self::Lifetime
             | Self::Drain(_)
             | Self::RouteRemoved(_)
+            | Self::ServerDrained(_)
             | Self::Kicked { .. }
             | Self::Filter { .. }
             | Self::Cut
@@ -228,6 +232,7 @@ impl CloseReason {
             Self::Lifetime => (CloseCode::GOING_AWAY, "lifetime over"),
             Self::Drain(code) => (*code, "server is shutting down"),
             Self::RouteRemoved(code) => (*code, "route removed"),
+            Self::ServerDrained(code) => (*code, "server is being emptied"),
             Self::Kicked { code, reason } | Self::Filter { code, reason } => (*code, &**reason),
             Self::Internal => (CloseCode::INTERNAL_ERROR, "internal error"),
         };
@@ -261,6 +266,7 @@ impl CloseReason {
             | Self::Lifetime
             | Self::Drain(_)
             | Self::RouteRemoved(_)
+            | Self::ServerDrained(_)
             | Self::Kicked { .. }
             | Self::Filter { .. }
             | Self::Internal => (CloseCode::GOING_AWAY, ""),

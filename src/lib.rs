@@ -71,7 +71,7 @@ pub use histogram::Durations;
 pub use proxy::{
     BuildError, Builder, ClosedMetrics, Drained, Gate, GateLayer, GateService, Handle,
     HandshakeMetrics, Metrics, Refuse, Reloaded, ResponseBody, ResponseFuture, RouteMetrics,
-    ServerMetrics, SessionInfo,
+    ServerDrain, ServerInfo, ServerMetrics, SessionInfo, UnknownServer, UpstreamInfo,
 };
 pub use rejection::Rejection;
 pub use session::{Body, Message, MessageFilter, Verdict};

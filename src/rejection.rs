@@ -100,6 +100,8 @@ pub enum Rejection {
     UpstreamBadSubprotocol,
     /// Every server of the pool is at its limit.
     UpstreamFull,
+    /// Every server of the pool is being emptied, and takes nobody new.
+    UpstreamDraining,
     /// The server refused the handshake itself, with a 4xx or 5xx that is passed on.
     UpstreamAnswered(StatusCode),
 }
@@ -138,7 +140,9 @@ impl Rejection {
             | Self::UpstreamBad101
             | Self::UpstreamBadExtension
             | Self::UpstreamBadSubprotocol => StatusCode::BAD_GATEWAY,
-            Self::Full | Self::Draining | Self::UpstreamFull => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Full | Self::Draining | Self::UpstreamFull | Self::UpstreamDraining => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::UpstreamAnswered(status) => *status,
         }
@@ -183,6 +187,7 @@ impl Rejection {
             Self::UpstreamBadExtension => "bad_extension",
             Self::UpstreamBadSubprotocol => "bad_subprotocol",
             Self::UpstreamFull => "upstream_full",
+            Self::UpstreamDraining => "upstream_draining",
             Self::UpstreamAnswered(_) => "upstream_answered",
         }
     }
@@ -226,6 +231,7 @@ impl Rejection {
             Self::UpstreamBadExtension => "the backend chose an extension that was not offered",
             Self::UpstreamBadSubprotocol => "the backend chose a subprotocol that was not offered",
             Self::UpstreamFull => "the backend is full",
+            Self::UpstreamDraining => "the backend takes no new connections",
             Self::UpstreamAnswered(_) => "the backend refused the WebSocket",
         }
     }

@@ -53,6 +53,12 @@ impl FromText for Positive {
     }
 }
 
+/// The duration that a text such as `25s` stands for, wherever it came from.
+#[cfg(feature = "server")]
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
+    Duration::from_text(text).ok()
+}
+
 /// A whole number and the letters behind it.
 pub(super) fn split_unit(text: &str) -> Option<(u64, &str)> {
     let letters = text.find(|character: char| !character.is_ascii_digit())?;

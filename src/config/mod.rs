@@ -51,6 +51,8 @@ pub use rate::Rate;
 pub use schema::schema;
 
 pub(crate) use address::{AddressRules, networks_contain, parse_network};
+#[cfg(feature = "server")]
+pub(crate) use duration::parse_duration;
 pub(crate) use headers::{Forwarded, Headers, Template, Values};
 pub(crate) use host::HostPattern;
 pub(crate) use log::{Log, LogFormat};

@@ -1,8 +1,11 @@
 //! `[upstream.NAME]`: a pool of servers.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+use super::words::Word;
 
 /// A pool of servers that serve the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,8 +56,73 @@ pub(crate) enum Balance {
     IpHash,
 }
 
+impl Balance {
+    /// The word of the settings.
+    pub(crate) fn as_str(self) -> &'static str {
+        Word::as_str(self)
+    }
+}
+
+impl UpstreamServer {
+    /// Where it is, in full: with the port and without what a URL may leave out.
+    pub(crate) fn url(&self) -> String {
+        let (address, base) = (&self.address, &self.base_path);
+        match (address, base.as_str()) {
+            (ServerAddress::Tcp { .. }, base) => format!("ws://{address}{base}"),
+            (ServerAddress::Unix(_), "") => address.to_string(),
+            (ServerAddress::Unix(_), base) => format!("{address}:{base}"),
+        }
+    }
+}
+
+/// `host:port`, or `unix:/path`.
+impl fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
 impl Upstream {
     pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
     pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
     pub(crate) const RETRIES: u32 = 1;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_has_one_full_url() {
+        let tcp = |host: &str| ServerAddress::Tcp {
+            host: host.to_owned(),
+            port: 80,
+        };
+        for (address, base_path, expected) in [
+            (tcp("chat.local"), "", "ws://chat.local:80"),
+            (tcp("::1"), "/a/b", "ws://[::1]:80/a/b"),
+            (
+                ServerAddress::Unix("/run/a.sock".into()),
+                "",
+                "unix:/run/a.sock",
+            ),
+            (
+                ServerAddress::Unix("/run/a.sock".into()),
+                "/a",
+                "unix:/run/a.sock:/a",
+            ),
+        ] {
+            let server = UpstreamServer {
+                name: "as written".into(),
+                address,
+                base_path: base_path.to_owned(),
+                weight: 1,
+            };
+            assert_eq!(server.url(), expected);
+        }
+    }
 }

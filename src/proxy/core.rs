@@ -11,6 +11,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use super::counters::Counters;
 use super::hint::UntrustedHint;
 use super::rejected::{Refusal, Rejections};
+use super::servers::ServerDrains;
 use super::settings::Snapshot;
 use crate::config::{Config, Route};
 use crate::policy::address::ClientIdentity;
@@ -30,9 +31,11 @@ pub(super) struct Core {
     pub(super) filters: HashMap<Arc<str>, MakeFilter>,
     pub(super) rejections: Rejections,
     pub(super) counters: Counters,
+    pub(super) drains: ServerDrains,
     untrusted: UntrustedHint,
     housekeeping: OnceLock<AbortOnDropHandle<()>>,
-    /// The tasks that send sessions of removed routes away. Each ends at its deadline.
+    /// The tasks that send sessions of removed routes and drained servers away. Each ends at its
+    /// deadline.
     pub(super) farewells: TaskTracker,
 }
 
@@ -54,6 +57,7 @@ impl Core {
             filters,
             rejections: Rejections::default(),
             counters,
+            drains: ServerDrains::default(),
             untrusted: UntrustedHint::default(),
             housekeeping: OnceLock::new(),
             farewells: TaskTracker::new(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 
@@ -64,50 +65,95 @@ pub(super) async fn drain(registry: &Registry, settings: Drain, deadline: Durati
 /// Tells the sessions one by one, each at a moment of its own within the spread: clients that
 /// were all sent away at once would all come back at once.
 async fn tell(sessions: &[Arc<Record>], settings: Drain, start: Instant, deadline: Instant) {
-    let turns = Turns::new(sessions.len(), settings, start, deadline);
+    let spread = settings.spread_within(deadline - start);
+    let turns = Turns::new(sessions.len(), start, spread);
     for (index, record) in sessions.iter().enumerate() {
         turns.come(index).await;
         record.order(CloseReason::Drain(settings.close_code));
     }
 }
 
-/// Sends these sessions away, each at a moment of its own, because their routes were removed; what
-/// is still open at the deadline is cut. It goes on by itself, as a task of `owner`.
+/// Sessions that are sent away while the gate goes on.
+pub(super) struct Farewell {
+    pub(super) sessions: Vec<SessionId>,
+    /// What they are, for the log.
+    pub(super) are: &'static str,
+    pub(super) reason: CloseReason,
+    /// Over which time.
+    pub(super) spread: Duration,
+    /// What is still open after this time is cut.
+    pub(super) deadline: Duration,
+}
+
+impl Farewell {
+    /// Of sessions whose routes were removed.
+    pub(super) fn of_removed_routes(sessions: Vec<SessionId>, settings: Drain) -> Self {
+        Self {
+            sessions,
+            are: "sessions of removed routes",
+            reason: CloseReason::RouteRemoved(settings.close_code),
+            spread: settings.spread_within(settings.deadline),
+            deadline: settings.deadline,
+        }
+    }
+
+    /// Of sessions whose server is being emptied over this time.
+    pub(super) fn of_drained_server(
+        sessions: Vec<SessionId>,
+        settings: Drain,
+        over: Duration,
+    ) -> Self {
+        Self {
+            sessions,
+            are: "sessions of a drained server",
+            reason: CloseReason::ServerDrained(settings.close_code),
+            spread: over,
+            // The last one that is told has as long as all have in a drain.
+            deadline: over.saturating_add(settings.deadline),
+        }
+    }
+}
+
+/// Sends sessions away, each at a moment of its own; what is still open at the deadline is cut. It
+/// goes on by itself, as a task of `owner`.
 pub(super) fn dismiss(
     registry: &Arc<Registry>,
     owner: &TaskTracker,
-    sessions: Vec<SessionId>,
-    settings: Drain,
-) {
-    if sessions.is_empty() {
-        return;
+    farewell: Farewell,
+) -> Option<AbortHandle> {
+    if farewell.sessions.is_empty() {
+        return None;
     }
     let registry = Arc::clone(registry);
-    owner.spawn(async move {
+    let task = owner.spawn(async move {
+        let Farewell {
+            sessions,
+            are,
+            reason,
+            spread,
+            deadline,
+        } = farewell;
         let start = Instant::now();
-        let deadline = end_of(start, settings.deadline);
         let order = |session, reason| {
             let record = registry.find(session);
             record.inspect(|record| record.order(reason)).is_some()
         };
-        tracing::info!(
-            sessions = sessions.len(),
-            "sessions of removed routes are sent away"
-        );
-        let turns = Turns::new(sessions.len(), settings, start, deadline);
+        tracing::info!(sessions = sessions.len(), "{are} are sent away");
+        let turns = Turns::new(sessions.len(), start, spread);
         for (index, session) in sessions.iter().enumerate() {
             turns.come(index).await;
-            order(*session, CloseReason::RouteRemoved(settings.close_code));
+            order(*session, reason.clone());
         }
-        sleep_until(deadline).await;
+        sleep_until(end_of(start, deadline)).await;
         let left = sessions.into_iter();
         let cut = left
             .filter(|session| order(*session, CloseReason::Cut))
             .count();
         if cut > 0 {
-            tracing::info!(cut, "sessions of removed routes were cut");
+            tracing::info!(cut, "{are} were cut");
         }
     });
+    Some(task.abort_handle())
 }
 
 fn end_of(start: Instant, deadline: Duration) -> Instant {
@@ -121,8 +167,7 @@ struct Turns {
 }
 
 impl Turns {
-    fn new(count: usize, settings: Drain, start: Instant, deadline: Instant) -> Self {
-        let spread = settings.spread_within(deadline - start);
+    fn new(count: usize, start: Instant, spread: Duration) -> Self {
         let slot = spread.div_f64(count.max(1) as f64);
         Self { start, slot }
     }

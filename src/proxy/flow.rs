@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use super::core::Core;
 use super::counters::RouteCounts;
-use super::drain;
+use super::drain::{self, Farewell};
 use super::outcomes::{ACCEPTED, UnderWay};
 use super::rejected::Refusal;
 use super::settings::Snapshot;
@@ -156,7 +156,7 @@ async fn open(
             return Err(refused(Rejection::from(none).into()));
         }
     };
-    send_away_if_removed(core, &place);
+    send_away_if_late(core, &place, &opened.lease);
     let response = handshake::switching_protocols(&upgrade, &opened.agreed);
     let session = run(Arc::clone(core), opened, place, on_upgrade);
     core.registry.tasks.spawn(session);
@@ -278,14 +278,16 @@ fn scheme(parts: &request::Parts) -> &'static str {
     }
 }
 
-/// Sends a session away whose route was removed during its handshake. A reload sees those only that
-/// took their place before.
-fn send_away_if_removed(core: &Core, place: &Place) {
+/// Sends a session away whose route was removed during its handshake, or whose server is being
+/// emptied since then. Whoever does either sees those only that took their place before.
+fn send_away_if_late(core: &Core, place: &Place, lease: &Lease) {
     let record = place.record();
     let settings = core.settings();
     if !settings.has_route(&record.subject.route) {
-        let drain = settings.config.drain;
-        drain::dismiss(&core.registry, &core.farewells, vec![record.id], drain);
+        let farewell = Farewell::of_removed_routes(vec![record.id], settings.config.drain);
+        let _on_its_own = drain::dismiss(&core.registry, &core.farewells, farewell);
+    } else if lease.is_draining() && core.drains.is_closing(&record.subject) {
+        record.order(CloseReason::ServerDrained(settings.config.drain.close_code));
     }
 }
 

@@ -8,6 +8,7 @@ use super::drain::{self, Drained};
 use super::gate::BuildError;
 use super::metrics::Metrics;
 use super::reload::Reloaded;
+use super::servers::{ServerDrain, UnknownServer, UpstreamInfo};
 use super::sessions::SessionInfo;
 #[cfg(feature = "server")]
 use super::sessions::{Page, Selection};
@@ -96,6 +97,42 @@ impl Handle {
             .is_some()
     }
 
+    /// Every upstream of the settings with its servers, and how it is with them.
+    pub fn upstreams(&self) -> Vec<UpstreamInfo> {
+        self.core.upstreams()
+    }
+
+    /// Sends no new session to a server, and no plain request. Live sessions stay, unless `close`
+    /// says over which time they are to be sent away: with `drain.close_code`, each at a moment of
+    /// its own; what is still open `drain.deadline` after that is cut.
+    ///
+    /// `server` is the server as the settings name it, its `host:port`, or its place among the
+    /// upstream's servers, from 0 on. It holds over reloads, for as long as an upstream of this
+    /// name has a server of this name, until [`Handle::resume_server`]. Where every server of an
+    /// upstream is drained, handshakes are answered 503.
+    ///
+    /// Calling it again does no harm: with another `close`, the sessions that are left are spread
+    /// anew. With `close` it is to be called within a tokio runtime, on which they are sent away.
+    ///
+    /// # Errors
+    /// [`UnknownServer`] if there is no such server; nothing has changed then.
+    pub fn drain_server(
+        &self,
+        upstream: &str,
+        server: &str,
+        close: Option<Duration>,
+    ) -> Result<ServerDrain, UnknownServer> {
+        self.core.drain_server(upstream, server, close)
+    }
+
+    /// Sends sessions to a drained server again. Those that have not been told to leave yet stay.
+    ///
+    /// # Errors
+    /// [`UnknownServer`] if there is no such server.
+    pub fn resume_server(&self, upstream: &str, server: &str) -> Result<(), UnknownServer> {
+        self.core.resume_server(upstream, server)
+    }
+
     /// Takes no new sessions (handshakes are answered 503) and closes the live ones by the
     /// settings under `[drain]`: with `close_code`, spread over `spread`. What is still open at
     /// the `deadline` is cut. Returns when no session is left.
@@ -119,6 +156,12 @@ impl Handle {
     /// then.
     pub fn reload(&self, config: Config) -> Result<Reloaded, BuildError> {
         self.core.reload(config)
+    }
+
+    /// Over which time the settings spread the closes of a drain.
+    #[cfg(feature = "server")]
+    pub(crate) fn drain_spread(&self) -> Duration {
+        self.core.settings().config.drain.spread
     }
 
     /// The deadline of the settings' own drain.

@@ -14,6 +14,7 @@ mod metrics;
 mod outcomes;
 mod rejected;
 mod reload;
+mod servers;
 mod sessions;
 mod settings;
 
@@ -26,6 +27,7 @@ pub use handle::Handle;
 pub use layer::{GateLayer, GateService, Refuse, ResponseBody, ResponseFuture};
 pub use metrics::{ClosedMetrics, HandshakeMetrics, Metrics, RouteMetrics, ServerMetrics};
 pub use reload::Reloaded;
+pub use servers::{ServerDrain, ServerInfo, UnknownServer, UpstreamInfo};
 pub use sessions::SessionInfo;
 
 #[cfg(any(test, fuzzing))]

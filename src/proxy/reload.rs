@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::core::Core;
-use super::drain;
+use super::drain::{self, Farewell};
 use super::gate::{BuildError, filtered_route};
 use crate::config::{Config, Upstream};
 
@@ -100,7 +100,8 @@ impl Core {
                 .map(|record| record.id)
                 .collect::<Vec<_>>();
             reloaded.sessions_sent_away = sessions.len();
-            drain::dismiss(&self.registry, &self.farewells, sessions, new.config.drain);
+            let farewell = Farewell::of_removed_routes(sessions, new.config.drain);
+            let _on_its_own = drain::dismiss(&self.registry, &self.farewells, farewell);
         }
         Ok(reloaded)
     }

@@ -87,6 +87,12 @@ impl Snapshot {
         &self.pools[&route.upstream.name]
     }
 
+    /// Every pool, in the order of the settings.
+    pub(super) fn pools(&self) -> impl Iterator<Item = &Pool> {
+        let upstreams = self.config.upstreams.iter();
+        upstreams.filter_map(|upstream| self.pools.get(&upstream.name))
+    }
+
     pub(super) fn has_route(&self, name: &str) -> bool {
         self.config.routes.iter().any(|route| *route.name == *name)
     }

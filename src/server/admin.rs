@@ -14,6 +14,7 @@ mod reload;
 mod router;
 mod sessions;
 mod timestamp;
+mod upstreams;
 
 use std::convert::Infallible;
 use std::pin::{Pin, pin};

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::balance::{Balancer, Candidate};
 use super::dial::dial;
@@ -34,6 +34,16 @@ struct Inner {
 struct Live {
     /// Places taken.
     sessions: AtomicU32,
+    /// Nobody is sent there any more.
+    draining: AtomicBool,
+}
+
+/// How it is with a server at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Load {
+    /// Places taken, by whatever stands on them: a session, a handshake or a plain request.
+    pub(crate) places: u32,
+    pub(crate) draining: bool,
 }
 
 /// A place on a server, held until dropped.
@@ -104,6 +114,22 @@ impl Pool {
         &self.inner.settings
     }
 
+    /// The servers in the order of the settings, and how it is with each.
+    pub(crate) fn servers(&self) -> impl Iterator<Item = (&UpstreamServer, Load)> {
+        let servers = self.settings().servers.iter().zip(&self.inner.live);
+        servers.map(|(server, live)| (server, live.load()))
+    }
+
+    /// Sends nobody to the server of this name any more, or does so again. It holds for as long as
+    /// settings have the server.
+    pub(crate) fn set_draining(&self, server: &str, draining: bool) {
+        let servers = self.settings().servers.iter().zip(&self.inner.live);
+        for (_, live) in servers.filter(|(settings, _)| *settings.name == *server) {
+            // Relaxed: whoever has to see it in time has taken a lock since.
+            live.draining.store(draining, Ordering::Relaxed);
+        }
+    }
+
     /// Takes a place on a server and connects to it. If that fails, another server is tried, as
     /// often as the settings allow; nothing has been sent yet, so that nothing is done twice.
     pub(crate) async fn connect(&self, client: IpAddr) -> Result<Connected, Unserved> {
@@ -153,7 +179,7 @@ impl Pool {
         loop {
             let candidates = self.candidates(&passed_over);
             let Some(server) = self.inner.balancer.pick(&candidates, client) else {
-                return Err(Rejection::UpstreamFull);
+                return Err(self.no_candidate());
             };
             if self.inner.live[server].take(self.limit()) {
                 return Ok(Lease {
@@ -166,18 +192,26 @@ impl Pool {
         }
     }
 
+    /// Why no server could take a session.
+    fn no_candidate(&self) -> Rejection {
+        match self.servers().all(|(_, load)| load.draining) {
+            true => Rejection::UpstreamDraining,
+            false => Rejection::UpstreamFull,
+        }
+    }
+
     /// The servers that could take a session now. What else may keep a server from that (its
-    /// health, a drain) belongs in here.
+    /// health) belongs in here.
     fn candidates(&self, passed_over: &[usize]) -> Vec<Candidate<'_>> {
         let limit = self.limit();
-        let servers = self.settings().servers.iter().zip(&self.inner.live);
-        servers
+        self.servers()
             .enumerate()
-            .map(|(index, (server, live))| Candidate {
+            .filter(|(_, (_, load))| !load.draining)
+            .map(|(index, (server, load))| Candidate {
                 index,
                 name: &server.name,
                 weight: server.weight,
-                sessions: live.sessions.load(Ordering::Relaxed),
+                sessions: load.places,
             })
             .filter(|candidate| candidate.sessions < limit)
             .filter(|candidate| !passed_over.contains(&candidate.index))
@@ -201,6 +235,13 @@ impl Live {
             .is_ok()
     }
 
+    fn load(&self) -> Load {
+        Load {
+            places: self.sessions.load(Ordering::Relaxed),
+            draining: self.draining.load(Ordering::Relaxed),
+        }
+    }
+
     fn give_back(&self) {
         self.sessions.fetch_sub(1, Ordering::Relaxed);
     }
@@ -219,6 +260,11 @@ impl Lease {
 
     pub(crate) fn address(&self) -> &ServerAddress {
         &self.settings().address
+    }
+
+    /// Whether the server takes nobody new by now.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.pool.inner.live[self.server].load().draining
     }
 
     /// What goes before every path that is sent there.

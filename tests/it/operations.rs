@@ -4,4 +4,5 @@ mod drain;
 mod logs;
 mod metrics;
 mod reload;
+mod servers;
 mod sessions;

@@ -1,10 +1,12 @@
 //! What stands behind the `?` of a request. Nothing in it is passed over: a filter that somebody
 //! mistyped would otherwise be none, and a `DELETE` mean everybody.
 
+use std::time::Duration;
+
 use ipnet::IpNet;
 
 use crate::close::{CloseCode, MAX_REASON};
-use crate::config::parse_network;
+use crate::config::{parse_duration, parse_network};
 
 /// The keys and values of a request, decoded; no key is there twice.
 #[derive(Debug, Default)]
@@ -106,6 +108,16 @@ impl Query {
         })
     }
 
+    /// A duration as the settings have it, `10s`.
+    pub(super) fn duration(&self, key: &'static str) -> Result<Option<Duration>, BadQuery> {
+        let Some(value) = self.get(key) else {
+            return Ok(None);
+        };
+        let duration = parse_duration(value);
+        let form = "a duration such as `10s`, and no longer than a year";
+        duration.map(Some).ok_or_else(|| wrong(key, form))
+    }
+
     /// `code` and `reason`: what the client of a session is told.
     pub(super) fn farewell(&self) -> Result<(CloseCode, &str), BadQuery> {
         let code = match self.get("code") {
@@ -166,7 +178,9 @@ pub(super) fn percent_decode(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    const KEYS: &[&str] = &["route", "limit", "close", "client", "code", "reason"];
+    const KEYS: &[&str] = &[
+        "route", "limit", "close", "client", "over", "code", "reason",
+    ];
 
     fn read(query: &str) -> Query {
         Query::read(Some(query), KEYS).unwrap()
@@ -238,6 +252,9 @@ mod tests {
         let net = client("client=10.0.0.0/8").unwrap().unwrap();
         assert_eq!(net.to_string(), "10.0.0.0/8");
         assert!(problem(client("client=nobody")).starts_with("`client`: `nobody` is not"));
+        let over = |query| read(query).duration("over");
+        assert_eq!(over("over=10s").unwrap(), Some(Duration::from_secs(10)));
+        assert!(problem(over("over=10")).starts_with("`over` must be a duration"));
     }
 
     #[test]

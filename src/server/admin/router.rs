@@ -6,7 +6,7 @@ use http::{HeaderValue, Method, StatusCode, Uri, header};
 
 use super::answer::{Answer, error};
 use super::query::{BadQuery, Query};
-use super::{AdminService, drain, probes, reload, sessions};
+use super::{AdminService, drain, probes, reload, sessions, upstreams};
 
 /// A method on a path.
 pub(super) struct Endpoint {
@@ -54,6 +54,7 @@ pub(super) enum Refused {
 const SESSIONS: Keys = Keys::Only(&["route", "client", "upstream", "limit", "after"]);
 const CLOSE_SESSIONS: Keys = Keys::Only(&["route", "client", "upstream", "all", "code", "reason"]);
 const CLOSE: Keys = Keys::Only(&["code", "reason"]);
+const DRAIN_SERVER: Keys = Keys::Only(&["close", "over"]);
 const NONE: Keys = Keys::Only(&[]);
 
 /// Everything, in the order of the documentation.
@@ -75,6 +76,21 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
         sessions::close_selected,
     ),
     now(Method::DELETE, "/sessions/{id}", CLOSE, sessions::close),
+    now(Method::GET, "/upstreams", NONE, |admin, _| {
+        Ok(upstreams::list(admin))
+    }),
+    now(
+        Method::POST,
+        "/upstreams/{name}/{server}/drain",
+        DRAIN_SERVER,
+        upstreams::drain,
+    ),
+    now(
+        Method::POST,
+        "/upstreams/{name}/{server}/resume",
+        NONE,
+        |admin, asked| Ok(upstreams::resume(admin, asked)),
+    ),
     now(Method::POST, "/drain", NONE, |admin, _| {
         Ok(drain::drain(admin))
     }),

@@ -103,6 +103,54 @@ fn a_server_that_was_tried_is_passed_over() {
 }
 
 #[test]
+fn a_drained_server_is_passed_over_until_it_is_taken_back() {
+    for balance in [
+        Balance::LeastConnections,
+        Balance::RoundRobin,
+        Balance::RandomTwo,
+        Balance::IpHash,
+    ] {
+        let mut settings = nowhere(&["a", "b", "c"]);
+        settings.balance = balance;
+        settings.max_connections = Some(30);
+        let pool = Pool::new(Arc::new(settings));
+        let held = pool.lease(CLIENT, &[1, 2]).unwrap();
+        assert!(!held.is_draining());
+        pool.set_draining("a", true);
+        pool.set_draining("c", true);
+        assert!(held.is_draining());
+        let _full: Vec<_> = (0..30).map(|_| pool.lease(CLIENT, &[]).unwrap()).collect();
+        assert_eq!(sessions(&pool), [1, 30, 0]);
+        // It is full, and would take others.
+        assert_eq!(
+            pool.lease(CLIENT, &[]).unwrap_err(),
+            Rejection::UpstreamFull
+        );
+        pool.set_draining("b", true);
+        assert_eq!(
+            pool.lease(CLIENT, &[]).unwrap_err(),
+            Rejection::UpstreamDraining
+        );
+        pool.set_draining("a", false);
+        assert_eq!(pool.lease(CLIENT, &[]).unwrap().server, 0);
+    }
+}
+
+#[test]
+fn a_server_that_stays_stays_drained() {
+    let pool = Pool::new(Arc::new(nowhere(&["a", "b", "a"])));
+    pool.set_draining("a", true);
+    let drained =
+        |pool: &Pool| -> Vec<bool> { pool.servers().map(|(_, load)| load.draining).collect() };
+    assert_eq!(drained(&pool), [true, false, true]);
+    let renewed = pool.renewed(&Arc::new(nowhere(&["c", "b", "a"])));
+    assert_eq!(drained(&renewed), [false, false, true]);
+    // A handshake that has the old settings sees what holds for the new.
+    renewed.set_draining("a", false);
+    assert_eq!(pool.lease(CLIENT, &[1, 2]).unwrap().server, 0);
+}
+
+#[test]
 fn the_limit_holds_when_many_take_at_once() {
     const THREADS: usize = 8;
     const TAKES: usize = 50;
