@@ -59,6 +59,19 @@ pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     Duration::from_text(text).ok()
 }
 
+/// A duration as the settings write it.
+#[cfg(feature = "server")]
+pub(super) fn written(duration: Duration) -> String {
+    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let units = UNITS
+        .iter()
+        .filter(|(_, length)| millis.is_multiple_of(*length));
+    match units.max_by_key(|(_, length)| *length) {
+        Some((unit, length)) if millis > 0 => format!("{}{unit}", millis / length),
+        _ => format!("{}s", millis / 1000),
+    }
+}
+
 /// A whole number and the letters behind it.
 pub(super) fn split_unit(text: &str) -> Option<(u64, &str)> {
     let letters = text.find(|character: char| !character.is_ascii_digit())?;
@@ -81,6 +94,8 @@ mod tests {
         ] {
             let duration = Duration::from_text(text).unwrap();
             assert_eq!(duration, Duration::from_millis(millis), "{text}");
+            #[cfg(feature = "server")]
+            assert_eq!(written(duration), text);
         }
     }
 

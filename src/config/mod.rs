@@ -24,6 +24,8 @@ mod path;
 mod rate;
 mod reader;
 mod resolve;
+#[cfg(feature = "server")]
+mod resolved;
 mod route;
 #[cfg(feature = "server")]
 mod schema;

@@ -153,12 +153,17 @@ impl<T: FromText> FromText for RateText<T> {
 
 /// A rate as the settings write it, with `count` for the number.
 pub(super) fn written(rate: Rate, count: impl Fn(u64) -> String) -> String {
-    let span = (SPANS.iter()).find(|(_, seconds)| rate.per == Duration::from_secs(*seconds));
-    let written = format!("{}{}", count(rate.count), span.map_or("", |(name, _)| name));
+    let written = format!("{}{}", count(rate.count), span_of(rate.per));
     match rate.burst == rate.count {
         true => written,
         false => format!("{written} (burst {})", count(rate.burst)),
     }
+}
+
+/// The end of a rate in this span: `/s`.
+pub(super) fn span_of(per: Duration) -> &'static str {
+    let span = (SPANS.iter()).find(|(_, seconds)| per == Duration::from_secs(*seconds));
+    span.map_or("", |(name, _)| name)
 }
 
 const SPANS: [(&str, u64); 3] = [("/s", 1), ("/m", 60), ("/h", 3600)];

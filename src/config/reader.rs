@@ -123,6 +123,11 @@ impl<'a> Reader<'a> {
         self.errors.push(ConfigError::at(span, problem));
     }
 
+    /// Whether an environment variable was filled in there.
+    pub(super) fn is_filled(&self, span: &Range<usize>) -> bool {
+        self.filled.contains(span)
+    }
+
     /// Reports a problem with the file as a whole.
     pub(super) fn error_of_file(&mut self, problem: Problem) {
         self.errors.push(ConfigError::whole(problem));

@@ -1,5 +1,6 @@
 //! `[[listen]]`, `[server]` and `[admin]`: the standalone program's own settings.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,6 +17,15 @@ pub(crate) struct Listen {
 pub(crate) enum ListenAddress {
     Tcp(SocketAddr),
     Unix(PathBuf),
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// The admin listener.

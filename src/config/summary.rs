@@ -3,17 +3,17 @@
 use std::fmt::{Display, Write};
 
 use super::words::Word;
-use super::{Config, Limits, ListenAddress, OnExceed, Rate, Route, rate, size};
+use super::{Config, Limits, OnExceed, Rate, Route, rate, size};
 
 impl Config {
     /// The resolved settings for a person: listeners, routes in the order of matching, warnings.
     pub fn summary(&self) -> String {
         let mut summary = String::new();
-        let listeners = (self.listen.iter()).map(|listen| listen_text(&listen.address));
+        let listeners = (self.listen.iter()).map(|listen| listen.address.to_string());
         // Writing to a string cannot fail.
         let _ = writeln!(summary, "listen  {}", join(listeners));
         if let Some(admin) = &self.admin {
-            let _ = writeln!(summary, "admin   {}", listen_text(&admin.address));
+            let _ = writeln!(summary, "admin   {}", admin.address);
         }
         let header = [
             "ROUTE",
@@ -78,13 +78,6 @@ fn limits(limits: &Limits) -> String {
         words.push(format!("else {}", limits.on_exceed.as_str()));
     }
     words.join(", ")
-}
-
-fn listen_text(address: &ListenAddress) -> String {
-    match address {
-        ListenAddress::Tcp(address) => address.to_string(),
-        ListenAddress::Unix(path) => format!("unix:{}", path.display()),
-    }
 }
 
 fn join<T: Display>(words: impl IntoIterator<Item = T>) -> String {

@@ -158,6 +158,12 @@ impl Handle {
         self.core.reload(config)
     }
 
+    /// The settings of the moment with every default, without their secrets.
+    #[cfg(feature = "server")]
+    pub(crate) fn resolved_settings(&self) -> serde_json::Value {
+        self.core.settings().config.resolved()
+    }
+
     /// Over which time the settings spread the closes of a drain.
     #[cfg(feature = "server")]
     pub(crate) fn drain_spread(&self) -> Duration {

@@ -13,6 +13,7 @@ mod query;
 mod reload;
 mod router;
 mod sessions;
+mod settings;
 mod timestamp;
 mod upstreams;
 

@@ -59,6 +59,8 @@ pub(super) fn route(
         subprotocols: subprotocols(table),
         upstream: upstream?,
         rewrite,
+        rewrite_is_filled: (table.rewrite.given())
+            .is_some_and(|written| reader.is_filled(&written.span())),
         http: table.rules.http.or(PlainHttp::default()),
         compression,
         validate_utf8,

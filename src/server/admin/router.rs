@@ -6,7 +6,7 @@ use http::{HeaderValue, Method, StatusCode, Uri, header};
 
 use super::answer::{Answer, error};
 use super::query::{BadQuery, Query};
-use super::{AdminService, drain, probes, reload, sessions, upstreams};
+use super::{AdminService, drain, probes, reload, sessions, settings, upstreams};
 
 /// A method on a path.
 pub(super) struct Endpoint {
@@ -91,6 +91,9 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
         NONE,
         |admin, asked| Ok(upstreams::resume(admin, asked)),
     ),
+    now(Method::GET, "/config", NONE, |admin, _| {
+        Ok(settings::show(admin))
+    }),
     now(Method::POST, "/drain", NONE, |admin, _| {
         Ok(drain::drain(admin))
     }),

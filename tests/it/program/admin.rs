@@ -1,6 +1,7 @@
 //! The admin interface.
 
 mod sessions;
+mod settings;
 mod upstreams;
 
 use serde_json::json;
