@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use wsgate::Config;
 use wsgate::config::{self, ConfigErrors};
-use wsgate::server::{self, Arguments, Command, PassedSockets, RunSource, ServeError};
+use wsgate::server::{self, Arguments, Command, PassedSockets, RunSource, ServeError, Start};
 
 fn main() -> ExitCode {
     let command = match Arguments::parse_command_line() {
@@ -32,7 +32,12 @@ fn run(source: &RunSource) -> Result<(), Failure> {
     let passed = PassedSockets::from_environment();
     let passed = passed.map_err(|error| Failure::Serve(error.into()))?;
     let config = source.config().map_err(Failure::Settings)?;
-    server::run(config, source.file(), passed).map_err(Failure::Serve)
+    let start = Start {
+        file: source.file(),
+        passed,
+        handover: source.handover(),
+    };
+    server::run(config, start).map_err(Failure::Serve)
 }
 
 fn check(file: &Path) -> Result<(), Failure> {

@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as BlockingUnixStream;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -19,7 +20,8 @@ use crate::types::ClientAddr;
 /// Accepts connections for as long as it is polled, whatever goes wrong.
 pub(super) struct Acceptor {
     address: BoundAddress,
-    socket: AcceptingSocket,
+    /// Nobody else keeps it open.
+    socket: Arc<AcceptingSocket>,
     /// What is accepted needs a place in it; the admin interface needs none.
     room: Option<Arc<Room>>,
     reserve: Reserve,
@@ -27,10 +29,12 @@ pub(super) struct Acceptor {
     complained: Option<Instant>,
 }
 
-enum AcceptingSocket {
+/// A socket that connections are accepted on.
+#[derive(Debug)]
+pub(super) enum AcceptingSocket {
     Tcp(TcpListener),
     /// The file goes when the listener does, where it is ours.
-    Unix(UnixListener, #[expect(dead_code)] Option<SocketFile>),
+    Unix(UnixListener, Option<SocketFile>),
 }
 
 /// What was accepted, on the runtime that accepted it.
@@ -64,14 +68,14 @@ impl Acceptor {
         } = listener;
         Ok(Self {
             address,
-            socket: match socket {
+            socket: Arc::new(match socket {
                 ListeningSocket::Tcp(socket) => {
                     AcceptingSocket::Tcp(TcpListener::from_std(socket)?)
                 }
                 ListeningSocket::Unix(socket, file) => {
                     AcceptingSocket::Unix(UnixListener::from_std(socket)?, file)
                 }
-            },
+            }),
             room: None,
             reserve: Reserve::new(),
             complained: None,
@@ -82,6 +86,11 @@ impl Acceptor {
     pub(super) fn within(mut self, room: Arc<Room>) -> Self {
         self.room = Some(room);
         self
+    }
+
+    /// Its socket, for as long as it is open.
+    pub(super) fn socket(&self) -> Weak<AcceptingSocket> {
+        Arc::downgrade(&self.socket)
     }
 
     pub(super) async fn run(mut self, dispatch: Dispatch) {
@@ -142,6 +151,18 @@ impl AcceptingSocket {
         match self {
             Self::Tcp(listener) => SockRef::from(listener),
             Self::Unix(listener, _) => SockRef::from(listener),
+        }
+    }
+
+    /// A copy for another process to accept on.
+    pub(super) fn copy(&self) -> io::Result<OwnedFd> {
+        Ok(self.socket().try_clone()?.into())
+    }
+
+    /// Leaves its file to that process.
+    pub(super) fn disown_file(&self) {
+        if let Self::Unix(_, Some(file)) = self {
+            file.disown();
         }
     }
 }

@@ -28,7 +28,8 @@ pub enum Command {
     /// Serve
     #[command(
         after_help = EXIT_CODES,
-        override_usage = "wsgate run FILE\n       wsgate run --to URL [--listen ADDRESS]"
+        override_usage = "wsgate run FILE [--handover PATH]\n       \
+                          wsgate run --to URL [--listen ADDRESS] [--handover PATH]"
     )]
     Run(RunSource),
     /// Check a file of settings and show what it means; nothing is bound or dialled
@@ -63,6 +64,10 @@ pub struct RunSource {
     /// Where to listen, with --to
     #[arg(long, value_name = "ADDRESS", requires = "to", conflicts_with = "file")]
     listen: Option<String>,
+    /// Take the listening sockets of the process that was started with the same PATH, which then
+    /// drains; and hand them to the next one
+    #[arg(long, value_name = "PATH")]
+    handover: Option<PathBuf>,
 }
 
 /// A command line that asks for nothing that can be done, or only for help.
@@ -95,6 +100,11 @@ impl RunSource {
     /// The file to read the settings from again when it changes, if there is one.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref().filter(|_| self.to.is_none())
+    }
+
+    /// Where this process succeeds another, and the next one this.
+    pub fn handover(&self) -> Option<&Path> {
+        self.handover.as_deref()
     }
 
     /// The settings.
@@ -137,6 +147,7 @@ mod tests {
     fn settings_come_from_a_file_or_from_the_line() {
         for line in [
             "wsgate run wsgate.toml",
+            "wsgate run wsgate.toml --handover /run/wsgate.handover",
             "wsgate run --to ws://127.0.0.1:9001",
             "wsgate run --to ws://127.0.0.1:9001 --listen [::]:80",
             "wsgate check wsgate.toml",

@@ -7,8 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{
-    Beside, Reloader, ServeError, Server, ServiceManager, Signals, logging, on_this_thread,
-    serve_until_stopped,
+    Beside, Reloader, ServeError, Server, Signals, logging, on_this_thread, serve_until_stopped,
 };
 use crate::config::Config;
 use echo::EchoServer;
@@ -41,11 +40,10 @@ pub fn demo(listen: Option<&str>) -> Result<(), ServeError> {
             page,
             ..Beside::default()
         };
-        let manager = ServiceManager::default();
         let server = Server::start_with(config, beside)?;
         introduce(&server);
         tokio::select! {
-            served = serve_until_stopped(server, reloader, &mut signals, &manager) => served,
+            served = serve_until_stopped(server, reloader, &mut signals) => served,
             () = echo.run() => Ok(()),
         }
     })

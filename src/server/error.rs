@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::handover::HandoverError;
 use super::listen::BindError;
 use super::logging::LogError;
 use super::passed::PassedError;
@@ -22,6 +23,9 @@ pub enum ServeError {
     /// A socket that the process was started with cannot be served.
     #[error(transparent)]
     Passed(#[from] PassedError),
+    /// The process that serves could not be succeeded.
+    #[error(transparent)]
+    Handover(#[from] HandoverError),
     /// The gate does not take the settings.
     #[error(transparent)]
     Gate(#[from] BuildError),
@@ -41,7 +45,7 @@ impl ServeError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Log(_) | Self::Gate(_) | Self::Demo(_) => 1,
-            Self::Bind(_) | Self::Passed(_) => 2,
+            Self::Bind(_) | Self::Passed(_) | Self::Handover(_) => 2,
             Self::System(_) => 3,
             Self::Interrupted(signal) => signal.exit_code(),
         }
@@ -52,6 +56,7 @@ impl ServeError {
         match self {
             Self::Bind(error) => error.help(),
             Self::Passed(error) => error.help(),
+            Self::Handover(error) => error.help(),
             Self::Log(_) => Some(
                 "a level is error, warn, info, debug or trace; a filter is like \"warn,wsgate=debug\"",
             ),

@@ -7,11 +7,12 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket as RawSocket, TcpKeepalive, Type};
 
-use super::passed::PassedSockets;
+use super::passed::{Passed, PassedSockets};
 use crate::config::{Listen, ListenAddress};
 
 /// A socket that clients can connect to. Nothing is accepted on it yet.
@@ -118,17 +119,24 @@ impl Listener {
 
     fn passed(
         setting: &ListenAddress,
-        passed: io::Result<(BoundAddress, RawSocket)>,
+        passed: io::Result<Passed>,
     ) -> Result<(BoundAddress, ListeningSocket), BindError> {
         let ready = || {
-            let (address, socket) = passed?;
+            let Passed {
+                address,
+                socket,
+                owns_file,
+            } = passed?;
             socket.set_nonblocking(true)?;
             let socket = match setting {
                 ListenAddress::Tcp(_) => {
                     set_inherited(&socket)?;
                     ListeningSocket::Tcp(socket.into())
                 }
-                ListenAddress::Unix(_) => ListeningSocket::Unix(socket.into(), None),
+                ListenAddress::Unix(path) => {
+                    let file = owns_file.then(|| SocketFile::of(path)).transpose()?;
+                    ListeningSocket::Unix(socket.into(), file)
+                }
             };
             Ok((address, socket))
         };
@@ -230,24 +238,36 @@ pub(super) struct SocketFile {
     path: PathBuf,
     device: u64,
     inode: u64,
+    is_ours: AtomicBool,
 }
 
 impl SocketFile {
-    fn of(path: &Path) -> io::Result<Self> {
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
         let metadata = fs::symlink_metadata(path)?;
         Ok(Self {
             path: path.to_owned(),
             device: metadata.dev(),
             inode: metadata.ino(),
+            is_ours: AtomicBool::new(true),
         })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Leaves the file to another process that accepts on the same socket.
+    pub(super) fn disown(&self) {
+        self.is_ours.store(false, Ordering::Relaxed);
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
         // Whoever took our place meanwhile keeps it.
-        let ours = fs::symlink_metadata(&self.path)
+        let stands = fs::symlink_metadata(&self.path)
             .is_ok_and(|now| now.dev() == self.device && now.ino() == self.inode);
+        let ours = stands && self.is_ours.load(Ordering::Relaxed);
         if ours && let Err(error) = fs::remove_file(&self.path) {
             let path = self.path.display();
             tracing::warn!(%path, %error, "the socket's file could not be removed");

@@ -18,6 +18,7 @@ mod descriptors;
 mod dispatch;
 mod error;
 mod forward;
+mod handover;
 mod listen;
 mod logging;
 mod notify;
@@ -47,6 +48,7 @@ use tower_layer::Layer;
 pub use arguments::{Arguments, Command, RunSource, Usage};
 pub use demo::demo;
 pub use error::ServeError;
+pub use handover::HandoverError;
 pub use listen::{BindError, BoundAddress};
 pub use logging::LogError;
 pub use passed::{PassedError, PassedSockets};
@@ -58,10 +60,11 @@ use admin::AdminService;
 use connection::Connections;
 use dispatch::{Dispatcher, Station};
 use forward::{Forward, Page, Pool};
+use handover::{Handover, Takeover};
 use logging::LogControl;
 use notify::ServiceManager;
 use open::{BoundListener, OpenListener};
-use reload::{ReloadCounts, Reloader, Reloads};
+use reload::{ReloadCounts, Reloader, Reloads, Stop};
 use room::Room;
 use signals::Signals;
 use workers::{Worker, Workers};
@@ -73,13 +76,19 @@ use crate::proxy::{Drained, Gate, Handle};
 /// is over. A second signal ends it at once.
 ///
 /// Settings that came from a file are read again on SIGHUP, when the file changes, and when the
-/// admin interface is asked to. Sockets that the process was started with are served in the place
-/// of new ones.
-pub fn run(config: Config, file: Option<&Path>, passed: PassedSockets) -> Result<(), ServeError> {
+/// admin interface is asked to.
+pub fn run(config: Config, start: Start<'_>) -> Result<(), ServeError> {
     let log = logging::install(&config.log)?;
+    let (takeover, passed) = match start.handover {
+        Some(path) => {
+            let (takeover, passed) = Takeover::begin(path, &start.passed)?;
+            (Some(takeover), passed)
+        }
+        None => (None, start.passed),
+    };
     on_this_thread(async {
         let mut signals = Signals::listen().map_err(ServeError::System)?;
-        let (reloader, reloads) = Reloader::new(file);
+        let (reloader, reloads) = Reloader::new(start.file);
         let beside = Beside {
             log,
             reloads,
@@ -88,8 +97,25 @@ pub fn run(config: Config, file: Option<&Path>, passed: PassedSockets) -> Result
         };
         let manager = ServiceManager::from_environment();
         let server = Server::start_with(config, beside)?;
-        serve_until_stopped(server, reloader, &mut signals, &manager).await
+        let handover = match takeover {
+            Some(takeover) => takeover.finish()?,
+            None => Handover::default(),
+        };
+        let reloader = reloader.told(manager).followed(handover);
+        serve_until_stopped(server, reloader, &mut signals).await
     })
+}
+
+/// What a process starts with, beside its settings.
+#[derive(Debug, Default)]
+pub struct Start<'a> {
+    /// The file of the settings, where they came from one.
+    pub file: Option<&'a Path>,
+    /// Listening sockets that are bound already. They are served in the place of new ones.
+    pub passed: PassedSockets,
+    /// The path where the process that serves now hands its listening sockets over to this one, if
+    /// there is one, and this one to the next.
+    pub handover: Option<&'a Path>,
 }
 
 /// Whether [`run`] would take these settings, as far as can be told without running.
@@ -99,19 +125,27 @@ pub fn check(config: &Config) -> Result<(), ServeError> {
 
 async fn serve_until_stopped(
     mut server: Server,
-    reloader: Reloader,
+    mut reloader: Reloader,
     signals: &mut Signals,
-    manager: &ServiceManager,
 ) -> Result<(), ServeError> {
-    manager.ready(server.sessions());
     let gate = server.gate.clone();
     let workers: Vec<_> = server.workers.iter().cloned().collect();
+    let manager = reloader.manager();
+    manager.ready(server.sessions());
     let mut attended = pin!(manager.attend(&workers, || gate.open_sessions()));
-    let signal = tokio::select! {
-        signal = reloader.serve(&mut server, signals, manager) => signal,
+    let stop = tokio::select! {
+        stop = reloader.serve(&mut server, signals) => stop,
         never = &mut attended => match never {},
     };
-    tracing::info!(%signal, "stopping");
+    // Who asks for sockets from now on is refused, and binds its own.
+    drop(reloader);
+    match stop {
+        Stop::Told(signal) => tracing::info!(%signal, "stopping"),
+        Stop::Succeeded => {
+            tracing::info!("stopping: the next process serves");
+            server.hand_over();
+        }
+    }
     manager.stopping(server.handle.drain_deadline(), server.sessions());
     tokio::select! {
         _drained = server.shutdown() => {
@@ -149,6 +183,8 @@ pub struct Server {
     admin: AdminService,
     admin_listener: Option<OpenListener>,
     passed: PassedSockets,
+    /// The next process accepts on the same sockets.
+    handed_over: bool,
     log: Option<LogControl>,
     tasks: Tasks,
     workers: Workers,
@@ -197,13 +233,14 @@ impl Server {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
-        let passed = beside.passed;
+        let mut passed = beside.passed;
         passed.check(&config)?;
         let workers = Workers::start(config.server.workers).map_err(ServeError::System)?;
         let listeners = BoundListener::bind_new(&config.listen, &[], &passed, workers.first())?;
         let admin_listener = (config.admin.as_ref())
             .map(|admin| BoundListener::bind(&admin.address, &passed, workers.first()))
             .transpose()?;
+        passed.started();
         let running = Running {
             admin: config.admin.clone(),
             log: config.log.clone(),
@@ -234,6 +271,7 @@ impl Server {
             ),
             admin_listener: None,
             passed,
+            handed_over: false,
             log: beside.log,
             handle: gate.handle(),
             gate,
@@ -289,6 +327,7 @@ impl Server {
             workers,
             admin_listener,
             passed,
+            handed_over,
             ..
         } = self;
         let drain_deadline = handle.drain_deadline();
@@ -296,11 +335,13 @@ impl Server {
         tasks.accepting.cancel();
         tasks.acceptors.close();
         tasks.acceptors.wait().await;
-        if let Some(listener) = admin_listener.filter(|open| passed.has(&open.setting)) {
+        if let Some(listener) =
+            admin_listener.filter(|open| handed_over || passed.has(&open.setting))
+        {
             // Otherwise it would be chance who answers: this process or the next.
             listener.close().await;
         }
-        if passed.live_on() {
+        if handed_over || passed.live_on() {
             drop(passed);
             let _late = timeout(ARRIVAL.min(drain_deadline / 4), room.is_quiet()).await;
         }

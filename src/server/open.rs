@@ -1,13 +1,15 @@
 //! The listeners that are served: opened and closed one by one while the process goes on.
 
-use std::sync::Arc;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::accept::{Acceptor, Dispatch};
+use super::accept::{AcceptingSocket, Acceptor, Dispatch};
 use super::listen::{BoundAddress, Listener};
 use super::passed::PassedSockets;
 use super::room::Room;
@@ -23,6 +25,7 @@ pub(super) struct OpenListener {
     pub(super) address: BoundAddress,
     only_v6: bool,
     ends: Ends,
+    socket: Weak<AcceptingSocket>,
     /// Done when the socket is closed.
     accepting: TaskTracker,
 }
@@ -104,6 +107,7 @@ impl BoundListener {
         accepting.close();
         let (alive, stop) = (accepting.token(), ends.accepting.clone());
         let acceptor = self.acceptor;
+        let socket = acceptor.socket();
         worker.spawn(owner, async move {
             stop.run_until_cancelled_owned(acceptor.run(dispatch)).await;
             drop(alive);
@@ -113,12 +117,25 @@ impl BoundListener {
             address: self.address,
             only_v6: self.only_v6,
             ends,
+            socket,
             accepting,
         }
     }
 }
 
 impl OpenListener {
+    /// A copy of the socket for another process, unless it is closed.
+    pub(super) fn copy(&self) -> Option<io::Result<OwnedFd>> {
+        Some(self.socket.upgrade()?.copy())
+    }
+
+    /// Leaves the file of a unix socket to that process.
+    pub(super) fn disown_file(&self) {
+        if let Some(socket) = self.socket.upgrade() {
+            socket.disown_file();
+        }
+    }
+
     /// Closes the socket. Sessions that came by it go on; other connections end after the request
     /// that they are in.
     pub(super) async fn close(self) {
@@ -153,6 +170,19 @@ impl Server {
         self.listeners.push(listener);
         self.name_addresses();
         address
+    }
+
+    /// Copies of all its listening sockets, for another process.
+    pub(super) fn copy_sockets(&self) -> io::Result<Vec<OwnedFd>> {
+        let open = self.listeners.iter().chain(&self.admin_listener);
+        open.filter_map(OpenListener::copy).collect()
+    }
+
+    /// Leaves the listening sockets to the process that has copies of them.
+    pub(super) fn hand_over(&mut self) {
+        self.handed_over = true;
+        let open = self.listeners.iter().chain(&self.admin_listener);
+        open.for_each(OpenListener::disown_file);
     }
 
     pub(super) fn name_addresses(&mut self) {

@@ -7,6 +7,7 @@ use std::env;
 use std::fmt;
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use listenfd::ListenFd;
@@ -23,6 +24,16 @@ use crate::config::{Config, ListenAddress};
 #[derive(Debug, Default)]
 pub struct PassedSockets {
     sockets: Vec<PassedSocket>,
+    /// By a process that served them, and is about to close them and leave their files to this one.
+    handed_over: bool,
+}
+
+/// A copy of one of them, for a listener.
+pub(super) struct Passed {
+    pub(super) address: BoundAddress,
+    pub(super) socket: Socket,
+    /// The file of a unix socket is this process's to remove.
+    pub(super) owns_file: bool,
 }
 
 /// One of them.
@@ -98,12 +109,49 @@ impl PassedSockets {
             })
         };
         let sockets = indices.map(take).collect::<Result<_, _>>()?;
-        Ok(Self { sockets })
+        Ok(Self {
+            sockets,
+            handed_over: false,
+        })
+    }
+
+    /// Takes what another process has served until now.
+    pub(super) fn handed_over(sockets: Vec<OwnedFd>) -> Result<Self, PassedError> {
+        let sockets = sockets.into_iter().enumerate().map(|(index, socket)| {
+            let socket = Socket::from(socket);
+            let descriptor = Descriptor {
+                number: index,
+                name: None,
+            };
+            match address(&socket) {
+                Ok(address) => Ok(PassedSocket {
+                    socket,
+                    address,
+                    descriptor,
+                }),
+                Err(cause) => Err(PassedError { descriptor, cause }),
+            }
+        });
+        Ok(Self {
+            sockets: sockets.collect::<Result<_, _>>()?,
+            handed_over: true,
+        })
+    }
+
+    /// Forgets what was handed over: from now on nobody holds it but its listeners.
+    pub(super) fn started(&mut self) {
+        if self.handed_over {
+            self.sockets.clear();
+        }
     }
 
     /// Whether the settings name all of them. One that they do not name would take connections in
-    /// that nobody ever accepts, for as long as whoever passed it holds it open.
+    /// that nobody ever accepts, for as long as whoever passed it holds it open. What was handed over
+    /// nobody holds on to.
     pub(super) fn check(&self, config: &Config) -> Result<(), PassedError> {
+        if self.handed_over {
+            return Ok(());
+        }
         let listen = config.listen.iter().map(|listen| &listen.address);
         let admin = config.admin.iter().map(|admin| &admin.address);
         let named: Vec<_> = listen.chain(admin).collect();
@@ -117,15 +165,16 @@ impl PassedSockets {
         }
     }
 
-    /// A copy of the one for this setting, and its address.
-    pub(super) fn find(
-        &self,
-        setting: &ListenAddress,
-    ) -> Option<io::Result<(BoundAddress, Socket)>> {
+    /// A copy of the one for this setting.
+    pub(super) fn find(&self, setting: &ListenAddress) -> Option<io::Result<Passed>> {
         let mut sockets = self.sockets.iter();
         let passed = sockets.find(|socket| socket.is_for(setting))?;
         let copy = passed.socket.try_clone();
-        Some(copy.map(|socket| (passed.address.clone(), socket)))
+        Some(copy.map(|socket| Passed {
+            address: passed.address.clone(),
+            socket,
+            owns_file: self.handed_over,
+        }))
     }
 
     /// Whether connections go on being accepted by others when this process no longer does.

@@ -15,6 +15,7 @@ mod source;
 mod tests;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::sync::{mpsc, oneshot};
@@ -26,6 +27,7 @@ pub(super) use rejected::Rejected;
 pub(super) use source::{POLL_INTERVAL, Source};
 
 use super::connection::Connections;
+use super::handover::{Handover, Wish};
 use super::notify::ServiceManager;
 use super::open::{BoundListener, OpenListener};
 use super::signals::{Signals, StopSignal, Told};
@@ -48,6 +50,17 @@ pub(super) struct Reloader {
     /// The file was not read since the start, so that finding it as it was is no news.
     is_fresh: bool,
     asked: mpsc::Receiver<oneshot::Sender<Outcome>>,
+    /// Told of every reload.
+    manager: Arc<ServiceManager>,
+    handover: Handover,
+}
+
+/// Why a process stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    Told(StopSignal),
+    /// The next process serves.
+    Succeeded,
 }
 
 /// Who asked for a reload, as the log says it.
@@ -80,49 +93,70 @@ impl Reloader {
             source,
             is_fresh: true,
             asked,
+            manager: Arc::default(),
+            handover: Handover::default(),
         };
         (reloader, reloads)
     }
 
-    /// Reloads until a signal to stop.
-    pub(super) async fn serve(
-        mut self,
-        server: &mut Server,
-        signals: &mut Signals,
-        manager: &ServiceManager,
-    ) -> StopSignal {
+    /// Tells this service manager of reloads.
+    pub(super) fn told(self, manager: ServiceManager) -> Self {
+        let manager = Arc::new(manager);
+        Self { manager, ..self }
+    }
+
+    /// Hands over to the next process here, between two reloads.
+    pub(super) fn followed(self, handover: Handover) -> Self {
+        Self { handover, ..self }
+    }
+
+    pub(super) fn manager(&self) -> Arc<ServiceManager> {
+        Arc::clone(&self.manager)
+    }
+
+    /// Reloads until a signal to stop, or until the next process has taken the place of this one.
+    pub(super) async fn serve(&mut self, server: &mut Server, signals: &mut Signals) -> Stop {
         loop {
             tokio::select! {
                 told = signals.next() => match told {
-                    Told::Stop(signal) => return signal,
+                    Told::Stop(signal) => return Stop::Told(signal),
                     Told::Reload => {
-                        manager.reloading();
-                        let outcome = self.reload(server, Trigger::Signal).await;
-                        manager.reloaded(is_rejected(outcome.as_ref()), server.sessions());
+                        let _outcome = self.reload(server, Trigger::Signal).await;
                     }
                 },
                 Some(tell) = self.asked.recv() => {
                     // Whoever asked may be gone, but not what they asked for.
-                    manager.reloading();
-                    let outcome = self.reload(server, Trigger::Admin).await;
-                    manager.reloaded(is_rejected(outcome.as_ref()), server.sessions());
-                    if let Some(outcome) = outcome {
+                    if let Some(outcome) = self.reload(server, Trigger::Admin).await {
                         let _gone = tell.send(outcome);
                     }
                 }
                 config = changed(&mut self.source) => {
                     // The first look nearly always finds what the start has read.
                     if !self.is_fresh {
-                        manager.reloading();
+                        self.manager.reloading();
                     }
                     let outcome = self.apply(server, config, Trigger::File).await;
-                    manager.reloaded(is_rejected(Some(&outcome)), server.sessions());
+                    self.manager.reloaded(outcome.is_err(), server.sessions());
                 }
+                wish = self.handover.next() => match wish {
+                    Wish::Sockets(successor) => {
+                        self.handover.give(server.copy_sockets(), successor);
+                    }
+                    Wish::Place => return Stop::Succeeded,
+                },
             }
         }
     }
 
     async fn reload(&mut self, server: &mut Server, trigger: Trigger) -> Option<Outcome> {
+        self.manager.reloading();
+        let outcome = self.read_and_apply(server, trigger).await;
+        let is_rejected = outcome.as_ref().is_some_and(Result::is_err);
+        self.manager.reloaded(is_rejected, server.sessions());
+        outcome
+    }
+
+    async fn read_and_apply(&mut self, server: &mut Server, trigger: Trigger) -> Option<Outcome> {
         let Some(source) = &mut self.source else {
             tracing::warn!("SIGHUP: there is no file to read settings from");
             return None;
@@ -154,10 +188,6 @@ impl Reloader {
         }
         outcome
     }
-}
-
-fn is_rejected(outcome: Option<&Outcome>) -> bool {
-    outcome.is_some_and(Result::is_err)
 }
 
 /// What the file says when it has changed.

@@ -1,6 +1,8 @@
 //! A restart under traffic: the next process accepts while the one before takes leave.
 
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,7 +10,8 @@ use rustix::process::Signal;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::kit::{Echo, Program, Socket, settings, soon};
+use super::admin::ask;
+use super::kit::{Echo, Program, Socket, Wire, finish, settings, soon};
 
 /// Clients that open a session, use it and close it, again and again.
 struct Traffic {
@@ -117,4 +120,114 @@ async fn clients_wait_in_the_queue_of_a_held_socket_while_nobody_accepts() {
     let program = start().await;
     traffic.stop().await;
     program.stop().await;
+}
+
+/// `wsgate run` with these settings, and where it hands over.
+async fn start_at(path: &Path, folder: &Path, number: usize, text: &str) -> Program {
+    let file = folder.join(format!("{number}.toml"));
+    std::fs::write(&file, text).unwrap();
+    let (file, path) = (file.to_str().unwrap(), path.to_str().unwrap());
+    Program::serving(&["run", file, "--handover", path]).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_handshake_fails_while_one_process_hands_over_to_the_next() {
+    let echo = Echo::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (path, unix) = (folder.path().join("handover"), folder.path().join("gate"));
+    let others = format!(
+        "[[listen]]\naddress = \"unix:{}\"\n[admin]\naddress = ",
+        unix.display()
+    );
+    let settings_on = |address: &str, admin: &str| {
+        let text = settings_on(address, &echo);
+        format!("{text}{others}\"{admin}\"\n")
+    };
+    let any = "127.0.0.1:0";
+    let mut program = start_at(&path, folder.path(), 0, &settings_on(any, any)).await;
+    let (address, admin) = (program.address.clone(), program.admin().await);
+    let mut traffic = Traffic::start(&address);
+    for number in 1..=5 {
+        traffic.goes_on(50).await;
+        let mut old_session = Socket::open(&address, "/ws/").await;
+        let text = settings_on(&address, &admin);
+        let next = start_at(&path, folder.path(), number, &text).await;
+        program.event("draining").await;
+        traffic.goes_on(50).await;
+        // Of the two it is the next one that can be asked.
+        assert_eq!(ask(&admin, "GET /readyz", "").await.status(), 200);
+        let wire = Wire::connect_unix(&unix).await;
+        let new_session = Socket::open_on(wire, "gate.test", "/ws/", &[]).await;
+        let mut new_session = new_session.ok().unwrap();
+        assert_eq!(old_session.closed().await.0, 1001);
+        old_session.end().await;
+        let (code, log) = program.ended().await;
+        assert_eq!(code, Some(0), "{log}");
+        assert!(!log.contains("handshake rejected"), "{log}");
+        new_session.echoes("still here").await;
+        new_session.close().await;
+        program = next;
+    }
+    traffic.stop().await;
+    program.stop().await;
+    assert!(!unix.exists() && !path.exists());
+}
+
+#[tokio::test]
+async fn a_next_process_that_does_not_get_to_serve_changes_nothing() {
+    let echo = Echo::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("handover");
+    let any = "127.0.0.1:0";
+    let mut program = start_at(&path, folder.path(), 0, &settings_on(any, &echo)).await;
+    let mut session = Socket::open(&program.address, "/ws/").await;
+    let taken = TcpListener::bind(any).unwrap();
+    let more = format!("[[listen]]\naddress = \"{}\"", taken.local_addr().unwrap());
+    let text = settings(echo.url(), &more).replace(any, &program.address);
+    let file = folder.path().join("1.toml");
+    std::fs::write(&file, text).unwrap();
+    let (file, handover) = (file.to_str().unwrap(), path.to_str().unwrap());
+    let failed = finish(&["run", file, "--handover", handover]).await;
+    assert_eq!(failed.code, Some(2), "{failed:?}");
+    let warned = |line: &str| line.contains("ended before it served").then_some(());
+    program.line("a warning", warned).await;
+    session.echoes("still here").await;
+    session.close().await;
+    let session = Socket::open(&program.address, "/ws/").await;
+
+    // It is still there to be succeeded, also by one that listens elsewhere.
+    let next = start_at(&path, folder.path(), 2, &settings_on(any, &echo)).await;
+    program.event("draining").await;
+    assert_ne!(next.address, program.address);
+    session.close().await;
+    assert_eq!(program.ended().await.0, Some(0));
+    let refused = tokio::net::TcpStream::connect(&program.address).await;
+    assert!(refused.is_err());
+    next.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_succeeded_is_an_error_that_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("precious");
+    std::fs::write(&file, "precious").unwrap();
+    let mute = folder.path().join("mute");
+    let listener = UnixListener::bind(&mute).unwrap();
+    let hangs_up = tokio::task::spawn_blocking(move || drop(listener.accept()));
+    let nowhere = folder.path().join("nowhere/handover");
+    for (path, cause) in [
+        (&file, "a file that is not a socket stands there"),
+        (&mute, "what listens there hands no sockets over"),
+        (&nowhere, "No such file or directory"),
+    ] {
+        let to = ["run", "--to", "ws://127.0.0.1:1", "--listen", "127.0.0.1:0"];
+        let path = path.to_str().unwrap();
+        let failed = finish(&[&to[..], &["--handover", path]].concat()).await;
+        assert_eq!(failed.code, Some(2), "{failed:?}");
+        let error = format!("error: cannot take over at {path}: {cause}");
+        assert!(failed.stderr.contains(&error), "{}", failed.stderr);
+        assert!(failed.stderr.contains("\nhelp: "), "{}", failed.stderr);
+    }
+    hangs_up.await.unwrap();
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "precious");
 }

@@ -1,0 +1,106 @@
+//! Descriptors on their way over a unix socket: SCM_RIGHTS of unix(7).
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
+
+/// What every message begins with, so that nobody takes something else for one.
+const WORD: &[u8; 8] = b"wsgate 1";
+
+/// The descriptors of one message, at most; the system's own limit is 253.
+const MOST: usize = 64;
+
+/// Sends the descriptors, and a message without any behind them.
+pub(super) fn send(socket: impl AsFd, descriptors: &[OwnedFd]) -> io::Result<()> {
+    let last: &[OwnedFd] = &[];
+    for some in descriptors.chunks(MOST).chain([last]) {
+        let some: Vec<_> = some.iter().map(AsFd::as_fd).collect();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if !some.is_empty() {
+            // It has room for as many.
+            control.push(SendAncillaryMessage::ScmRights(&some));
+        }
+        // A peer that has gone is an error of the call, and no signal.
+        let flags = SendFlags::NOSIGNAL;
+        let sent = sendmsg(&socket, &[IoSlice::new(WORD)], &mut control, flags)?;
+        if sent != WORD.len() {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+    }
+    Ok(())
+}
+
+/// Receives descriptors until a message without any.
+pub(super) fn receive(socket: impl AsFd) -> io::Result<Vec<OwnedFd>> {
+    let mut all = Vec::new();
+    loop {
+        let mut word = [0; WORD.len()];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let flags = RecvFlags::CMSG_CLOEXEC;
+        let got = recvmsg(
+            &socket,
+            &mut [IoSliceMut::new(&mut word)],
+            &mut control,
+            flags,
+        )?;
+        if word != *WORD {
+            let kind = match got.bytes {
+                0 => io::ErrorKind::UnexpectedEof,
+                _ => io::ErrorKind::InvalidData,
+            };
+            return Err(kind.into());
+        }
+        let before = all.len();
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+                all.extend(descriptors);
+            }
+        }
+        if all.len() == before {
+            return Ok(all);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn any_number_of_descriptors_arrives() {
+        for count in [0, 1, MOST, MOST + 1] {
+            let (here, there) = UnixStream::pair().unwrap();
+            let file = || OwnedFd::from(File::open("/dev/null").unwrap());
+            let sent: Vec<_> = (0..count).map(|_| file()).collect();
+            send(&here, &sent).unwrap();
+            assert_eq!(receive(&there).unwrap().len(), count);
+        }
+    }
+
+    #[test]
+    fn something_else_and_an_early_end_are_errors() {
+        for (said, kind) in [
+            (
+                &b"HTTP/1.1 400 Bad Request\r\n"[..],
+                io::ErrorKind::InvalidData,
+            ),
+            (b"", io::ErrorKind::UnexpectedEof),
+        ] {
+            let (mut here, there) = UnixStream::pair().unwrap();
+            here.write_all(said).unwrap();
+            drop(here);
+            assert_eq!(receive(&there).unwrap_err().kind(), kind);
+        }
+    }
+}
