@@ -43,6 +43,8 @@
 mod chain;
 pub mod close;
 pub mod config;
+#[cfg(feature = "server")]
+mod events;
 mod frame;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]

@@ -10,10 +10,14 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::counters::Counters;
 use super::hint::UntrustedHint;
+#[cfg(feature = "server")]
+use super::rejected;
 use super::rejected::{Refusal, Rejections};
 use super::servers::ServerDrains;
 use super::settings::Snapshot;
 use crate::config::{Config, Route};
+#[cfg(feature = "server")]
+use crate::events::Kind;
 use crate::policy::address::ClientIdentity;
 use crate::rejection::Rejection;
 use crate::session::{MessageFilter, Registry};
@@ -107,6 +111,10 @@ impl Core {
         let outcome = refusal.rejection.reason();
         self.counters.outcomes.add(route, outcome);
         self.rejections.log(refusal);
+        #[cfg(feature = "server")]
+        self.registry
+            .events
+            .tell(Kind::Reject, refusal.route.as_deref(), || refusal.told());
     }
 
     /// The same for a request of which not even the head could be read.
@@ -114,6 +122,9 @@ impl Core {
     pub(super) fn refused_malformed(&self, peer: ClientAddr, reason: &'static str) {
         self.counters.outcomes.add("", reason);
         self.rejections.log_malformed(peer, reason);
+        self.registry.events.tell(Kind::Reject, None, || {
+            rejected::told_malformed(peer, reason)
+        });
     }
 
     /// Counts and logs a refused request that is not a handshake, and gives its rejection back.

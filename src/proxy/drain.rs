@@ -59,6 +59,8 @@ pub(super) async fn drain(registry: &Registry, settings: Drain, deadline: Durati
         cut,
     };
     tracing::info!(closed = drained.closed, cut, "drained");
+    #[cfg(feature = "server")]
+    registry.events.end();
     drained
 }
 

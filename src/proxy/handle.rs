@@ -15,6 +15,8 @@ use super::sessions::{Page, Selection};
 use crate::close::{CloseCode, CloseReason};
 use crate::config::Config;
 #[cfg(feature = "server")]
+use crate::events::{Listening, NotHeard, Wants};
+#[cfg(feature = "server")]
 use crate::session::Record;
 use crate::types::SessionId;
 
@@ -156,6 +158,12 @@ impl Handle {
     /// then.
     pub fn reload(&self, config: Config) -> Result<Reloaded, BuildError> {
         self.core.reload(config)
+    }
+
+    /// Hears what happens from now on, until the end of a drain.
+    #[cfg(feature = "server")]
+    pub(crate) fn listen(&self, wants: Wants) -> Result<Listening, NotHeard> {
+        self.core.registry.events.listen(wants)
     }
 
     /// The settings of the moment with every default, without their secrets.

@@ -7,6 +7,8 @@ use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
 
+#[cfg(feature = "server")]
+use crate::events::{self, What};
 use crate::policy::address::ClientIdentity;
 use crate::rejection::Rejection;
 use crate::sample::Sample;
@@ -101,6 +103,40 @@ impl Refusal {
             ..refused.into()
         }
     }
+}
+
+#[cfg(feature = "server")]
+impl Refusal {
+    /// What listeners are told of it.
+    pub(super) fn told(&self) -> What {
+        let client = self.client.as_ref();
+        let fault = self.fault.as_ref();
+        What::Reject(events::Refusal {
+            reason: self.rejection.reason(),
+            status: Some(self.rejection.status().as_u16()),
+            route: self.route.clone(),
+            client: client.map(|client| client.ip),
+            peer: client.map(|client| client.peer),
+            upstream: fault.map(|fault| Arc::clone(&fault.upstream)),
+            server: fault.map(|fault| Arc::clone(&fault.server)),
+            error: fault.and_then(|fault| fault.error.clone()),
+        })
+    }
+}
+
+/// What listeners are told of a request of which not even the head could be read.
+#[cfg(feature = "server")]
+pub(super) fn told_malformed(peer: ClientAddr, reason: &'static str) -> What {
+    What::Reject(events::Refusal {
+        reason,
+        status: None,
+        route: None,
+        client: None,
+        peer: Some(peer),
+        upstream: None,
+        server: None,
+        error: None,
+    })
 }
 
 impl From<Rejection> for Refusal {

@@ -5,6 +5,7 @@
 mod access;
 mod answer;
 mod drain;
+mod events;
 mod exposition;
 mod guard;
 mod metrics;
@@ -20,7 +21,7 @@ mod upstreams;
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, SystemTime};
 
 use http::request::Parts;
@@ -60,8 +61,7 @@ pub(super) struct AdminService {
 }
 
 struct Inner {
-    /// That of the settings of the moment.
-    token: RwLock<Option<Secret>>,
+    entry: RwLock<Entry>,
     handle: Handle,
     drain_asked: AtomicBool,
     /// Answers are made one after the other: some take long, and a worker has sessions to serve.
@@ -72,7 +72,17 @@ struct Inner {
     /// The connections of clients.
     connections: TaskTracker,
     room: Arc<Room>,
+    /// Answers that go on.
+    streams: TaskTracker,
     started: SystemTime,
+}
+
+/// Who is let in by the settings of the moment.
+#[derive(Default)]
+struct Entry {
+    token: Option<Secret>,
+    /// Cancelled when another token is asked for.
+    over: CancellationToken,
 }
 
 /// Connections at once; beyond them new ones are closed.
@@ -83,8 +93,12 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 const HEAD_SIZE: usize = 16 * 1024;
 
-/// From accept on; the request that a connection is in then is its last.
+/// From accept on; the request that a connection is in then is its last. An [`events`] stream goes
+/// on: that is what it is for.
 const LIFETIME: Duration = Duration::from_secs(60);
+
+/// For so long the process waits for the end of an events stream to be taken.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl AdminService {
     /// `tasks` owns what the interface starts; `connections` and `room` are looked at only.
@@ -98,7 +112,7 @@ impl AdminService {
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
-                token: RwLock::default(),
+                entry: RwLock::default(),
                 handle,
                 drain_asked: AtomicBool::new(false),
                 turn: Mutex::default(),
@@ -107,6 +121,7 @@ impl AdminService {
                 tasks,
                 connections,
                 room,
+                streams: TaskTracker::new(),
                 started: SystemTime::now(),
             }),
             browsable: true,
@@ -123,10 +138,29 @@ impl AdminService {
         }
     }
 
-    /// Asks for this token from now on, on connections that are open already as well.
+    /// Asks for this token from now on, on connections that are open already as well; answers that
+    /// go on for who had another end.
     pub(super) fn ask_for(&self, token: Option<Secret>) {
-        let current = self.inner.token.write();
-        *current.unwrap_or_else(PoisonError::into_inner) = token;
+        let entry = self.inner.entry.write();
+        let mut entry = entry.unwrap_or_else(PoisonError::into_inner);
+        if entry.token != token {
+            entry.over.cancel();
+            *entry = Entry {
+                token,
+                over: CancellationToken::new(),
+            };
+        }
+    }
+
+    /// Waits for answers that go on, which end when a drain does.
+    pub(super) async fn streams_ended(&self) {
+        self.inner.streams.close();
+        if timeout(END_TIMEOUT, self.inner.streams.wait())
+            .await
+            .is_err()
+        {
+            tracing::debug!("an events stream was cut off");
+        }
     }
 
     /// Serves accepted connections on a worker.
@@ -180,10 +214,11 @@ impl AdminService {
             );
         }
         let (path, headers) = (request.uri.path(), &request.headers);
+        let let_in = self.entry().over.clone();
         if let Some(refusal) = self.refuse(path, headers) {
             return refusal;
         }
-        let (endpoint, asked) = match router::find(&request.method, &request.uri) {
+        let (endpoint, asked) = match router::find(&request.method, &request.uri, let_in) {
             Ok(found) => found,
             Err(refused) => return refused.answer(),
         };
@@ -196,6 +231,11 @@ impl AdminService {
                 make(self.clone()).await
             }
         }
+    }
+
+    fn entry(&self) -> RwLockReadGuard<'_, Entry> {
+        let entry = self.inner.entry.read();
+        entry.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets nobody in on the strength of a browser that somebody else's page drives, and nobody
@@ -211,8 +251,7 @@ impl AdminService {
                 "requests of web pages are not answered",
             ));
         }
-        let token = self.inner.token.read();
-        match &*token.unwrap_or_else(PoisonError::into_inner) {
+        match &self.entry().token {
             _ if matches!(path, "/healthz" | "/readyz") => None,
             Some(token) if bears(headers, token) => None,
             Some(_) => {

@@ -321,6 +321,7 @@ impl Server {
     /// answered first.
     pub async fn shutdown(self) -> Drained {
         let Self {
+            admin,
             handle,
             room,
             tasks,
@@ -356,6 +357,7 @@ impl Server {
             let connections = tasks.connections.len();
             tracing::warn!(connections, "plain connections were cut off");
         }
+        admin.streams_ended().await;
         workers.finish().await;
         room.report();
         drained

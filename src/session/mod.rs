@@ -22,6 +22,8 @@ mod registry;
 mod relay;
 mod scratch;
 mod stop;
+#[cfg(feature = "server")]
+mod told;
 mod totals;
 
 use std::pin::Pin;

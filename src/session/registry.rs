@@ -14,6 +14,8 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::totals::{Totals, Traffic};
 use crate::close::CloseReason;
+#[cfg(feature = "server")]
+use crate::events::Events;
 use crate::types::{ClientAddr, SessionId};
 
 /// All sessions, each from before its 101 until both of its legs are shut.
@@ -28,6 +30,9 @@ pub(crate) struct Registry {
     most: AtomicUsize,
     draining: AtomicBool,
     pub(crate) tasks: TaskTracker,
+    /// Who watches live.
+    #[cfg(feature = "server")]
+    pub(crate) events: Arc<Events>,
 }
 
 /// Who lives, and what came of the others: under one lock, so that each session is always in one
@@ -108,6 +113,8 @@ impl Registry {
             most: AtomicUsize::new(most),
             draining: AtomicBool::new(false),
             tasks: TaskTracker::new(),
+            #[cfg(feature = "server")]
+            events: Arc::default(),
         }
     }
 
@@ -218,6 +225,8 @@ impl Reservation {
             reason: None,
         };
         log_open(&place.record);
+        #[cfg(feature = "server")]
+        place.tell_open();
         Ok(place)
     }
 }
@@ -261,6 +270,11 @@ impl Record {
 impl Place {
     pub(crate) fn record(&self) -> &Arc<Record> {
         &self.record
+    }
+
+    #[cfg(feature = "server")]
+    pub(super) fn events(&self) -> &Events {
+        &self.registry.events
     }
 
     /// The order that came since the last call; costs a load where there is none.
@@ -308,6 +322,8 @@ impl Drop for Place {
         // Whoever reads the line finds the place free.
         drop(self.reservation.take());
         log_close(&self.record, &reason);
+        #[cfg(feature = "server")]
+        self.tell_close(&reason);
     }
 }
 

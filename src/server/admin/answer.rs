@@ -2,11 +2,16 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use serde_json::{Value, json};
 
+use super::events::EventStream;
+
 /// What a request gets.
-pub(super) type Answer = Response<Full<Bytes>>;
+pub(super) type Answer = Response<AnswerBody>;
+
+/// All at once, or what happens as it happens.
+pub(super) type AnswerBody = Either<Full<Bytes>, EventStream>;
 
 /// A refusal, in a sentence.
 pub(super) fn error(status: StatusCode, message: &str) -> Answer {
@@ -18,7 +23,15 @@ pub(super) fn answer_json(status: StatusCode, value: &Value) -> Answer {
 }
 
 pub(super) fn answer(status: StatusCode, content_type: &'static str, body: String) -> Answer {
-    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    answer_with(status, content_type, Either::Left(Full::new(body.into())))
+}
+
+pub(super) fn answer_with(
+    status: StatusCode,
+    content_type: &'static str,
+    body: AnswerBody,
+) -> Answer {
+    let mut answer = Response::new(body);
     *answer.status_mut() = status;
     for (name, value) in [
         (header::CONTENT_TYPE, content_type),
@@ -34,7 +47,7 @@ pub(super) fn answer(status: StatusCode, content_type: &'static str, body: Strin
 
 /// An answer that says all with its status.
 pub(super) fn no_content() -> Answer {
-    let mut done = Response::new(Full::default());
+    let mut done = Response::new(Either::Left(Full::default()));
     *done.status_mut() = StatusCode::NO_CONTENT;
     done
 }

@@ -85,6 +85,23 @@ impl Query {
         }
     }
 
+    /// Some of these words, with commas between them.
+    pub(super) fn words(
+        &self,
+        key: &'static str,
+        words: &[&'static str],
+    ) -> Result<Option<Vec<&'static str>>, BadQuery> {
+        let Some(value) = self.get(key) else {
+            return Ok(None);
+        };
+        let find = |word| words.iter().find(|known| **known == word).copied();
+        let found: Option<Vec<_>> = value.split(',').map(find).collect();
+        found.map(Some).ok_or_else(|| BadQuery::Problem {
+            key,
+            problem: format!("give some of {}, with commas between", words.join(", ")),
+        })
+    }
+
     /// A whole number within bounds.
     pub(super) fn number(
         &self,
@@ -248,6 +265,13 @@ mod tests {
             problem(read("route=").name("route")),
             "`route` must be a name"
         );
+        let words = |query| read(query).words("route", &["a", "b"]);
+        assert_eq!(words("").unwrap(), None);
+        assert_eq!(words("route=b,a").unwrap(), Some(vec!["b", "a"]));
+        for query in ["route=", "route=a,", "route=A", "route=a%20b"] {
+            let expected = "`route`: give some of a, b, with commas between";
+            assert_eq!(problem(words(query)), expected);
+        }
         let client = |query| read(query).network("client");
         let net = client("client=10.0.0.0/8").unwrap().unwrap();
         assert_eq!(net.to_string(), "10.0.0.0/8");

@@ -3,10 +3,11 @@
 use std::pin::Pin;
 
 use http::{HeaderValue, Method, StatusCode, Uri, header};
+use tokio_util::sync::CancellationToken;
 
 use super::answer::{Answer, error};
 use super::query::{BadQuery, Query};
-use super::{AdminService, drain, probes, reload, sessions, settings, upstreams};
+use super::{AdminService, drain, events, probes, reload, sessions, settings, upstreams};
 
 /// A method on a path.
 pub(super) struct Endpoint {
@@ -40,6 +41,8 @@ pub(super) struct Asked<'a> {
     /// The segments that stand where the path has braces, as they were written.
     pub(super) segments: Vec<&'a str>,
     pub(super) query: Query,
+    /// Cancelled when whoever was let in with this request would have to be asked again.
+    pub(super) let_in: CancellationToken,
 }
 
 /// Why nobody answers a request.
@@ -55,6 +58,7 @@ const SESSIONS: Keys = Keys::Only(&["route", "client", "upstream", "limit", "aft
 const CLOSE_SESSIONS: Keys = Keys::Only(&["route", "client", "upstream", "all", "code", "reason"]);
 const CLOSE: Keys = Keys::Only(&["code", "reason"]);
 const DRAIN_SERVER: Keys = Keys::Only(&["close", "over"]);
+const EVENTS: Keys = Keys::Only(&["route", "kind"]);
 const NONE: Keys = Keys::Only(&[]);
 
 /// Everything, in the order of the documentation.
@@ -91,6 +95,7 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
         NONE,
         |admin, asked| Ok(upstreams::resume(admin, asked)),
     ),
+    now(Method::GET, "/events", EVENTS, events::stream),
     now(Method::GET, "/config", NONE, |admin, _| {
         Ok(settings::show(admin))
     }),
@@ -134,6 +139,7 @@ const fn later(
 pub(super) fn find<'a>(
     method: &Method,
     uri: &'a Uri,
+    let_in: CancellationToken,
 ) -> Result<(&'static Endpoint, Asked<'a>), Refused> {
     let mut allowed = Vec::new();
     for endpoint in ENDPOINTS {
@@ -145,7 +151,12 @@ pub(super) fn find<'a>(
                 Keys::Any => Query::default(),
                 Keys::Only(keys) => Query::read(uri.query(), keys).map_err(Refused::Query)?,
             };
-            return Ok((endpoint, Asked { segments, query }));
+            let asked = Asked {
+                segments,
+                query,
+                let_in,
+            };
+            return Ok((endpoint, asked));
         }
         allowed.push(endpoint.method.as_str());
     }

@@ -14,8 +14,15 @@ use crate::server::descriptors::Budget;
 const ADDRESS: &str = "127.0.0.1:9900";
 
 fn admin(token: Option<&str>) -> AdminService {
+    admin_of(gate(), token)
+}
+
+pub(super) fn gate() -> Gate {
     let config = Config::to("ws://127.0.0.1:9001", None).unwrap();
-    let gate = Gate::builder(config).build().unwrap();
+    Gate::builder(config).build().unwrap()
+}
+
+pub(super) fn admin_of(gate: Gate, token: Option<&str>) -> AdminService {
     let (handle, tasks) = (gate.handle(), TaskTracker::new());
     let room = Room::new(gate, Budget::new(None, 0, 1));
     let counts = Arc::new(ReloadCounts::since(SystemTime::now()));

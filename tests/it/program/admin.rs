@@ -1,5 +1,6 @@
 //! The admin interface.
 
+mod events;
 mod sessions;
 mod settings;
 mod upstreams;
