@@ -69,6 +69,7 @@ pub(crate) struct Page {
 impl SessionInfo {
     pub(super) fn of(record: &Record) -> Self {
         let moved = record.traffic.load();
+        let age = record.age();
         Self {
             id: record.id,
             route: Arc::clone(&record.subject.route),
@@ -77,8 +78,8 @@ impl SessionInfo {
             upstream: Arc::clone(&record.subject.upstream),
             server: Arc::clone(&record.subject.server),
             opened: record.opened_at,
-            age: record.age(),
-            idle: record.idle(),
+            age,
+            idle: record.idle_at(age),
             messages_from_client: moved.messages_from_client,
             bytes_from_client: moved.bytes_from_client,
             messages_from_upstream: moved.messages_from_upstream,

@@ -257,9 +257,9 @@ impl Record {
     }
 
     /// For how long no data frame has passed, in either direction; up to two seconds too much.
-    pub(crate) fn idle(&self) -> Duration {
+    pub(crate) fn idle_at(&self, age: Duration) -> Duration {
         let last_data = self.traffic.last_data.load(Ordering::Relaxed);
-        self.age().saturating_sub(Duration::from_secs(last_data))
+        age.saturating_sub(Duration::from_secs(last_data))
     }
 
     fn orders(&self) -> MutexGuard<'_, Orders> {

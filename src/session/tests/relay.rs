@@ -11,7 +11,7 @@ async fn a_session_is_idle_from_its_last_data_frame_on() {
     let mut setup = setup();
     setup.route.keepalive.upstream.interval = None;
     let mut bench = setup.begin();
-    let idle = |bench: &Bench| bench.record.idle().as_secs();
+    let idle = |bench: &Bench| bench.record.idle_at(bench.record.age()).as_secs();
     advance(7 * SECOND).await;
     assert_eq!(idle(&bench), 7);
     let hello = masked(0x81, b"hello");
