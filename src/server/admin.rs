@@ -9,6 +9,7 @@ mod events;
 mod exposition;
 mod guard;
 mod metrics;
+mod openapi;
 mod probes;
 mod query;
 mod reload;

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer::{Answer, error};
 use super::query::{BadQuery, Query};
-use super::{AdminService, drain, events, probes, reload, sessions, settings, upstreams};
+use super::{AdminService, drain, events, openapi, probes, reload, sessions, settings, upstreams};
 
 /// A method on a path.
 pub(super) struct Endpoint {
@@ -101,6 +101,9 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[
     }),
     now(Method::POST, "/drain", NONE, |admin, _| {
         Ok(drain::drain(admin))
+    }),
+    now(Method::GET, "/openapi.json", NONE, |_, _| {
+        Ok(openapi::document())
     }),
     later(Method::POST, "/reload", NONE, |admin| {
         Box::pin(reload::reload(admin))

@@ -1,6 +1,7 @@
 //! The admin interface.
 
 mod events;
+mod openapi;
 mod sessions;
 mod settings;
 mod upstreams;

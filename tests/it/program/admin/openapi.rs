@@ -1,0 +1,287 @@
+//! The document that describes the interface, held to what is really answered.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::super::kit::{Echo, Program, Response, Socket, Wire, settings, websocket};
+use super::{ADMIN, ask};
+
+/// The document, and what of it was seen.
+struct Document {
+    document: Value,
+    /// Method, path and status.
+    seen: BTreeSet<(String, String, u16)>,
+}
+
+impl Document {
+    /// Checks the answer to a request on this path of the document.
+    fn check(&mut self, method: &str, path: &str, answer: &Response) {
+        let status = answer.status();
+        let responses = &self.document["paths"][path][method.to_lowercase()]["responses"];
+        let known = responses.get(status.to_string());
+        let response = self.resolved(known.unwrap_or(&responses["default"]));
+        assert!(response.is_object(), "{method} {path} is answered {status}");
+        let named = format!("{method} {path} {status}");
+        match response["content"].as_object() {
+            None => assert_eq!(answer.body, b"", "{named}"),
+            Some(content) => {
+                let (media, schema) = content.iter().next().expect("a media type");
+                let found = answer.head.one("content-type");
+                assert_eq!(found.split(';').next(), Some(media.as_str()), "{named}");
+                if media == "application/json" {
+                    self.fits(&answer.json(), &schema["schema"], &named);
+                }
+            }
+        }
+        self.seen
+            .insert((method.to_owned(), path.to_owned(), status));
+    }
+
+    /// Checks a value against a schema of the document: as much of JSON Schema as it uses.
+    fn fits(&self, value: &Value, schema: &Value, at: &str) {
+        let schema = self.resolved(schema);
+        let known = [
+            "type",
+            "description",
+            "required",
+            "properties",
+            "additionalProperties",
+            "items",
+            "enum",
+            "minimum",
+            "maximum",
+            "default",
+            "format",
+        ];
+        for key in schema.as_object().expect("a schema").keys() {
+            assert!(known.contains(&key.as_str()), "{at}: nobody checks {key}");
+        }
+        let kinds = match &schema["type"] {
+            Value::Array(kinds) => kinds.iter().map(|kind| kind.as_str().unwrap()).collect(),
+            kind => vec![kind.as_str().unwrap_or_else(|| panic!("{at}: no type"))],
+        };
+        let kind = match value {
+            Value::Null => "null",
+            Value::Bool(_) => "boolean",
+            Value::Number(number) if number.is_u64() => "integer",
+            Value::Number(_) => "number",
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+        };
+        assert!(
+            kinds.contains(&kind),
+            "{at} is {value}, and not of {kinds:?}"
+        );
+        if let Some(words) = schema["enum"].as_array() {
+            assert!(
+                words.contains(value),
+                "{at} is {value}, and none of {words:?}"
+            );
+        }
+        if let (Some(least), Some(number)) = (schema["minimum"].as_u64(), value.as_u64()) {
+            assert!(number >= least, "{at} is {number}");
+        }
+        if let Value::Array(items) = value {
+            for item in items {
+                self.fits(item, &schema["items"], &format!("{at}[]"));
+            }
+        }
+        if let Value::Object(entries) = value {
+            self.object_fits(entries, schema, at);
+        }
+    }
+
+    fn object_fits(&self, entries: &Map<String, Value>, schema: &Value, at: &str) {
+        let others = schema["additionalProperties"].as_bool();
+        let others = others.unwrap_or_else(|| panic!("{at}: are there others?"));
+        for (key, value) in entries {
+            match schema["properties"].get(key) {
+                Some(known) => self.fits(value, known, &format!("{at}.{key}")),
+                None => assert!(others, "{at}.{key} is not described"),
+            }
+        }
+        for key in schema["required"].as_array().into_iter().flatten() {
+            let key = key.as_str().unwrap();
+            assert!(entries.contains_key(key), "{at}.{key} is not there");
+        }
+    }
+
+    fn resolved<'a>(&'a self, part: &'a Value) -> &'a Value {
+        match part["$ref"].as_str() {
+            None => part,
+            Some(path) => {
+                let path = path.strip_prefix('#').expect("in this document");
+                self.document
+                    .pointer(path)
+                    .unwrap_or_else(|| panic!("no {path}"))
+            }
+        }
+    }
+
+    /// Asks, and checks the answer; what stands in braces is given.
+    async fn ask(
+        &mut self,
+        admin: &str,
+        method: &str,
+        path: &str,
+        given: &[&str],
+        query: &str,
+    ) -> Response {
+        let mut target = path.to_owned();
+        for given in given {
+            let (start, end) = (target.find('{').unwrap(), target.find('}').unwrap());
+            target.replace_range(start..=end, given);
+        }
+        let answer = ask(admin, &format!("{method} {target}{query}"), "").await;
+        self.check(method, path, &answer);
+        answer
+    }
+}
+
+#[tokio::test]
+async fn every_answer_is_as_the_document_says() {
+    let echo = Echo::start().await;
+    let text = settings(echo.url(), ADMIN);
+    let program = Program::run(&text).await;
+    let admin = &*program.admin().await;
+    let document = ask(admin, "GET /openapi.json", "").await;
+    let mut document = Document {
+        document: document.json(),
+        seen: BTreeSet::new(),
+    };
+    let _sockets = [
+        Socket::open(&program.address, "/ws/").await,
+        Socket::open(&program.address, "/ws/").await,
+    ];
+    const DRAIN: &str = "/upstreams/{name}/{server}/drain";
+    const RESUME: &str = "/upstreams/{name}/{server}/resume";
+    for (method, path, given, query, status) in [
+        ("GET", "/openapi.json", &[][..], "", 200),
+        ("GET", "/openapi.json", &[], "?a=1", 400),
+        ("GET", "/healthz", &[], "", 200),
+        ("GET", "/readyz", &[], "", 200),
+        ("GET", "/metrics", &[], "", 200),
+        ("GET", "/sessions", &[], "", 200),
+        ("GET", "/sessions", &[], "?limit=1", 200),
+        ("GET", "/sessions", &[], "?limit=0", 400),
+        ("DELETE", "/sessions/{id}", &["1"], "", 204),
+        ("DELETE", "/sessions/{id}", &["999"], "", 404),
+        ("DELETE", "/sessions/{id}", &["2"], "?code=1", 400),
+        ("DELETE", "/sessions", &[], "", 400),
+        ("DELETE", "/sessions", &[], "?all=true", 200),
+        ("GET", "/upstreams", &[], "", 200),
+        ("GET", "/upstreams", &[], "?a=1", 400),
+        ("POST", DRAIN, &["chat", "0"], "", 202),
+        ("POST", DRAIN, &["chat", "7"], "", 404),
+        ("POST", DRAIN, &["chat", "0"], "?over=1s", 400),
+        ("POST", RESUME, &["chat", "0"], "", 200),
+        ("POST", RESUME, &["news", "0"], "", 404),
+        ("POST", RESUME, &["chat", "0"], "?a=1", 400),
+        ("GET", "/config", &[], "", 200),
+        ("GET", "/config", &[], "?a=1", 400),
+        ("GET", "/events", &[], "?kind=x", 400),
+        ("POST", "/reload", &[], "", 200),
+        ("POST", "/reload", &[], "?a=1", 400),
+        ("POST", "/drain", &[], "?a=1", 400),
+    ] {
+        let answer = document.ask(admin, method, path, given, query).await;
+        assert_eq!(answer.status(), status, "{method} {path}{query}");
+    }
+    // A path that there is, asked for in the wrong way.
+    let wrong = ask(admin, "PUT /sessions", "").await;
+    assert_eq!(
+        (wrong.status(), wrong.head.one("allow")),
+        (405, "GET, DELETE")
+    );
+    events(&mut document, admin, &program).await;
+    addresses_that_are_two(&mut document, admin, &program, &text).await;
+    program.rewrite("wrong");
+    document.ask(admin, "POST", "/reload", &[], "").await;
+    document.ask(admin, "POST", "/drain", &[], "").await;
+    document.ask(admin, "GET", "/readyz", &[], "").await;
+    program.event("drained").await;
+    document.ask(admin, "GET", "/events", &[], "").await;
+
+    // All that the document has was seen, but what takes a process that stops or has no file.
+    let mut unseen = Vec::new();
+    for (path, methods) in document.document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let statuses = operation["responses"].as_object().unwrap().keys();
+            for status in statuses.filter_map(|status| status.parse::<u16>().ok()) {
+                let seen = (method.to_uppercase(), path.clone(), status);
+                if !document.seen.contains(&seen) {
+                    unseen.push(format!("{} {path} {status}", seen.0));
+                }
+            }
+        }
+    }
+    assert_eq!(unseen, ["POST /reload 409", "POST /reload 503"]);
+}
+
+/// A stream, and one event of each kind.
+async fn events(document: &mut Document, admin: &str, program: &Program) {
+    let mut wire = Wire::connect(admin).await;
+    wire.send("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await;
+    let head = wire.head().await;
+    let body = Vec::new();
+    document.check("GET", "/events", &Response { head, body });
+    assert_eq!(wire.chunk().await, b": listening\n\n");
+    Socket::open(&program.address, "/ws/").await.close().await;
+    let mut refused = Wire::connect(&program.address).await;
+    refused
+        .send(websocket("/nowhere", &program.address, ""))
+        .await;
+    refused.response().await;
+    let mut told = String::new();
+    for kind in ["open", "close", "reject"] {
+        let begin = format!("event: {kind}\ndata: ");
+        let data = loop {
+            let found = told
+                .split_once(&begin)
+                .and_then(|(_, rest)| rest.split_once('\n'));
+            match found {
+                Some((data, _)) => break data.to_owned(),
+                None => told.push_str(std::str::from_utf8(&wire.chunk().await).unwrap()),
+            }
+        };
+        let schema = format!("{}{}Event", kind[..1].to_uppercase(), &kind[1..]);
+        let schema = document.document["components"]["schemas"][&schema].clone();
+        let data = serde_json::from_str(&data).unwrap();
+        document.fits(&data, &schema, kind);
+    }
+}
+
+/// Two servers at one address, which then names neither.
+async fn addresses_that_are_two(
+    document: &mut Document,
+    admin: &str,
+    program: &Program,
+    text: &str,
+) {
+    let servers = "servers = [\"ws://127.0.0.1:1/a\", \"ws://127.0.0.1:1/b\"]";
+    let start = text.find("servers").unwrap();
+    let end = start + text[start..].find('\n').unwrap();
+    program.rewrite(&format!("{}{servers}{}", &text[..start], &text[end..]));
+    document.ask(admin, "POST", "/reload", &[], "").await;
+    for path in ["drain", "resume"] {
+        let path = format!("/upstreams/{{name}}/{{server}}/{path}");
+        let answer = document
+            .ask(admin, "POST", &path, &["chat", "127.0.0.1:1"], "")
+            .await;
+        assert_eq!(answer.status(), 409, "{}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn the_document_is_for_those_who_are_let_in() {
+    let more = format!("{ADMIN}token = \"t0ken\"\n");
+    let program = Program::run(&settings("ws://127.0.0.1:1", &more)).await;
+    let admin = program.admin().await;
+    assert_eq!(ask(&admin, "GET /openapi.json", "").await.status(), 401);
+    let bearer = "Authorization: Bearer t0ken\r\n";
+    let document = ask(&admin, "GET /openapi.json", bearer).await;
+    assert_eq!(document.json()["openapi"], "3.1.0");
+}
