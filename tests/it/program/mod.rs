@@ -13,6 +13,7 @@ mod logs;
 mod metrics;
 mod monitoring;
 mod notify;
+mod packaging;
 mod reload;
 mod restart;
 mod secrets;
