@@ -159,10 +159,10 @@ impl AcceptingSocket {
         Ok(self.socket().try_clone()?.into())
     }
 
-    /// Leaves its file to that process.
-    pub(super) fn disown_file(&self) {
+    /// Says whether its file is this process's, or another's that accepts on a copy.
+    pub(super) fn set_file_ours(&self, is_ours: bool) {
         if let Self::Unix(_, Some(file)) = self {
-            file.disown();
+            file.set_ours(is_ours);
         }
     }
 }

@@ -23,6 +23,7 @@ use rustix::process::geteuid;
 use tokio::io::AsyncReadExt;
 use tokio::net::{UnixListener, UnixStream};
 
+use super::Server;
 use super::listen::SocketFile;
 use super::passed::{PassedError, PassedSockets};
 
@@ -116,17 +117,22 @@ impl Takeover {
         })
     }
 
-    /// Tells the other process that its place is taken, and waits there for the next one.
-    pub(super) fn finish(self) -> Result<Handover, HandoverError> {
+    /// Tells the other process that its place is taken by this server, and waits there for the next
+    /// one.
+    pub(super) fn finish(self, server: &Server) -> Result<Handover, HandoverError> {
         let finish = || {
             fs::rename(self.file.path(), &self.path)?;
             let file = SocketFile::of(&self.path)?;
-            if let Some(mut predecessor) = self.predecessor {
-                predecessor.write_all(&[SERVING])?;
-            }
             self.listener.set_nonblocking(true)?;
+            let listener = UnixListener::from_std(self.listener)?;
+            server.own_files();
+            let told = (self.predecessor).map(|mut process| process.write_all(&[SERVING]));
+            if let Some(Err(error)) = told {
+                // Then there is nobody else to serve.
+                tracing::warn!(%error, "the process before ended before it handed over");
+            }
             Ok(Handover {
-                place: Some((UnixListener::from_std(self.listener)?, file)),
+                place: Some((listener, file)),
                 successor: None,
             })
         };

@@ -125,7 +125,7 @@ impl Listener {
             let Passed {
                 address,
                 socket,
-                owns_file,
+                will_own_file,
             } = passed?;
             socket.set_nonblocking(true)?;
             let socket = match setting {
@@ -134,7 +134,11 @@ impl Listener {
                     ListeningSocket::Tcp(socket.into())
                 }
                 ListenAddress::Unix(path) => {
-                    let file = owns_file.then(|| SocketFile::of(path)).transpose()?;
+                    let file = will_own_file.then(|| SocketFile::of(path)).transpose()?;
+                    if let Some(file) = &file {
+                        // Until this process serves it is the other's.
+                        file.set_ours(false);
+                    }
                     ListeningSocket::Unix(socket.into(), file)
                 }
             };
@@ -256,9 +260,9 @@ impl SocketFile {
         &self.path
     }
 
-    /// Leaves the file to another process that accepts on the same socket.
-    pub(super) fn disown(&self) {
-        self.is_ours.store(false, Ordering::Relaxed);
+    /// Says whether the file is this process's to remove, or another's that accepts on the same socket.
+    pub(super) fn set_ours(&self, is_ours: bool) {
+        self.is_ours.store(is_ours, Ordering::Relaxed);
     }
 }
 

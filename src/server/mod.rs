@@ -98,7 +98,7 @@ pub fn run(config: Config, start: Start<'_>) -> Result<(), ServeError> {
         let manager = ServiceManager::from_environment();
         let server = Server::start_with(config, beside)?;
         let handover = match takeover {
-            Some(takeover) => takeover.finish()?,
+            Some(takeover) => takeover.finish(&server)?,
             None => Handover::default(),
         };
         let reloader = reloader.told(manager).followed(handover);

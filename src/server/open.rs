@@ -129,10 +129,10 @@ impl OpenListener {
         Some(self.socket.upgrade()?.copy())
     }
 
-    /// Leaves the file of a unix socket to that process.
-    pub(super) fn disown_file(&self) {
+    /// Says whether the file of a unix socket is this process's.
+    fn set_file_ours(&self, is_ours: bool) {
         if let Some(socket) = self.socket.upgrade() {
-            socket.disown_file();
+            socket.set_file_ours(is_ours);
         }
     }
 
@@ -174,15 +174,26 @@ impl Server {
 
     /// Copies of all its listening sockets, for another process.
     pub(super) fn copy_sockets(&self) -> io::Result<Vec<OwnedFd>> {
-        let open = self.listeners.iter().chain(&self.admin_listener);
-        open.filter_map(OpenListener::copy).collect()
+        self.open_listeners()
+            .filter_map(OpenListener::copy)
+            .collect()
+    }
+
+    /// Takes the files of unix sockets over from the process that handed them over.
+    pub(super) fn own_files(&self) {
+        self.open_listeners()
+            .for_each(|open| open.set_file_ours(true));
     }
 
     /// Leaves the listening sockets to the process that has copies of them.
     pub(super) fn hand_over(&mut self) {
         self.handed_over = true;
-        let open = self.listeners.iter().chain(&self.admin_listener);
-        open.for_each(OpenListener::disown_file);
+        self.open_listeners()
+            .for_each(|open| open.set_file_ours(false));
+    }
+
+    fn open_listeners(&self) -> impl Iterator<Item = &OpenListener> {
+        self.listeners.iter().chain(&self.admin_listener)
     }
 
     pub(super) fn name_addresses(&mut self) {

@@ -32,8 +32,8 @@ pub struct PassedSockets {
 pub(super) struct Passed {
     pub(super) address: BoundAddress,
     pub(super) socket: Socket,
-    /// The file of a unix socket is this process's to remove.
-    pub(super) owns_file: bool,
+    /// The file of a unix socket is this process's to remove, once it serves.
+    pub(super) will_own_file: bool,
 }
 
 /// One of them.
@@ -173,7 +173,7 @@ impl PassedSockets {
         Some(copy.map(|socket| Passed {
             address: passed.address.clone(),
             socket,
-            owns_file: self.handed_over,
+            will_own_file: self.handed_over,
         }))
     }
 

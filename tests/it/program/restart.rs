@@ -178,11 +178,15 @@ async fn a_next_process_that_does_not_get_to_serve_changes_nothing() {
     let echo = Echo::start().await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("handover");
+    let unix = folder.path().join("gate");
+    let on_unix = format!("[[listen]]\naddress = \"unix:{}\"\n", unix.display());
     let any = "127.0.0.1:0";
-    let mut program = start_at(&path, folder.path(), 0, &settings_on(any, &echo)).await;
+    let text = format!("{}{on_unix}", settings_on(any, &echo));
+    let mut program = start_at(&path, folder.path(), 0, &text).await;
     let mut session = Socket::open(&program.address, "/ws/").await;
-    let taken = TcpListener::bind(any).unwrap();
-    let more = format!("[[listen]]\naddress = \"{}\"", taken.local_addr().unwrap());
+    let listener = TcpListener::bind(any).unwrap();
+    let taken = listener.local_addr().unwrap();
+    let more = format!("{on_unix}[[listen]]\naddress = \"{taken}\"");
     let text = settings(echo.url(), &more).replace(any, &program.address);
     let file = folder.path().join("1.toml");
     std::fs::write(&file, text).unwrap();
@@ -194,6 +198,8 @@ async fn a_next_process_that_does_not_get_to_serve_changes_nothing() {
     session.echoes("still here").await;
     session.close().await;
     let session = Socket::open(&program.address, "/ws/").await;
+    // It had the sockets in its hands, and has taken nothing with it.
+    Wire::connect_unix(&unix).await;
 
     // It is still there to be succeeded, also by one that listens elsewhere.
     let next = start_at(&path, folder.path(), 2, &settings_on(any, &echo)).await;
