@@ -115,7 +115,7 @@ async fn a_wrong_query_is_refused_and_changes_nothing() {
     for (line, problem) in [
         (
             "GET /sessions?rout=chat",
-            "no key `rout` here: the keys are route, client",
+            "a key that means nothing here: the keys are route, client",
         ),
         ("GET /sessions?route=a&route=b", "`route` is there twice"),
         ("GET /sessions?route=", "`route` must be a name"),
@@ -140,7 +140,7 @@ async fn a_wrong_query_is_refused_and_changes_nothing() {
             "GET /sessions?after=x",
             "`after` must be the id of a session",
         ),
-        ("GET /sessions?all=true", "no key `all` here"),
+        ("GET /sessions?all=true", "a key that means nothing here"),
         ("DELETE /sessions", "say which sessions"),
         ("DELETE /sessions?code=1000", "say which sessions"),
         ("DELETE /sessions?all=false", "say which sessions"),
@@ -163,9 +163,9 @@ async fn a_wrong_query_is_refused_and_changes_nothing() {
         ),
         (
             "DELETE /sessions/1?route=chat",
-            "no key `route` here: the keys are code, reason",
+            "a key that means nothing here: the keys are code, reason",
         ),
-        ("POST /drain?deadline=1h", "no key `deadline` here"),
+        ("POST /drain?deadline=1h", "a key that means nothing here"),
         (&long, "`reason` must be at most 123 bytes long"),
     ] {
         let answer = ask(&stage.admin, line, "").await;

@@ -181,7 +181,7 @@ async fn what_cannot_be_done_is_refused_with_what_could() {
         (
             "POST /upstreams/chat/0/resume?close=true",
             400,
-            "no key `close`",
+            "a key that means nothing here",
         ),
     ] {
         let answer = ask(&admin, line, "").await;
