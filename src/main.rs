@@ -7,7 +7,9 @@ use std::process::ExitCode;
 
 use wsgate::Config;
 use wsgate::config::{self, ConfigErrors};
-use wsgate::server::{self, Arguments, Command, PassedSockets, RunSource, ServeError, Start};
+use wsgate::server::{
+    self, Arguments, Command, CommandError, PassedSockets, RunSource, ServeError, Start,
+};
 
 fn main() -> ExitCode {
     let command = match Arguments::parse_command_line() {
@@ -19,6 +21,7 @@ fn main() -> ExitCode {
         Command::Check { file } => check(&file),
         Command::Demo { listen } => server::demo(listen.as_deref()).map_err(Failure::Serve),
         Command::Schema => print(&format!("{:#}\n", config::schema())),
+        Command::Operate(operation) => operation.carry_out().map_err(Failure::Command),
         _ => Ok(()),
     };
     match done {
@@ -58,6 +61,7 @@ fn print(text: &str) -> Result<(), Failure> {
 enum Failure {
     Settings(ConfigErrors),
     Serve(ServeError),
+    Command(CommandError),
     Output(io::Error),
 }
 
@@ -73,6 +77,7 @@ impl Failure {
                 complain(error, error.help());
                 error.exit_code()
             }
+            Self::Command(error) => error.print(),
             Self::Output(error) => {
                 complain(error, None);
                 3

@@ -1,5 +1,7 @@
 //! The ways to settings: a file, a text, a URL.
 
+#[cfg(feature = "server")]
+mod admin;
 mod mask;
 #[cfg(test)]
 mod tests;
@@ -19,6 +21,9 @@ use super::server_url::ServerUrl;
 use super::text::{Name, Parsed};
 use super::{Config, ConfigErrors, ListenAddress, resolve};
 
+#[cfg(feature = "server")]
+pub(crate) use admin::{AdminToken, admin_listener};
+
 impl Config {
     /// Reads a file. Relative paths in it begin at its directory, and `${NAME}` takes the
     /// environment variable `NAME`.
@@ -32,9 +37,7 @@ impl Config {
         contents: io::Result<Vec<u8>>,
     ) -> Result<Self, ConfigErrors> {
         let name = path.display().to_string();
-        let bytes = contents.map_err(|error| ConfigErrors::unreadable(&name, error))?;
-        let text = String::from_utf8(bytes)
-            .map_err(|_| ConfigErrors::whole(&name, Problem::new("this file is not UTF-8")))?;
+        let text = text_of(&name, contents)?;
         let directory = path.parent().unwrap_or(Path::new(""));
         Self::read(&name, &text, directory, &environment)
     }
@@ -95,6 +98,12 @@ impl Config {
         config.warnings = warnings;
         Ok(config)
     }
+}
+
+fn text_of(name: &str, contents: io::Result<Vec<u8>>) -> Result<String, ConfigErrors> {
+    let bytes = contents.map_err(|error| ConfigErrors::unreadable(name, error))?;
+    String::from_utf8(bytes)
+        .map_err(|_| ConfigErrors::whole(name, Problem::new("this file is not UTF-8")))
 }
 
 fn environment(name: &str) -> Result<String, VarError> {

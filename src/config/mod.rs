@@ -57,6 +57,8 @@ pub(crate) use address::{AddressRules, networks_contain, parse_network};
 pub(crate) use duration::parse_duration;
 pub(crate) use headers::{Forwarded, Headers, Template, Values};
 pub(crate) use host::HostPattern;
+#[cfg(feature = "server")]
+pub(crate) use load::{AdminToken, admin_listener};
 pub(crate) use log::{Log, LogFormat};
 pub(crate) use origin::{Origin, OriginPattern, OriginRules};
 pub(crate) use path::{Captures, PathPattern, Rewrite, is_dot_segment};

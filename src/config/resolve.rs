@@ -13,6 +13,9 @@ use super::file::{ClientIpTable, DrainTable, File, RouteTable};
 use super::reader::{Reader, Setting};
 use super::{ClientIp, Config, Drain, Route};
 
+#[cfg(feature = "server")]
+pub(super) use program::admin_as_written;
+
 /// The settings that the file means. They are whole only if the reader has seen no error.
 pub(super) fn config(file: &File, reader: &mut Reader<'_>) -> Config {
     let upstreams = upstream::upstreams(&file.upstream, reader);

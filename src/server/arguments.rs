@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+use super::command::Operation;
 use crate::config::{Config, ConfigErrors};
 
 /// The command line, parsed.
@@ -46,6 +47,9 @@ pub enum Command {
     },
     /// Print the JSON schema of the settings, for editors
     Schema,
+    /// What is asked of a process that serves.
+    #[command(flatten)]
+    Operate(Operation),
 }
 
 /// Where `run` takes its settings from: a file, or the command line alone.
@@ -80,6 +84,11 @@ Examples:
   wsgate run --to ws://127.0.0.1:9001       in front of one server, without a file
   wsgate check wsgate.toml                  what the file means, or what is wrong with it
   wsgate run wsgate.toml                    serve
+  wsgate sessions --config wsgate.toml      who is connected to the wsgate that serves by this file
+  wsgate reload --admin unix:/run/wsgate/admin.sock
+
+sessions, close, upstreams, drain and reload ask a running wsgate, through the
+admin interface that [admin] of its settings sets up.
 
 A change of FILE, or SIGHUP, has the settings read again, and closes no session.
 SIGTERM and Ctrl-C take leave of every session before the process ends; a second one ends it

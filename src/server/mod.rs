@@ -6,12 +6,14 @@
 //!                                        └─ plain HTTP ─► forward
 //! ```
 //!
-//! [`run`] is the whole program below its command line. [`Server`] is the same without signals
+//! [`run`] is the whole program below its command line. [`Operation`] is what is asked of one that
+//! runs already, through its admin interface. [`Server`] is the same without signals
 //! and log, for a process that has its own.
 
 mod accept;
 mod admin;
 mod arguments;
+mod command;
 mod connection;
 mod demo;
 mod descriptors;
@@ -46,6 +48,7 @@ use tokio_util::task::TaskTracker;
 use tower_layer::Layer;
 
 pub use arguments::{Arguments, Command, RunSource, Usage};
+pub use command::{Close, CommandError, Drain, Operation, Reload, Sessions, Upstreams};
 pub use demo::demo;
 pub use error::ServeError;
 pub use handover::HandoverError;

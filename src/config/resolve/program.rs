@@ -35,8 +35,8 @@ pub(super) fn listeners(
 
 pub(super) fn admin(table: &AdminTable, reader: &mut Reader<'_>) -> Option<Admin> {
     let written = table.address.given()?;
-    let address = absolute(written.get_ref(), reader);
-    let reachable = match &address {
+    let admin = admin_as_written(table, reader)?;
+    let reachable = match &admin.address {
         ListenAddress::Tcp(address) => !address.ip().to_canonical().is_loopback(),
         ListenAddress::Unix(_) => false,
     };
@@ -46,8 +46,17 @@ pub(super) fn admin(table: &AdminTable, reader: &mut Reader<'_>) -> Option<Admin
             .help("set `token = \"${WSGATE_ADMIN_TOKEN}\"`, or listen on 127.0.0.1");
         reader.error(written.span(), problem);
     }
+    Some(admin)
+}
+
+/// The listener as the file has it, whether or not a process would serve it.
+pub(in crate::config) fn admin_as_written(
+    table: &AdminTable,
+    reader: &Reader<'_>,
+) -> Option<Admin> {
+    let written = table.address.given()?;
     Some(Admin {
-        address,
+        address: absolute(written.get_ref(), reader),
         token: table.token.get().cloned(),
     })
 }

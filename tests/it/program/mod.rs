@@ -2,6 +2,7 @@
 
 mod activation;
 mod admin;
+mod command;
 mod commands;
 mod connections;
 mod demo;

@@ -1,0 +1,142 @@
+//! The admin listener of a file, for whoever wants to talk to it: nothing else in the file has to
+//! be right for that.
+
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::super::file::AdminTable;
+use super::super::interpolate::Environment;
+use super::super::reader::{FromToml, Reader};
+use super::super::resolve;
+use super::super::{Admin, ConfigErrors};
+use super::{environment, mask, syntax_error, text_of};
+
+/// Whether the token of a file is wanted as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AdminToken {
+    Read,
+    /// It comes from elsewhere: a variable in it need not be set.
+    Ignore,
+}
+
+/// The `[admin]` of a file, `None` if it has no such table.
+pub(crate) fn admin_listener(
+    path: &Path,
+    token: AdminToken,
+) -> Result<Option<Admin>, ConfigErrors> {
+    let name = path.display().to_string();
+    let text = text_of(&name, std::fs::read(path))?;
+    let directory = path.parent().unwrap_or(Path::new(""));
+    read(&name, &text, directory, token, &environment)
+}
+
+fn read(
+    name: &str,
+    text: &str,
+    directory: &Path,
+    token: AdminToken,
+    environment: &Environment<'_>,
+) -> Result<Option<Admin>, ConfigErrors> {
+    let (document, syntax) = DeTable::parse_recoverable(text);
+    if !syntax.is_empty() {
+        let errors = syntax.iter().map(syntax_error).collect();
+        return Err(ConfigErrors::new(name, mask::by_line(text), errors));
+    }
+    let document = document.get_ref();
+    let Some(value) = document.get("admin") else {
+        return Ok(None);
+    };
+    let mut reader = Reader::new(text, directory, environment);
+    let table = match token {
+        AdminToken::Read => AdminTable::from_toml(value, &mut reader),
+        AdminToken::Ignore => AdminTable::from_toml(&without_token(value), &mut reader),
+    };
+    let admin = table.and_then(|table| resolve::admin_as_written(&table, &reader));
+    let (errors, _) = reader.finish();
+    if !errors.is_empty() {
+        let masked = mask::by_value(text, document);
+        return Err(ConfigErrors::new(name, masked, errors));
+    }
+    Ok(admin)
+}
+
+fn without_token<'a>(value: &Spanned<DeValue<'a>>) -> Spanned<DeValue<'a>> {
+    let mut value = value.clone();
+    if let DeValue::Table(table) = value.get_mut() {
+        table.remove("token");
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env::VarError;
+    use std::net::SocketAddr;
+    use std::path::PathBuf;
+
+    use super::super::super::ListenAddress;
+    use super::*;
+
+    fn read_text(text: &str, token: AdminToken) -> Result<Option<Admin>, ConfigErrors> {
+        let environment = |name: &str| match name {
+            "TOKEN" => Ok("t0ken".to_owned()),
+            _ => Err(VarError::NotPresent),
+        };
+        read(
+            "wsgate.toml",
+            text,
+            Path::new("/etc/wsgate"),
+            token,
+            &environment,
+        )
+    }
+
+    #[test]
+    fn the_admin_listener_is_read_though_the_rest_of_the_file_is_wrong() {
+        let text = "nonsense = 1\n[upstream.x]\nservers = [\"${UNSET}\"]\n\
+                    [admin]\naddress = \"127.0.0.1:9900\"\ntoken = \"${TOKEN}\"";
+        let admin = read_text(text, AdminToken::Read).unwrap().unwrap();
+        let address: SocketAddr = "127.0.0.1:9900".parse().unwrap();
+        assert_eq!(admin.address, ListenAddress::Tcp(address));
+        assert_eq!(admin.token.unwrap().expose(), "t0ken");
+        let unix = read_text("[admin]\naddress = \"unix:admin.sock\"", AdminToken::Read);
+        let path = PathBuf::from("/etc/wsgate/admin.sock");
+        assert_eq!(unix.unwrap().unwrap().address, ListenAddress::Unix(path));
+        // The process itself would not take it, but it may have been started with another file.
+        let open = read_text("[admin]\naddress = \"0.0.0.0:1\"", AdminToken::Read);
+        assert_eq!(open.unwrap().unwrap().token, None);
+    }
+
+    #[test]
+    fn a_token_that_is_not_wanted_need_not_be_there() {
+        let text = "[admin]\naddress = \"127.0.0.1:9900\"\ntoken = \"${UNSET}\"";
+        let wrong = read_text(text, AdminToken::Read).unwrap_err();
+        let message = "the environment variable `UNSET` is not set";
+        assert_eq!(wrong.to_string(), format!("wsgate.toml:3:10: {message}"));
+        let admin = read_text(text, AdminToken::Ignore).unwrap().unwrap();
+        assert_eq!(admin.token, None);
+    }
+
+    #[test]
+    fn a_file_without_one_has_none_and_a_wrong_one_is_an_error() {
+        assert_eq!(read_text("", AdminToken::Read).unwrap(), None);
+        for (text, expected) in [
+            ("[admin]", "`address` is missing"),
+            ("admin = 1", "expected a table, found an integer"),
+            (
+                "[admin]\nadress = \"127.0.0.1:1\"",
+                "did you mean `address`?",
+            ),
+            (
+                "[admin]\naddress = \"nowhere\"",
+                "is not an address to listen on",
+            ),
+            ("[admin", "wsgate.toml:1:"),
+        ] {
+            let wrong = read_text(text, AdminToken::Read).unwrap_err().to_string();
+            assert!(wrong.contains(expected), "{text}: {wrong}");
+        }
+    }
+}

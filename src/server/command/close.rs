@@ -1,0 +1,115 @@
+//! `wsgate close`: sends sessions away.
+
+use clap::{ArgGroup, Args};
+use http::{Method, StatusCode};
+
+use super::client::{Client, RequestTarget};
+use super::error::{CommandError, Failure};
+use super::output::{can_ask, confirm, say};
+use super::selection::Selection;
+use super::target::Target;
+use super::units::sessions;
+
+/// Which sessions to close, and what to tell their clients.
+#[derive(Args, Debug)]
+#[command(
+    after_help = EXAMPLES,
+    override_usage = "wsgate close ID… [OPTIONS]\n       \
+                      wsgate close --route NAME|--client IP|--upstream NAME [OPTIONS]\n       \
+                      wsgate close --all [OPTIONS]",
+    group = ArgGroup::new("which").args(["ids", "route", "client", "upstream", "all"])
+        .multiple(true).required(true),
+)]
+pub struct Close {
+    /// The sessions with these numbers
+    #[arg(value_name = "ID", conflicts_with_all = ["route", "client", "upstream", "all"])]
+    ids: Vec<u64>,
+    /// The close code that the clients get [default: 1001]
+    #[arg(long, value_name = "CODE")]
+    code: Option<u16>,
+    /// The reason that they get, 123 bytes at most [default: closed by an administrator]
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Ask nothing, however many they are
+    #[arg(long, short)]
+    yes: bool,
+    #[command(flatten)]
+    selection: Selection,
+    /// Every session
+    #[arg(
+        long,
+        conflicts_with_all = ["route", "client", "upstream"],
+        help_heading = "Which sessions"
+    )]
+    all: bool,
+    #[command(flatten)]
+    target: Target,
+}
+
+const EXAMPLES: &str = with_exit_codes!(
+    "\
+Examples:
+  wsgate close 1742 1801
+  wsgate close --client 203.0.113.9 --code 4003 --reason banned
+  wsgate close --route chat --yes
+
+All are closed at once. Where many clients would come back at once, drain a server (`wsgate
+upstreams drain`) or the process (`wsgate drain`) instead. On a terminal, more than one session
+by what they have in common is closed only after a question."
+);
+
+impl Close {
+    pub(super) async fn carry_out(self) -> Result<(), CommandError> {
+        let client = self.target.client()?;
+        match self.ids.is_empty() {
+            true => self.close_selected(&client).await,
+            false => self.close_each(&client).await,
+        }
+    }
+
+    async fn close_each(&self, client: &Client) -> Result<(), CommandError> {
+        let (mut closed, mut unknown) = (0, Vec::new());
+        for id in &self.ids {
+            let target = RequestTarget::path("/sessions").segment(&id.to_string());
+            let target = self.with_farewell(target);
+            let answer = client.ask(Method::DELETE, target.as_str()).await?;
+            match answer.status {
+                StatusCode::NOT_FOUND => unknown.push(id.to_string()),
+                _ => {
+                    answer.done()?;
+                    closed += 1;
+                }
+            }
+        }
+        say(&format!("closed {}", sessions(closed)))?;
+        match unknown.is_empty() {
+            true => Ok(()),
+            false => Err(Failure::NoSuchSession(unknown.join(", ")).into()),
+        }
+    }
+
+    async fn close_selected(&self, client: &Client) -> Result<(), CommandError> {
+        if !self.yes && can_ask() {
+            let listed = self.selection.target().pair("limit", Some(1));
+            let listed = client.json(listed.as_str()).await?;
+            let total = listed["total"].as_u64().unwrap_or_default();
+            let which = self.selection.describe();
+            if total > 1 && !confirm(&format!("Close {}{which}?", sessions(total))) {
+                return Err(Failure::NotConfirmed.into());
+            }
+        }
+        let everything = self.selection.is_everything() && self.all;
+        let target = self.selection.target();
+        let target = self.with_farewell(target.pair("all", everything.then_some(true)));
+        let answer = client.ask(Method::DELETE, target.as_str()).await?.done()?;
+        let closed = answer.json()?["closed"].as_u64();
+        let closed = closed.ok_or_else(|| answer.strange())?;
+        say(&format!("closed {}", sessions(closed)))
+    }
+
+    fn with_farewell(&self, target: RequestTarget) -> RequestTarget {
+        target
+            .pair("code", self.code)
+            .pair("reason", self.reason.as_ref())
+    }
+}

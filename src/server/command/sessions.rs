@@ -1,0 +1,134 @@
+//! `wsgate sessions`: who is connected.
+
+use clap::Args;
+use http::Method;
+use serde_json::Value;
+
+use super::error::CommandError;
+use super::output::{print, remark, say, width};
+use super::selection::Selection;
+use super::table::{Column, Table};
+use super::target::Target;
+use super::units::{age, bytes, sessions};
+
+/// Which sessions to list, and how.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Sessions {
+    /// No more than so many, the oldest first [default: 100 on a terminal, and else all]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u64).range(1..),
+        conflicts_with = "all"
+    )]
+    limit: Option<u64>,
+    /// All of them
+    #[arg(long)]
+    all: bool,
+    /// For scripts: one JSON object a line and session, with the names of the admin interface
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    target: Target,
+}
+
+const EXAMPLES: &str = with_exit_codes!(
+    "\
+Examples:
+  wsgate sessions                                 the oldest hundred
+  wsgate sessions --route chat --client 10.0.0.0/8
+  wsgate sessions --json | jq 'select(.idle_seconds > 3600).id'
+
+MESSAGES and BYTES are those from the client, then those from the upstream."
+);
+
+const COLUMNS: &[Column] = &[
+    Column::number("ID"),
+    Column::text("ROUTE"),
+    Column::text("CLIENT"),
+    Column::text("UPSTREAM"),
+    Column::text("SERVER"),
+    Column::number("AGE"),
+    Column::number("IDLE"),
+    Column::number("MESSAGES"),
+    Column::number("BYTES"),
+];
+
+/// On a terminal, more than this would be asked for.
+const ON_A_TERMINAL: u64 = 100;
+
+/// As many as the admin interface puts on one page.
+const PAGE: u64 = 1000;
+
+impl Sessions {
+    pub(super) async fn list(self) -> Result<(), CommandError> {
+        let client = self.target.client()?;
+        let width = width();
+        let most = match (self.limit, self.all) {
+            (Some(limit), _) => limit,
+            (None, false) if width.is_some() && !self.json => ON_A_TERMINAL,
+            (None, _) => u64::MAX,
+        };
+        let (mut table, mut listed, mut after) = (Table::new(COLUMNS), 0, None);
+        let total = loop {
+            let page = self.selection.target();
+            let page = page.pair("limit", Some(PAGE.min(most - listed)));
+            let page = page.pair("after", after);
+            let answer = client.ask(Method::GET, page.as_str()).await?.done()?;
+            let page = answer.json()?;
+            let found = page["sessions"]
+                .as_array()
+                .ok_or_else(|| answer.strange())?;
+            for session in found {
+                match self.json {
+                    true => say(&session.to_string())?,
+                    false => table.row(cells(session)),
+                }
+            }
+            listed += found.len() as u64;
+            after = page["next"].as_u64().filter(|_| listed < most);
+            if after.is_none() {
+                break page["total"].as_u64().ok_or_else(|| answer.strange())?;
+            }
+        };
+        if !self.json {
+            print(&table.render(width))?;
+        }
+        match total {
+            0 if !self.json => remark(&format!("no session{} is open", self.selection.describe())),
+            total if total > listed => {
+                let shown = format!("{listed} of {}", sessions(total));
+                remark(&format!("{shown} are listed: --all lists every one"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn cells(session: &Value) -> [String; 9] {
+    let text = |key: &str| session[key].as_str().unwrap_or("?").to_owned();
+    let number = |key: &str| session[key].as_u64().unwrap_or_default();
+    [
+        number("id").to_string(),
+        text("route"),
+        text("client"),
+        text("upstream"),
+        text("server"),
+        age(number("age_seconds")),
+        age(number("idle_seconds")),
+        format!(
+            "{} / {}",
+            number("messages_from_client"),
+            number("messages_from_upstream")
+        ),
+        format!(
+            "{} / {}",
+            bytes(number("bytes_from_client")),
+            bytes(number("bytes_from_upstream"))
+        ),
+    ]
+}
