@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
+#[cfg(feature = "server")]
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -60,10 +62,13 @@ impl Transport {
 #[cfg(feature = "server")]
 impl Transport {
     /// Writes what fits, without waiting; to an upgraded connection nothing.
-    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+    ///
+    /// The system is asked and not the runtime, which does not know yet that a socket that was only
+    /// just accepted takes bytes.
+    pub(crate) fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => stream.try_write(bytes),
-            Self::Unix(stream) => stream.try_write(bytes),
+            Self::Tcp(stream) => SockRef::from(stream).send(bytes),
+            Self::Unix(stream) => SockRef::from(stream).send(bytes),
             Self::Upgraded(_) => Err(io::ErrorKind::WouldBlock.into()),
         }
     }

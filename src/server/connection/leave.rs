@@ -31,7 +31,7 @@ pub(super) fn refuse(socket: &Transport, status: StatusCode) {
     let answer =
         format!("HTTP/1.1 {status}\r\n{retry_after}connection: close\r\ncontent-length: 0\r\n\r\n");
     // So few bytes fit, or the client takes none anyway.
-    let _written = socket.try_write(answer.as_bytes());
+    let _written = socket.write_now(answer.as_bytes());
 }
 
 /// Ends our half, and waits for the client to end its own; what it still sends is thrown away.
@@ -77,6 +77,7 @@ async fn discard(socket: &mut Transport) {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
     use tokio::io::AsyncReadExt;
     use tokio::net::{TcpListener, TcpStream};
     use tokio::time::Instant;
@@ -113,6 +114,22 @@ mod tests {
         };
         let ((), answer) = tokio::join!(leave, read);
         assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn who_was_only_just_accepted_gets_the_answer_as_well() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        accepted.set_nonblocking(true).unwrap();
+        // The runtime has not looked at it yet.
+        let mut socket = Transport::Tcp(TcpStream::from_std(accepted).unwrap());
+        refuse(&socket, StatusCode::SERVICE_UNAVAILABLE);
+        let _now = linger(&mut socket).now_or_never();
+        drop(socket);
+        let mut answer = String::new();
+        std::io::Read::read_to_string(&mut &client, &mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer:?}");
     }
 
     #[tokio::test(start_paused = true)]
