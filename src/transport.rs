@@ -8,6 +8,8 @@ use bytes::Bytes;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 #[cfg(feature = "server")]
+use rustix::net::{RecvFlags, recv};
+#[cfg(feature = "server")]
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -70,6 +72,21 @@ impl Transport {
             Self::Tcp(stream) => SockRef::from(stream).send(bytes),
             Self::Unix(stream) => SockRef::from(stream).send(bytes),
             Self::Upgraded(_) => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    /// Looks at the first of what has come and was not read, and leaves it there. The system is asked
+    /// here as well.
+    pub(crate) fn peek_now<'a>(&self, buffer: &'a mut [u8]) -> &'a [u8] {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let came = match self {
+            Self::Tcp(stream) => recv(stream, &mut *buffer, flags),
+            Self::Unix(stream) => recv(stream, &mut *buffer, flags),
+            Self::Upgraded(_) => return &[],
+        };
+        match came {
+            Ok((length, _)) => &buffer[..length],
+            Err(_) => &[],
         }
     }
 }

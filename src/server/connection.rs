@@ -36,6 +36,9 @@ pub(super) struct Connections {
 /// The request headers that one request may have.
 const MAX_HEADERS: usize = 100;
 
+/// How much of a request shows that there is one: more than the empty lines that may stand before it.
+const BEGINNING: usize = 64;
+
 /// The smallest buffer that hyper takes.
 const SMALLEST_BUFFER: usize = 8 * 1024;
 
@@ -102,12 +105,16 @@ impl Connections {
         };
         let (mut guard, end) = match connection.into_parts() {
             Some(parts) => {
-                let unread = &*parts.read_buf;
+                let (unread, mut guard) = (&*parts.read_buf, parts.io.into_inner());
                 let end = match &ended {
                     Ended::ByItself(ended) => End::of(ended, &watch, unread, &self.limits),
+                    Ended::ByUs(end) if unread.is_empty() => {
+                        // A request may have come that nobody has got round to.
+                        end(guard.transport().peek_now(&mut [0; BEGINNING]))
+                    }
                     Ended::ByUs(end) => end(unread),
                 };
-                (parts.io.into_inner(), end)
+                (guard, end)
             }
             // Hyper has handed the socket on. That of a session is no longer ours.
             None => match refused.into_socket() {
