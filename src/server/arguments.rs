@@ -85,10 +85,11 @@ Examples:
   wsgate check wsgate.toml                  what the file means, or what is wrong with it
   wsgate run wsgate.toml                    serve
   wsgate sessions --config wsgate.toml      who is connected to the wsgate that serves by this file
+  wsgate top --config wsgate.toml           what it does, as it does it
   wsgate reload --admin unix:/run/wsgate/admin.sock
 
-sessions, close, upstreams, drain and reload ask a running wsgate, through the
-admin interface that [admin] of its settings sets up.
+sessions, close, upstreams, drain, reload and top ask a running wsgate, through the admin
+interface that [admin] of its settings sets up.
 
 A change of FILE, or SIGHUP, has the settings read again, and closes no session.
 SIGTERM and Ctrl-C take leave of every session before the process ends; a second one ends it

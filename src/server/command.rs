@@ -27,6 +27,7 @@ mod selection;
 mod sessions;
 mod table;
 mod target;
+mod top;
 mod units;
 mod upstreams;
 
@@ -40,6 +41,7 @@ pub use drain::Drain;
 pub use error::CommandError;
 pub use reload::Reload;
 pub use sessions::Sessions;
+pub use top::Top;
 pub use upstreams::Upstreams;
 
 /// What can be asked of a process that serves.
@@ -56,6 +58,8 @@ pub enum Operation {
     Drain(Drain),
     /// Have a running wsgate read its file of settings again
     Reload(Reload),
+    /// Watch a running wsgate: sessions, traffic, servers, clients, and why sessions end
+    Top(Top),
 }
 
 impl Operation {
@@ -67,6 +71,7 @@ impl Operation {
             Self::Upstreams(upstreams) => on_this_thread(upstreams.carry_out()),
             Self::Drain(drain) => on_this_thread(drain.carry_out()),
             Self::Reload(reload) => on_this_thread(reload.carry_out()),
+            Self::Top(top) => on_this_thread(top.watch()),
         }
     }
 }

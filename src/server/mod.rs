@@ -48,7 +48,7 @@ use tokio_util::task::TaskTracker;
 use tower_layer::Layer;
 
 pub use arguments::{Arguments, Command, RunSource, Usage};
-pub use command::{Close, CommandError, Drain, Operation, Reload, Sessions, Upstreams};
+pub use command::{Close, CommandError, Drain, Operation, Reload, Sessions, Top, Upstreams};
 pub use demo::demo;
 pub use error::ServeError;
 pub use handover::HandoverError;

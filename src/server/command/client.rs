@@ -107,6 +107,10 @@ impl Client {
         }
     }
 
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// The JSON that a GET is answered with.
     pub(super) async fn json(&self, target: &str) -> Result<Value, CommandError> {
         self.ask(Method::GET, target).await?.done()?.json()
@@ -240,6 +244,10 @@ impl Answer {
     pub(super) fn json(&self) -> Result<Value, CommandError> {
         let json = serde_json::from_slice(&self.body);
         json.map_err(|_| self.strange())
+    }
+
+    pub(super) fn text(&self) -> Result<&str, CommandError> {
+        std::str::from_utf8(&self.body).map_err(|_| self.strange())
     }
 
     /// What the process says it cannot do.

@@ -65,6 +65,9 @@ pub(super) enum Failure {
     ReaderGone,
     #[error("the system refused what the command needs")]
     System(#[source] io::Error),
+    /// A signal ended what else would go on; the exit code is as a shell tells it.
+    #[error("stopped by a signal")]
+    Interrupted { exit_code: u8 },
 }
 
 impl CommandError {
@@ -84,7 +87,7 @@ impl CommandError {
     /// Tells the person on standard error, and returns the exit code.
     pub fn print(&self) -> u8 {
         match &*self.0 {
-            Failure::ReaderGone => {}
+            Failure::ReaderGone | Failure::Interrupted { .. } => {}
             Failure::Settings(errors) => eprint!("{}", errors.render(has_color(&io::stderr()))),
             Failure::Rejected(rendered) => eprint!("{rendered}"),
             failure => complain(failure, failure.help().as_deref()),
@@ -120,6 +123,7 @@ impl Failure {
                 2
             }
             Self::Output(_) | Self::System(_) => 3,
+            Self::Interrupted { exit_code } => *exit_code,
         }
     }
 

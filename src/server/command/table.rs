@@ -191,10 +191,10 @@ mod tests {
              7  ws://c…m:9001  open         5s\n\
              1234  ws://c…m:9001  draining  2h03m\n";
         assert_eq!(table().render(Some(36)), narrow);
+        assert_eq!(table().lines(Some(8)), ["  ID  S…", "   7  w…", "1234  w…"]);
         for width in 0..60 {
             for line in table().lines(Some(width)) {
                 assert!(line.chars().count() <= width, "{width}: {line}");
-                assert!(width >= 52 || line.contains(CUT) || line.len() < 36 || width == 0);
             }
         }
     }
@@ -203,6 +203,6 @@ mod tests {
     fn a_cell_moves_no_cursor_and_a_row_has_all_cells() {
         let mut table = Table::new(&[Column::text("A"), Column::text("B")]);
         table.row(["x\u{1b}[2J\n".to_owned()]);
-        assert_eq!(table.render(None), "A               B\nx\\u{1b}[2J\\n\n");
+        assert_eq!(table.render(None), "A             B\nx\\u{1b}[2J\\n\n");
     }
 }

@@ -30,6 +30,24 @@ pub(super) fn bytes(bytes: u64) -> String {
     }
 }
 
+/// How often in a second: `0`, `0.5`, `42`, `12k`, `3.1M`.
+pub(super) fn rate(rate: f64) -> String {
+    match rate {
+        rate if rate < 0.05 => "0".to_owned(),
+        rate if rate < 9.95 => format!("{rate:.1}"),
+        rate if rate < 9_999.5 => format!("{rate:.0}"),
+        rate if rate < 999_500.0 => format!("{:.0}k", rate / 1e3),
+        rate if rate < 9_950_000.0 => format!("{:.1}M", rate / 1e6),
+        rate => format!("{:.0}M", rate / 1e6),
+    }
+}
+
+/// Bytes in a second, without the second.
+pub(super) fn byte_rate(rate: f64) -> String {
+    // What is below nothing, or no number, becomes nothing.
+    bytes(rate.round() as u64)
+}
+
 /// `1 session`, `2 sessions`.
 pub(super) fn sessions(count: u64) -> String {
     match count {
@@ -57,6 +75,24 @@ mod tests {
         ] {
             assert_eq!(age(seconds), expected);
         }
+    }
+
+    #[test]
+    fn a_rate_is_as_precise_as_anybody_looks() {
+        for (each_second, expected) in [
+            (0.0, "0"),
+            (0.04, "0"),
+            (0.5, "0.5"),
+            (9.96, "10"),
+            (1234.4, "1234"),
+            (12_345.0, "12k"),
+            (999_600.0, "1.0M"),
+            (12_345_678.0, "12M"),
+        ] {
+            assert_eq!(rate(each_second), expected);
+        }
+        assert_eq!(byte_rate(2047.6), "2.0KiB");
+        assert_eq!(byte_rate(f64::NAN), "0B");
     }
 
     #[test]

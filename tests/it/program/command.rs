@@ -5,6 +5,8 @@ mod empty;
 mod reload;
 mod sessions;
 mod target;
+mod terminal;
+mod top;
 mod upstreams;
 
 use serde_json::Value;

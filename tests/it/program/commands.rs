@@ -22,6 +22,28 @@ async fn help_names_every_command_and_the_version_is_the_packages() {
     for command in ["run", "check", "demo", "schema", "wsgate run --to ws://"] {
         assert!(help.stdout.contains(command), "{command}: {}", help.stdout);
     }
+    for command in ["sessions", "close", "upstreams", "drain", "reload", "top"] {
+        let in_list = help
+            .stdout
+            .lines()
+            .any(|line| line.starts_with(&format!("  {command} ")));
+        assert!(in_list, "{command}: {}", help.stdout);
+        let help = finish(&[command, "--help"]).await;
+        assert_eq!((help.code, &*help.stderr), (Some(0), ""));
+        for part in [
+            "Examples:",
+            "Exit codes:",
+            "--config",
+            "--admin",
+            "--token-file",
+        ] {
+            assert!(
+                help.stdout.contains(part),
+                "{command}: {part}: {}",
+                help.stdout
+            );
+        }
+    }
     let help = finish(&["run", "--help"]).await;
     assert_eq!(help.code, Some(0));
     for part in ["--to", "--listen", "Exit codes", "143"] {

@@ -4,6 +4,7 @@ mod child;
 mod echo;
 mod http;
 mod socket;
+mod terminal;
 mod upstream;
 mod wire;
 
@@ -14,6 +15,7 @@ pub(crate) use child::{Finished, Program, finish, finish_with, settings, spawn, 
 pub(crate) use echo::Echo;
 pub(crate) use http::{Head, Response, websocket};
 pub(crate) use socket::Socket;
+pub(crate) use terminal::{Screen, Terminal, ended};
 pub(crate) use upstream::Upstream;
 pub(crate) use wire::Wire;
 

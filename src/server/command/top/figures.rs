@@ -1,0 +1,223 @@
+//! What two looks at the process tell: rates, who is busy, what has ended of late.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::look::{Ending, Look, Process, RouteTotals};
+
+/// The look of the moment, and what came before.
+#[derive(Debug)]
+pub(super) struct Watch {
+    now: Look,
+    before: Option<Look>,
+    /// When endings were last seen to have become more.
+    seen: BTreeMap<Ending, Instant>,
+}
+
+/// What goes on, on a route or on all of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Traffic {
+    pub(super) name: String,
+    pub(super) sessions: u64,
+    /// In a second, like all that follows.
+    pub(super) opened: f64,
+    pub(super) refused: f64,
+    /// From the client, and from the upstream.
+    pub(super) messages: [f64; 2],
+    pub(super) bytes: [f64; 2],
+}
+
+/// A way to end, how often it was taken, and how long ago for the last time; `None` if nobody has
+/// seen it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Ended<'a> {
+    pub(super) ending: &'a Ending,
+    pub(super) count: u64,
+    pub(super) ago: Option<Duration>,
+}
+
+/// What the busiest have most of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Sort {
+    #[default]
+    Bytes,
+    Messages,
+    Sessions,
+    Name,
+}
+
+impl Watch {
+    pub(super) fn new(look: Look) -> Self {
+        Self {
+            now: look,
+            before: None,
+            seen: BTreeMap::new(),
+        }
+    }
+
+    /// Takes the next look in.
+    pub(super) fn see(&mut self, look: Look) {
+        if look.process.started != self.now.process.started {
+            // Another process: it counts from nothing.
+            *self = Self::new(look);
+            return;
+        }
+        for (ending, count) in &look.endings {
+            if self.now.endings.get(ending) < Some(count) {
+                self.seen.insert(ending.clone(), look.at);
+            }
+        }
+        self.before = Some(std::mem::replace(&mut self.now, look));
+    }
+
+    pub(super) fn now(&self) -> &Look {
+        &self.now
+    }
+
+    /// What of one processor the process used; `None` where that is not told.
+    pub(super) fn processor(&self) -> Option<f64> {
+        let seconds = |process: &Process| process.processor;
+        let before = seconds(&self.before.as_ref()?.process)?;
+        Some((seconds(&self.now.process)? - before).max(0.0) / self.seconds()?)
+    }
+
+    /// Each route. What had no route yet is the last of them, if there was anything.
+    pub(super) fn routes(&self, sort: Sort) -> Vec<Traffic> {
+        let routes = self.now.routes.iter();
+        let mut routes: Vec<_> = routes.map(|(name, now)| self.traffic(name, now)).collect();
+        routes.sort_by(|one, other| {
+            let unnamed = one.name.is_empty().cmp(&other.name.is_empty());
+            unnamed.then_with(|| sort.order(one, other))
+        });
+        routes
+    }
+
+    /// All routes together.
+    pub(super) fn total(&self) -> Traffic {
+        let mut total = Traffic::default();
+        for route in self.routes(Sort::Name) {
+            total.sessions += route.sessions;
+            total.opened += route.opened;
+            total.refused += route.refused;
+            for way in [0, 1] {
+                total.messages[way] += route.messages[way];
+                total.bytes[way] += route.bytes[way];
+            }
+        }
+        total
+    }
+
+    fn traffic(&self, name: &str, now: &RouteTotals) -> Traffic {
+        let before = self.before.as_ref();
+        // A route that was not there has counted from nothing.
+        let before = before.map(|look| look.routes.get(name).copied().unwrap_or_default());
+        let rate = |count: &dyn Fn(&RouteTotals) -> f64| match (&before, self.seconds()) {
+            (Some(before), Some(seconds)) => (count(now) - count(before)).max(0.0) / seconds,
+            _ => 0.0,
+        };
+        Traffic {
+            name: name.to_owned(),
+            sessions: now.open,
+            opened: rate(&|route| route.accepted),
+            refused: rate(&|route| route.refused),
+            messages: [0, 1].map(|way| rate(&|route| route.messages[way])),
+            bytes: [0, 1].map(|way| rate(&|route| route.bytes[way])),
+        }
+    }
+
+    /// The busiest clients; both ways count as one here.
+    pub(super) fn clients(&self, sort: Sort) -> Vec<Traffic> {
+        let mut clients: HashMap<&str, Traffic> = HashMap::new();
+        for (id, session) in &self.now.sessions {
+            let client = clients.entry(&session.client).or_default();
+            client.sessions += 1;
+            let (Some(before), Some(seconds)) = (&self.before, self.seconds()) else {
+                continue;
+            };
+            let (messages, bytes) = match before.sessions.get(id) {
+                Some(before) => (before.messages, before.bytes),
+                None if session.age.as_secs_f64() <= seconds + 1.0 => (0, 0),
+                // It was there, and not among those that were looked at.
+                None => (session.messages, session.bytes),
+            };
+            client.messages[0] += session.messages.saturating_sub(messages) as f64 / seconds;
+            client.bytes[0] += session.bytes.saturating_sub(bytes) as f64 / seconds;
+        }
+        let clients = clients.into_iter().map(|(name, client)| Traffic {
+            name: name.to_owned(),
+            ..client
+        });
+        let mut clients: Vec<_> = clients.collect();
+        clients.sort_by(|one, other| sort.order(one, other));
+        clients
+    }
+
+    /// How handshakes and sessions ended, the latest first.
+    pub(super) fn endings(&self) -> Vec<Ended<'_>> {
+        let ended = self.now.endings.iter().map(|(ending, count)| Ended {
+            ending,
+            count: *count,
+            ago: (self.seen.get(ending)).map(|at| self.now.at.saturating_duration_since(*at)),
+        });
+        let mut ended: Vec<_> = ended.collect();
+        ended.sort_by(|one, other| {
+            let ago = |ended: &Ended<'_>| ended.ago.unwrap_or(Duration::MAX);
+            ago(one)
+                .cmp(&ago(other))
+                .then_with(|| other.count.cmp(&one.count))
+        });
+        ended
+    }
+
+    /// Between the two looks.
+    fn seconds(&self) -> Option<f64> {
+        let before = self.before.as_ref()?;
+        let seconds = self
+            .now
+            .at
+            .saturating_duration_since(before.at)
+            .as_secs_f64();
+        (seconds > 0.0).then_some(seconds)
+    }
+}
+
+impl Sort {
+    /// The one that a person gets to with the next key.
+    pub(super) fn next(self) -> Self {
+        match self {
+            Self::Bytes => Self::Messages,
+            Self::Messages => Self::Sessions,
+            Self::Sessions => Self::Name,
+            Self::Name => Self::Bytes,
+        }
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Bytes => "bytes",
+            Self::Messages => "messages",
+            Self::Sessions => "sessions",
+            Self::Name => "name",
+        }
+    }
+
+    /// The busiest first; where two are the same, by their names, so that nothing jumps about.
+    fn order(self, one: &Traffic, other: &Traffic) -> Ordering {
+        let sum = |each: [f64; 2]| each[0] + each[1];
+        let busier = match self {
+            Self::Bytes => sum(other.bytes).total_cmp(&sum(one.bytes)),
+            Self::Messages => sum(other.messages).total_cmp(&sum(one.messages)),
+            Self::Sessions => Ordering::Equal,
+            Self::Name => return one.name.cmp(&other.name),
+        };
+        busier
+            .then_with(|| other.sessions.cmp(&one.sessions))
+            .then_with(|| one.name.cmp(&other.name))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,233 @@
+//! One look at the process: what it has counted so far, its servers, its sessions.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::Method;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::exposition::{Sample, Samples};
+use crate::server::command::client::{Client, RequestTarget};
+use crate::server::command::error::CommandError;
+use crate::server::command::upstreams::servers;
+
+/// What there was to see at one moment.
+#[derive(Debug)]
+pub(super) struct Look {
+    /// When the counts were made, by the clock of this machine.
+    pub(super) at: Instant,
+    pub(super) process: Process,
+    /// By name; what had no route yet is under the empty one.
+    pub(super) routes: BTreeMap<String, RouteTotals>,
+    /// How handshakes and sessions ended, and how often.
+    pub(super) endings: BTreeMap<Ending, u64>,
+    /// As `GET /upstreams` has them, each with the name of its upstream.
+    pub(super) servers: Vec<Value>,
+    /// By number.
+    pub(super) sessions: HashMap<u64, SessionTotals>,
+    /// Whether there are sessions that are not among them.
+    pub(super) has_more_sessions: bool,
+}
+
+/// The process itself. What it does not tell is `None`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Process {
+    pub(super) version: String,
+    /// In seconds since 1970.
+    pub(super) started: f64,
+    pub(super) up: Duration,
+    pub(super) is_draining: bool,
+    pub(super) handshakes_open: u64,
+    pub(super) most_sessions: Option<u64>,
+    pub(super) connections: u64,
+    pub(super) memory: Option<u64>,
+    pub(super) descriptors: Option<u64>,
+    pub(super) most_descriptors: Option<u64>,
+    /// Seconds of processor time.
+    pub(super) processor: Option<f64>,
+}
+
+/// What a route has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct RouteTotals {
+    pub(super) open: u64,
+    pub(super) accepted: f64,
+    pub(super) refused: f64,
+    pub(super) messages: [f64; 2],
+    pub(super) bytes: [f64; 2],
+}
+
+/// A way for a handshake or a session to end.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Ending {
+    /// `rejected` or `closed`.
+    pub(super) what: &'static str,
+    pub(super) route: String,
+    pub(super) reason: String,
+    pub(super) closed_by: String,
+    pub(super) code: String,
+}
+
+/// What a session has moved, both ways.
+#[derive(Clone, Debug)]
+pub(super) struct SessionTotals {
+    pub(super) client: String,
+    pub(super) age: Duration,
+    pub(super) messages: u64,
+    pub(super) bytes: u64,
+}
+
+const NAMES: &[&str] = &[
+    "wsgate_build_info",
+    "wsgate_handshakes_total",
+    "wsgate_handshakes_open",
+    "wsgate_sessions_open",
+    "wsgate_sessions_limit",
+    "wsgate_sessions_closed_total",
+    "wsgate_messages_total",
+    "wsgate_bytes_total",
+    "wsgate_draining",
+    "wsgate_connections_open",
+    "process_start_time_seconds",
+    "process_cpu_seconds_total",
+    "process_resident_memory_bytes",
+    "process_open_fds",
+    "process_max_fds",
+];
+
+/// As many as the admin interface puts on one page.
+const PAGE: u64 = 1000;
+
+/// Each page costs the process a moment.
+const PAGES: usize = 5;
+
+impl Look {
+    pub(super) async fn take(client: &Client) -> Result<Self, CommandError> {
+        let answer = client.ask(Method::GET, "/metrics").await?.done()?;
+        let at = Instant::now();
+        let samples = Samples::read(answer.text()?, NAMES);
+        let samples = samples.filter(|samples| samples.one("wsgate_build_info").is_some());
+        let samples = samples.ok_or_else(|| answer.strange())?;
+        let answer = client.ask(Method::GET, "/upstreams").await?.done()?;
+        let servers = servers(&answer.json()?).ok_or_else(|| answer.strange())?;
+        let (sessions, has_more_sessions) = sessions(client).await?;
+        Ok(Self {
+            at,
+            process: process(&samples),
+            routes: routes(&samples),
+            endings: endings(&samples),
+            servers,
+            sessions,
+            has_more_sessions,
+        })
+    }
+}
+
+async fn sessions(client: &Client) -> Result<(HashMap<u64, SessionTotals>, bool), CommandError> {
+    let (mut sessions, mut after) = (HashMap::new(), None);
+    for _page in 0..PAGES {
+        let target = RequestTarget::path("/sessions").pair("limit", Some(PAGE));
+        let target = target.pair("after", after);
+        let answer = client.ask(Method::GET, target.as_str()).await?.done()?;
+        let page = answer.json()?;
+        let listed = page["sessions"].as_array();
+        for session in listed.ok_or_else(|| answer.strange())? {
+            let id = session["id"].as_u64().ok_or_else(|| answer.strange())?;
+            sessions.insert(id, totals(session));
+        }
+        after = page["next"].as_u64();
+        if after.is_none() {
+            break;
+        }
+    }
+    Ok((sessions, after.is_some()))
+}
+
+fn totals(session: &Value) -> SessionTotals {
+    let number = |key: &str| session[key].as_u64().unwrap_or_default();
+    SessionTotals {
+        client: session["client"].as_str().unwrap_or("?").to_owned(),
+        age: Duration::from_secs(number("age_seconds")),
+        messages: number("messages_from_client").saturating_add(number("messages_from_upstream")),
+        bytes: number("bytes_from_client").saturating_add(number("bytes_from_upstream")),
+    }
+}
+
+fn process(samples: &Samples) -> Process {
+    let count = |name: &str| samples.one(name).map(Sample::count);
+    let started = samples
+        .value("process_start_time_seconds")
+        .unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let since = Duration::try_from_secs_f64(started).unwrap_or_default();
+    let build = samples.one("wsgate_build_info");
+    Process {
+        version: build.map_or_else(String::new, |build| build.label("version").to_owned()),
+        started,
+        up: now.saturating_sub(since),
+        is_draining: count("wsgate_draining") == Some(1),
+        handshakes_open: count("wsgate_handshakes_open").unwrap_or_default(),
+        most_sessions: count("wsgate_sessions_limit"),
+        connections: count("wsgate_connections_open").unwrap_or_default(),
+        memory: count("process_resident_memory_bytes"),
+        descriptors: count("process_open_fds"),
+        most_descriptors: count("process_max_fds"),
+        processor: samples.value("process_cpu_seconds_total"),
+    }
+}
+
+fn routes(samples: &Samples) -> BTreeMap<String, RouteTotals> {
+    let mut routes: BTreeMap<String, RouteTotals> = BTreeMap::new();
+    let mut add = |name: &str, add: &dyn Fn(&mut RouteTotals, &Sample)| {
+        for sample in samples.all(name) {
+            let route = sample.label("route").to_owned();
+            add(routes.entry(route).or_default(), sample);
+        }
+    };
+    add("wsgate_sessions_open", &|route, sample| {
+        route.open += sample.count();
+    });
+    add(
+        "wsgate_handshakes_total",
+        &|route, sample| match sample.label("outcome") {
+            "accepted" => route.accepted += sample.value,
+            _ => route.refused += sample.value,
+        },
+    );
+    let side = |sample: &Sample| usize::from(sample.label("from") != "client");
+    add("wsgate_messages_total", &|route, sample| {
+        if let Some(messages) = route.messages.get_mut(side(sample)) {
+            *messages += sample.value;
+        }
+    });
+    add("wsgate_bytes_total", &|route, sample| {
+        if let Some(bytes) = route.bytes.get_mut(side(sample)) {
+            *bytes += sample.value;
+        }
+    });
+    routes
+}
+
+fn endings(samples: &Samples) -> BTreeMap<Ending, u64> {
+    let of = |what, sample: &Sample, reason: &str| {
+        let label = |name: &str| sample.label(name).to_owned();
+        let ending = Ending {
+            what,
+            route: label("route"),
+            reason: label(reason),
+            closed_by: label("closed_by"),
+            code: label("code"),
+        };
+        (ending, sample.count())
+    };
+    let closed = samples.all("wsgate_sessions_closed_total").iter();
+    let closed = closed.map(|sample| of("closed", sample, "reason"));
+    let handshakes = samples.all("wsgate_handshakes_total").iter();
+    let rejected = handshakes.filter(|sample| sample.label("outcome") != "accepted");
+    let rejected = rejected.map(|sample| of("rejected", sample, "outcome"));
+    let endings = closed.chain(rejected);
+    endings.filter(|(_, count)| *count > 0).collect()
+}

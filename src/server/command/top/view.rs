@@ -1,0 +1,281 @@
+//! What is on the screen: the process in four lines, then tables to scroll through.
+
+use std::time::Duration;
+
+use super::figures::{Ended, Sort, Traffic, Watch};
+use super::keys::Scroll;
+use super::screen::{Line, Size, Weight};
+use crate::server::command::client::Place;
+use crate::server::command::table::{Column, Table, cut_at_the_end};
+use crate::server::command::units::{age, byte_rate, bytes, rate};
+use crate::server::command::upstreams;
+
+/// What the person wants to see of it.
+#[derive(Debug, Default)]
+pub(super) struct View {
+    pub(super) sort: Sort,
+    /// Why there is nothing newer to see.
+    pub(super) problem: Option<String>,
+    /// Lines that are above the first that is seen.
+    above: usize,
+    /// What was drawn last: lines to scroll through, and how many of them are seen at once.
+    length: usize,
+    page: usize,
+}
+
+const ROUTES: &[Column] = &[
+    Column::text("ROUTE"),
+    Column::number("SESSIONS"),
+    Column::number("OPENED/s"),
+    Column::number("REFUSED/s"),
+    Column::number("MESSAGES/s"),
+    Column::number("BYTES/s"),
+];
+
+const SERVERS: &[Column] = &[
+    Column::text("UPSTREAM"),
+    Column::text("SERVER"),
+    Column::word("STATE"),
+    Column::number("SESSIONS"),
+    Column::number("CONNECTING"),
+    Column::number("FAILED"),
+];
+
+const CLIENTS: &[Column] = &[
+    Column::text("CLIENT"),
+    Column::number("SESSIONS"),
+    Column::number("MESSAGES/s"),
+    Column::number("BYTES/s"),
+];
+
+const ENDINGS: &[Column] = &[
+    Column::word("ENDED"),
+    Column::text("ROUTE"),
+    Column::text("REASON"),
+    Column::word("BY"),
+    Column::word("CODE"),
+    Column::number("COUNT"),
+    Column::number("LAST"),
+];
+
+/// More clients are not the busiest ones.
+const MOST_CLIENTS: usize = 50;
+
+const KEYS: &str = "q quit  s sort by ";
+
+/// Lines of the head with the empty one below, and the line at the bottom.
+const FRAME: usize = 6;
+
+impl View {
+    pub(super) fn scroll(&mut self, to: Scroll) {
+        let page = isize::try_from(self.page.max(1)).unwrap_or(isize::MAX);
+        self.above = match to {
+            Scroll::Lines(lines) => self.above.saturating_add_signed(lines),
+            Scroll::Pages(pages) => (self.above).saturating_add_signed(pages.saturating_mul(page)),
+            Scroll::Home => 0,
+            Scroll::End => usize::MAX,
+        };
+        self.above = self.above.min(self.length.saturating_sub(self.page));
+    }
+
+    /// As many lines as there are rows.
+    pub(super) fn lines(&mut self, watch: &Watch, place: &Place, size: Size) -> Vec<Line> {
+        let body = self.body(watch, Some(size.columns));
+        self.page = size.rows.saturating_sub(FRAME);
+        self.length = body.len();
+        // The list may have become shorter, or the screen higher.
+        self.above = self.above.min(self.length.saturating_sub(self.page));
+        let mut lines = head(watch, place);
+        lines.push(plain(String::new()));
+        lines.extend(body.into_iter().skip(self.above).take(self.page));
+        lines.resize(size.rows.saturating_sub(1), plain(String::new()));
+        lines.truncate(size.rows.saturating_sub(1));
+        lines.push(self.bottom());
+        for line in &mut lines {
+            line.text = cut_at_the_end(&line.text, size.columns);
+        }
+        lines
+    }
+
+    /// All of it, for what is no terminal.
+    pub(super) fn plain(&self, watch: &Watch, place: &Place) -> String {
+        let mut lines = head(watch, place);
+        lines.push(plain(String::new()));
+        lines.extend(self.body(watch, None));
+        lines.into_iter().map(|line| line.text + "\n").collect()
+    }
+
+    fn bottom(&self) -> Line {
+        if let Some(problem) = &self.problem {
+            return reverse(format!("no news: {problem}"));
+        }
+        let seen = self.above + self.page;
+        let more = match self.length > self.page {
+            true => format!(
+                "  ↑↓ lines {}-{} of {}",
+                self.above + 1,
+                seen.min(self.length),
+                self.length
+            ),
+            false => String::new(),
+        };
+        reverse(format!("{KEYS}({}){more}", self.sort.as_str()))
+    }
+
+    fn body(&self, watch: &Watch, width: Option<usize>) -> Vec<Line> {
+        let mut lines = Vec::new();
+        let mut add = |table: Table| {
+            if !lines.is_empty() {
+                lines.push(plain(String::new()));
+            }
+            let mut rows = table.lines(width).into_iter();
+            lines.extend(rows.next().map(bold));
+            lines.extend(rows.map(plain));
+        };
+        add(routes(&watch.routes(self.sort)));
+        add(servers(watch));
+        add(clients(&watch.clients(self.sort)));
+        add(endings(&watch.endings()));
+        if watch.now().has_more_sessions {
+            let some = watch.now().sessions.len();
+            lines.push(plain(format!(
+                "The clients are those of the oldest {some} sessions."
+            )));
+        }
+        lines
+    }
+}
+
+fn head(watch: &Watch, place: &Place) -> Vec<Line> {
+    let (process, total) = (&watch.now().process, watch.total());
+    let of = |most: Option<u64>| most.map_or(String::new(), |most| format!(" of {most}"));
+    let state = match process.is_draining {
+        true => "draining",
+        false => "ready",
+    };
+    let up = age(process.up.as_secs());
+    let mut of_process = Vec::new();
+    if let Some(memory) = process.memory {
+        of_process.push(format!("memory {}", bytes(memory)));
+    }
+    if let Some(descriptors) = process.descriptors {
+        of_process.push(format!(
+            "descriptors {descriptors}{}",
+            of(process.most_descriptors)
+        ));
+    }
+    if let Some(processor) = watch.processor() {
+        of_process.push(format!("processor {:.0}%", processor * 100.0));
+    }
+    of_process.push(format!("other connections {}", process.connections));
+    vec![
+        bold(format!(
+            "wsgate {} on {place}  up {up}  {state}",
+            process.version
+        )),
+        plain(format!(
+            "sessions {}{}  handshakes {}/s, refused {}/s, under way {}",
+            total.sessions,
+            of(process.most_sessions),
+            rate(total.opened + total.refused),
+            rate(total.refused),
+            process.handshakes_open,
+        )),
+        plain(format!(
+            "messages/s {} from clients, {} from upstreams  bytes/s {}, {}",
+            rate(total.messages[0]),
+            rate(total.messages[1]),
+            byte_rate(total.bytes[0]),
+            byte_rate(total.bytes[1]),
+        )),
+        plain(of_process.join("  ")),
+    ]
+}
+
+fn routes(routes: &[Traffic]) -> Table {
+    let mut table = Table::new(ROUTES);
+    for route in routes {
+        let name = match route.name.as_str() {
+            "" => "(none)",
+            name => name,
+        };
+        table.row([
+            name.to_owned(),
+            route.sessions.to_string(),
+            rate(route.opened),
+            rate(route.refused),
+            both(route.messages, rate),
+            both(route.bytes, byte_rate),
+        ]);
+    }
+    table
+}
+
+/// From the client, and from the upstream.
+fn both(rates: [f64; 2], text: impl Fn(f64) -> String) -> String {
+    let [client, upstream] = rates.map(text);
+    format!("{client} / {upstream}")
+}
+
+fn servers(watch: &Watch) -> Table {
+    let mut table = Table::new(SERVERS);
+    for server in &watch.now().servers {
+        let text = |key: &str| server[key].as_str().unwrap_or("?").to_owned();
+        let number = |key: &str| server[key].as_u64().unwrap_or_default();
+        let failed = number("failed_connects").saturating_add(number("failed_handshakes"));
+        table.row([
+            text("upstream"),
+            text("server"),
+            upstreams::state(server).to_owned(),
+            number("sessions").to_string(),
+            number("connecting").to_string(),
+            failed.to_string(),
+        ]);
+    }
+    table
+}
+
+fn clients(clients: &[Traffic]) -> Table {
+    let mut table = Table::new(CLIENTS);
+    for client in clients.iter().take(MOST_CLIENTS) {
+        table.row([
+            client.name.clone(),
+            client.sessions.to_string(),
+            rate(client.messages[0]),
+            byte_rate(client.bytes[0]),
+        ]);
+    }
+    table
+}
+
+fn endings(endings: &[Ended<'_>]) -> Table {
+    let mut table = Table::new(ENDINGS);
+    for Ended { ending, count, ago } in endings {
+        let ago = ago.as_ref().map(Duration::as_secs).map(age);
+        table.row([
+            ending.what.to_owned(),
+            ending.route.clone(),
+            ending.reason.clone(),
+            ending.closed_by.clone(),
+            ending.code.clone(),
+            count.to_string(),
+            ago.map_or(String::new(), |ago| format!("{ago} ago")),
+        ]);
+    }
+    table
+}
+
+fn plain(text: String) -> Line {
+    let weight = Weight::Plain;
+    Line { text, weight }
+}
+
+fn bold(text: String) -> Line {
+    let weight = Weight::Bold;
+    Line { text, weight }
+}
+
+fn reverse(text: String) -> Line {
+    let weight = Weight::Reverse;
+    Line { text, weight }
+}
