@@ -1,5 +1,6 @@
 //! `wsgate drain`: empties the process.
 
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use clap::Args;
@@ -8,7 +9,7 @@ use tokio::time::sleep;
 
 use super::client::Client;
 use super::error::CommandError;
-use super::output::say;
+use super::output::{remark, say};
 use super::target::Target;
 use super::units::sessions;
 
@@ -54,16 +55,48 @@ impl Drain {
     }
 }
 
+/// Waits until nobody is left. A connection that is not answered may be one too many for a busy
+/// admin interface; where the process is gone, the next is refused.
 async fn wait(client: &Client) -> Result<(), CommandError> {
+    let mut told = None;
     loop {
-        let listed = match client.json("/sessions?limit=1").await {
-            Ok(listed) => listed,
+        match look(client).await {
+            Ok(Left::Sessions(left)) => {
+                // A person wants to see it go on.
+                if io::stderr().is_terminal() && told != Some(left) {
+                    remark(&format!("{} left", sessions(left)));
+                }
+                told = Some(left);
+            }
+            Ok(Left::Nobody) => return say("drained: no session is left"),
+            Ok(Left::AnotherProcess) => {
+                return say("the process is gone, and another is in its place");
+            }
             Err(error) if error.is_gone() => return say("the process is gone"),
+            Err(error) if error.is_passing() => {}
             Err(error) => return Err(error),
-        };
-        if listed["total"].as_u64() == Some(0) {
-            return say("drained: no session is left");
         }
         sleep(INTERVAL).await;
+    }
+}
+
+/// What is left of a process that drains.
+enum Left {
+    Sessions(u64),
+    Nobody,
+    /// It takes sessions, as one that has drained never does again.
+    AnotherProcess,
+}
+
+async fn look(client: &Client) -> Result<Left, CommandError> {
+    let ready = client.ask(Method::GET, "/readyz").await?;
+    if ready.status.is_success() {
+        return Ok(Left::AnotherProcess);
+    }
+    let listed = client.ask(Method::GET, "/sessions?limit=1").await?.done()?;
+    match listed.json()?["total"].as_u64() {
+        Some(0) => Ok(Left::Nobody),
+        Some(left) => Ok(Left::Sessions(left)),
+        None => Err(listed.strange()),
     }
 }

@@ -77,8 +77,13 @@ impl CommandError {
 
     /// Whether there is no process any more, or none yet, that could answer.
     pub(super) fn is_gone(&self) -> bool {
+        matches!(*self.0, Failure::NobodyListens(_))
+    }
+
+    /// Whether the next try may be answered, or else tell more.
+    pub(super) fn is_passing(&self) -> bool {
         match &*self.0 {
-            Failure::NobodyListens(_) | Failure::Connect { .. } | Failure::Broken { .. } => true,
+            Failure::Broken { .. } | Failure::Connect { .. } => true,
             Failure::Refused { status, .. } => *status == StatusCode::SERVICE_UNAVAILABLE,
             _ => false,
         }

@@ -5,7 +5,7 @@ use http::Method;
 use serde_json::Value;
 
 use super::error::CommandError;
-use super::output::{print, remark, say, width};
+use super::output::{print, remark, width};
 use super::selection::Selection;
 use super::table::{Column, Table};
 use super::target::Target;
@@ -82,11 +82,9 @@ impl Sessions {
             let found = page["sessions"]
                 .as_array()
                 .ok_or_else(|| answer.strange())?;
-            for session in found {
-                match self.json {
-                    true => say(&session.to_string())?,
-                    false => table.row(cells(session)),
-                }
+            match self.json {
+                true => print(&found.iter().map(line).collect::<String>())?,
+                false => found.iter().for_each(|session| table.row(cells(session))),
             }
             listed += found.len() as u64;
             after = page["next"].as_u64().filter(|_| listed < most);
@@ -107,6 +105,10 @@ impl Sessions {
         }
         Ok(())
     }
+}
+
+fn line(session: &Value) -> String {
+    format!("{session}\n")
 }
 
 fn cells(session: &Value) -> [String; 9] {

@@ -220,4 +220,4 @@ impl Sort {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

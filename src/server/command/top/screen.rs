@@ -78,24 +78,19 @@ impl Screen {
         execute!(io::stdout(), Clear(ClearType::All))
     }
 
-    /// Puts these lines on it, from the top on, in one write.
+    /// Puts these lines on it, one for each row, in one write.
     pub(super) fn draw(&self, lines: &[Line]) -> io::Result<()> {
         let mut drawn = Vec::new();
         for (row, line) in (0..).zip(lines) {
-            queue!(drawn, MoveTo(0, row))?;
+            // Before the text: behind a line that is full, the cursor stands on its last letter.
+            queue!(drawn, MoveTo(0, row), Clear(ClearType::UntilNewLine))?;
             match line.weight {
                 Weight::Plain => {}
                 Weight::Bold => queue!(drawn, SetAttribute(Attribute::Bold))?,
                 Weight::Reverse => queue!(drawn, SetAttribute(Attribute::Reverse))?,
             }
-            queue!(
-                drawn,
-                Print(&line.text),
-                SetAttribute(Attribute::Reset),
-                Clear(ClearType::UntilNewLine)
-            )?;
+            queue!(drawn, Print(&line.text), SetAttribute(Attribute::Reset))?;
         }
-        queue!(drawn, Clear(ClearType::FromCursorDown))?;
         let mut stdout = io::stdout().lock();
         stdout.write_all(&drawn)?;
         stdout.flush()

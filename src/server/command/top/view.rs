@@ -279,3 +279,6 @@ fn reverse(text: String) -> Line {
     let weight = Weight::Reverse;
     Line { text, weight }
 }
+
+#[cfg(test)]
+mod tests;

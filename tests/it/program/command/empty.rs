@@ -1,6 +1,6 @@
 //! `wsgate drain`.
 
-use super::super::kit::{Upstream, finish};
+use super::super::kit::{Upstream, finish, soon};
 use super::{Stage, answer};
 
 #[tokio::test]
@@ -22,24 +22,40 @@ async fn a_drain_sends_everybody_away_and_comes_back_at_once() {
 
 #[tokio::test]
 async fn a_drain_that_waits_looks_until_no_session_is_left_or_nobody_answers() {
-    const DRAINING: (&str, &str) = ("202 Accepted", r#"{"draining": true, "sessions": 2}"#);
-    const LEFT: (&str, &str) = ("200 OK", r#"{"sessions": [], "total": 2, "next": null}"#);
-    const NONE: (&str, &str) = ("200 OK", r#"{"sessions": [], "total": 0, "next": null}"#);
-    const STOPPED: (&str, &str) = ("503 Service Unavailable", r#"{"error": "no longer here"}"#);
+    const DRAIN: [&str; 3] = ["POST /drain", "202 Accepted", r#"{"sessions": 2}"#];
+    const UNREADY: [&str; 3] = [
+        "GET /readyz",
+        "503 Service Unavailable",
+        r#"{"ready": false}"#,
+    ];
+    const READY: [&str; 3] = ["GET /readyz", "200 OK", r#"{"ready": true}"#];
+    const LEFT: [&str; 3] = ["GET /sessions?limit=1", "200 OK", r#"{"total": 2}"#];
+    const NONE: [&str; 3] = ["GET /sessions?limit=1", "200 OK", r#"{"total": 0}"#];
+    const BUSY: [&str; 3] = ["GET /sessions?limit=1", "503 Busy", r#"{"error": "busy"}"#];
     for (looks, last) in [
-        (vec![LEFT, LEFT, NONE], "drained: no session is left"),
-        (vec![NONE], "drained: no session is left"),
-        (vec![LEFT, STOPPED], "the process is gone"),
-        (vec![LEFT], "the process is gone"),
+        (
+            vec![UNREADY, LEFT, UNREADY, LEFT, UNREADY, NONE],
+            "drained: no session is left",
+        ),
+        (vec![UNREADY, NONE], "drained: no session is left"),
+        (vec![UNREADY, LEFT], "the process is gone"),
+        (
+            vec![UNREADY, BUSY, UNREADY, NONE],
+            "drained: no session is left",
+        ),
+        (vec![UNREADY], "the process is gone"),
+        (
+            vec![UNREADY, LEFT, READY],
+            "the process is gone, and another is in its place",
+        ),
     ] {
         let admin = Upstream::start().await;
         let url = admin.url();
         let address = url.strip_prefix("ws://").unwrap();
         let arguments = ["drain", "--wait", "--admin", address];
         let answers = async {
-            answer(&admin, "POST /drain", DRAINING.0, DRAINING.1).await;
-            for (status, body) in looks {
-                answer(&admin, "GET /sessions?limit=1", status, body).await;
+            for [line, status, body] in [vec![DRAIN], looks].concat() {
+                answer(&admin, line, status, body).await;
             }
             drop(admin);
         };
@@ -47,6 +63,19 @@ async fn a_drain_that_waits_looks_until_no_session_is_left_or_nobody_answers() {
         let expected = format!("draining: 2 sessions on their way out\n{last}\n");
         assert_eq!((done.code, done.stdout), (Some(0), expected));
     }
+    // One that hangs up is asked again.
+    let admin = Upstream::start().await;
+    let url = admin.url();
+    let address = url.strip_prefix("ws://").unwrap();
+    let arguments = ["drain", "--wait", "--admin", address];
+    let answers = async {
+        answer(&admin, DRAIN[0], DRAIN[1], DRAIN[2]).await;
+        drop(soon("a request", admin.request()).await);
+        answer(&admin, UNREADY[0], UNREADY[1], UNREADY[2]).await;
+        answer(&admin, NONE[0], NONE[1], NONE[2]).await;
+    };
+    let (done, ()) = tokio::join!(finish(&arguments), answers);
+    assert!(done.stdout.ends_with("no session is left\n"), "{done:?}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::process::Stdio;
+use std::sync::Arc;
 
 use rustix::fd::OwnedFd;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -19,7 +20,7 @@ pub(crate) struct Terminal {
     /// Held open, so that it stays a terminal when a program has ended.
     program: OwnedFd,
     name: String,
-    screen: watch::Receiver<Screen>,
+    screen: Arc<watch::Sender<Screen>>,
 }
 
 /// What is seen on it.
@@ -30,6 +31,7 @@ pub(crate) struct Screen {
     beneath: Option<BTreeMap<usize, Vec<char>>>,
     row: usize,
     column: usize,
+    columns: usize,
     pub(crate) is_cursor_hidden: bool,
     unread: Vec<u8>,
 }
@@ -44,7 +46,8 @@ impl Terminal {
         let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
         let program = rustix::fs::open(&name, flags, rustix::fs::Mode::empty());
         let person = File::from(person);
-        let (shown, screen) = watch::channel(Screen::default());
+        let screen = Arc::new(watch::Sender::new(Screen::default()));
+        let shown = Arc::clone(&screen);
         let mut output = person.try_clone().expect("a descriptor");
         // It ends when nobody has the program's end any more.
         std::thread::spawn(move || {
@@ -90,19 +93,17 @@ impl Terminal {
         what: &str,
         is_there: impl Fn(&Screen) -> bool,
     ) -> impl Future<Output = Screen> {
-        let mut screen = self.screen.clone();
-        let latest = self.screen.clone();
+        let mut screen = self.screen.subscribe();
+        let report = Report(self.screen.subscribe());
         let shown = async move {
             let seen = screen.wait_for(|screen| is_there(screen)).await;
             seen.expect("a terminal").clone()
         };
         let shown = soon(what.to_owned(), shown);
         async move {
-            // What was seen in its place says why.
-            let report = Report(latest);
-            let shown = shown.await;
-            std::mem::forget(report);
-            shown
+            // Where it is not, what was seen in its place says why.
+            let _report = report;
+            shown.await
         }
     }
 
@@ -120,6 +121,8 @@ impl Terminal {
     }
 
     pub(crate) fn resize(&self, columns: u16, rows: u16) {
+        let width = usize::from(columns);
+        self.screen.send_modify(|screen| screen.columns = width);
         let size = Winsize {
             ws_col: columns,
             ws_row: rows,
@@ -213,6 +216,8 @@ impl Screen {
     fn control(&mut self, parameters: &str, end: char) {
         let numbers: Vec<usize> = parameters.split(';').flat_map(str::parse).collect();
         let number = |index: usize| numbers.get(index).copied();
+        // Behind the last column the cursor stands on it, until another letter is written.
+        let column = self.column.min(self.columns - 1);
         match (parameters, end) {
             ("?1049", 'h') => self.beneath = Some(std::mem::take(&mut self.rows)),
             ("?1049", 'l') => self.rows = self.beneath.take().unwrap_or_default(),
@@ -222,11 +227,11 @@ impl Screen {
                 self.column = number(1).unwrap_or(1) - 1;
             }
             ("" | "0", 'J') => {
-                self.rows.entry(self.row).or_default().truncate(self.column);
+                self.rows.entry(self.row).or_default().truncate(column);
                 self.rows.retain(|row, _| *row <= self.row);
             }
             ("2", 'J') => self.rows.clear(),
-            ("" | "0", 'K') => self.rows.entry(self.row).or_default().truncate(self.column),
+            ("" | "0", 'K') => self.rows.entry(self.row).or_default().truncate(column),
             (_, 'm') => {}
             unknown => panic!("what does {unknown:?} do?"),
         }

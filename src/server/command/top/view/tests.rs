@@ -1,0 +1,101 @@
+//! What is drawn of figures.
+
+use tokio::time::Instant;
+
+use super::super::figures::tests::{ending, look};
+use super::super::look::{Process, RouteTotals, SessionTotals};
+use super::*;
+
+fn watch() -> (Watch, Place) {
+    let start = Instant::now();
+    let mut watch = Watch::new(look(start));
+    let mut look = look(start + Duration::from_secs(1));
+    look.process = Process {
+        version: "0.1.0".to_owned(),
+        up: Duration::from_secs(7385),
+        memory: Some(16 << 20),
+        descriptors: Some(40),
+        most_descriptors: Some(1024),
+        processor: Some(10.5),
+        ..look.process
+    };
+    let chat = RouteTotals {
+        open: 2,
+        accepted: 12.0,
+        refused: 0.0,
+        messages: [12_345.0, 10.0],
+        bytes: [1536.0, 0.0],
+    };
+    let refused = RouteTotals {
+        refused: 3.0,
+        ..RouteTotals::default()
+    };
+    look.routes = [("chat".to_owned(), chat), (String::new(), refused)].into();
+    look.endings = [(ending("idle"), 9)].into();
+    let session = SessionTotals {
+        client: "10.0.0.1".to_owned(),
+        age: Duration::ZERO,
+        messages: 7,
+        bytes: 2048,
+    };
+    look.sessions = [(1, session)].into();
+    look.has_more_sessions = true;
+    watch.see(look);
+    (watch, Place::Tcp("127.0.0.1:9900".to_owned()))
+}
+
+#[test]
+fn a_picture_has_the_process_and_its_tables() {
+    let (watch, place) = watch();
+    let expected = "\
+wsgate 0.1.0 on 127.0.0.1:9900  up 2h03m  ready
+sessions 2  handshakes 15/s, refused 3.0/s, under way 0
+messages/s 12k from clients, 10 from upstreams  bytes/s 1.5KiB, 0B
+memory 16MiB  descriptors 40 of 1024  processor 50%  other connections 0
+
+ROUTE   SESSIONS  OPENED/s  REFUSED/s  MESSAGES/s      BYTES/s
+chat           2        12          0    12k / 10  1.5KiB / 0B
+(none)         0         0        3.0       0 / 0      0B / 0B
+
+UPSTREAM  SERVER  STATE  SESSIONS  CONNECTING  FAILED
+
+CLIENT    SESSIONS  MESSAGES/s  BYTES/s
+10.0.0.1         1         7.0   2.0KiB
+
+ENDED   ROUTE  REASON  BY      CODE  COUNT    LAST
+closed  chat   idle    client  1000      9  0s ago
+The clients are those of the oldest 1 sessions.
+";
+    assert_eq!(View::default().plain(&watch, &place), expected);
+}
+
+#[test]
+fn a_screen_is_filled_whatever_its_size() {
+    let (watch, place) = watch();
+    let mut view = View::default();
+    for columns in [0, 1, 7, 40, 200] {
+        for rows in [0, 1, 5, 6, 7, 24, 100] {
+            for to in [
+                Scroll::End,
+                Scroll::Pages(-1),
+                Scroll::Lines(1),
+                Scroll::Home,
+            ] {
+                let lines = view.lines(&watch, &place, Size { columns, rows });
+                assert_eq!(lines.len(), rows.max(1));
+                for line in &lines {
+                    assert!(line.text.chars().count() <= columns, "{line:?}");
+                }
+                view.scroll(to);
+            }
+        }
+    }
+    view.problem = Some("nobody answers".to_owned());
+    let size = Size {
+        columns: 80,
+        rows: 10,
+    };
+    let lines = view.lines(&watch, &place, size);
+    assert_eq!(lines[9].text, "no news: nobody answers");
+    assert_eq!(lines[9].weight, Weight::Reverse);
+}
