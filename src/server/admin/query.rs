@@ -11,19 +11,22 @@ use crate::config::{parse_duration, parse_network};
 /// The keys and values of a request, decoded; no key is there twice.
 #[derive(Debug, Default)]
 pub(super) struct Query {
-    pairs: Vec<(String, String)>,
+    pairs: Vec<(&'static str, String)>,
 }
 
-/// What is wrong with a query. It does not say again what nobody has asked for: a query may hold a
-/// secret that belongs somewhere else.
+/// What is wrong with a query. Of what somebody else wrote nothing is repeated: it may have been a
+/// secret that went astray.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadQuery {
-    #[error("there is a key that means nothing here: {}", known(.keys))]
-    UnknownKey { keys: &'static [&'static str] },
+    #[error("key {position} of the query is not known here: {}", known(.keys))]
+    UnknownKey {
+        position: usize,
+        keys: &'static [&'static str],
+    },
     #[error("`{key}` is there twice")]
-    DoubledKey { key: String },
-    #[error("the query is not percent-encoded UTF-8")]
-    Encoding,
+    DoubledKey { key: &'static str },
+    #[error("key {position} of the query, or its value, is not percent-encoded UTF-8")]
+    Encoding { position: usize },
     #[error("`{key}` must be {form}")]
     Value {
         key: &'static str,
@@ -41,16 +44,17 @@ impl Query {
         query: Option<&str>,
         keys: &'static [&'static str],
     ) -> Result<Self, BadQuery> {
-        let mut pairs: Vec<(String, String)> = Vec::new();
+        let mut pairs: Vec<(&'static str, String)> = Vec::new();
         let written = query.unwrap_or_default().split('&');
-        for pair in written.filter(|pair| !pair.is_empty()) {
+        let written = written.filter(|pair| !pair.is_empty());
+        for (position, pair) in (1..).zip(written) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (Some(key), Some(value)) = (form_decode(key), form_decode(value)) else {
-                return Err(BadQuery::Encoding);
+                return Err(BadQuery::Encoding { position });
             };
-            if !keys.contains(&key.as_str()) {
-                return Err(BadQuery::UnknownKey { keys });
-            }
+            let Some(key) = keys.iter().copied().find(|known| *known == key) else {
+                return Err(BadQuery::UnknownKey { position, keys });
+            };
             if pairs.iter().any(|(other, _)| *other == key) {
                 return Err(BadQuery::DoubledKey { key });
             }
@@ -61,7 +65,7 @@ impl Query {
 
     fn get(&self, key: &str) -> Option<&str> {
         let mut pairs = self.pairs.iter();
-        let found = pairs.find(|(name, _)| name == key);
+        let found = pairs.find(|(name, _)| *name == key);
         found.map(|(_, value)| value.as_str())
     }
 
@@ -115,11 +119,11 @@ impl Query {
 
     /// An address, or a network of them.
     pub(super) fn network(&self, key: &'static str) -> Result<Option<IpNet>, BadQuery> {
-        let network = self.get(key).map(parse_network).transpose();
-        network.map_err(|error| BadQuery::Problem {
-            key,
-            problem: error.to_string(),
-        })
+        let Some(value) = self.get(key) else {
+            return Ok(None);
+        };
+        let form = "an address, or a network such as `10.0.0.0/8` without bits behind its prefix";
+        parse_network(value).map(Some).map_err(|_| wrong(key, form))
     }
 
     /// A duration as the settings have it, `10s`.
@@ -220,24 +224,30 @@ mod tests {
         for (query, problem) in [
             (
                 "routes=a",
-                "there is a key that means nothing here: the keys are route, limit",
+                "key 1 of the query is not known here: the keys are route, limit",
             ),
+            ("route=a&&c4nary", "key 2 of the query is not known here"),
             ("route=a&route=a", "`route` is there twice"),
             ("route=a&r%6fute=b", "`route` is there twice"),
-            ("route=%", "the query is not percent-encoded UTF-8"),
-            ("route=%f", "not percent-encoded"),
-            ("route=%+1", "not percent-encoded"),
-            ("route=%ff", "not percent-encoded"),
-            ("%zz=1", "not percent-encoded"),
+            (
+                "route=%",
+                "key 1 of the query, or its value, is not percent",
+            ),
+            ("route=%f", "key 1 of the query, or its value, is not"),
+            (
+                "limit=1&route=%+1",
+                "key 2 of the query, or its value, is not",
+            ),
+            ("route=%ff", "key 1 of the query, or its value, is not"),
+            ("%zz=1", "key 1 of the query, or its value, is not"),
         ] {
             let error = Query::read(Some(query), KEYS).unwrap_err().to_string();
             assert!(error.contains(problem), "{query}: {error}");
+            assert!(!error.contains("c4nary"), "{error}");
         }
         let error = Query::read(Some("a=1"), &[]).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "there is a key that means nothing here: nothing can be asked for"
-        );
+        let expected = "key 1 of the query is not known here: nothing can be asked for";
+        assert_eq!(error, expected);
     }
 
     #[test]
@@ -275,7 +285,7 @@ mod tests {
         let client = |query| read(query).network("client");
         let net = client("client=10.0.0.0/8").unwrap().unwrap();
         assert_eq!(net.to_string(), "10.0.0.0/8");
-        assert!(problem(client("client=nobody")).starts_with("`client`: `nobody` is not"));
+        assert!(problem(client("client=nobody")).starts_with("`client` must be an address"));
         let over = |query| read(query).duration("over");
         assert_eq!(over("over=10s").unwrap(), Some(Duration::from_secs(10)));
         assert!(problem(over("over=10")).starts_with("`over` must be a duration"));

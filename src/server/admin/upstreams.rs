@@ -61,12 +61,22 @@ fn names(asked: &Asked<'_>) -> (String, String) {
     (name(0), name(1))
 }
 
+/// Says which there are, and does not repeat what was asked for: nobody knows what that was.
 fn refuse(unknown: &UnknownServer) -> Answer {
-    let status = match unknown {
-        UnknownServer::Upstream { .. } | UnknownServer::Server { .. } => StatusCode::NOT_FOUND,
-        UnknownServer::Ambiguous { .. } => StatusCode::CONFLICT,
+    let (status, what, known) = match unknown {
+        UnknownServer::Upstream { known, .. } => {
+            (StatusCode::NOT_FOUND, "no such upstream: there is", known)
+        }
+        UnknownServer::Server { known, .. } => {
+            (StatusCode::NOT_FOUND, "no such server: there is", known)
+        }
+        UnknownServer::Ambiguous { known, .. } => (
+            StatusCode::CONFLICT,
+            "more than one server is there: say which of",
+            known,
+        ),
     };
-    error(status, &unknown.to_string())
+    error(status, &format!("{what} {}", known.join(", ")))
 }
 
 fn describe(upstream: &UpstreamInfo) -> Value {

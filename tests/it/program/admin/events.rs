@@ -160,7 +160,7 @@ async fn a_listener_hears_what_it_asked_for() {
         ("kind=", "`kind`: give some of"),
         (
             "kinds=open",
-            "a key that means nothing here: the keys are route, kind",
+            "key 1 of the query is not known here: the keys are route, kind",
         ),
     ] {
         let answer = ask(&admin, &format!("GET /events?{query}"), "").await;

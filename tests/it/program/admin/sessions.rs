@@ -115,18 +115,21 @@ async fn a_wrong_query_is_refused_and_changes_nothing() {
     for (line, problem) in [
         (
             "GET /sessions?rout=chat",
-            "a key that means nothing here: the keys are route, client",
+            "key 1 of the query is not known here: the keys are route, client",
         ),
         ("GET /sessions?route=a&route=b", "`route` is there twice"),
         ("GET /sessions?route=", "`route` must be a name"),
-        ("GET /sessions?route=%ff", "not percent-encoded"),
+        (
+            "GET /sessions?route=%ff",
+            "key 1 of the query, or its value, is not percent-encoded",
+        ),
         (
             "GET /sessions?client=nobody",
-            "`client`: `nobody` is not a network",
+            "`client` must be an address, or a network",
         ),
         (
             "GET /sessions?client=10.0.0.1/8",
-            "`10.0.0.0/8` for the network",
+            "`client` must be an address, or a network",
         ),
         (
             "GET /sessions?limit=0",
@@ -140,7 +143,10 @@ async fn a_wrong_query_is_refused_and_changes_nothing() {
             "GET /sessions?after=x",
             "`after` must be the id of a session",
         ),
-        ("GET /sessions?all=true", "a key that means nothing here"),
+        (
+            "GET /sessions?all=true",
+            "key 1 of the query is not known here",
+        ),
         ("DELETE /sessions", "say which sessions"),
         ("DELETE /sessions?code=1000", "say which sessions"),
         ("DELETE /sessions?all=false", "say which sessions"),
@@ -163,9 +169,12 @@ async fn a_wrong_query_is_refused_and_changes_nothing() {
         ),
         (
             "DELETE /sessions/1?route=chat",
-            "a key that means nothing here: the keys are code, reason",
+            "key 1 of the query is not known here: the keys are code, reason",
         ),
-        ("POST /drain?deadline=1h", "a key that means nothing here"),
+        (
+            "POST /drain?deadline=1h",
+            "key 1 of the query is not known here: nothing can be asked for",
+        ),
         (&long, "`reason` must be at most 123 bytes long"),
     ] {
         let answer = ask(&stage.admin, line, "").await;
