@@ -9,6 +9,7 @@ use super::output::{can_ask, confirm, say};
 use super::selection::Selection;
 use super::target::Target;
 use super::units::sessions;
+use crate::close::{CloseCode, MAX_REASON};
 
 /// Which sessions to close, and what to tell their clients.
 #[derive(Args, Debug)]
@@ -25,10 +26,10 @@ pub struct Close {
     #[arg(value_name = "ID", conflicts_with_all = ["route", "client", "upstream", "all"])]
     ids: Vec<u64>,
     /// The close code that the clients get [default: 1001]
-    #[arg(long, value_name = "CODE")]
-    code: Option<u16>,
+    #[arg(long, value_name = "CODE", value_parser = close_code)]
+    code: Option<CloseCode>,
     /// The reason that they get, 123 bytes at most [default: closed by an administrator]
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = close_reason)]
     reason: Option<String>,
     /// Ask nothing, however many they are
     #[arg(long, short)]
@@ -111,5 +112,17 @@ impl Close {
         target
             .pair("code", self.code)
             .pair("reason", self.reason.as_ref())
+    }
+}
+
+fn close_code(text: &str) -> Result<CloseCode, &'static str> {
+    let code = text.parse().ok().and_then(CloseCode::new);
+    code.ok_or("a gate may send 1000 to 1003, 1007 to 1014 and 3000 to 4999")
+}
+
+fn close_reason(text: &str) -> Result<String, &'static str> {
+    match text.len() <= MAX_REASON {
+        true => Ok(text.to_owned()),
+        false => Err("it has more than 123 bytes"),
     }
 }

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::client::RequestTarget;
+use crate::config::parse_network;
 
 /// Which sessions; all that is said has to hold.
 #[derive(Args, Debug)]
@@ -12,7 +13,7 @@ pub(super) struct Selection {
     #[arg(long, value_name = "NAME")]
     route: Option<String>,
     /// Those of this client, an address or a network such as 10.0.0.0/8
-    #[arg(long, value_name = "IP|CIDR")]
+    #[arg(long, value_name = "IP|CIDR", value_parser = network)]
     client: Option<String>,
     /// Those with a server of this upstream
     #[arg(long, value_name = "NAME")]
@@ -49,5 +50,14 @@ impl Selection {
             true => String::new(),
             false => format!(" of {}", said.join(", ")),
         }
+    }
+}
+
+/// The text as it is, if it stands for addresses: the answers of the admin interface do not repeat
+/// what is wrong.
+fn network(text: &str) -> Result<String, String> {
+    match parse_network(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }

@@ -10,6 +10,7 @@ use super::output::{print, say, width};
 use super::table::{Column, Table};
 use super::target::Target;
 use super::units::sessions;
+use crate::config::parse_duration;
 
 /// The servers, or what to do with one.
 #[derive(Args, Debug)]
@@ -40,7 +41,7 @@ enum Change {
         #[arg(long)]
         close: bool,
         /// Spread that over so long, such as 10s [default: drain.spread of the settings]
-        #[arg(long, value_name = "DURATION", requires = "close")]
+        #[arg(long, value_name = "DURATION", requires = "close", value_parser = duration)]
         over: Option<String>,
     },
     /// Give a server new sessions again
@@ -192,5 +193,13 @@ pub(super) fn state(server: &Value) -> &'static str {
     match server["draining"].as_bool() {
         Some(true) => "draining",
         _ => "in service",
+    }
+}
+
+/// The text as it is, if it is a duration as the settings write one.
+fn duration(text: &str) -> Result<String, &'static str> {
+    match parse_duration(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err("a duration is a whole number and one of ms, s, m, h: 10s, 5m"),
     }
 }

@@ -133,10 +133,7 @@ async fn more_sessions_than_a_page_holds_are_all_listed() {
 async fn a_wrong_value_is_told_with_what_would_be_right() {
     let stage = Stage::with(0).await;
     for (line, said) in [
-        (
-            "sessions --client nobody",
-            "`client`: `nobody` is not a network",
-        ),
+        ("sessions --client nobody", "`nobody` is not a network"),
         (
             "sessions --client 10.0.0.1/8",
             "`10.0.0.0/8` for the network",
