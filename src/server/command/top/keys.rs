@@ -1,9 +1,10 @@
-//! What the person at the terminal does.
+//! What the person at the terminal types.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::thread;
 
-use crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use tokio::sync::mpsc;
 
 /// What the person wants.
@@ -25,72 +26,149 @@ pub(super) enum Scroll {
     End,
 }
 
+/// Bytes of the terminal that no meaning was found in yet.
+#[derive(Debug, Default)]
+struct Keys {
+    unread: Vec<u8>,
+}
+
 /// Keys that are waiting to be looked at.
 const WAITING: usize = 16;
 
-/// Listens on a thread of its own, which waits for keys until the process ends.
+/// No key is a longer sequence.
+const LONGEST: usize = 16;
+
+const ESCAPE: u8 = 0x1b;
+
+/// Listens on a thread of its own, which waits for keys until the process ends: a read of a
+/// terminal cannot be waited for in another way without changing what others share of it.
 pub(super) fn listen() -> io::Result<mpsc::Receiver<Told>> {
     let (tell, told) = mpsc::channel(WAITING);
+    let mut terminal = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let listener = thread::Builder::new().name("keys".to_owned());
     listener.spawn(move || {
-        // Without a terminal there is nobody left to tell anything.
-        while let Ok(event) = event::read() {
-            if let Some(wanted) = meaning(&event)
-                && tell.blocking_send(wanted).is_err()
-            {
-                return;
+        let (mut keys, mut bytes) = (Keys::default(), [0; 64]);
+        loop {
+            let typed = match terminal.read(&mut bytes) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // Without a terminal there is nobody left to show anything.
+                Ok(0) | Err(_) => return,
+                Ok(length) => bytes.get(..length).unwrap_or_default(),
+            };
+            for wanted in keys.read(typed) {
+                if tell.blocking_send(wanted).is_err() {
+                    return;
+                }
             }
         }
     })?;
     Ok(told)
 }
 
-fn meaning(event: &Event) -> Option<Told> {
-    let key = match event {
-        Event::Key(key) if key.kind != KeyEventKind::Release => key,
-        _ => return None,
-    };
-    let with_control = key.modifiers.contains(KeyModifiers::CONTROL);
-    Some(match key.code {
-        KeyCode::Char('c') if with_control => Told::Quit,
-        KeyCode::Char('l') if with_control => Told::Redraw,
-        KeyCode::Char('q' | 'Q') => Told::Quit,
-        KeyCode::Char('s' | 'S') => Told::Sort,
-        KeyCode::Up | KeyCode::Char('k') => Told::Scroll(Scroll::Lines(-1)),
-        KeyCode::Down | KeyCode::Char('j') => Told::Scroll(Scroll::Lines(1)),
-        KeyCode::PageUp => Told::Scroll(Scroll::Pages(-1)),
-        KeyCode::PageDown | KeyCode::Char(' ') => Told::Scroll(Scroll::Pages(1)),
-        KeyCode::Home => Told::Scroll(Scroll::Home),
-        KeyCode::End => Told::Scroll(Scroll::End),
+impl Keys {
+    /// What these bytes mean, with those before them of a sequence that had not ended.
+    fn read(&mut self, bytes: &[u8]) -> Vec<Told> {
+        self.unread.extend_from_slice(bytes);
+        let unread = std::mem::take(&mut self.unread);
+        let (mut rest, mut told) = (unread.as_slice(), Vec::new());
+        while let Some((first, behind)) = rest.split_first() {
+            let (wanted, next) = match (*first, behind.first()) {
+                (ESCAPE, None) => break,
+                (ESCAPE, Some(b'[' | b'O')) => match sequence(behind) {
+                    Some(found) => found,
+                    None if rest.len() < LONGEST => break,
+                    None => (None, behind),
+                },
+                // The key itself, or one with Alt.
+                (ESCAPE, Some(_)) => (None, behind),
+                (key, _) => (meaning(key), behind),
+            };
+            told.extend(wanted);
+            rest = next;
+        }
+        self.unread = rest.to_vec();
+        told
+    }
+}
+
+/// The meaning of a key that is one byte.
+fn meaning(key: u8) -> Option<Told> {
+    const CONTROL_C: u8 = 0x03;
+    const CONTROL_L: u8 = 0x0c;
+    Some(match key {
+        b'q' | b'Q' | CONTROL_C => Told::Quit,
+        b's' | b'S' => Told::Sort,
+        b'k' => Told::Scroll(Scroll::Lines(-1)),
+        b'j' => Told::Scroll(Scroll::Lines(1)),
+        b' ' => Told::Scroll(Scroll::Pages(1)),
+        CONTROL_L => Told::Redraw,
         _ => return None,
     })
 }
 
+/// The meaning of what stands behind an escape, and what stands behind that; `None` while its end
+/// is to come.
+fn sequence(bytes: &[u8]) -> Option<(Option<Told>, &[u8])> {
+    let (kind, inside) = bytes.split_first()?;
+    let end = match kind {
+        b'O' => 0,
+        _ => (inside.iter()).position(|byte| matches!(byte, 0x40..=0x7e))?,
+    };
+    let (parameters, behind) = inside.split_at_checked(end)?;
+    let (last, behind) = behind.split_first()?;
+    let wanted = match (parameters, last) {
+        (_, b'A') => Some(Scroll::Lines(-1)),
+        (_, b'B') => Some(Scroll::Lines(1)),
+        (b"5", b'~') => Some(Scroll::Pages(-1)),
+        (b"6", b'~') => Some(Scroll::Pages(1)),
+        (_, b'H') | (b"1" | b"7", b'~') => Some(Scroll::Home),
+        (_, b'F') | (b"4" | b"8", b'~') => Some(Scroll::End),
+        _ => None,
+    };
+    Some((wanted.map(Told::Scroll), behind))
+}
+
 #[cfg(test)]
 mod tests {
-    use crossterm::event::KeyEvent;
-
     use super::*;
 
     #[test]
     fn keys_have_their_meaning() {
-        for (code, modifiers, expected) in [
-            (KeyCode::Char('q'), KeyModifiers::NONE, Some(Told::Quit)),
-            (KeyCode::Char('c'), KeyModifiers::CONTROL, Some(Told::Quit)),
-            (KeyCode::Char('c'), KeyModifiers::NONE, None),
-            (KeyCode::Char('s'), KeyModifiers::NONE, Some(Told::Sort)),
-            (
-                KeyCode::PageDown,
-                KeyModifiers::NONE,
-                Some(Told::Scroll(Scroll::Pages(1))),
-            ),
-            (KeyCode::F(1), KeyModifiers::NONE, None),
+        let scroll = |to| vec![Told::Scroll(to)];
+        for (typed, expected) in [
+            ("q", vec![Told::Quit]),
+            ("\x03", vec![Told::Quit]),
+            ("sS", vec![Told::Sort, Told::Sort]),
+            ("\x0c", vec![Told::Redraw]),
+            ("\x1b[A", scroll(Scroll::Lines(-1))),
+            ("\x1bOB", scroll(Scroll::Lines(1))),
+            ("\x1b[5~", scroll(Scroll::Pages(-1))),
+            ("\x1b[6~", scroll(Scroll::Pages(1))),
+            ("\x1b[1;5H", scroll(Scroll::Home)),
+            ("\x1b[4~", scroll(Scroll::End)),
+            ("cxä\x1b[2~\x1b[15~\x1bOP", vec![]),
+            ("\x1bq", vec![Told::Quit]),
+            ("\x1b\x1b[Fq", vec![Told::Scroll(Scroll::End), Told::Quit]),
         ] {
-            let event = Event::Key(KeyEvent::new(code, modifiers));
-            assert_eq!(meaning(&event), expected, "{event:?}");
+            assert_eq!(
+                Keys::default().read(typed.as_bytes()),
+                expected,
+                "{typed:?}"
+            );
+            // A terminal may deliver a key in pieces.
+            let mut keys = Keys::default();
+            let bytes = typed.as_bytes().chunks(1);
+            let told: Vec<_> = bytes.flat_map(|byte| keys.read(byte)).collect();
+            assert_eq!(told, expected, "{typed:?} byte by byte");
         }
-        // The signal says so as well, and sooner.
-        assert_eq!(meaning(&Event::Resize(80, 24)), None);
-        assert_eq!(meaning(&Event::FocusLost), None);
+    }
+
+    #[test]
+    fn a_sequence_without_an_end_is_given_up() {
+        let mut keys = Keys::default();
+        assert_eq!(keys.read(b"\x1b[0000"), []);
+        assert_eq!(keys.read(&[b'0'; 200]), []);
+        assert!(keys.unread.len() < LONGEST);
+        assert_eq!(keys.read(b"q"), [Told::Quit]);
     }
 }

@@ -2,15 +2,9 @@
 
 use std::io::{self, Write};
 use std::panic;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use crossterm::cursor::{Hide, MoveTo, Show};
-use crossterm::style::{Attribute, Print, SetAttribute};
-use crossterm::terminal::{
-    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
-};
-use crossterm::{execute, queue};
-use rustix::termios::tcgetwinsize;
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 
 /// The terminal, with the view in the place of what was on it until this is dropped.
 #[derive(Debug)]
@@ -43,23 +37,35 @@ const USUAL: Size = Size {
     rows: 24,
 };
 
-/// Whether the terminal is ours at the moment.
-static IS_OURS: AtomicBool = AtomicBool::new(false);
+/// How the terminal was found, while it is ours.
+static FOUND: Mutex<Option<Termios>> = Mutex::new(None);
+
+// What terminals have understood since the VT100 and xterm.
+const TAKE: &str = "\x1b[?1049h\x1b[?25l\x1b[2J";
+const GIVE_BACK: &str = "\x1b[?25h\x1b[?1049l";
+const CLEAR: &str = "\x1b[2J";
+const CLEAR_LINE: &str = "\x1b[K";
+const BOLD: &str = "\x1b[1m";
+const REVERSE: &str = "\x1b[7m";
+const PLAIN: &str = "\x1b[0m";
 
 impl Screen {
     /// Takes the terminal. A panic gives it back before it says what happened, so that one can
     /// read it.
     pub(super) fn enter() -> io::Result<Self> {
-        enable_raw_mode()?;
-        IS_OURS.store(true, Ordering::Release);
+        let found = tcgetattr(io::stdin())?;
+        let mut raw = found.clone();
+        // Keys come one by one, unseen, and Ctrl-C is one of them.
+        raw.make_raw();
+        *FOUND.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
         let screen = Self(());
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             give_back();
             before(info);
         }));
-        execute!(io::stdout(), EnterAlternateScreen, Hide)?;
-        screen.clear()?;
+        tcsetattr(io::stdin(), OptionalActions::Now, &raw)?;
+        write(TAKE)?;
         Ok(screen)
     }
 
@@ -75,25 +81,23 @@ impl Screen {
 
     /// Forgets what is on it.
     pub(super) fn clear(&self) -> io::Result<()> {
-        execute!(io::stdout(), Clear(ClearType::All))
+        write(CLEAR)
     }
 
     /// Puts these lines on it, one for each row, in one write.
     pub(super) fn draw(&self, lines: &[Line]) -> io::Result<()> {
-        let mut drawn = Vec::new();
-        for (row, line) in (0..).zip(lines) {
-            // Before the text: behind a line that is full, the cursor stands on its last letter.
-            queue!(drawn, MoveTo(0, row), Clear(ClearType::UntilNewLine))?;
-            match line.weight {
-                Weight::Plain => {}
-                Weight::Bold => queue!(drawn, SetAttribute(Attribute::Bold))?,
-                Weight::Reverse => queue!(drawn, SetAttribute(Attribute::Reverse))?,
-            }
-            queue!(drawn, Print(&line.text), SetAttribute(Attribute::Reset))?;
+        let mut drawn = String::new();
+        for (row, line) in (1..).zip(lines) {
+            let weight = match line.weight {
+                Weight::Plain => "",
+                Weight::Bold => BOLD,
+                Weight::Reverse => REVERSE,
+            };
+            // The line is cleared before the text: behind one that is full, the cursor stands on
+            // its last letter.
+            drawn += &format!("\x1b[{row};1H{CLEAR_LINE}{weight}{}{PLAIN}", line.text);
         }
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(&drawn)?;
-        stdout.flush()
+        write(&drawn)
     }
 }
 
@@ -105,9 +109,16 @@ impl Drop for Screen {
 
 /// Leaves the terminal as it was found, once.
 fn give_back() {
-    if IS_OURS.swap(false, Ordering::AcqRel) {
+    let found = FOUND.try_lock().ok().and_then(|mut found| found.take());
+    if let Some(found) = found {
         // A terminal that is gone needs nothing back.
-        let _shown = execute!(io::stdout(), Show, LeaveAlternateScreen);
-        let _cooked = disable_raw_mode();
+        let _shown = write(GIVE_BACK);
+        let _as_found = tcsetattr(io::stdin(), OptionalActions::Now, &found);
     }
+}
+
+fn write(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
 }
