@@ -21,7 +21,7 @@ const TOKEN_VARIABLE: &str = "WSGATE_ADMIN_TOKEN";
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Which wsgate")]
 pub(super) struct Target {
-    /// The file of settings that it runs by, whose [admin] says where and with which token
+    /// The file of settings that it runs by, whose `[admin]` says where and with which token
     /// [default: /etc/wsgate/wsgate.toml]
     #[arg(long, value_name = "FILE", conflicts_with = "admin", global = true)]
     config: Option<PathBuf>,
