@@ -63,6 +63,7 @@ mod sample;
 #[cfg(feature = "server")]
 pub mod server;
 mod session;
+mod trace;
 mod transport;
 mod types;
 mod upstream;

@@ -9,6 +9,7 @@ use http::request;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::counters::Counters;
+use super::flow;
 use super::hint::UntrustedHint;
 #[cfg(feature = "server")]
 use super::rejected;
@@ -18,9 +19,11 @@ use super::settings::Snapshot;
 use crate::config::{Config, Route};
 #[cfg(feature = "server")]
 use crate::events::Kind;
+use crate::handshake::{self, Target};
 use crate::policy::address::ClientIdentity;
 use crate::rejection::Rejection;
 use crate::session::{MessageFilter, Registry};
+use crate::trace::Tracing;
 #[cfg(feature = "server")]
 use crate::types::ClientAddr;
 
@@ -36,6 +39,7 @@ pub(super) struct Core {
     pub(super) rejections: Rejections,
     pub(super) counters: Counters,
     pub(super) drains: ServerDrains,
+    pub(super) tracing: Tracing,
     untrusted: UntrustedHint,
     housekeeping: OnceLock<AbortOnDropHandle<()>>,
     /// The tasks that send sessions of removed routes and drained servers away. Each ends at its
@@ -62,6 +66,7 @@ impl Core {
             rejections: Rejections::default(),
             counters,
             drains: ServerDrains::default(),
+            tracing: Tracing::default(),
             untrusted: UntrustedHint::default(),
             housekeeping: OnceLock::new(),
             farewells: TaskTracker::new(),
@@ -137,7 +142,25 @@ impl Core {
         refusal.client = self.settings().identify(parts).ok();
         self.keep_house();
         self.refused(&refusal);
+        if handshake::is_websocket(parts) {
+            self.trace(parts, &refusal);
+        }
         refusal.rejection
+    }
+
+    /// Makes the spans of a handshake that was none of the gate's: no route is where it asks.
+    fn trace(&self, parts: &request::Parts, refusal: &Refusal) {
+        let mut trace = self.tracing.begin(parts, flow::scheme(parts));
+        if let Some(client) = &refusal.client {
+            trace.is_from(client.ip, client.peer);
+        }
+        if let Ok(target) = Target::of(parts) {
+            trace.asks_for(target.host(), target.port());
+        }
+        if let Some(route) = &refusal.route {
+            trace.is_on(route);
+        }
+        refusal.trace(&mut trace);
     }
 
     /// Starts the gate's own task, once; it ends with the last clone of the gate.

@@ -29,6 +29,7 @@ use crate::policy::rate::Admission;
 use crate::rejection::Rejection;
 use crate::route::Match;
 use crate::session::{End, Meter, NoPlace, Place, Session, Subject, Terms};
+use crate::trace::{HandshakeTrace, Trail};
 use crate::transport::Transport;
 use crate::types::{OverTls, Side};
 use crate::upstream::{self, Answer, Connected, Lease, ServerFailure};
@@ -77,6 +78,7 @@ struct Admitted {
     admission: Admission,
     /// Those of its route.
     counts: Arc<RouteCounts>,
+    trail: Trail,
 }
 
 /// Answers one WebSocket handshake by these settings, whatever a reload does meanwhile; the session
@@ -90,12 +92,23 @@ pub(super) async fn answer(
 ) -> Response<Full<Bytes>> {
     core.keep_house();
     let mut under_way = core.counters.outcomes.watch();
-    let opened = open(&core, &settings, &parts, asked, on_upgrade, &mut under_way).await;
+    let mut trace = core.tracing.begin(&parts, scheme(&parts));
+    let opened = open(
+        &core,
+        &settings,
+        &parts,
+        asked,
+        on_upgrade,
+        &mut under_way,
+        &mut trace,
+    );
+    let opened = opened.await;
     under_way.answered();
     match opened {
         Ok(response) => response,
         Err(refusal) => {
             core.refused(&refusal);
+            refusal.trace(&mut trace);
             refusal
                 .answer
                 .unwrap_or_else(|| refusal.rejection.into_response())
@@ -110,13 +123,16 @@ async fn open(
     asked: Asked,
     on_upgrade: OnUpgrade,
     under_way: &mut UnderWay<'_>,
+    trace: &mut HandshakeTrace,
 ) -> Result<Response<Full<Bytes>>, Refusal> {
     let client = core.identify(settings, parts)?;
+    trace.is_from(client.ip, client.peer);
     let known = |rejection| Refusal {
         client: Some(client),
         ..Refusal::from(rejection)
     };
     let target = asked.target.map_err(known)?;
+    trace.asks_for(target.host(), target.port());
     let upgrade = asked.upgrade.map_err(known)?;
     // Before the dial, and for as long as that takes: an upstream that answers slowly would let
     // a flood hold any number of connections to it.
@@ -127,6 +143,7 @@ async fn open(
         .find(target.host(), target.path(), upgrade.subprotocols());
     let found = found.map_err(known)?;
     under_way.is_on(&found.route().name);
+    trace.is_on(&found.route().name);
     let refused = |refusal: Refusal| Refusal {
         client: Some(client),
         ..Refusal::on(&found.route().name, refusal)
@@ -137,6 +154,7 @@ async fn open(
     let admitted = Admitted {
         admission,
         counts: Arc::clone(&counts),
+        trail: trace.trail(),
     };
     let opened = dial(
         settings, parts, &target, &upgrade, &found, &client, admitted,
@@ -149,13 +167,15 @@ async fn open(
         upstream: Arc::clone(&opened.route.upstream.name),
         server: Arc::clone(opened.lease.server()),
     });
-    let place = match place {
+    let mut place = match place {
         Ok(place) => place,
         Err(none) => {
             dismiss(opened.upstream.io);
             return Err(refused(Rejection::from(none).into()));
         }
     };
+    trace.is_served_by(&opened.route.upstream.name, opened.lease.server());
+    place.traced(trace.accepted(place.record().id));
     send_away_if_late(core, &place, &opened.lease);
     let response = handshake::switching_protocols(&upgrade, &opened.agreed);
     let session = run(Arc::clone(core), opened, place, on_upgrade);
@@ -207,12 +227,19 @@ async fn dial(
     let route = found.route();
     let path = found.upstream_path()?;
     let began = Instant::now();
-    let Connected { lease, transport } = settings.pool(route).connect(client.ip).await?;
+    let connecting = admitted.trail.connecting();
+    let connected = settings.pool(route).connect(client.ip).await;
+    let server = connected
+        .as_ref()
+        .map(|connected| &**connected.lease.server());
+    connecting.ended(server.map_err(|unserved| unserved.rejection.reason()));
+    let Connected { lease, transport } = connected?;
     admitted.counts.connects.add(began.elapsed());
     let path = path_and_query(lease.base_path(), &path, target.query());
     let captured = |name: &str| found.param(name);
     let hop = hop(settings, parts, target, route, client, &captured);
-    let (request, sent) = handshake::upstream_request(parts, upgrade, &path, &hop)?;
+    let (mut request, sent) = handshake::upstream_request(parts, upgrade, &path, &hop)?;
+    admitted.trail.tell(request.headers_mut());
     match upstream::exchange(&lease, transport, request).await? {
         Answer::Refused { parts, body } => {
             let rejection = Rejection::UpstreamAnswered(parts.status);
@@ -271,7 +298,7 @@ pub(crate) fn path_and_query(base: &str, path: &str, query: Option<&str>) -> Str
 }
 
 /// What the client's connection speaks, as far as the host has said so.
-fn scheme(parts: &request::Parts) -> &'static str {
+pub(super) fn scheme(parts: &request::Parts) -> &'static str {
     match parts.extensions.get::<OverTls>() {
         Some(OverTls) => "https",
         None => "http",
@@ -297,7 +324,9 @@ async fn run(core: Arc<Core>, opened: Opened, place: Place, on_upgrade: OnUpgrad
         agreed,
         upstream,
         lease,
-        admitted: Admitted { admission, counts },
+        admitted: Admitted {
+            admission, counts, ..
+        },
         route,
     } = opened;
     let upgraded = tokio::select! {

@@ -9,6 +9,7 @@ use super::handle::Handle;
 use super::layer::{GateLayer, GateService, Refuse};
 use crate::config::{self, Compression, Config};
 use crate::session::MessageFilter;
+use crate::trace::Tracing;
 
 /// A gate: takes WebSocket handshakes, decides about them, and relays the sessions.
 ///
@@ -33,6 +34,7 @@ pub struct Builder {
     config: Config,
     most: usize,
     filters: Vec<(String, MakeFilter)>,
+    tracing: Tracing,
 }
 
 /// What a gate cannot be built from.
@@ -69,6 +71,7 @@ impl Gate {
             config,
             most: 0,
             filters: Vec::new(),
+            tracing: Tracing::default(),
         }
     }
 
@@ -119,6 +122,13 @@ impl Builder {
         self
     }
 
+    /// Makes spans with this.
+    #[cfg(feature = "server")]
+    pub(crate) fn traced(mut self, tracing: Tracing) -> Self {
+        self.tracing = tracing;
+        self
+    }
+
     /// Builds the gate.
     ///
     /// # Errors
@@ -128,6 +138,7 @@ impl Builder {
             config,
             most,
             filters,
+            tracing,
         } = self;
         let mut made = HashMap::with_capacity(filters.len());
         for (route, make) in filters {
@@ -136,8 +147,10 @@ impl Builder {
                 return Err(BuildError::DuplicateFilter { route });
             }
         }
+        let mut core = Core::new(config, most, made);
+        core.tracing = tracing;
         Ok(Gate {
-            core: Arc::new(Core::new(config, most, made)),
+            core: Arc::new(core),
         })
     }
 }

@@ -12,6 +12,7 @@ use crate::events::{self, What};
 use crate::policy::address::ClientIdentity;
 use crate::rejection::Rejection;
 use crate::sample::Sample;
+use crate::trace::HandshakeTrace;
 #[cfg(feature = "server")]
 use crate::types::ClientAddr;
 use crate::upstream::{Fault, Unserved};
@@ -102,6 +103,17 @@ impl Refusal {
             route: Some(Arc::clone(route)),
             ..refused.into()
         }
+    }
+}
+
+impl Refusal {
+    /// Ends the spans of its handshake.
+    pub(super) fn trace(&self, trace: &mut HandshakeTrace) {
+        if let Some(fault) = &self.fault {
+            trace.is_served_by(&fault.upstream, &fault.server);
+        }
+        let status = self.rejection.status().as_u16();
+        trace.refused(status, self.rejection.reason());
     }
 }
 

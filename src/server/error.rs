@@ -7,6 +7,8 @@ use super::listen::BindError;
 use super::logging::LogError;
 use super::passed::PassedError;
 use super::signals::StopSignal;
+#[cfg(feature = "otel")]
+use super::traces::TracesError;
 use crate::config::ConfigErrors;
 use crate::proxy::BuildError;
 
@@ -17,6 +19,10 @@ pub enum ServeError {
     /// The settings of the log are wrong.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// The environment says something about traces that cannot be done.
+    #[cfg(feature = "otel")]
+    #[error(transparent)]
+    Traces(#[from] TracesError),
     /// A listener could not be had.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -45,6 +51,8 @@ impl ServeError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Log(_) | Self::Gate(_) | Self::Demo(_) => 1,
+            #[cfg(feature = "otel")]
+            Self::Traces(_) => 1,
             Self::Bind(_) | Self::Passed(_) | Self::Handover(_) => 2,
             Self::System(_) => 3,
             Self::Interrupted(signal) => signal.exit_code(),
@@ -59,6 +67,10 @@ impl ServeError {
             Self::Handover(error) => error.help(),
             Self::Log(_) => Some(
                 "a level is error, warn, info, debug or trace; a filter is like \"warn,wsgate=debug\"",
+            ),
+            #[cfg(feature = "otel")]
+            Self::Traces(_) => Some(
+                "traces are set by OpenTelemetry's environment variables; OTEL_SDK_DISABLED=true turns them off",
             ),
             Self::Gate(_) | Self::Demo(_) | Self::System(_) | Self::Interrupted(_) => None,
         }

@@ -32,6 +32,8 @@ mod reload;
 mod room;
 mod signals;
 mod terminal;
+#[cfg_attr(not(feature = "otel"), path = "traces/none.rs")]
+mod traces;
 mod workers;
 
 use std::fmt;
@@ -58,6 +60,8 @@ pub use passed::{PassedError, PassedSockets};
 pub use reload::Applied;
 pub use signals::StopSignal;
 pub use terminal::{complain, has_color};
+#[cfg(feature = "otel")]
+pub use traces::TracesError;
 
 use admin::AdminService;
 use connection::Connections;
@@ -70,6 +74,7 @@ use open::{BoundListener, OpenListener};
 use reload::{ReloadCounts, Reloader, Reloads, Stop};
 use room::Room;
 use signals::Signals;
+use traces::Traces;
 use workers::{Worker, Workers};
 
 use crate::config::{self, Config};
@@ -82,6 +87,7 @@ use crate::proxy::{Drained, Gate, Handle};
 /// admin interface is asked to.
 pub fn run(config: Config, start: Start<'_>) -> Result<(), ServeError> {
     let log = logging::install(&config.log)?;
+    let traces = Traces::from_environment()?;
     let (takeover, passed) = match start.handover {
         Some(path) => {
             let (takeover, passed) = Takeover::begin(path, &start.passed)?;
@@ -97,6 +103,7 @@ pub fn run(config: Config, start: Start<'_>) -> Result<(), ServeError> {
             reloads,
             page: None,
             passed,
+            traces,
         };
         let manager = ServiceManager::from_environment();
         let server = Server::start_with(config, beside)?;
@@ -123,7 +130,8 @@ pub struct Start<'a> {
 
 /// Whether [`run`] would take these settings, as far as can be told without running.
 pub fn check(config: &Config) -> Result<(), ServeError> {
-    Ok(logging::check(&config.log)?)
+    logging::check(&config.log)?;
+    traces::check()
 }
 
 async fn serve_until_stopped(
@@ -189,6 +197,7 @@ pub struct Server {
     /// The next process accepts on the same sockets.
     handed_over: bool,
     log: Option<LogControl>,
+    traces: Traces,
     tasks: Tasks,
     workers: Workers,
 }
@@ -207,6 +216,7 @@ struct Beside {
     reloads: Option<Reloads>,
     page: Option<Page>,
     passed: PassedSockets,
+    traces: Traces,
 }
 
 /// For how long connections may go on towards their first answer when others accept the next ones: a
@@ -250,7 +260,10 @@ impl Server {
             server: config.server,
         };
         let (sessions, budget) = descriptors::shares(running.server.sessions, &workers);
-        let gate = Gate::builder(config).max_sessions(sessions).build()?;
+        let gate = Gate::builder(config)
+            .max_sessions(sessions)
+            .traced(beside.traces.tracing())
+            .build()?;
         let room = Room::new(gate.clone(), budget);
         let reload_counts = Arc::new(ReloadCounts::since(SystemTime::now()));
         let tasks = Tasks::default();
@@ -276,6 +289,7 @@ impl Server {
             passed,
             handed_over: false,
             log: beside.log,
+            traces: beside.traces,
             handle: gate.handle(),
             gate,
             running,
@@ -332,6 +346,7 @@ impl Server {
             admin_listener,
             passed,
             handed_over,
+            traces,
             ..
         } = self;
         let drain_deadline = handle.drain_deadline();
@@ -362,6 +377,7 @@ impl Server {
         }
         admin.streams_ended().await;
         workers.finish().await;
+        traces.finish().await;
         room.report();
         drained
     }

@@ -16,6 +16,7 @@ use super::totals::{Totals, Traffic};
 use crate::close::CloseReason;
 #[cfg(feature = "server")]
 use crate::events::Events;
+use crate::trace::SessionTrace;
 use crate::types::{ClientAddr, SessionId};
 
 /// All sessions, each from before its 101 until both of its legs are shut.
@@ -101,6 +102,7 @@ pub(crate) struct Place {
     record: Arc<Record>,
     /// Set when the session ends by itself; otherwise its task was torn down.
     reason: Option<CloseReason>,
+    trace: SessionTrace,
     /// Whoever waits for the tasks waits for this place as well: its task may not have begun.
     _tracked: TaskTrackerToken,
 }
@@ -223,6 +225,7 @@ impl Reservation {
             reservation: Some(self),
             record,
             reason: None,
+            trace: SessionTrace::default(),
         };
         log_open(&place.record);
         #[cfg(feature = "server")]
@@ -277,6 +280,17 @@ impl Place {
         &self.registry.events
     }
 
+    /// The session is told of in this trace, when it ends.
+    pub(crate) fn traced(&mut self, trace: SessionTrace) {
+        self.trace = trace;
+    }
+
+    /// The trace that is told of the session's end.
+    #[cfg(feature = "otel")]
+    pub(super) fn trace(&mut self) -> &mut SessionTrace {
+        &mut self.trace
+    }
+
     /// The order that came since the last call; costs a load where there is none.
     pub(super) fn take_order(&self) -> Option<CloseReason> {
         let ordered = &self.record.ordered;
@@ -324,6 +338,8 @@ impl Drop for Place {
         log_close(&self.record, &reason);
         #[cfg(feature = "server")]
         self.tell_close(&reason);
+        #[cfg(feature = "otel")]
+        self.end_trace(&reason);
     }
 }
 

@@ -1,5 +1,8 @@
 //! What listeners are told of a session.
 
+#[cfg(feature = "otel")]
+use std::sync::Arc;
+
 use super::registry::{Place, Record};
 use crate::close::CloseReason;
 use crate::events::{Ending, Kind, Session, What};
@@ -20,6 +23,13 @@ impl Place {
         self.events().tell(Kind::Close, route, || {
             What::Close(session(record), ending(record, reason))
         });
+    }
+
+    /// The session has left its place, which is the end of its span.
+    #[cfg(feature = "otel")]
+    pub(super) fn end_trace(&mut self, reason: &CloseReason) {
+        let record = Arc::clone(self.record());
+        self.trace().ended(|| ending(&record, reason));
     }
 }
 

@@ -1,6 +1,8 @@
 //! What these tests stand on: the program as a child, and raw peers on both of its sides.
 
 mod child;
+#[cfg(feature = "otel")]
+pub(crate) mod collector;
 mod echo;
 mod http;
 mod socket;

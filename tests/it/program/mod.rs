@@ -20,4 +20,6 @@ mod restart;
 mod secrets;
 mod serve;
 mod signals;
+#[cfg(feature = "otel")]
+mod traces;
 mod unix;

@@ -1,0 +1,151 @@
+//! The way to the collector: one connection for a batch, with hyper.
+//!
+//! It is used on the thread that makes the batches, which has no runtime: it brings its own.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Request, Response, Uri, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use opentelemetry_http::{HttpClient, HttpError};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use prost::Message;
+use tokio::net::TcpStream;
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
+
+use super::losses::Losses;
+use crate::chain::Chain;
+
+/// Sends requests to a collector.
+pub(super) struct Collector {
+    runtime: Runtime,
+    timeout: Duration,
+    losses: Arc<Losses>,
+}
+
+/// Why a request has no answer.
+#[derive(Debug, thiserror::Error)]
+enum CollectorError {
+    #[error("the collector did not answer in time")]
+    Timeout,
+    #[error("the collector's address has no host")]
+    Host,
+    #[error("the collector cannot be reached")]
+    Connect(#[source] io::Error),
+    #[error("the collector's answer cannot be read")]
+    Http(#[from] hyper::Error),
+    #[error("the collector's answer cannot be read to its end")]
+    Body(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// The largest answer; it says no more than how many spans were refused, and why.
+const ANSWER_SIZE: usize = 64 * 1024;
+
+impl Collector {
+    pub(super) fn new(timeout: Duration, losses: Arc<Losses>) -> io::Result<Self> {
+        Ok(Self {
+            runtime: Builder::new_current_thread()
+                .enable_all()
+                .max_blocking_threads(1)
+                .thread_name("wsgate-lookup-otlp")
+                .build()?,
+            timeout,
+            losses,
+        })
+    }
+
+    /// The answer, for which this thread waits: nobody else is on it.
+    fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, CollectorError> {
+        let answer = self.runtime.block_on(async {
+            let answer = timeout(self.timeout, post(request)).await;
+            answer.unwrap_or(Err(CollectorError::Timeout))
+        });
+        match &answer {
+            Ok(response) if response.status().is_success() => self.look_into(response.body()),
+            Ok(response) => {
+                let status = response.status();
+                self.losses
+                    .because(format!("the collector answered {status}"));
+            }
+            Err(error) => self.losses.because(Chain(error).to_string()),
+        }
+        answer
+    }
+
+    /// A collector may take a batch and yet not all of it.
+    fn look_into(&self, body: &Bytes) {
+        let answer = ExportTraceServiceResponse::decode(body.as_ref());
+        let partial = answer.ok().and_then(|answer| answer.partial_success);
+        let refused = partial.map_or(0, |partial| partial.rejected_spans);
+        if let Ok(refused @ 1..) = u64::try_from(refused) {
+            // Its own words may repeat what the spans say.
+            self.losses
+                .because("the collector took only a part".to_owned());
+            self.losses.add(refused);
+        }
+    }
+}
+
+// As the macro of the trait would write it.
+impl HttpClient for Collector {
+    fn send_bytes<'a, 'b>(
+        &'a self,
+        request: Request<Bytes>,
+    ) -> Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send + 'b>>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
+        Box::pin(async move { Ok(self.send(request)?) })
+    }
+}
+
+/// One request on a connection of its own.
+async fn post(request: Request<Bytes>) -> Result<Response<Bytes>, CollectorError> {
+    let host = request.uri().host().ok_or(CollectorError::Host)?;
+    // Brackets are of URLs only.
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let port = request.uri().port_u16().unwrap_or(80);
+    let socket = TcpStream::connect((host, port)).await;
+    let socket = TokioIo::new(socket.map_err(CollectorError::Connect)?);
+    let (mut sender, connection) = http1::handshake(socket).await?;
+    let exchange = async {
+        let response = sender.send_request(origin_form(request)?).await?;
+        let (parts, body) = response.into_parts();
+        let body = Limited::new(body, ANSWER_SIZE).collect().await;
+        let body = body.map_err(CollectorError::Body)?.to_bytes();
+        Ok(Response::from_parts(parts, body))
+    };
+    let mut exchange = pin!(exchange);
+    tokio::select! {
+        exchanged = &mut exchange => exchanged,
+        // How it ends says nothing that the exchange does not.
+        _ended = connection => exchange.await,
+    }
+}
+
+/// The request as it goes over the wire (RFC 9112 §3.2.1).
+fn origin_form(request: Request<Bytes>) -> Result<Request<Full<Bytes>>, CollectorError> {
+    let (mut parts, body) = request.into_parts();
+    let authority = parts.uri.authority().ok_or(CollectorError::Host)?;
+    let host = HeaderValue::try_from(authority.as_str()).map_err(|_| CollectorError::Host)?;
+    parts.headers.insert(header::HOST, host);
+    let path = parts.uri.path_and_query().cloned();
+    parts.uri = Uri::from(path.unwrap_or(PathAndQuery::from_static("/")));
+    Ok(Request::from_parts(parts, Full::new(body)))
+}
+
+impl fmt::Debug for Collector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collector").finish_non_exhaustive()
+    }
+}
