@@ -81,7 +81,7 @@ impl Pool {
     }
 
     /// The pool of the same upstream after a reload. Servers that stay keep their counts and their
-    /// turn; a lease of one that is gone stays good until it is dropped.
+    /// turn, and are drained or not as before, however often they stand there; a lease of one that is gone stays good until it is dropped.
     pub(crate) fn renewed(&self, settings: &Arc<Upstream>) -> Self {
         let old = &self.inner;
         if old.settings == *settings {
@@ -95,9 +95,14 @@ impl Pool {
                 same.map(|place| left.remove(place).0)
             })
             .collect();
-        let live = origins.iter();
-        let live = live.map(|origin| {
-            origin.map_or_else(Arc::default, |old_index| Arc::clone(&old.live[old_index]))
+        let live = settings.servers.iter().zip(&origins);
+        let live = live.map(|(server, origin)| match origin {
+            Some(old_index) => Arc::clone(&old.live[*old_index]),
+            // It may be there one time more than before.
+            None => Arc::new(Live {
+                draining: AtomicBool::new(self.is_draining(&server.name)),
+                ..Live::default()
+            }),
         });
         Self {
             inner: Arc::new(Inner {
@@ -118,6 +123,12 @@ impl Pool {
     pub(crate) fn servers(&self) -> impl Iterator<Item = (&UpstreamServer, Load)> {
         let servers = self.settings().servers.iter().zip(&self.inner.live);
         servers.map(|(server, live)| (server, live.load()))
+    }
+
+    /// Whether nobody is sent to the server of this name.
+    fn is_draining(&self, server: &str) -> bool {
+        let mut same = (self.servers()).filter(|(settings, _)| *settings.name == *server);
+        same.any(|(_, load)| load.draining)
     }
 
     /// Sends nobody to the server of this name any more, or does so again. It holds for as long as

@@ -151,6 +151,15 @@ fn a_server_that_stays_stays_drained() {
 }
 
 #[test]
+fn a_drained_server_that_stands_there_once_more_is_drained_there_too() {
+    let pool = Pool::new(Arc::new(nowhere(&["a", "b"])));
+    pool.set_draining("a", true);
+    let renewed = pool.renewed(&Arc::new(nowhere(&["a", "b", "a", "c"])));
+    let drained = renewed.servers().map(|(_, load)| load.draining);
+    assert_eq!(drained.collect::<Vec<_>>(), [true, false, true, false]);
+}
+
+#[test]
 fn the_limit_holds_when_many_take_at_once() {
     const THREADS: usize = 8;
     const TAKES: usize = 50;
