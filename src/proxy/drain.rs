@@ -22,7 +22,7 @@ pub struct Drained {
     pub cut: usize,
 }
 
-/// For a deadline that the clock has no number for: 30 years.
+/// For a time that the clock has no number for: 30 years.
 const FOR_EVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
 /// How long the end of sessions that were cut is waited for; it takes them no waiting of their own.
@@ -109,7 +109,8 @@ impl Farewell {
             sessions,
             are: "sessions of a drained server",
             reason: CloseReason::ServerDrained(settings.close_code),
-            spread: over,
+            // The clock has no numbers for the moments of any time.
+            spread: over.min(FOR_EVER),
             // The last one that is told has as long as all have in a drain.
             deadline: over.saturating_add(settings.deadline),
         }

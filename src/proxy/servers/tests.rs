@@ -107,6 +107,16 @@ async fn who_has_not_been_sent_away_stays_when_the_server_is_taken_back() {
     assert_eq!(start.elapsed().as_secs(), 90);
 }
 
+#[tokio::test(start_paused = true)]
+async fn no_time_is_too_long_to_send_sessions_away_in() {
+    let core = core("[\"ws://a\", \"ws://b\"]");
+    let place = place(&core, "ws://a");
+    let drained = core.drain_server("chat", "ws://a", Some(Duration::MAX));
+    assert_eq!(drained.unwrap().closing, 1);
+    assert!(timeout(60 * MINUTE, place.cut()).await.is_err());
+    assert_eq!(core.farewells.len(), 1, "nobody sends it away any more");
+}
+
 #[tokio::test]
 async fn a_server_that_was_gone_is_not_emptied_when_it_comes_back() {
     let core = core("[\"ws://a\", \"ws://b\"]");
