@@ -41,6 +41,10 @@ const SWEPT_WHEN_FULL: usize = 64;
 
 impl Table {
     pub(crate) fn new(settings: &ClientIp) -> Self {
+        Self::counted(settings, Arc::default())
+    }
+
+    fn counted(settings: &ClientIp, overflowed: Arc<Overflowed>) -> Self {
         let hasher = RandomState::new();
         let shards = (0..SHARDS).map(|_| Mutex::new(Shard::new(hasher.clone())));
         let inner = Inner {
@@ -51,8 +55,7 @@ impl Table {
             shards: shards.collect(),
             hasher,
             entries: AtomicUsize::new(0),
-            overflowed: AtomicU64::new(0),
-            overflowed_told: AtomicU64::new(0),
+            overflowed,
             next_swept: AtomicUsize::new(0),
         };
         Self {
@@ -60,14 +63,9 @@ impl Table {
         }
     }
 
-    /// An empty table for other settings. What was counted of newcomers stands.
+    /// An empty table for other settings. Newcomers are counted on, those to this one included.
     pub(crate) fn begun_anew(&self, settings: &ClientIp) -> Self {
-        let table = Self::new(settings);
-        let overflowed = self.overflowed();
-        for count in [&table.inner.overflowed, &table.inner.overflowed_told] {
-            count.store(overflowed, Ordering::Relaxed);
-        }
-        table
+        Self::counted(settings, Arc::clone(&self.inner.overflowed))
     }
 
     /// Whether the table of these settings would count addresses in the same way.
@@ -108,7 +106,7 @@ impl Table {
         if let Some(admission) = self.admit_tracked(key, &rules, per_ip) {
             return admission;
         }
-        self.inner.overflowed.fetch_add(1, Ordering::Relaxed);
+        self.inner.overflowed.all.fetch_add(1, Ordering::Relaxed);
         let mut counters = lock(&rules.overflow);
         counters.enter(&rules, per_ip)?;
         let place = Place::Overflow(Arc::clone(&rules.overflow));
@@ -157,13 +155,14 @@ impl Table {
     pub(crate) fn take_overflowed(&self) -> u64 {
         let all = self.overflowed();
         // The larger stays: of two that ask at once, the slower one must not tell it again.
-        let told = self.inner.overflowed_told.fetch_max(all, Ordering::Relaxed);
+        let told = &self.inner.overflowed.told;
+        let told = told.fetch_max(all, Ordering::Relaxed);
         all.saturating_sub(told)
     }
 
     /// How many there were in all.
     pub(crate) fn overflowed(&self) -> u64 {
-        self.inner.overflowed.load(Ordering::Relaxed)
+        self.inner.overflowed.all.load(Ordering::Relaxed)
     }
 }
 
@@ -238,12 +237,18 @@ struct Inner {
     hasher: RandomState,
     /// In all shards; at most `tracked`.
     entries: AtomicUsize,
-    /// Handshakes that shared an entry.
-    overflowed: AtomicU64,
-    /// How many of them somebody was told of.
-    overflowed_told: AtomicU64,
+    overflowed: Arc<Overflowed>,
     /// The shard that a newcomer to a full table looks into next.
     next_swept: AtomicUsize,
+}
+
+/// Handshakes that shared an entry. It outlives the table: a handshake that began before a reload
+/// counts in the table of its time.
+#[derive(Debug, Default)]
+struct Overflowed {
+    all: AtomicU64,
+    /// How many of them somebody was told of.
+    told: AtomicU64,
 }
 
 impl Inner {

@@ -68,6 +68,17 @@ async fn a_newcomer_to_a_full_table_takes_the_place_of_an_idle_address() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_newcomer_to_a_table_that_has_a_successor_is_counted_there_too() {
+    let (before, route) = (table(0), route("a", handshakes(100, 100)));
+    assert!(before.admit(&route, ip("192.0.2.1")).is_ok());
+    let table = before.begun_anew(&ClientIp::default());
+    // A handshake that began before the reload.
+    assert!(before.admit(&route, ip("192.0.2.1")).is_ok());
+    assert_eq!((before.overflowed(), table.overflowed()), (2, 2));
+    assert_eq!((before.take_overflowed(), table.take_overflowed()), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_table_that_nobody_sweeps_holds_little_more_than_what_is_in_use() {
     let (table, route) = (table(1_000_000), route("a", handshakes(100, 1)));
     let mut most = 0;
