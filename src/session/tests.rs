@@ -2,6 +2,7 @@
 
 mod assembly;
 mod closing;
+mod fickle;
 mod keepalive;
 mod limits;
 mod model;
