@@ -8,6 +8,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use listenfd::ListenFd;
@@ -169,6 +170,10 @@ impl PassedSockets {
     pub(super) fn find(&self, setting: &ListenAddress) -> Option<io::Result<Passed>> {
         let mut sockets = self.sockets.iter();
         let passed = sockets.find(|socket| socket.is_for(setting))?;
+        if self.handed_over && passed.has_lost_file() {
+            // Nobody can connect to it any more.
+            return None;
+        }
         let copy = passed.socket.try_clone();
         Some(copy.map(|socket| Passed {
             address: passed.address.clone(),
@@ -189,6 +194,16 @@ impl PassedSockets {
 }
 
 impl PassedSocket {
+    fn has_lost_file(&self) -> bool {
+        match &self.address {
+            BoundAddress::Unix(path) => {
+                let found = fs::symlink_metadata(path);
+                !found.is_ok_and(|found| found.file_type().is_socket())
+            }
+            BoundAddress::Tcp(_) => false,
+        }
+    }
+
     fn is_for(&self, setting: &ListenAddress) -> bool {
         match (&self.address, setting) {
             (BoundAddress::Tcp(bound), ListenAddress::Tcp(wanted)) => bound == wanted,

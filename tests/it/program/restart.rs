@@ -237,3 +237,23 @@ async fn what_cannot_be_succeeded_is_an_error_that_says_why() {
     hangs_up.await.unwrap();
     assert_eq!(std::fs::read_to_string(file).unwrap(), "precious");
 }
+
+#[tokio::test]
+async fn a_unix_socket_whose_file_is_gone_is_bound_anew() {
+    let echo = Echo::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (path, unix) = (folder.path().join("handover"), folder.path().join("gate"));
+    let on_unix = format!("[[listen]]\naddress = \"unix:{}\"\n", unix.display());
+    let text = |address: &str| format!("{}{on_unix}", settings_on(address, &echo));
+    let mut program = start_at(&path, folder.path(), 0, &text("127.0.0.1:0")).await;
+    // By whoever tidied up: nobody can connect to the socket that is left.
+    std::fs::remove_file(&unix).unwrap();
+    let address = program.address.clone();
+    let next = start_at(&path, folder.path(), 1, &text(&address)).await;
+    assert_eq!(next.address, address);
+    assert_eq!(program.ended().await.0, Some(0));
+    let wire = Wire::connect_unix(&unix).await;
+    let session = Socket::open_on(wire, "gate.test", "/ws/", &[]).await;
+    session.ok().unwrap().echoes("there again").await;
+    next.stop().await;
+}
