@@ -163,9 +163,19 @@ async fn serve_until_stopped(
             tracing::info!("stopped");
             Ok(())
         }
-        signal = signals.stop() => Err(ServeError::Interrupted(signal)),
+        signal = cut_short(stop, signals) => Err(ServeError::Interrupted(signal)),
         never = attended => match never {},
     }
+}
+
+/// Waits for the signal that ends a drain at once: the second to stop.
+async fn cut_short(stop: Stop, signals: &mut Signals) -> StopSignal {
+    if stop == Stop::Succeeded {
+        // Whoever started the next process may well end the one before by hand.
+        let signal = signals.stop().await;
+        tracing::warn!(%signal, "stopping already: another signal ends the process at once");
+    }
+    signals.stop().await
 }
 
 /// Runs what the process has one of: signals, and the wait for the end.

@@ -239,6 +239,38 @@ async fn what_cannot_be_succeeded_is_an_error_that_says_why() {
 }
 
 #[tokio::test]
+async fn one_signal_does_not_cut_a_drain_short_that_a_next_process_began() {
+    let echo = Echo::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("handover");
+    let text = settings_on("127.0.0.1:0", &echo);
+    let mut program = start_at(&path, folder.path(), 0, &text).await;
+    let mut session = Socket::open(&program.address, "/ws/").await;
+    let text = settings_on(&program.address, &echo);
+    let next = start_at(&path, folder.path(), 1, &text).await;
+    assert_eq!(session.closed().await.0, 1001);
+    // Whoever starts the next one by hand or script ends the one before in the same breath.
+    program.signal(Signal::TERM);
+    program
+        .event("stopping already: another signal ends the process at once")
+        .await;
+    session.end().await;
+    assert_eq!(program.ended().await.0, Some(0));
+
+    let mut session = Socket::open(&next.address, "/ws/").await;
+    let mut program = next;
+    let next = start_at(&path, folder.path(), 2, &text).await;
+    assert_eq!(session.closed().await.0, 1001);
+    program.signal(Signal::TERM);
+    program
+        .event("stopping already: another signal ends the process at once")
+        .await;
+    program.signal(Signal::TERM);
+    assert_eq!(program.ended().await.0, Some(143));
+    next.stop().await;
+}
+
+#[tokio::test]
 async fn a_unix_socket_whose_file_is_gone_is_bound_anew() {
     let echo = Echo::start().await;
     let folder = tempfile::tempdir().unwrap();
