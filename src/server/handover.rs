@@ -19,6 +19,7 @@ use std::os::unix::net::{UnixListener as BlockingListener, UnixStream as Blockin
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::net::sockopt::socket_peercred;
 use rustix::process::geteuid;
 use tokio::io::AsyncReadExt;
 use tokio::net::{UnixListener, UnixStream};
@@ -44,6 +45,12 @@ enum HandoverCause {
     NotASocket,
     #[error("what listens there hands no sockets over")]
     NoSockets(#[source] io::Error),
+    #[error("the process there does not answer")]
+    Silent,
+    #[error("another process is taking over there")]
+    Busy,
+    #[error("a process of another user (number {0}) listens there")]
+    OtherUser(u32),
     #[error(transparent)]
     Unfit(#[from] PassedError),
     #[error(transparent)]
@@ -95,8 +102,9 @@ impl Takeover {
             let predecessor = connect(path)?;
             let sockets = match &predecessor {
                 Some(predecessor) => {
+                    check_predecessor(predecessor)?;
                     predecessor.set_read_timeout(Some(ANSWER_TIMEOUT))?;
-                    rights::receive(predecessor).map_err(HandoverCause::NoSockets)?
+                    rights::receive(predecessor).map_err(HandoverCause::of)?
                 }
                 None => Vec::new(),
             };
@@ -131,6 +139,8 @@ impl Takeover {
                 // Then there is nobody else to serve.
                 tracing::warn!(%error, "the process before ended before it handed over");
             }
+            let path = self.path.display();
+            tracing::info!(%path, "the next process can take over");
             Ok(Handover {
                 place: Some((listener, file)),
                 successor: None,
@@ -150,23 +160,47 @@ impl Handover {
             return std::future::pending().await;
         };
         loop {
-            if let Some(successor) = &mut self.successor {
-                let said = successor.read_u8().await;
-                self.successor = None;
-                if matches!(said, Ok(SERVING)) {
-                    return Wish::Place;
+            let asked = match &mut self.successor {
+                None => listener.accept().await,
+                Some(successor) => tokio::select! {
+                    biased;
+                    said = successor.read_u8() => {
+                        self.successor = None;
+                        if matches!(said, Ok(SERVING)) {
+                            return Wish::Place;
+                        }
+                        tracing::warn!("the next process ended before it served");
+                        continue;
+                    }
+                    asked = listener.accept() => asked,
+                },
+            };
+            match asked {
+                Ok((stream, _)) if !is_trusted_successor(&stream) => {
+                    tracing::warn!("another user asked for the listening sockets");
                 }
-                tracing::warn!("the next process ended before it served");
-            }
-            match listener.accept().await {
-                Ok((stream, _)) if is_trusted(&stream) => return Wish::Sockets(stream),
-                Ok(_) => tracing::warn!("another user asked for the listening sockets"),
+                Ok((stream, _)) => match &self.successor {
+                    None => return Wish::Sockets(stream),
+                    Some(successor) => {
+                        let process = successor.peer_cred().ok().and_then(|peer| peer.pid());
+                        tracing::warn!(
+                            process,
+                            "the next process does not get on, and another one asked"
+                        );
+                        let _gone = rights::refuse(&stream);
+                    }
+                },
                 Err(error) => {
                     tracing::error!(%error, "the next process was not heard");
                     tokio::time::sleep(BACK_OFF).await;
                 }
             }
         }
+    }
+
+    /// Whether a process has the sockets that has not said yet that it serves them.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.successor.is_some()
     }
 
     /// Sends the sockets, and waits for the next process to serve them.
@@ -187,7 +221,16 @@ impl HandoverError {
         match &self.cause {
             HandoverCause::Passed => Some("leave `--handover` out"),
             HandoverCause::NotASocket => Some("choose another path, or move that file away"),
-            HandoverCause::NoSockets(_) => Some("it is no wsgate, or one of another user"),
+            HandoverCause::NoSockets(_) => {
+                Some("it is no wsgate, it is one of another user, or it ended just then")
+            }
+            HandoverCause::Silent => Some("it is stuck: end it, and start this one again"),
+            HandoverCause::Busy => {
+                Some("wait for it, or end it: the log of the process that serves has its number")
+            }
+            HandoverCause::OtherUser(_) => {
+                Some("start both as the same user, with a path in a folder of that user")
+            }
             HandoverCause::Unfit(error) => error.help(),
             HandoverCause::Io(error) => match error.kind() {
                 io::ErrorKind::NotFound => Some("make the folder first"),
@@ -200,10 +243,36 @@ impl HandoverError {
 /// How long to wait when the system has no means left.
 const BACK_OFF: Duration = Duration::from_millis(50);
 
+impl HandoverCause {
+    fn of(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ResourceBusy => Self::Busy,
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Self::Silent,
+            _ => Self::NoSockets(error),
+        }
+    }
+}
+
 /// Whoever has a socket can accept its clients: only who could have opened it gets it.
-fn is_trusted(successor: &UnixStream) -> bool {
+fn is_trusted_successor(successor: &UnixStream) -> bool {
     let user = successor.peer_cred().map(|peer| peer.uid());
-    user.is_ok_and(|user| user == geteuid().as_raw() || user == 0)
+    user.is_ok_and(|user| is_trusted(user, geteuid().as_raw()))
+}
+
+/// The same the other way round: whoever gave a socket may have kept it, and accept its clients.
+fn check_predecessor(predecessor: &BlockingStream) -> Result<(), HandoverCause> {
+    let user = socket_peercred(predecessor)
+        .map_err(io::Error::from)?
+        .uid
+        .as_raw();
+    match is_trusted(user, geteuid().as_raw()) {
+        true => Ok(()),
+        false => Err(HandoverCause::OtherUser(user)),
+    }
+}
+
+fn is_trusted(user: u32, own: u32) -> bool {
+    user == own || user == 0
 }
 
 /// `None` if nobody serves there.
@@ -235,4 +304,22 @@ fn bind_beside(path: &Path) -> io::Result<(BlockingListener, SocketFile)> {
     let file = SocketFile::of(&beside)?;
     fs::set_permissions(&beside, fs::Permissions::from_mode(0o600))?;
     Ok((listener, file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_same_user_and_root_are_trusted_in_either_direction() {
+        for (user, own, expected) in [
+            (1000, 1000, true),
+            (0, 1000, true),
+            (0, 0, true),
+            (1001, 1000, false),
+            (1000, 0, false),
+        ] {
+            assert_eq!(is_trusted(user, own), expected, "{user} and {own}");
+        }
+    }
 }

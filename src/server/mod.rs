@@ -148,15 +148,16 @@ async fn serve_until_stopped(
         stop = reloader.serve(&mut server, signals) => stop,
         never = &mut attended => match never {},
     };
-    // Who asks for sockets from now on is refused, and binds its own.
-    drop(reloader);
     match stop {
         Stop::Told(signal) => tracing::info!(%signal, "stopping"),
-        Stop::Succeeded => {
-            tracing::info!("stopping: the next process serves");
-            server.hand_over();
-        }
+        Stop::Succeeded => tracing::info!("stopping: the next process serves"),
     }
+    // Who has the sockets but has not said so goes on to serve them, and needs their files.
+    if stop == Stop::Succeeded || reloader.hands_over() {
+        server.hand_over();
+    }
+    // Who asks for sockets from now on is refused, and binds its own.
+    drop(reloader);
     manager.stopping(server.handle.drain_deadline(), server.sessions());
     tokio::select! {
         _drained = server.shutdown() => {

@@ -114,6 +114,11 @@ impl Reloader {
         Arc::clone(&self.manager)
     }
 
+    /// Whether the next process has the listening sockets, and has not begun to serve them.
+    pub(super) fn hands_over(&self) -> bool {
+        self.handover.is_under_way()
+    }
+
     /// Reloads until a signal to stop, or until the next process has taken the place of this one.
     pub(super) async fn serve(&mut self, server: &mut Server, signals: &mut Signals) -> Stop {
         loop {

@@ -5,12 +5,15 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 
 /// What every message begins with, so that nobody takes something else for one.
 const WORD: &[u8; 8] = b"wsgate 1";
+
+/// What there is instead while somebody else has the descriptors.
+const BUSY: &[u8; 8] = b"wsgate 0";
 
 /// The descriptors of one message, at most; the system's own limit is 253.
 const MOST: usize = 64;
@@ -26,17 +29,31 @@ pub(super) fn send(socket: impl AsFd, descriptors: &[OwnedFd]) -> io::Result<()>
             // It has room for as many.
             control.push(SendAncillaryMessage::ScmRights(&some));
         }
-        // A peer that has gone is an error of the call, and no signal.
-        let flags = SendFlags::NOSIGNAL;
-        let sent = sendmsg(&socket, &[IoSlice::new(WORD)], &mut control, flags)?;
-        if sent != WORD.len() {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
+        say(&socket, WORD, &mut control)?;
     }
     Ok(())
 }
 
-/// Receives descriptors until a message without any.
+/// Says that there are no descriptors to be had for now.
+pub(super) fn refuse(socket: impl AsFd) -> io::Result<()> {
+    say(socket, BUSY, &mut SendAncillaryBuffer::default())
+}
+
+fn say(
+    socket: impl AsFd,
+    word: &[u8; 8],
+    control: &mut SendAncillaryBuffer<'_, '_, '_>,
+) -> io::Result<()> {
+    // A peer that has gone is an error of the call, and no signal.
+    let flags = SendFlags::NOSIGNAL;
+    match sendmsg(socket, &[IoSlice::new(word)], control, flags)? {
+        sent if sent == word.len() => Ok(()),
+        _ => Err(io::ErrorKind::WriteZero.into()),
+    }
+}
+
+/// Receives descriptors until a message without any. A peer that has none to give for now is an
+/// error of the kind `ResourceBusy`.
 pub(super) fn receive(socket: impl AsFd) -> io::Result<Vec<OwnedFd>> {
     let mut all = Vec::new();
     loop {
@@ -53,9 +70,16 @@ pub(super) fn receive(socket: impl AsFd) -> io::Result<Vec<OwnedFd>> {
         if word != *WORD {
             let kind = match got.bytes {
                 0 => io::ErrorKind::UnexpectedEof,
+                _ if word == *BUSY => io::ErrorKind::ResourceBusy,
                 _ => io::ErrorKind::InvalidData,
             };
             return Err(kind.into());
+        }
+        if got.flags.contains(ReturnFlags::CTRUNC) {
+            // Whoever bound the lost ones anew would find them in use.
+            return Err(io::Error::other(
+                "descriptors were lost on the way, as beyond the limit on open files",
+            ));
         }
         let before = all.len();
         for message in control.drain() {
@@ -89,12 +113,27 @@ mod tests {
     }
 
     #[test]
+    fn a_descriptor_that_is_lost_on_the_way_is_an_error() {
+        let (here, there) = UnixStream::pair().unwrap();
+        let file = File::open("/dev/null").unwrap();
+        let too_many = [file.as_fd(); MOST + 2];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST + 2))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        assert!(control.push(SendAncillaryMessage::ScmRights(&too_many)));
+        say(&here, WORD, &mut control).unwrap();
+        send(&here, &[]).unwrap();
+        let error = receive(&there).unwrap_err();
+        assert!(error.to_string().contains("lost on the way"), "{error}");
+    }
+
+    #[test]
     fn something_else_and_an_early_end_are_errors() {
         for (said, kind) in [
             (
                 &b"HTTP/1.1 400 Bad Request\r\n"[..],
                 io::ErrorKind::InvalidData,
             ),
+            (BUSY, io::ErrorKind::ResourceBusy),
             (b"", io::ErrorKind::UnexpectedEof),
         ] {
             let (mut here, there) = UnixStream::pair().unwrap();

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::Signal;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -122,12 +124,14 @@ async fn clients_wait_in_the_queue_of_a_held_socket_while_nobody_accepts() {
     program.stop().await;
 }
 
-/// `wsgate run` with these settings, and where it hands over.
+/// `wsgate run` with these settings, and where it hands over, once it does.
 async fn start_at(path: &Path, folder: &Path, number: usize, text: &str) -> Program {
     let file = folder.join(format!("{number}.toml"));
     std::fs::write(&file, text).unwrap();
     let (file, path) = (file.to_str().unwrap(), path.to_str().unwrap());
-    Program::serving(&["run", file, "--handover", path]).await
+    let program = Program::serving(&["run", file, "--handover", path]).await;
+    program.event("the next process can take over").await;
+    program
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -238,6 +242,19 @@ async fn what_cannot_be_succeeded_is_an_error_that_says_why() {
     assert_eq!(std::fs::read_to_string(file).unwrap(), "precious");
 }
 
+/// A next process that has been given the sockets, and does not get on.
+async fn hanging_at(path: &Path) -> UnixStream {
+    let mut hanging = UnixStream::connect(path).await.unwrap();
+    // One with the sockets, and one without any behind it.
+    for _ in 0..2 {
+        let mut word = [0; 8];
+        let read = soon("the sockets", hanging.read_exact(&mut word)).await;
+        read.unwrap();
+        assert_eq!(&word, b"wsgate 1");
+    }
+    hanging
+}
+
 #[tokio::test]
 async fn one_signal_does_not_cut_a_drain_short_that_a_next_process_began() {
     let echo = Echo::start().await;
@@ -267,6 +284,51 @@ async fn one_signal_does_not_cut_a_drain_short_that_a_next_process_began() {
         .await;
     program.signal(Signal::TERM);
     assert_eq!(program.ended().await.0, Some(143));
+    next.stop().await;
+}
+
+#[tokio::test]
+async fn a_stop_leaves_the_sockets_to_the_next_process_that_has_them_already() {
+    let echo = Echo::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (path, unix) = (folder.path().join("handover"), folder.path().join("gate"));
+    let on_unix = format!("[[listen]]\naddress = \"unix:{}\"\n", unix.display());
+    let text = format!("{}{on_unix}", settings_on("127.0.0.1:0", &echo));
+    let program = start_at(&path, folder.path(), 0, &text).await;
+    let mut hanging = hanging_at(&path).await;
+    program.stop().await;
+    // It was told so before it could say that it serves, and is the only one to serve that file now.
+    assert!(unix.exists());
+    assert!(hanging.write_u8(b'!').await.is_err());
+
+    // If it never does, the file is one that was left behind.
+    start_at(&path, folder.path(), 1, &text).await.stop().await;
+    assert!(!unix.exists());
+}
+
+#[tokio::test]
+async fn who_comes_while_another_takes_over_is_told_so_at_once() {
+    let echo = Echo::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("handover");
+    let text = settings_on("127.0.0.1:0", &echo);
+    let mut program = start_at(&path, folder.path(), 0, &text).await;
+    let hanging = hanging_at(&path).await;
+    let text = settings_on(&program.address, &echo);
+    let file = folder.path().join("1.toml");
+    std::fs::write(&file, &text).unwrap();
+    let line = ["run", file.to_str().unwrap(), "--handover"];
+    let failed = finish(&[&line[..], &[path.to_str().unwrap()]].concat()).await;
+    assert_eq!(failed.code, Some(2), "{failed:?}");
+    let cause = ": another process is taking over there\nhelp: wait for it, or end it";
+    assert!(failed.stderr.contains(cause), "{}", failed.stderr);
+    let told = "the next process does not get on, and another one asked";
+    let told = program.event(told).await;
+    assert_eq!(told["process"], std::process::id());
+
+    drop(hanging);
+    let next = start_at(&path, folder.path(), 2, &text).await;
+    assert_eq!(program.ended().await.0, Some(0));
     next.stop().await;
 }
 
