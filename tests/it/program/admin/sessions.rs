@@ -224,6 +224,8 @@ async fn sessions_are_closed_by_what_they_have_in_common() {
         assert_eq!(socket.closed().await, (1001, "moved".to_owned()));
         socket.end().await;
     }
+    // The upstreams' ends take a moment more.
+    stage.program.nth_event(1, "session closed").await;
     for socket in &mut stage.feed {
         socket.echoes("not disturbed").await;
     }
