@@ -319,7 +319,15 @@ fn send_away_if_late(core: &Core, place: &Place, lease: &Lease) {
 }
 
 /// The session, from our 101 to its end.
-async fn run(core: Arc<Core>, opened: Opened, place: Place, on_upgrade: OnUpgrade) {
+///
+/// Not an `async fn`: that would keep a second place for each of its arguments as long as the session
+/// lives.
+fn run(
+    core: Arc<Core>,
+    opened: Opened,
+    place: Place,
+    on_upgrade: OnUpgrade,
+) -> impl Future<Output = ()> + Send {
     let Opened {
         agreed,
         upstream,
@@ -329,34 +337,39 @@ async fn run(core: Arc<Core>, opened: Opened, place: Place, on_upgrade: OnUpgrad
         },
         route,
     } = opened;
-    let upgraded = tokio::select! {
-        upgraded = timeout(UPGRADE_TIMEOUT, on_upgrade) => upgraded,
-        () = place.cut() => {
-            dismiss(upstream.io);
-            return place.leave(CloseReason::Cut);
+    // The headers of the upstream's 101 end here.
+    let deflate = agreed.deflate();
+    drop(agreed);
+    async move {
+        let upgraded = tokio::select! {
+            upgraded = timeout(UPGRADE_TIMEOUT, on_upgrade) => upgraded,
+            () = place.cut() => {
+                dismiss(upstream.io);
+                return place.leave(CloseReason::Cut);
+            }
+        };
+        let terms = Terms {
+            meter: meter(&counts, &route, &admission),
+            deflate,
+            filter: core.make_filter(&route),
+            route,
+        };
+        // The session itself does not hold the gate: a host that lets go of it keeps its sessions.
+        drop(core);
+        match upgraded {
+            Ok(Ok(upgraded)) => {
+                let (io, early) = Transport::from_upgraded(upgraded);
+                Session::new(End { io, early }, upstream, terms, place).await;
+            }
+            // The upstream has a session all the same: one whose client is gone when it begins.
+            Ok(Err(_)) | Err(_) => {
+                let (io, early) = (tokio::io::empty(), Bytes::new());
+                Session::new(End { io, early }, upstream, terms, place).await;
+            }
         }
-    };
-    let terms = Terms {
-        meter: meter(&counts, &route, &admission),
-        deflate: agreed.deflate(),
-        filter: core.make_filter(&route),
-        route,
-    };
-    // The session itself does not hold the gate: a host that lets go of it keeps its sessions.
-    drop(core);
-    match upgraded {
-        Ok(Ok(upgraded)) => {
-            let (io, early) = Transport::from_upgraded(upgraded);
-            Session::new(End { io, early }, upstream, terms, place).await;
-        }
-        // The upstream has a session all the same: one whose client is gone when it begins.
-        Ok(Err(_)) | Err(_) => {
-            let (io, early) = (tokio::io::empty(), Bytes::new());
-            Session::new(End { io, early }, upstream, terms, place).await;
-        }
+        // Their places were taken until now.
+        drop((lease, admission));
     }
-    // Their places were taken until now.
-    drop((lease, admission));
 }
 
 /// Takes leave of an upstream that has answered 101 and gets no session: it stands at a frame
