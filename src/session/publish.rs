@@ -1,7 +1,6 @@
 //! What a session tells of itself while it lives.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-
 use std::time::Duration;
 
 use super::State;
