@@ -59,11 +59,11 @@ where
     } else {
         scratch::READ
     };
-    scratch::with(held + read, |buffer| {
+    scratch::with(held, read, |buffer| {
         let length = if fresh {
             held
         } else {
-            match source.poll_read(&mut buffer[held..held + read]) {
+            match source.poll_read(&mut buffer[held..]) {
                 Poll::Pending => return Turn::Idle,
                 Poll::Ready(0) => return Turn::Ended,
                 Poll::Ready(length) => {
