@@ -32,11 +32,17 @@ impl Alarm {
     }
 
     /// Sets it for a time, unless it is to ring before that anyway.
-    pub(super) fn set(mut self: Pin<&mut Self>, cx: &mut Context<'_>, at: Instant) {
-        let mut this = self.as_mut().project();
-        if this.at.is_none_or(|before| at < before) {
-            *this.at = Some(at);
-            this.timer.as_mut().reset(at);
+    pub(super) fn set(self: Pin<&mut Self>, cx: &mut Context<'_>, at: Instant) {
+        if self.at.is_none_or(|before| at < before) {
+            self.move_to(cx, at);
+        }
+    }
+
+    /// Sets it for a time, in the place of any other.
+    pub(super) fn move_to(mut self: Pin<&mut Self>, cx: &mut Context<'_>, at: Instant) {
+        let this = self.as_mut().project();
+        if this.at.replace(at) != Some(at) {
+            this.timer.reset(at);
             self.watch(cx);
         }
     }

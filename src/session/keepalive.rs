@@ -1,5 +1,8 @@
 //! Pings to one leg, and what silence means.
 
+use std::sync::OnceLock;
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use crate::config::Ping;
@@ -14,6 +17,8 @@ pub(super) struct Pinger {
     waiting: bool,
     /// A ping is out since then, and nothing at all has come.
     asked: Option<Instant>,
+    /// Since it was last asked, a peer that had been pinged was heard.
+    relieved: bool,
     /// The payload of the last ping, until its pong has come.
     unanswered: Option<[u8; 8]>,
     pings: Pings,
@@ -45,6 +50,7 @@ impl Pinger {
             last_heard: now,
             waiting: false,
             asked: None,
+            relieved: false,
             unanswered: None,
             pings: Pings::default(),
         }
@@ -54,7 +60,13 @@ impl Pinger {
     /// (RFC 6455 §5.5.2). A peer that is not read, by our choice, is excused in the same way.
     pub(super) fn heard(&mut self, now: Instant) {
         self.last_heard = now;
-        self.asked = None;
+        self.relieved |= self.asked.take().is_some();
+    }
+
+    /// Whether what was waited for since the last ping has come, so that the next look may be put
+    /// off; true once.
+    pub(super) fn take_relieved(&mut self) -> bool {
+        self.relieved && std::mem::take(&mut self.relieved)
     }
 
     /// The peer has not got what it is to answer: its time begins now.
@@ -126,7 +138,7 @@ impl Pinger {
             None => self
                 .ping
                 .interval
-                .map(|interval| self.last_heard + interval),
+                .map(|interval| together(self.last_heard + interval, interval)),
         }
     }
 
@@ -136,11 +148,35 @@ impl Pinger {
     }
 }
 
+/// When a ping goes out that is due at this time: together with all others of its interval that fall
+/// due within a 256th of it, and not before its own time.
+///
+/// A thread with thousands of idle sessions has hardly anything to do but their pings. So it is woken
+/// once for a handful of sessions, and once for both legs of each. In a larger handful the thread's
+/// other sessions would have to wait for the last ping.
+fn together(due: Instant, interval: Duration) -> Instant {
+    let grain = interval.as_nanos() / 256;
+    let age = due.saturating_duration_since(epoch()).as_nanos();
+    match age.checked_rem(grain) {
+        None | Some(0) => due,
+        Some(past) => due + Duration::from_nanos(u64::try_from(grain - past).unwrap_or(0)),
+    }
+}
+
+/// Since when pings are held together; any time would do.
+fn epoch() -> Instant {
+    static EPOCH: OnceLock<Instant> = OnceLock::new();
+    *EPOCH.get_or_init(Instant::now)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    /// A time from which on no ping has to wait for others.
+    fn start() -> Instant {
+        epoch()
+    }
 
     fn pinger(interval: u64, timeout: u64, now: Instant) -> Pinger {
         let interval = (interval > 0).then(|| Duration::from_secs(interval));
@@ -159,7 +195,7 @@ mod tests {
 
     #[test]
     fn silence_is_asked_about_and_then_judged() {
-        let start = Instant::now();
+        let start = start();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut pinger = pinger(30, 15, start);
         assert_eq!(
@@ -179,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_ping_that_cannot_go_out_is_missed_and_not_sent() {
-        let start = Instant::now();
+        let start = start();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut pinger = pinger(30, 15, start);
         assert!(matches!(pinger.pulse(at(30)), Pulse::Ping(_)));
@@ -193,7 +229,7 @@ mod tests {
 
     #[test]
     fn nobody_is_judged_by_a_ping_that_has_not_gone_out() {
-        let start = Instant::now();
+        let start = start();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut pinger = pinger(30, 15, start);
         assert!(matches!(pinger.pulse(at(30)), Pulse::Ping(_)));
@@ -207,21 +243,49 @@ mod tests {
 
     #[test]
     fn an_answer_is_looked_for_as_often_as_the_next_ping_could_be_due() {
-        let start = Instant::now();
+        let start = start();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut pinger = pinger(10, 60, start);
         assert!(matches!(pinger.pulse(at(10)), Pulse::Ping(_)));
         pinger.sent(at(10));
         assert_eq!(pinger.next_look(at(10)), Some(at(20)));
-        pinger.heard(at(11));
+        pinger.heard(at(15));
         assert_eq!(pinger.pulse(at(20)), Pulse::Wait);
-        assert_eq!(pinger.next_look(at(20)), Some(at(21)));
-        assert!(matches!(pinger.pulse(at(21)), Pulse::Ping(_)));
+        assert_eq!(pinger.next_look(at(20)), Some(at(25)));
+        assert!(matches!(pinger.pulse(at(25)), Pulse::Ping(_)));
+    }
+
+    #[test]
+    fn pings_that_are_due_at_about_the_same_time_go_out_together() {
+        let interval = Duration::from_secs(256);
+        let sent = |due: u64| together(start() + Duration::from_millis(due), interval);
+        let at = |seconds| start() + Duration::from_secs(seconds);
+        assert_eq!([sent(0), sent(1), sent(999)], [at(0), at(1), at(1)]);
+        assert_eq!([sent(1000), sent(1001), sent(2000)], [at(1), at(2), at(2)]);
+        // One after which there is nothing to wait for.
+        let shortest = Duration::from_nanos(255);
+        assert_eq!(together(at(7), shortest), at(7));
+    }
+
+    #[test]
+    fn who_was_asked_and_answered_is_relieved_once() {
+        let start = start();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut pinger = pinger(30, 15, start);
+        pinger.heard(at(0));
+        assert!(!pinger.take_relieved());
+        assert!(matches!(pinger.pulse(at(30)), Pulse::Ping(_)));
+        pinger.sent(at(30));
+        assert!(!pinger.take_relieved());
+        pinger.heard(at(32));
+        pinger.heard(at(33));
+        assert!(pinger.take_relieved());
+        assert!(!pinger.take_relieved());
     }
 
     #[test]
     fn any_byte_is_life() {
-        let start = Instant::now();
+        let start = start();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut pinger = pinger(30, 15, start);
         assert!(matches!(pinger.pulse(at(30)), Pulse::Ping(_)));
@@ -236,7 +300,7 @@ mod tests {
 
     #[test]
     fn only_our_own_pong_is_ours_and_only_once() {
-        let start = Instant::now();
+        let start = start();
         let mut pinger = pinger(1, 1, start);
         assert!(!pinger.answered(b""));
         let Pulse::Ping(payload) = pinger.pulse(start + Duration::from_secs(1)) else {
@@ -249,7 +313,7 @@ mod tests {
 
     #[test]
     fn no_interval_is_no_ping() {
-        let start = Instant::now();
+        let start = start();
         let mut pinger = pinger(0, 15, start);
         assert_eq!(
             pinger.pulse(start + Duration::from_secs(1 << 30)),

@@ -207,13 +207,12 @@ where
             }
             return Poll::Ready(());
         }
-        // While the alarm is set, only what has come up since can be due before it.
-        let next = if rang {
-            this.state.next_tick(now)
-        } else {
-            this.state.pressing()
-        };
-        if let Some(next) = next {
+        if rang || this.state.take_relieved() {
+            if let Some(next) = this.state.next_tick(now) {
+                this.alarm.move_to(cx, next);
+            }
+        } else if let Some(next) = this.state.pressing() {
+            // While the alarm is set, only what has come up since can be due before it.
             this.alarm.set(cx, next);
         }
         Poll::Pending
@@ -283,6 +282,13 @@ where
             }
         }
         self.send_own(now);
+    }
+
+    /// Whether a peer has been heard that a ping had asked. Without another look at the timer then,
+    /// a session that is idle would be woken a second time for each of its pings.
+    fn take_relieved(&mut self) -> bool {
+        // Both, as each is told once.
+        self.client.pinger.take_relieved() | self.upstream.pinger.take_relieved()
     }
 
     /// When the timer is to fire next.

@@ -1,5 +1,8 @@
 //! Pings, and what silence means.
 
+use std::future::poll_fn;
+use std::sync::atomic::AtomicUsize;
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -26,6 +29,38 @@ async fn a_ping_of_ours_goes_between_frames_and_its_pong_is_ours() {
         .await
         .unwrap();
     expect(&mut bench.upstream, &foreign).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_session_is_woken_for_its_pings_and_their_answers_alone() {
+    let mut setup = setup();
+    setup.route.keepalive.client.interval = Some(30 * SECOND);
+    setup.route.keepalive.upstream.interval = Some(30 * SECOND);
+    let (mut client, gate_client) = duplex(setup.pipes.0);
+    let (mut upstream, gate_upstream) = duplex(setup.pipes.1);
+    let registry = Arc::new(Registry::new(0));
+    let mut session = Box::pin(session(&registry, gate_client, gate_upstream, setup));
+    let polls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&polls);
+    registry.tasks.spawn(poll_fn(move |cx| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        session.as_mut().poll(cx)
+    }));
+    let start = Instant::now();
+    for round in 1..=3 {
+        let mut ping = [0; 10];
+        client.read_exact(&mut ping).await.unwrap();
+        let (_, asked) = expect_masked(&mut upstream).await;
+        assert_eq!(start.elapsed().as_secs(), 30 * round);
+        // As late as the next two pings still go out together.
+        tokio::time::sleep(SECOND / 100).await;
+        upstream.write_all(&server(0x8A, &asked)).await.unwrap();
+        tokio::time::sleep(SECOND / 100).await;
+        client.write_all(&masked(0x8A, &ping[2..])).await.unwrap();
+        tokio::time::sleep(SECOND).await;
+        // Its beginning; then, in each round, both pings and each of their answers.
+        assert_eq!(polls.load(Ordering::Relaxed), 1 + 3 * round as usize);
+    }
 }
 
 #[tokio::test(start_paused = true)]
