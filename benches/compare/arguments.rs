@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_delimiter = ',', default_values_t = [1_000, 4_000, 9_000])]
     pub(crate) crowds: Vec<usize>,
 
-    /// Only these peers: wsgate, nginx, haproxy, caddy, envoy, tunnel, messages.
+    /// Only these peers: wsgate, nginx, haproxy, caddy, envoy, tunnel, bare, messages.
     #[arg(long, value_delimiter = ',', value_parser = peer)]
     pub(crate) peers: Vec<Peer>,
 

@@ -30,7 +30,7 @@ use self::arguments::Arguments;
 use self::common::backend;
 use self::common::process::{Process, free_address};
 use self::machine::Processors;
-use self::peers::{Peer, ROLE_BACKEND, ROLE_MESSAGES, ROLE_TUNNEL};
+use self::peers::{Peer, ROLE_BACKEND, ROLE_BARE, ROLE_MESSAGES, ROLE_TUNNEL};
 use self::report::Table;
 use self::scenarios::{Bench, Scenario};
 
@@ -39,9 +39,11 @@ fn main() -> io::Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
         [ROLE_BACKEND, listen] => serve(listen, None, ROLE_BACKEND),
-        [role @ (ROLE_TUNNEL | ROLE_MESSAGES), listen, backend] => {
-            serve(listen, Some(backend), role)
-        }
+        [
+            role @ (ROLE_TUNNEL | ROLE_BARE | ROLE_MESSAGES),
+            listen,
+            backend,
+        ] => serve(listen, Some(backend), role),
         _ => compare(&Arguments::parse()),
     }
 }
@@ -54,6 +56,7 @@ fn serve(listen: &str, backend: Option<&str>, role: &str) -> io::Result<()> {
         let listener = TcpListener::bind(listen).await?;
         match (role, backend.map(address).transpose()?) {
             (ROLE_MESSAGES, Some(backend)) => relays::messages(listener, backend).await,
+            (ROLE_BARE, Some(backend)) => relays::bare(listener, backend).await,
             (_, Some(backend)) => relays::tunnel(listener, backend).await,
             (_, None) => backend::serve(listener).await,
         }

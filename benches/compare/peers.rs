@@ -20,6 +20,7 @@ pub(crate) enum Peer {
     Caddy,
     Envoy,
     Tunnel,
+    Bare,
     Messages,
     /// Another wsgate, to hold two versions against each other.
     Against(&'static str),
@@ -28,6 +29,7 @@ pub(crate) enum Peer {
 /// What this program is when it is not the benchmark.
 pub(crate) const ROLE_BACKEND: &str = "serve-backend";
 pub(crate) const ROLE_TUNNEL: &str = "serve-tunnel";
+pub(crate) const ROLE_BARE: &str = "serve-bare";
 pub(crate) const ROLE_MESSAGES: &str = "serve-messages";
 
 static BUILT: OnceLock<String> = OnceLock::new();
@@ -40,13 +42,14 @@ pub(crate) fn build() -> io::Result<()> {
 }
 
 impl Peer {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Wsgate,
         Self::Nginx,
         Self::Haproxy,
         Self::Caddy,
         Self::Envoy,
         Self::Tunnel,
+        Self::Bare,
         Self::Messages,
     ];
 
@@ -58,6 +61,7 @@ impl Peer {
             Self::Caddy => "Caddy",
             Self::Envoy => "Envoy",
             Self::Tunnel => "blind tunnel",
+            Self::Bare => "bare relay",
             Self::Messages => "message relay",
             Self::Against(_) => "the other wsgate",
         }
@@ -72,6 +76,7 @@ impl Peer {
             Self::Caddy => "caddy",
             Self::Envoy => "envoy",
             Self::Tunnel => "tunnel",
+            Self::Bare => "bare",
             Self::Messages => "messages",
             Self::Against(_) => "against",
         }
@@ -84,6 +89,7 @@ impl Peer {
             Self::Nginx | Self::Haproxy => "-v",
             Self::Caddy => "version",
             Self::Tunnel => return Some("`copy_bidirectional` of tokio".to_owned()),
+            Self::Bare => return Some("of this benchmark".to_owned()),
             Self::Messages => return Some("`WebSocketStream` of tokio-tungstenite".to_owned()),
         };
         let output = Command::new(self.program()).arg(argument).output().ok()?;
@@ -105,7 +111,7 @@ impl Peer {
             Self::Haproxy => "haproxy",
             Self::Caddy => "caddy",
             Self::Envoy => "envoy",
-            Self::Tunnel | Self::Messages => "/proc/self/exe",
+            Self::Tunnel | Self::Bare | Self::Messages => "/proc/self/exe",
             Self::Against(program) => program,
         }
     }
@@ -118,7 +124,7 @@ impl Peer {
             Self::Haproxy => Some(("haproxy.cfg", include_str!("peers/haproxy.cfg"))),
             Self::Caddy => Some(("Caddyfile", include_str!("peers/Caddyfile"))),
             Self::Envoy => Some(("envoy.yaml", include_str!("peers/envoy.yaml"))),
-            Self::Tunnel | Self::Messages => None,
+            Self::Tunnel | Self::Bare | Self::Messages => None,
         }
     }
 
@@ -142,10 +148,11 @@ impl Peer {
                     .args(["--concurrency", "1", "--log-level", "error"])
                     .args(["--disable-hot-restart", "-c"])
                     .arg(file),
-                Self::Tunnel | Self::Messages => &mut command,
+                Self::Tunnel | Self::Bare | Self::Messages => &mut command,
             };
         } else {
             let role = match self {
+                Self::Bare => ROLE_BARE,
                 Self::Messages => ROLE_MESSAGES,
                 _ => ROLE_TUNNEL,
             };

@@ -1,5 +1,7 @@
-//! Two proxies to measure against that are as small as they can be: one that understands nothing,
-//! and one that understands messages.
+//! Proxies to measure against that are as small as they can be: two that understand nothing, and one
+//! that understands messages.
+
+mod bare;
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,6 +22,19 @@ pub(crate) async fn tunnel(listener: TcpListener, backend: SocketAddr) -> io::Re
             let mut server = connect(&client, backend).await?;
             tokio::io::copy_bidirectional(&mut client, &mut server).await?;
             io::Result::Ok(())
+        });
+        while sessions.try_join_next().is_some() {}
+    }
+}
+
+/// The same with the least that it can be done with.
+pub(crate) async fn bare(listener: TcpListener, backend: SocketAddr) -> io::Result<()> {
+    let mut sessions = JoinSet::new();
+    loop {
+        let (client, _) = listener.accept().await?;
+        sessions.spawn(async move {
+            let server = connect(&client, backend).await?;
+            bare::relay(client, server).await
         });
         while sessions.try_join_next().is_some() {}
     }

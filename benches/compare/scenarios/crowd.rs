@@ -1,10 +1,11 @@
 //! Sessions that are open and say nothing, as most are most of the time.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::task::{JoinSet, LocalSet};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::echo::talk;
 use super::{Bench, Column, column, microseconds};
@@ -15,8 +16,9 @@ use crate::common::process::Process;
 const TALKERS: usize = 64;
 const SIZE: usize = 128;
 
-/// How many handshakes are under way at once.
-const AT_ONCE: usize = 64;
+/// Over how long the crowd comes, evenly: the interval of its keepalive. Sessions of real users are
+/// spread in that way, and so are their pings.
+const ARRIVAL: Duration = Duration::from_secs(30);
 
 pub(crate) fn title() -> String {
     "Idle sessions in a fresh process".to_owned()
@@ -43,10 +45,13 @@ pub(crate) async fn run(bench: &Bench, proxy: &Process) -> io::Result<Vec<f64>> 
     let mut figures = Vec::new();
     tasks
         .run_until(async {
+            let begun = Instant::now();
+            let most = bench.crowds.last().copied().unwrap_or_default();
             for &crowd in &bench.crowds {
                 while idle.len() < crowd {
-                    let missing = crowd - idle.len();
-                    join(proxy, &mut idle, missing.min(AT_ONCE)).await?;
+                    sleep_until(begun + ARRIVAL.mul_f64(idle.len() as f64 / most as f64)).await;
+                    let mut client = Client::open(proxy.address, "/").await?;
+                    idle.spawn_local(async move { client.idle().await });
                 }
                 let taken = proxy.memory()?.saturating_sub(empty);
                 figures.push(taken as f64 / 1024.0 / crowd as f64);
@@ -63,19 +68,6 @@ pub(crate) async fn run(bench: &Bench, proxy: &Process) -> io::Result<Vec<f64>> 
         })
         .await?;
     Ok(figures)
-}
-
-/// Opens so many sessions at once.
-async fn join(proxy: &Process, idle: &mut JoinSet<io::Result<()>>, count: usize) -> io::Result<()> {
-    let mut opening = JoinSet::new();
-    for _ in 0..count {
-        opening.spawn(Client::open(proxy.address, "/"));
-    }
-    while let Some(opened) = opening.join_next().await {
-        let mut client = opened.map_err(io::Error::other)??;
-        idle.spawn_local(async move { client.idle().await });
-    }
-    Ok(())
 }
 
 /// How many percent of a processor the crowd takes while it is silent.
