@@ -1,8 +1,5 @@
 //! Pings to one leg, and what silence means.
 
-use std::sync::OnceLock;
-use std::time::Duration;
-
 use tokio::time::Instant;
 
 use crate::config::Ping;
@@ -114,6 +111,11 @@ impl Pinger {
         self.pings
     }
 
+    /// Whether a ping of ours is under way, or on its way out.
+    pub(super) fn asks(&self) -> bool {
+        self.waiting || self.asked.is_some()
+    }
+
     /// When to ask [`Pinger::pulse`] again at the latest, as things stand now.
     ///
     /// While there is a ping, it is asked more often than it has something to say: the ping goes
@@ -138,7 +140,7 @@ impl Pinger {
             None => self
                 .ping
                 .interval
-                .map(|interval| together(self.last_heard + interval, interval)),
+                .map(|interval| self.last_heard + interval),
         }
     }
 
@@ -148,35 +150,11 @@ impl Pinger {
     }
 }
 
-/// When a ping goes out that is due at this time: together with all others of its interval that fall
-/// due within a 256th of it, and not before its own time.
-///
-/// A thread with thousands of idle sessions has hardly anything to do but their pings. So it is woken
-/// once for a handful of sessions, and once for both legs of each. In a larger handful the thread's
-/// other sessions would have to wait for the last ping.
-fn together(due: Instant, interval: Duration) -> Instant {
-    let grain = interval.as_nanos() / 256;
-    let age = due.saturating_duration_since(epoch()).as_nanos();
-    match age.checked_rem(grain) {
-        None | Some(0) => due,
-        Some(past) => due + Duration::from_nanos(u64::try_from(grain - past).unwrap_or(0)),
-    }
-}
-
-/// Since when pings are held together; any time would do.
-fn epoch() -> Instant {
-    static EPOCH: OnceLock<Instant> = OnceLock::new();
-    *EPOCH.get_or_init(Instant::now)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
 
-    /// A time from which on no ping has to wait for others.
-    fn start() -> Instant {
-        epoch()
-    }
+    use super::*;
 
     fn pinger(interval: u64, timeout: u64, now: Instant) -> Pinger {
         let interval = (interval > 0).then(|| Duration::from_secs(interval));
@@ -195,7 +173,7 @@ mod tests {
 
     #[test]
     fn silence_is_asked_about_and_then_judged() {
-        let start = start();
+        let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut pinger = pinger(30, 15, start);
         assert_eq!(
@@ -215,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_ping_that_cannot_go_out_is_missed_and_not_sent() {
-        let start = start();
+        let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut pinger = pinger(30, 15, start);
         assert!(matches!(pinger.pulse(at(30)), Pulse::Ping(_)));
@@ -229,7 +207,7 @@ mod tests {
 
     #[test]
     fn nobody_is_judged_by_a_ping_that_has_not_gone_out() {
-        let start = start();
+        let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut pinger = pinger(30, 15, start);
         assert!(matches!(pinger.pulse(at(30)), Pulse::Ping(_)));
@@ -243,7 +221,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_looked_for_as_often_as_the_next_ping_could_be_due() {
-        let start = start();
+        let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut pinger = pinger(10, 60, start);
         assert!(matches!(pinger.pulse(at(10)), Pulse::Ping(_)));
@@ -256,20 +234,8 @@ mod tests {
     }
 
     #[test]
-    fn pings_that_are_due_at_about_the_same_time_go_out_together() {
-        let interval = Duration::from_secs(256);
-        let sent = |due: u64| together(start() + Duration::from_millis(due), interval);
-        let at = |seconds| start() + Duration::from_secs(seconds);
-        assert_eq!([sent(0), sent(1), sent(999)], [at(0), at(1), at(1)]);
-        assert_eq!([sent(1000), sent(1001), sent(2000)], [at(1), at(2), at(2)]);
-        // One after which there is nothing to wait for.
-        let shortest = Duration::from_nanos(255);
-        assert_eq!(together(at(7), shortest), at(7));
-    }
-
-    #[test]
     fn who_was_asked_and_answered_is_relieved_once() {
-        let start = start();
+        let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut pinger = pinger(30, 15, start);
         pinger.heard(at(0));
@@ -285,7 +251,7 @@ mod tests {
 
     #[test]
     fn any_byte_is_life() {
-        let start = start();
+        let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut pinger = pinger(30, 15, start);
         assert!(matches!(pinger.pulse(at(30)), Pulse::Ping(_)));
@@ -300,7 +266,7 @@ mod tests {
 
     #[test]
     fn only_our_own_pong_is_ours_and_only_once() {
-        let start = start();
+        let start = Instant::now();
         let mut pinger = pinger(1, 1, start);
         assert!(!pinger.answered(b""));
         let Pulse::Ping(payload) = pinger.pulse(start + Duration::from_secs(1)) else {
@@ -313,7 +279,7 @@ mod tests {
 
     #[test]
     fn no_interval_is_no_ping() {
-        let start = start();
+        let start = Instant::now();
         let mut pinger = pinger(0, 15, start);
         assert_eq!(
             pinger.pulse(start + Duration::from_secs(1 << 30)),

@@ -2,13 +2,15 @@
 //! truthfully.
 //!
 //! The files: [`leg`] is a socket and what it has not taken, and [`bell`] what wakes us for it;
-//! [`direction`] is the framing of one way; [`pump`] joins them, when [`relay`] says; [`closing`] is the
-//! way out. [`registry`] knows every session.
+//! [`direction`] is the framing of one way; [`pump`] joins them, when [`relay`] says; [`alarm`] is the one
+//! timer, which a session shares with the [`cohort`] that it wakes up with; [`closing`] is the way out.
+//! [`registry`] knows every session.
 
 mod alarm;
 mod assembly;
 mod bell;
 mod closing;
+mod cohort;
 mod direction;
 mod filter;
 mod keepalive;
@@ -295,8 +297,7 @@ where
     fn next_tick(&self, now: Instant) -> Option<Instant> {
         let timeouts = self.route.timeouts;
         let relaying = [
-            self.client.pinger.next_look(now),
-            self.upstream.pinger.next_look(now),
+            self.next_ping(now),
             timeouts.lifetime.map(|lifetime| self.opened + lifetime),
             timeouts.idle.map(|idle| self.last_data + idle),
         ];
@@ -306,6 +307,17 @@ where
             .filter(|_| self.ending.is_none());
         // Never twice for the same moment: what is due has been done.
         relaying.chain(self.pressing()).min()
+    }
+
+    /// When either peer is to be asked, or to have answered.
+    fn next_ping(&self, now: Instant) -> Option<Instant> {
+        let pingers = [&self.client.pinger, &self.upstream.pinger];
+        let next = pingers.iter().filter_map(|pinger| pinger.next_look(now));
+        let next = next.min()?;
+        match pingers.iter().any(|pinger| pinger.asks()) {
+            true => Some(next),
+            false => Some(cohort::join(next, now)),
+        }
     }
 
     /// What may be due before the timer, because it came up since the timer was set.
