@@ -118,15 +118,13 @@ impl Pinger {
 
     /// When to ask [`Pinger::pulse`] again at the latest, as things stand now.
     ///
-    /// While there is a ping, it is asked more often than it has something to say: the ping goes
-    /// out, and bytes come, without anybody setting a timer.
+    /// While a ping waits, it is asked more often than it has something to say: the ping goes out
+    /// without anybody setting a timer. An answer does have it set: see [`Pinger::take_relieved`].
     pub(super) fn next_look(&self, now: Instant) -> Option<Instant> {
         let Ping { interval, timeout } = self.ping;
-        let again = now + interval.map_or(timeout, |interval| interval.min(timeout));
-        match (self.waiting, self.asked) {
-            (true, _) => Some(again),
-            (false, Some(asked)) => Some(again.min(asked + timeout)),
-            (false, None) => self.due(),
+        match self.waiting {
+            true => Some(now + interval.map_or(timeout, |interval| interval.min(timeout))),
+            false => self.due(),
         }
     }
 
@@ -220,16 +218,17 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_looked_for_as_often_as_the_next_ping_could_be_due() {
+    fn the_next_ping_is_due_an_interval_after_an_answer_however_long_that_may_take() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut pinger = pinger(10, 60, start);
         assert!(matches!(pinger.pulse(at(10)), Pulse::Ping(_)));
         pinger.sent(at(10));
-        assert_eq!(pinger.next_look(at(10)), Some(at(20)));
+        assert_eq!(pinger.next_look(at(10)), Some(at(70)));
         pinger.heard(at(15));
+        assert!(pinger.take_relieved());
+        assert_eq!(pinger.next_look(at(15)), Some(at(25)));
         assert_eq!(pinger.pulse(at(20)), Pulse::Wait);
-        assert_eq!(pinger.next_look(at(20)), Some(at(25)));
         assert!(matches!(pinger.pulse(at(25)), Pulse::Ping(_)));
     }
 

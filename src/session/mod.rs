@@ -75,8 +75,8 @@ pub(crate) struct Terms {
 pin_project! {
     /// The session's future; it ends when both legs are shut.
     pub(crate) struct Session<C, U> {
-        // For everything that the session waits for. It is set when it has rung, or when something
-        // is due before it: never for a message.
+        // For everything that the session waits for. It is set when it has rung, when something is
+        // due before it, or when a ping is answered: never for a message.
         #[pin]
         alarm: Alarm,
         state: State<C, U>,
@@ -200,7 +200,8 @@ where
         this.state.upstream.flush();
         let record = place.record();
         this.state.publish(record);
-        if rang || ended.is_ready() {
+        let look = this.state.take_relieved() || rang;
+        if look || ended.is_ready() {
             this.state.publish_pings(&record.traffic);
         }
         if let Poll::Ready(reason) = ended {
@@ -209,7 +210,7 @@ where
             }
             return Poll::Ready(());
         }
-        if rang || this.state.take_relieved() {
+        if look {
             if let Some(next) = this.state.next_tick(now) {
                 this.alarm.move_to(cx, next);
             }

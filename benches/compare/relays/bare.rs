@@ -1,4 +1,5 @@
-//! The cheapest way to relay that we know: what wsgate does, without understanding anything.
+//! The cheapest way to relay messages of up to 64 KiB that we know: what wsgate does, without
+//! understanding anything.
 //!
 //! One task a session looks at both directions; it reads into the thread's buffer, which begins a
 //! cache line, and writes from there; only what a socket refuses is kept. What is above its figures is
