@@ -29,6 +29,8 @@ async fn a_ping_of_ours_goes_between_frames_and_its_pong_is_ours() {
         .await
         .unwrap();
     expect(&mut bench.upstream, &foreign).await;
+    // Counted with its answer, though it went out when no timer had fired.
+    assert_eq!(bench.totals().moved.pings_to_client, 1);
 }
 
 #[tokio::test(start_paused = true)]
