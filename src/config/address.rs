@@ -31,7 +31,11 @@ pub(crate) fn networks_contain(networks: &[IpNet], address: IpAddr) -> bool {
 /// Parses `10.0.0.0/8` or `2001:db8::/32`, or a single address.
 ///
 /// A network of IPv4-mapped IPv6 addresses comes back as the IPv4 network that it stands for.
-pub(crate) fn parse_network(text: &str) -> Result<IpNet, ValueError> {
+///
+/// # Errors
+///
+/// The text is no network, or has bits set behind its prefix.
+pub fn parse_network(text: &str) -> Result<IpNet, ValueError> {
     let network = match text.parse::<IpAddr>() {
         Ok(address) => IpNet::from(address),
         Err(_) => text.parse().map_err(|_| not_a_network(text))?,

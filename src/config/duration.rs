@@ -53,9 +53,9 @@ impl FromText for Positive {
     }
 }
 
-/// The duration that a text such as `25s` stands for, wherever it came from.
+/// The duration that a text such as `25s` stands for, as the settings write it.
 #[cfg(feature = "server")]
-pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
+pub fn parse_duration(text: &str) -> Option<Duration> {
     Duration::from_text(text).ok()
 }
 

@@ -22,7 +22,7 @@ use super::text::{Name, Parsed};
 use super::{Config, ConfigErrors, ListenAddress, resolve};
 
 #[cfg(feature = "server")]
-pub(crate) use admin::{AdminToken, admin_listener};
+pub use admin::{AdminToken, admin_listener};
 
 impl Config {
     /// Reads a file. Relative paths in it begin at its directory, and `${NAME}` takes the

@@ -43,28 +43,31 @@ mod words;
 
 use std::sync::Arc;
 
+pub use address::parse_network;
 pub use client_ip::{ClientIp, ForwardingHeader};
 pub use drain::Drain;
+#[cfg(feature = "server")]
+pub use duration::parse_duration;
 pub use error::{ConfigError, ConfigErrors};
 pub use keepalive::{Keepalive, Ping};
 pub use limits::{Limits, OnExceed, PerConnection, PerIp};
+#[cfg(feature = "server")]
+pub use load::{AdminToken, admin_listener};
 pub use rate::Rate;
 #[cfg(feature = "server")]
 pub use schema::schema;
+pub use secret::Secret;
+pub use server::{Admin, ListenAddress};
+pub use value::ValueError;
 
-pub(crate) use address::{AddressRules, networks_contain, parse_network};
-#[cfg(feature = "server")]
-pub(crate) use duration::parse_duration;
+pub(crate) use address::{AddressRules, networks_contain};
 pub(crate) use headers::{Forwarded, Headers, Template, Values};
 pub(crate) use host::HostPattern;
-#[cfg(feature = "server")]
-pub(crate) use load::{AdminToken, admin_listener};
 pub(crate) use log::{Log, LogFormat};
 pub(crate) use origin::{Origin, OriginPattern, OriginRules};
 pub(crate) use path::{Captures, PathPattern, Rewrite, is_dot_segment};
 pub(crate) use route::{Compression, PlainHttp, Route};
-pub(crate) use secret::Secret;
-pub(crate) use server::{Admin, Listen, ListenAddress, Server};
+pub(crate) use server::{Listen, Server};
 pub(crate) use timeouts::Timeouts;
 pub(crate) use upstream::{Balance, ServerAddress, Upstream, UpstreamServer};
 

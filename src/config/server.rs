@@ -13,9 +13,12 @@ pub(crate) struct Listen {
     pub(crate) address: ListenAddress,
 }
 
+/// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ListenAddress {
+pub enum ListenAddress {
+    /// `127.0.0.1:8080`: an address and a port; port 0 is one that the system chooses.
     Tcp(SocketAddr),
+    /// `unix:/path`: a socket file.
     Unix(PathBuf),
 }
 
@@ -30,11 +33,11 @@ impl fmt::Display for ListenAddress {
 
 /// The admin listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Admin {
-    pub(crate) address: ListenAddress,
-    /// Always there unless the address is loopback or a unix socket.
-    #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
-    pub(crate) token: Option<Secret>,
+pub struct Admin {
+    /// Where it listens.
+    pub address: ListenAddress,
+    /// Requests have to carry it. Always there unless the address is loopback or a unix socket.
+    pub token: Option<Secret>,
 }
 
 /// The process.

@@ -4,4 +4,4 @@
 /// without naming the key: whoever read the value knows where it stands.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct ValueError(pub(crate) String);
+pub struct ValueError(pub(crate) String);

@@ -9,7 +9,6 @@ use super::passed::PassedError;
 use super::signals::StopSignal;
 #[cfg(feature = "otel")]
 use super::traces::TracesError;
-use crate::config::ConfigErrors;
 use crate::proxy::BuildError;
 
 /// Why the program does not serve, or no longer does.
@@ -35,9 +34,6 @@ pub enum ServeError {
     /// The gate does not take the settings.
     #[error(transparent)]
     Gate(#[from] BuildError),
-    /// The settings of the demo, which the command line may change, are wrong.
-    #[error("the demo's settings are wrong")]
-    Demo(#[from] ConfigErrors),
     /// The system refused what the process cannot be without: threads, timers, signals.
     #[error("the system refused what the process needs")]
     System(#[source] io::Error),
@@ -50,7 +46,7 @@ impl ServeError {
     /// The exit code of a process that ends with this.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Log(_) | Self::Gate(_) | Self::Demo(_) => 1,
+            Self::Log(_) | Self::Gate(_) => 1,
             #[cfg(feature = "otel")]
             Self::Traces(_) => 1,
             Self::Bind(_) | Self::Passed(_) | Self::Handover(_) => 2,
@@ -72,7 +68,7 @@ impl ServeError {
             Self::Traces(_) => Some(
                 "traces are set by OpenTelemetry's environment variables; OTEL_SDK_DISABLED=true turns them off",
             ),
-            Self::Gate(_) | Self::Demo(_) | Self::System(_) | Self::Interrupted(_) => None,
+            Self::Gate(_) | Self::System(_) | Self::Interrupted(_) => None,
         }
     }
 }

@@ -12,6 +12,7 @@ mod pool;
 mod upload;
 
 use std::convert::Infallible;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -38,8 +39,31 @@ use crate::upstream::{Connected, Lease, ServerFailure, Unserved};
 /// The body of an answer: streamed from a server, or our own.
 pub(super) type ForwardBody = Either<Paced<Incoming>, Full<Bytes>>;
 
-/// A page that the program serves itself, ahead of every route.
-pub(super) type Page = Arc<dyn Fn(&Parts) -> Option<Response<Full<Bytes>>> + Send + Sync>;
+/// Answers requests for the process itself, ahead of every route. WebSockets do not come here.
+#[derive(Clone)]
+pub struct Page(Arc<AnswerPage>);
+
+type AnswerPage = dyn Fn(&Parts) -> Option<Response<Full<Bytes>>> + Send + Sync;
+
+impl Page {
+    /// Leaves to the routes what `answer` returns `None` for.
+    pub fn new(
+        answer: impl Fn(&Parts) -> Option<Response<Full<Bytes>>> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(answer))
+    }
+
+    /// The answer to a request with this head, if it is for the page.
+    pub fn answer(&self, request: &Parts) -> Option<Response<Full<Bytes>>> {
+        (self.0)(request)
+    }
+}
+
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Page").finish_non_exhaustive()
+    }
+}
 
 /// A server may be silent for so long in the middle of a response. What streams for longer says
 /// something now and then.
@@ -64,7 +88,7 @@ impl Forward {
 
     async fn answer(self, request: Request<Incoming>) -> Response<ForwardBody> {
         let (parts, body) = request.into_parts();
-        if let Some(page) = self.page.as_ref().and_then(|page| page(&parts)) {
+        if let Some(page) = self.page.as_ref().and_then(|page| page.answer(&parts)) {
             return page.map(Either::Right);
         }
         match self.forward(&parts, body).await {

@@ -1,7 +1,7 @@
 //! The log of the program, on standard error.
 
 use std::fmt::{self, Write};
-use std::io;
+use std::io::{self, IsTerminal};
 
 use tracing::field::Field;
 use tracing::{Dispatch, dispatcher};
@@ -12,7 +12,6 @@ use tracing_subscriber::fmt::format::{FormatFields, Writer, debug_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Registry, fmt as log_lines, reload};
 
-use super::terminal;
 use crate::config::{Log, LogFormat};
 
 /// `log.level` that is neither a level nor a filter.
@@ -51,10 +50,17 @@ impl LogControl {
     }
 }
 
+/// Whether to write color there: only to a terminal, and not where the person said no
+/// (<https://no-color.org>).
+pub fn has_color(stream: &impl IsTerminal) -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !refused && stream.is_terminal()
+}
+
 /// Sends the log of the whole process to standard error. A log that somebody set up before stays,
 /// and is not for us to control.
 pub(super) fn install(settings: &Log) -> Result<Option<LogControl>, LogError> {
-    let color = terminal::has_color(&io::stderr());
+    let color = has_color(&io::stderr());
     let (log, control) = log_to(settings, io::stderr, color)?;
     if dispatcher::set_global_default(log).is_err() {
         tracing::debug!("the log was set up before");

@@ -6,16 +6,12 @@
 //!                                        └─ plain HTTP ─► forward
 //! ```
 //!
-//! [`run`] is the whole program below its command line. [`Operation`] is what is asked of one that
-//! runs already, through its admin interface. [`Server`] is the same without signals
-//! and log, for a process that has its own.
+//! [`run`] is the whole program below its command line. [`Server`] is the same without signals and
+//! log, for a process that has its own.
 
 mod accept;
 mod admin;
-mod arguments;
-mod command;
 mod connection;
-mod demo;
 mod descriptors;
 mod dispatch;
 mod error;
@@ -31,7 +27,6 @@ mod process;
 mod reload;
 mod room;
 mod signals;
-mod terminal;
 #[cfg_attr(not(feature = "otel"), path = "traces/none.rs")]
 mod traces;
 mod workers;
@@ -49,24 +44,21 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_layer::Layer;
 
-pub use arguments::{Arguments, Command, RunSource, Usage};
-pub use command::{Close, CommandError, Drain, Operation, Reload, Sessions, Top, Upstreams};
-pub use demo::demo;
 pub use error::ServeError;
+pub use forward::Page;
 pub use handover::HandoverError;
 pub use listen::{BindError, BoundAddress};
-pub use logging::LogError;
+pub use logging::{LogError, has_color};
 pub use passed::{PassedError, PassedSockets};
 pub use reload::Applied;
 pub use signals::StopSignal;
-pub use terminal::{complain, has_color};
 #[cfg(feature = "otel")]
 pub use traces::TracesError;
 
 use admin::AdminService;
 use connection::Connections;
 use dispatch::{Dispatcher, Station};
-use forward::{Forward, Page, Pool};
+use forward::{Forward, Pool};
 use handover::{Handover, Takeover};
 use logging::LogControl;
 use notify::ServiceManager;
@@ -101,12 +93,15 @@ pub fn run(config: Config, start: Start<'_>) -> Result<(), ServeError> {
         let beside = Beside {
             log,
             reloads,
-            page: None,
+            page: start.page,
             passed,
             traces,
         };
         let manager = ServiceManager::from_environment();
         let server = Server::start_with(config, beside)?;
+        if let Some(listening) = start.listening {
+            listening(server.addresses());
+        }
         let handover = match takeover {
             Some(takeover) => takeover.finish(&server)?,
             None => Handover::default(),
@@ -126,6 +121,10 @@ pub struct Start<'a> {
     /// The path where the process that serves now hands its listening sockets over to this one, if
     /// there is one, and this one to the next.
     pub handover: Option<&'a Path>,
+    /// What the process answers itself, ahead of every route.
+    pub page: Option<Page>,
+    /// Is called once the listeners are open, with their addresses.
+    pub listening: Option<fn(&[BoundAddress])>,
 }
 
 /// Whether [`run`] would take these settings, as far as can be told without running.

@@ -12,7 +12,9 @@ fn no_level_imports_what_the_table_does_not_allow() {
     let table = table(&read("docs/architecture.md"));
     let levels = table.keys().map(String::as_str).collect::<BTreeSet<_>>();
     let root = without_tests(&plain(&read("src/lib.rs")));
-    let modules: BTreeSet<_> = names_behind(&root, "mod ").collect();
+    let program = plain(&read("src/main.rs"));
+    let modules = [&root, &program].map(|code| names_behind(code, "mod "));
+    let modules: BTreeSet<_> = modules.into_iter().flatten().collect();
     assert_eq!(modules, levels, "the table has other levels");
 
     let exports = exports(&root);
@@ -21,6 +23,9 @@ fn no_level_imports_what_the_table_does_not_allow() {
     for (level, path) in sources() {
         files += 1;
         let code = without_tests(&plain(&read_to_string(&path).unwrap()));
+        if level != "cli" && code.contains("clap::") {
+            wrong.push(format!("{}: only the binary uses clap", path.display()));
+        }
         for name in imported(&code, depth(&path)) {
             imports += 1;
             let from = exports.get(&name).unwrap_or(&name);
@@ -243,11 +248,11 @@ fn end_of_item(code: &str) -> usize {
     code.len()
 }
 
-/// The first names of all paths that begin at the crate's root.
+/// The first names of all paths that begin at the crate's root, or for the binary at the library's.
 fn imported(code: &str, depth: usize) -> impl Iterator<Item = String> {
     let supers = "super::".repeat(depth);
     let mut names = Vec::new();
-    for start in ["crate::", &supers] {
+    for start in ["crate::", "wsgate::", &supers] {
         for path in code.split(start).skip(1) {
             match path.strip_prefix('{') {
                 Some(group) => names.extend(first_names(group)),

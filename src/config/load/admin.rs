@@ -13,19 +13,21 @@ use super::super::resolve;
 use super::super::{Admin, ConfigErrors};
 use super::{environment, mask, syntax_error, text_of};
 
-/// Whether the token of a file is wanted as well.
+/// Whether [`admin_listener`] reads the token as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AdminToken {
+pub enum AdminToken {
+    /// It is read.
     Read,
     /// It comes from elsewhere: a variable in it need not be set.
     Ignore,
 }
 
-/// The `[admin]` of a file, `None` if it has no such table.
-pub(crate) fn admin_listener(
-    path: &Path,
-    token: AdminToken,
-) -> Result<Option<Admin>, ConfigErrors> {
+/// The `[admin]` of a file, `None` if it has no such table. Nothing else in the file has to be right.
+///
+/// # Errors
+///
+/// The file cannot be read, is no TOML, or its `[admin]` is wrong.
+pub fn admin_listener(path: &Path, token: AdminToken) -> Result<Option<Admin>, ConfigErrors> {
     let name = path.display().to_string();
     let text = text_of(&name, std::fs::read(path))?;
     let directory = path.parent().unwrap_or(Path::new(""));

@@ -14,7 +14,7 @@ use super::units::{age, bytes, sessions};
 /// Which sessions to list, and how.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
-pub struct Sessions {
+pub(super) struct Sessions {
     /// No more than so many, the oldest first [default: 100 on a terminal, and else all]
     #[arg(
         long,

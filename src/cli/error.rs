@@ -4,23 +4,27 @@ use std::io;
 use std::path::PathBuf;
 
 use http::StatusCode;
+use wsgate::config::ConfigErrors;
+use wsgate::server::{ServeError, has_color};
 
 use super::client::Place;
 use super::target::{DEFAULT_FILE, TokenSource};
-use crate::config::ConfigErrors;
-use crate::server::terminal::{complain, has_color};
+use super::terminal::complain;
 
-/// Why an operator's command was not carried out.
+/// Why a command was not carried out.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct CommandError(Box<Failure>);
+pub(super) struct CommandError(Box<Failure>);
 
 /// Each way to fail.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// The file that says where the admin interface is.
     #[error(transparent)]
     Settings(ConfigErrors),
+    #[error("the demo's settings are wrong")]
+    Demo(#[source] ConfigErrors),
+    #[error(transparent)]
+    Serve(ServeError),
     #[error("there is no {DEFAULT_FILE} here, and nothing else says which wsgate is meant")]
     NoDefaultFile,
     #[error("{} has no [admin], so the process that runs by it takes no commands", .0.display())]
@@ -90,7 +94,7 @@ impl CommandError {
     }
 
     /// Tells the person on standard error, and returns the exit code.
-    pub fn print(&self) -> u8 {
+    pub(super) fn print(&self) -> u8 {
         match &*self.0 {
             Failure::ReaderGone | Failure::Interrupted { .. } => {}
             Failure::Settings(errors) => eprint!("{}", errors.render(has_color(&io::stderr()))),
@@ -111,7 +115,9 @@ impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
             Self::ReaderGone => 0,
+            Self::Serve(error) => error.exit_code(),
             Self::Settings(_)
+            | Self::Demo(_)
             | Self::NoDefaultFile
             | Self::NoAdminTable(_)
             | Self::NoPort(_)
@@ -134,6 +140,7 @@ impl Failure {
 
     fn help(&self) -> Option<String> {
         let help = match self {
+            Self::Serve(error) => error.help()?,
             Self::NoDefaultFile => {
                 "say where its settings are with --config FILE, or where it listens with \
                  --admin ADDRESS"

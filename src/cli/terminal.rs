@@ -1,19 +1,12 @@
 //! What the program says to a person, outside of its log.
 
 use std::error::Error;
-use std::io::IsTerminal;
+use std::iter::successors;
 
-use crate::chain::Chain;
-
-/// Whether to write color there: only to a terminal, and not where the person said no
-/// (<https://no-color.org>).
-pub fn has_color(stream: &impl IsTerminal) -> bool {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !refused && stream.is_terminal()
-}
+use wsgate::server::has_color;
 
 /// Writes an error with its causes, and what can be done about it, to standard error.
-pub fn complain(error: &(dyn Error + 'static), help: Option<&str>) {
+pub(super) fn complain(error: &(dyn Error + 'static), help: Option<&str>) {
     eprint!("{}", describe(error, help, has_color(&std::io::stderr())));
 }
 
@@ -22,7 +15,9 @@ fn describe(error: &(dyn Error + 'static), help: Option<&str>, color: bool) -> S
         true => ("\x1b[1;31m", "\x1b[1;36m", "\x1b[0m"),
         false => ("", "", ""),
     };
-    let mut text = format!("{red}error{plain}: {}\n", Chain(error));
+    let causes = successors(Some(error), |&error| error.source());
+    let causes: Vec<_> = causes.map(ToString::to_string).collect();
+    let mut text = format!("{red}error{plain}: {}\n", causes.join(": "));
     if let Some(help) = help {
         text += &format!("{cyan}help{plain}: {help}\n");
     }

@@ -9,7 +9,7 @@ use super::output::{can_ask, confirm, say};
 use super::selection::Selection;
 use super::target::Target;
 use super::units::sessions;
-use crate::close::{CloseCode, MAX_REASON};
+use wsgate::close::{CloseCode, MAX_REASON};
 
 /// Which sessions to close, and what to tell their clients.
 #[derive(Args, Debug)]
@@ -21,7 +21,7 @@ use crate::close::{CloseCode, MAX_REASON};
     group = ArgGroup::new("which").args(["ids", "route", "client", "upstream", "all"])
         .multiple(true).required(true),
 )]
-pub struct Close {
+pub(super) struct Close {
     /// The sessions with these numbers
     #[arg(value_name = "ID", conflicts_with_all = ["route", "client", "upstream", "all"])]
     ids: Vec<u64>,

@@ -1,10 +1,15 @@
 //! A WebSocket server that says everything back.
 
+use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::thread;
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
+use tokio::runtime;
+use tokio::time::sleep;
 use tokio_tungstenite::accept_async_with_config;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -14,7 +19,6 @@ use tokio_util::task::TaskTracker;
 pub(super) struct EchoServer {
     listener: TcpListener,
     address: SocketAddr,
-    sessions: TaskTracker,
 }
 
 /// Bytes that a session reads at once.
@@ -26,15 +30,16 @@ const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 /// Sessions at once; beyond them new ones are closed.
 const MAX_SESSIONS: usize = 1024;
 
+/// What a failed accept gives the system to recover in.
+const AFTER_FAILURE: Duration = Duration::from_millis(50);
+
 impl EchoServer {
-    /// Must be called on the runtime that is to run it.
     pub(super) fn bind() -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        let listener = TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
         Ok(Self {
             address: listener.local_addr()?,
-            listener: TcpListener::from_std(listener)?,
-            sessions: TaskTracker::new(),
+            listener,
         })
     }
 
@@ -42,17 +47,29 @@ impl EchoServer {
         self.address
     }
 
+    /// Serves on a thread of its own, until the process ends.
+    pub(super) fn start(self) -> io::Result<()> {
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let thread = thread::Builder::new().name("echo".to_owned());
+        thread.spawn(move || runtime.block_on(self.run()))?;
+        Ok(())
+    }
+
     /// Serves for as long as it is polled, and its sessions with it.
-    pub(super) async fn run(self) {
+    async fn run(self) -> io::Result<Infallible> {
+        let listener = tokio::net::TcpListener::from_std(self.listener)?;
+        let sessions = TaskTracker::new();
         loop {
-            match self.listener.accept().await {
-                Ok((stream, _)) if self.sessions.len() < MAX_SESSIONS => {
-                    self.sessions.spawn(serve(stream));
+            match listener.accept().await {
+                Ok((stream, _)) if sessions.len() < MAX_SESSIONS => {
+                    sessions.spawn(serve(stream));
                 }
                 Ok(_) => {}
                 Err(error) => {
                     tracing::warn!(%error, "the echo server could not accept");
-                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                    sleep(AFTER_FAILURE).await;
                 }
             }
         }
@@ -102,7 +119,7 @@ mod tests {
             while let Some(Ok(_)) = client.next().await {}
         };
         tokio::select! {
-            () = server.run() => panic!("it serves on"),
+            _ = server.run() => panic!("it serves on"),
             () = client => {}
         }
     }

@@ -1,20 +1,20 @@
 //! The demo's page.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, header};
 use http_body_util::Full;
+use wsgate::server::Page;
 
-use crate::server::forward::Page;
+const PAGE: &str = include_str!("page.html");
 
-const PAGE: &str = include_str!("../demo.html");
+/// The largest message that the demo's route takes.
+const MESSAGE_SIZE: u64 = 1024 * 1024;
 
-/// The page at `/`, which knows the largest message that its route takes.
-pub(super) fn page(message_size: u64) -> Page {
-    let page = PAGE.replace("{{message_size}}", &message_size.to_string());
-    Arc::new(move |request: &Parts| {
+/// The page at `/`.
+pub(super) fn page() -> Page {
+    let page = PAGE.replace("{{message_size}}", &MESSAGE_SIZE.to_string());
+    Page::new(move |request: &Parts| {
         let asked = request.uri.path() == "/"
             && (request.method == Method::GET || request.method == Method::HEAD);
         asked.then(|| render(&page)).flatten()
@@ -65,10 +65,10 @@ mod tests {
 
     #[tokio::test]
     async fn only_what_bears_this_answers_nonce_runs() {
-        let page = page(65_536);
+        let page = page();
         let mut nonces = std::collections::HashSet::new();
         for _ in 0..2 {
-            let response = page(&request(Method::GET, "/")).unwrap();
+            let response = page.answer(&request(Method::GET, "/")).unwrap();
             let policy = response.headers()["content-security-policy"]
                 .to_str()
                 .unwrap()
@@ -83,7 +83,7 @@ mod tests {
                 assert_eq!(html.matches(&format!("<{name}")).count(), 1);
                 assert_eq!(html.matches(&tag(name)).count(), 1, "{name}");
             }
-            assert!(html.contains("65536"));
+            assert!(html.contains("1048576"));
             for forbidden in ["{{", " style=", " onclick=", "http://", "https://"] {
                 assert!(!html.contains(forbidden), "{forbidden}");
             }
@@ -93,15 +93,15 @@ mod tests {
 
     #[test]
     fn nothing_but_the_root_is_the_pages() {
-        let page = page(1);
-        assert!(page(&request(Method::HEAD, "/")).is_some());
+        let page = page();
+        assert!(page.answer(&request(Method::HEAD, "/")).is_some());
         for (method, path) in [
             (Method::GET, "/echo"),
             (Method::POST, "/"),
             (Method::GET, "//"),
         ] {
             assert!(
-                page(&request(method.clone(), path)).is_none(),
+                page.answer(&request(method.clone(), path)).is_none(),
                 "{method} {path}"
             );
         }

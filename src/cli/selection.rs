@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::client::RequestTarget;
-use crate::config::parse_network;
+use wsgate::config::parse_network;
 
 /// Which sessions; all that is said has to hold.
 #[derive(Args, Debug)]

@@ -16,7 +16,7 @@ use super::units::sessions;
 /// How to empty the process.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
-pub struct Drain {
+pub(super) struct Drain {
     /// Come back only when no session is left, or the process is gone
     #[arg(long)]
     wait: bool,

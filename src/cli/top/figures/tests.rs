@@ -3,7 +3,7 @@
 use super::super::look::SessionTotals;
 use super::*;
 
-pub(in crate::server::command::top) fn look(at: Instant) -> Look {
+pub(in crate::cli::top) fn look(at: Instant) -> Look {
     Look {
         at,
         process: Process {
@@ -38,7 +38,7 @@ fn session(client: &str, age: u64, messages: u64, bytes: u64) -> SessionTotals {
     }
 }
 
-pub(in crate::server::command::top) fn ending(reason: &str) -> Ending {
+pub(in crate::cli::top) fn ending(reason: &str) -> Ending {
     Ending {
         what: "closed",
         route: "chat".to_owned(),

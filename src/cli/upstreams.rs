@@ -10,7 +10,7 @@ use super::output::{print, say, width};
 use super::table::{Column, Table};
 use super::target::Target;
 use super::units::sessions;
-use crate::config::parse_duration;
+use wsgate::config::parse_duration;
 
 /// The servers, or what to do with one.
 #[derive(Args, Debug)]
@@ -21,7 +21,7 @@ use crate::config::parse_duration;
                       wsgate upstreams drain NAME SERVER [--close [--over DURATION]] [OPTIONS]\n       \
                       wsgate upstreams resume NAME SERVER [OPTIONS]",
 )]
-pub struct Upstreams {
+pub(super) struct Upstreams {
     #[command(subcommand)]
     change: Option<Change>,
     /// For scripts: one JSON object a line and server; of drain and resume, the answer

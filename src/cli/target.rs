@@ -10,7 +10,7 @@ use http::HeaderValue;
 
 use super::client::{Client, Place};
 use super::error::{CommandError, Failure};
-use crate::config::{AdminToken, ListenAddress, Secret, admin_listener};
+use wsgate::config::{AdminToken, ListenAddress, Secret, admin_listener};
 
 /// Where an installed wsgate has its settings.
 pub(super) const DEFAULT_FILE: &str = "/etc/wsgate/wsgate.toml";

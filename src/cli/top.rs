@@ -28,12 +28,12 @@ use super::client::Client;
 use super::error::{CommandError, Failure};
 use super::output::print;
 use super::target::Target;
-use crate::config::parse_duration;
+use wsgate::config::parse_duration;
 
 /// How to watch a process.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
-pub struct Top {
+pub(super) struct Top {
     /// Between two looks, 100ms at least
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_interval)]
     interval: Duration,

@@ -14,7 +14,7 @@ use super::target::Target;
 /// What is to read its file again.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
-pub struct Reload {
+pub(super) struct Reload {
     #[command(flatten)]
     target: Target,
 }

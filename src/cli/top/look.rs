@@ -8,9 +8,9 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::exposition::{Sample, Samples};
-use crate::server::command::client::{Client, RequestTarget};
-use crate::server::command::error::CommandError;
-use crate::server::command::upstreams::servers;
+use crate::cli::client::{Client, RequestTarget};
+use crate::cli::error::CommandError;
+use crate::cli::upstreams::servers;
 
 /// What there was to see at one moment.
 #[derive(Debug)]

@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::figures::{Ended, Sort, Traffic, Watch};
 use super::keys::Scroll;
 use super::screen::{Line, Size, Weight};
-use crate::server::command::client::Place;
-use crate::server::command::table::{Column, Table, cut_at_the_end};
-use crate::server::command::units::{age, byte_rate, bytes, rate};
-use crate::server::command::upstreams;
+use crate::cli::client::Place;
+use crate::cli::table::{Column, Table, cut_at_the_end};
+use crate::cli::units::{age, byte_rate, bytes, rate};
+use crate::cli::upstreams;
 
 /// What the person wants to see of it.
 #[derive(Debug, Default)]

@@ -1,0 +1,122 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use super::close::Close;
+use super::drain::Drain;
+use super::reload::Reload;
+use super::run::Run;
+use super::sessions::Sessions;
+use super::top::Top;
+use super::upstreams::Upstreams;
+
+/// The command line, parsed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "wsgate",
+    version,
+    about = "A WebSocket-aware reverse proxy",
+    after_help = EXAMPLES,
+    disable_help_subcommand = true,
+)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Serve
+    Run(Run),
+    /// Check a file of settings and show what it means; nothing is bound or dialled
+    Check {
+        /// The file of settings
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Try it out: an echo server, a gate before it and a page to play with, all on this machine
+    Demo {
+        /// Where the gate listens
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<String>,
+    },
+    /// Print the JSON schema of the settings, for editors
+    Schema,
+    /// List the sessions of a running wsgate
+    Sessions(Sessions),
+    /// Close sessions of a running wsgate, one by one or by what they have in common
+    Close(Close),
+    /// Show the servers behind a running wsgate, take one out of service and put it back
+    Upstreams(Upstreams),
+    /// Send every session of a running wsgate away, and let nobody in any more
+    Drain(Drain),
+    /// Have a running wsgate read its file of settings again
+    Reload(Reload),
+    /// Watch a running wsgate: sessions, traffic, servers, clients, and why sessions end
+    Top(Top),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  wsgate demo                               an echo server and a page to try it out
+  wsgate run --to ws://127.0.0.1:9001       in front of one server, without a file
+  wsgate check wsgate.toml                  what the file means, or what is wrong with it
+  wsgate run wsgate.toml                    serve
+  wsgate sessions --config wsgate.toml      who is connected to the wsgate that serves by this file
+  wsgate top --config wsgate.toml           what it does, as it does it
+  wsgate reload --admin unix:/run/wsgate/admin.sock
+
+sessions, close, upstreams, drain, reload and top ask a running wsgate, through the admin
+interface that [admin] of its settings sets up.
+
+A change of FILE, or SIGHUP, has the settings read again, and closes no session.
+SIGTERM and Ctrl-C take leave of every session before the process ends; a second one ends it
+at once.";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_parser_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn settings_come_from_a_file_or_from_the_line() {
+        for line in [
+            "wsgate run wsgate.toml",
+            "wsgate run wsgate.toml --handover /run/wsgate.handover",
+            "wsgate run --to ws://127.0.0.1:9001",
+            "wsgate run --to ws://127.0.0.1:9001 --listen [::]:80",
+            "wsgate check wsgate.toml",
+            "wsgate demo",
+            "wsgate demo --listen 127.0.0.1:0",
+            "wsgate schema",
+        ] {
+            assert!(parse(line).is_ok(), "{line}");
+        }
+        for line in [
+            "wsgate",
+            "wsgate run",
+            "wsgate run wsgate.toml --to ws://127.0.0.1:9001",
+            "wsgate run wsgate.toml --listen 127.0.0.1:80",
+            "wsgate check",
+            "wsgate serve",
+        ] {
+            assert!(parse(line).unwrap_err().use_stderr(), "{line}");
+        }
+        for line in ["wsgate --help", "wsgate run --help", "wsgate --version"] {
+            assert!(!parse(line).unwrap_err().use_stderr(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The command line.
+//!
+//! ```text
+//! arguments ─► run, demo, check, schema
+//!           └► target: where, and with which token ─► client: one request, one answer ─► table or JSON
+//! ```
+//!
+//! Only `run` and `demo` start a server: the others have no worker and no log.
+
+/// The examples of a command, and what it exits with.
+macro_rules! with_exit_codes {
+    ($examples:literal) => {
+        concat!(
+            $examples,
+            "\n\nExit codes: 0 done, 1 a wrong command line or token, or the process says no, 2 it \
+             cannot be\nreached, 3 the output cannot be written."
+        )
+    };
+}
+
+mod arguments;
+mod client;
+mod close;
+mod demo;
+mod drain;
+mod error;
+mod output;
+mod reload;
+mod run;
+mod selection;
+mod sessions;
+mod table;
+mod target;
+mod terminal;
+mod top;
+mod units;
+mod upstreams;
+
+use std::future::Future;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::runtime;
+use wsgate::{Config, config, server};
+
+use arguments::{Arguments, Command};
+use error::{CommandError, Failure};
+use output::print;
+
+/// Does what the command line of this process says.
+pub(super) fn run() -> ExitCode {
+    let command = match Arguments::try_parse() {
+        Ok(arguments) => arguments.command,
+        Err(usage) => {
+            // Help goes to standard output. An error that cannot be written has no other way out.
+            let _printed = usage.print();
+            return u8::from(usage.use_stderr()).into();
+        }
+    };
+    match carry_out(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.print().into(),
+    }
+}
+
+fn carry_out(command: Command) -> Result<(), CommandError> {
+    match command {
+        Command::Run(run) => run.serve(),
+        Command::Check { file } => check(&file),
+        Command::Demo { listen } => demo::serve(listen.as_deref()),
+        Command::Schema => print(&format!("{:#}\n", config::schema())),
+        Command::Sessions(sessions) => on_this_thread(sessions.list()),
+        Command::Close(close) => on_this_thread(close.carry_out()),
+        Command::Upstreams(upstreams) => on_this_thread(upstreams.carry_out()),
+        Command::Drain(drain) => on_this_thread(drain.carry_out()),
+        Command::Reload(reload) => on_this_thread(reload.carry_out()),
+        Command::Top(top) => on_this_thread(top.watch()),
+    }
+}
+
+fn check(file: &Path) -> Result<(), CommandError> {
+    let config = Config::from_file(file).map_err(Failure::Settings)?;
+    server::check(&config).map_err(Failure::Serve)?;
+    print(&config.summary())
+}
+
+fn on_this_thread(
+    task: impl Future<Output = Result<(), CommandError>>,
+) -> Result<(), CommandError> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(CommandError::system)?;
+    let done = runtime.block_on(task);
+    // Not a plain drop: that would wait for a name that nobody looks up.
+    runtime.shutdown_background();
+    done
+}

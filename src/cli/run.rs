@@ -1,0 +1,66 @@
+//! `wsgate run`: serves.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use wsgate::Config;
+use wsgate::config::ConfigErrors;
+use wsgate::server::{self, PassedSockets, Start};
+
+use super::error::{CommandError, Failure};
+
+/// Where `run` takes its settings from: a file, or the command line alone.
+#[derive(Args, Debug)]
+#[command(
+    after_help = EXIT_CODES,
+    override_usage = "wsgate run FILE [--handover PATH]\n       \
+                      wsgate run --to URL [--listen ADDRESS] [--handover PATH]"
+)]
+pub(super) struct Run {
+    /// The file of settings
+    #[arg(
+        value_name = "FILE",
+        required_unless_present = "to",
+        conflicts_with = "to"
+    )]
+    file: Option<PathBuf>,
+    /// Serve without a file: every WebSocket goes to this server, under the default rules
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
+    /// Where to listen, with --to
+    #[arg(long, value_name = "ADDRESS", requires = "to", conflicts_with = "file")]
+    listen: Option<String>,
+    /// Take the listening sockets of the process that was started with the same PATH, which then
+    /// drains; and hand them to the next one
+    #[arg(long, value_name = "PATH")]
+    handover: Option<PathBuf>,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 stopped by a signal, 1 bad settings or usage, 2 cannot listen, 3 the system refused
+something else, 130 or 143 a second SIGINT or SIGTERM cut the drain short.";
+
+impl Run {
+    pub(super) fn serve(self) -> Result<(), CommandError> {
+        // First of all, before anything opens a file.
+        let passed = PassedSockets::from_environment();
+        let passed = passed.map_err(|error| Failure::Serve(error.into()))?;
+        let config = self.config().map_err(Failure::Settings)?;
+        let start = Start {
+            file: self.file.as_deref(),
+            passed,
+            handover: self.handover.as_deref(),
+            ..Start::default()
+        };
+        server::run(config, start).map_err(|error| Failure::Serve(error).into())
+    }
+
+    fn config(&self) -> Result<Config, ConfigErrors> {
+        match (&self.file, &self.to) {
+            (_, Some(url)) => Config::to(url, self.listen.as_deref()),
+            (Some(file), None) => Config::from_file(file),
+            // The parser refuses a command line with neither: an empty name is no file.
+            (None, None) => Config::from_file(Path::new("")),
+        }
+    }
+}
