@@ -1,13 +1,12 @@
 //! Case O07 once more: those who hold the connections that the admin interface has.
 
-use std::time::Duration;
-
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::admin::drains;
 use super::kit::{Stage, Vitals};
 use crate::program::kit::{Echo, Program, Socket, Wire, settings, soon};
+use crate::support::AT_ONCE;
 
 /// What a connection may take of memory while nobody reads what it says.
 const UNREAD: usize = 128 * 1024;
@@ -32,7 +31,7 @@ async fn o07_thousands_of_idle_connections_to_it_cost_nobody_else_anything() {
     stage.serves_others().await;
     // The last of them was not let in at all.
     let last = idle.pop().map(|mut wire| async move { wire.end().await });
-    let ended = timeout(Duration::from_secs(1), last.expect("a connection"));
+    let ended = timeout(AT_ONCE, last.expect("a connection"));
     assert_eq!(ended.await.expect("an end at once"), b"");
     drop(idle);
     // Those that are gone leave their places.
@@ -68,7 +67,7 @@ async fn o07_clients_that_do_not_read_their_answers_leave_their_places() {
     }
     assert_eq!(probe().await, "", "there is no place left");
     for _ in 0..20 {
-        let served = timeout(Duration::from_secs(1), async {
+        let served = timeout(AT_ONCE, async {
             let mut client = Socket::open(&program.address, "/ws/").await;
             client.echoes("hello").await;
         });

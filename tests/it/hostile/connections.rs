@@ -78,7 +78,7 @@ async fn r02_a_head_that_drips_has_one_deadline_for_all_of_it() {
         () = is_late(&mut client) => {}
     }
     let took = begun.elapsed();
-    assert!((DEADLINE..DEADLINE * 6).contains(&took), "{took:?}");
+    assert!((DEADLINE..DEADLINE * 20).contains(&took), "{took:?}");
     drop((client, dripping));
     stage.refuses("handshake_timeout");
     stage.stands().await;

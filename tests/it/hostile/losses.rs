@@ -1,12 +1,10 @@
 //! Cases U05 and U06: close frames of both peers, and peers that are gone without one.
 
-use std::time::Duration;
-
 use futures_util::future::join_all;
 use tokio::time::timeout;
 
 use super::kit::{Hop, Stage};
-use crate::support::{Frame, Listener, Wire, bits};
+use crate::support::{AT_ONCE, Frame, Listener, Wire, bits};
 
 /// Close frames that may travel.
 fn farewells() -> Vec<Frame> {
@@ -153,9 +151,6 @@ async fn u05_a_peer_that_is_lost_inside_a_frame_leaves_no_frame_behind_it() {
     stage.stands().await;
 }
 
-/// In how long every client has to hear that its upstream is gone.
-const SOON: Duration = Duration::from_secs(1);
-
 /// An upstream with so many sessions dies, and comes back.
 async fn restart(sessions: usize, route: &str, code: u16) {
     let upstream = Listener::start().await;
@@ -174,7 +169,7 @@ async fn restart(sessions: usize, route: &str, code: u16) {
     let ends = clients.iter_mut().map(|client| async {
         client.expect_close(code).await;
     });
-    timeout(SOON, join_all(ends)).await.expect("soon enough");
+    timeout(AT_ONCE, join_all(ends)).await.expect("soon enough");
     for client in &mut clients {
         client.send_frame(&Frame::close(code, "")).await;
         client.expect_end().await;

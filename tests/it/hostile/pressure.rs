@@ -7,7 +7,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::kit::{Side, Stage};
-use crate::support::{Echo, Frame, Listener, Wire, bits, soon};
+use crate::support::{
+    Echo, Ended, Frame, Listener, SIZE, Wire, arrived, bits, flood_on, is_held_back, soon,
+};
 
 /// A stage whose upstream is on a unix socket, for which the kernel keeps little.
 async fn narrow(route: &str, more: &str) -> (Stage, TempDir) {
@@ -17,37 +19,11 @@ async fn narrow(route: &str, more: &str) -> (Stage, TempDir) {
     (Stage::set_with(upstream, &pool, route, more).await, folder)
 }
 
-/// What may be on its way between two peers of whom one takes nothing: the kernel's buffers, and
-/// a read of the gate's.
-const BOUND: usize = 8 << 20;
-
 /// What the gate itself may keep of a session meanwhile.
 const KEPT: usize = 512 * 1024;
 
-const SIZE: usize = 64 * 1024;
-
-fn numbered(number: usize) -> Frame {
-    Frame::binary(vec![number as u8; SIZE])
-}
-
-/// Sends numbered frames until the gate hangs up, and counts their bytes.
-async fn flood(wire: &mut Wire, sent: &Cell<usize>) {
-    for number in 0.. {
-        let frame = wire.encode(&numbered(number));
-        if !wire.try_send(&frame).await {
-            return;
-        }
-        sent.set(sent.get() + frame.len());
-    }
-}
-
-/// Checks that these bytes are the beginning of such a flood, and nothing else.
-fn are_a_beginning(bytes: &[u8], encode: fn(&Frame) -> Vec<u8>) {
-    let whole = encode(&numbered(0)).len();
-    for (number, chunk) in bytes.chunks(whole).enumerate() {
-        assert!(encode(&numbered(number)).starts_with(chunk), "{number}");
-    }
-}
+/// The same, however much it reads and throws away.
+const CLOGGED: usize = 8 << 20;
 
 #[tokio::test]
 async fn r04_an_upstream_that_stops_reading_holds_its_client_back_and_nobody_else() {
@@ -60,21 +36,25 @@ async fn r04_an_upstream_that_stops_reading_holds_its_client_back_and_nobody_els
         let (mut client, mut flooding) = client.split();
         let sent = Cell::new(0);
         tokio::select! {
-            () = flood(&mut flooding, &sent) => panic!("the gate hung up"),
+            () = flood_on(&mut flooding, &sent) => panic!("the gate hung up"),
             () = stage.until_stalled(&sent) => {}
         }
-        assert!(sent.get() < BOUND, "{}", sent.get());
+        is_held_back(sent.get() * SIZE);
         assert!(client.there().is_empty(), "{client:?}");
         stalled.push((client, flooding, server));
     }
     let took = stage.vitals().memory.saturating_sub(before);
     assert!(took < SESSIONS * KEPT, "{took}");
     // Nothing is lost of it: an upstream that reads again gets everything in its order.
+    // Where the client's last bytes end a frame, the gate's own close frame is behind them, whole.
     for (client, flooding, mut server) in stalled {
         drop((client, flooding));
-        let arrived = server.rest().await.unwrap();
-        are_a_beginning(&arrived, Frame::masked);
-        assert!(arrived.len() > SIZE, "{}", arrived.len());
+        let bytes = server.rest().await.unwrap();
+        let lost = Frame::close(1001, "client lost");
+        let (frames, ended) = arrived(&bytes, Frame::masked, &lost);
+        assert!(frames > 0, "{frames}");
+        let ends = [Ended::InsideFrame, Ended::Closed { whole: true }];
+        assert!(ends.contains(&ended), "{ended:?}");
         stage.ends("client_lost");
     }
     stage.stands().await;
@@ -96,11 +76,12 @@ async fn r04_an_upstream_that_takes_nothing_for_too_long_is_given_up() {
         client.expect(Frame::close(1011, "upstream too slow")).await;
         client.gone().await;
     };
-    let flood = soon("the gate to hang up", flood(&mut flooding, &sent));
+    let flood = soon("the gate to hang up", flood_on(&mut flooding, &sent));
     tokio::join!(flood, others, told);
-    assert!(sent.get() < BOUND, "{}", sent.get());
-    // The end came inside a frame, and nothing of ours stands in it.
-    are_a_beginning(&server.rest().await.unwrap(), Frame::masked);
+    is_held_back(sent.get() * SIZE);
+    // Nothing of ours stands in a frame, wherever the end came.
+    let bytes = server.rest().await.unwrap();
+    arrived(&bytes, Frame::masked, &Frame::close(1008, "slow reader"));
     let line = stage.line("slow_upstream").await;
     assert_eq!(line["closed_by"], "upstream");
     stage.ends("slow_upstream");
@@ -112,10 +93,10 @@ async fn r04_an_upstream_that_takes_nothing_for_too_long_is_given_up() {
 async fn clog(stage: &Stage, client: &mut Wire, server: &mut Wire) {
     let before = stage.vitals().peak;
     let (up, down) = (Cell::new(0), Cell::new(0));
-    let both = join(flood(client, &up), flood(server, &down));
+    let both = join(flood_on(client, &up), flood_on(server, &down));
     soon("the gate to give up", both).await;
     let grown = stage.vitals().peak - before;
-    assert!(grown < BOUND, "{grown} for {up:?} and {down:?}");
+    assert!(grown < CLOGGED, "{grown} for {up:?} and {down:?}");
 }
 
 /// The line of the only session there was on the attacked route.
@@ -177,7 +158,7 @@ async fn r05_the_process_stops_though_neither_peer_reads() {
         let (_reading, mut down) = server.split();
         let (sent, received) = (Cell::new(0), Cell::new(0));
         tokio::select! {
-            _ended = join(flood(&mut up, &sent), flood(&mut down, &received)) => {
+            _ended = join(flood_on(&mut up, &sent), flood_on(&mut down, &received)) => {
                 panic!("the gate hung up")
             }
             () = async {
@@ -207,9 +188,9 @@ async fn r05_an_echo_to_a_client_that_does_not_listen() {
     assert_eq!(client.head().await.status(), 101);
     stage.was_accepted();
     let sent = Cell::new(0);
-    let flood = soon("the gate to hang up", flood(&mut client, &sent));
+    let flood = soon("the gate to hang up", flood_on(&mut client, &sent));
     join(flood, stage.serves_others()).await;
-    assert!(sent.get() < BOUND, "{}", sent.get());
+    is_held_back(sent.get() * SIZE);
     assert_eq!(closed(&stage).await["reason"], "slow_client");
     stage.ends("slow_client");
     drop(client);
@@ -338,7 +319,7 @@ async fn r07_a_peer_that_is_silent_is_closed_with_the_reason() {
     }
 }
 
-/// More than the kernel keeps.
+/// More than the kernel keeps of it on one of its connections by default.
 fn much() -> [Frame; 3] {
     let big = Frame::binary(vec![3; 8 << 20]);
     [Frame::text("before"), big, Frame::ping("behind")]

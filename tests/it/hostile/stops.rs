@@ -1,7 +1,6 @@
 //! Cases O03 and O05: the process is told to stop, and is killed.
 
 use std::io::ErrorKind;
-use std::time::Duration;
 
 use futures_util::future::{join_all, select_all};
 use rustix::process::Signal;
@@ -10,7 +9,7 @@ use tokio::time::timeout;
 
 use super::kit::{CANARY, Stage};
 use crate::program::kit::{Program, Socket as Peer, Wire as Plain, settings};
-use crate::support::{Echo, Frame, Listener, Wire, soon, switching};
+use crate::support::{AT_ONCE, Echo, Frame, Listener, Wire, soon, switching};
 
 const SESSIONS: usize = 20;
 
@@ -138,9 +137,6 @@ async fn o03_the_code_is_that_of_a_restart_where_the_settings_say_so() {
     stage.tells_once().await;
 }
 
-/// In how long a process that was killed has to listen again.
-const AGAIN: Duration = Duration::from_secs(1);
-
 /// A client that opens sessions, says something on each and leaves, until it finds nobody.
 async fn load(address: &str) -> usize {
     let mut sessions = 0;
@@ -186,7 +182,7 @@ async fn o05_it_is_killed_under_load_and_listens_again_on_the_same_port() {
         assert_eq!(code, None, "{log}");
         assert!(!log.contains(CANARY), "{log}");
         assert!(loads.iter().sum::<usize>() > 20, "{loads:?}");
-        let again = timeout(AGAIN, Program::run(&text)).await;
+        let again = timeout(AT_ONCE, Program::run(&text)).await;
         program = again.expect("a listener soon enough");
         assert_eq!(program.address, address);
         drop(held);
@@ -205,7 +201,7 @@ async fn o05_it_is_killed_and_its_unix_socket_is_not_in_the_way() {
     let listen = format!("unix:{}", socket.display());
     let text = settings(echo.url(), "").replacen("127.0.0.1:0", &listen, 1);
     for _ in 0..3 {
-        let running = timeout(AGAIN, Program::run(&text)).await;
+        let running = timeout(AT_ONCE, Program::run(&text)).await;
         let mut program = running.expect("a listener soon enough");
         let wire = Plain::connect_unix(&socket).await;
         let opened = Peer::open_on(wire, "gate.test", "/ws/", &[]).await;

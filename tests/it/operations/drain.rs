@@ -115,7 +115,7 @@ async fn a_session_that_does_not_end_is_cut_at_the_deadline() {
     let (drained, ()) = join(drain(&bench, deadline), answering).await;
     assert_eq!((drained.closed, drained.cut), (1, 1));
     assert!(start.elapsed() >= deadline, "{:?}", start.elapsed());
-    assert!(start.elapsed() < deadline * 10, "{:?}", start.elapsed());
+    assert!(start.elapsed() < LONG, "{:?}", start.elapsed());
     // They were told, and neither answered.
     client.expect_close(1001).await;
     server.expect_close(1001).await;

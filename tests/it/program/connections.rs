@@ -1,7 +1,5 @@
 //! Connections that are no sessions: who holds them without a use, and who needs them.
 
-use std::time::Duration;
-
 use super::kit::{Echo, Program, Socket, Upstream, Wire, settings, soon, websocket};
 
 const REQUEST: &str = "GET /ws/page HTTP/1.1\r\nHost: gate.test\r\n\r\n";
@@ -245,7 +243,7 @@ async fn a_flood_of_leading_line_ends_or_of_single_bytes_ends_at_the_limit() {
             wire.try_send(byte).await;
         }
         assert_eq!(wire.head().await.status(), status, "{start}");
-        tokio::time::timeout(Duration::from_secs(5), wire.end())
+        tokio::time::timeout(crate::support::AT_ONCE, wire.end())
             .await
             .expect("closed");
     }

@@ -6,7 +6,10 @@ use std::pin::pin;
 use futures_util::future::join;
 use tempfile::TempDir;
 
-use crate::support::{Bench, Frame, Listener, Logs, Request, Wire, setup, soon, until};
+use crate::support::{
+    Bench, Frame, Listener, Logs, Request, SIZE, Wire, arrived, flood, flood_on, is_held_back,
+    numbered, setup, soon, until,
+};
 
 /// Upstreams are on a unix socket here, for which the kernel keeps little.
 struct Stage {
@@ -52,27 +55,9 @@ impl Stage {
     }
 }
 
-const FRAMES: usize = 192;
-const SIZE: usize = 64 * 1024;
-
-/// What may be on its way between two peers of whom one takes nothing: the kernel's buffers, and
-/// a read of the gate's.
-const BOUND: usize = 8 * 1024 * 1024;
-
-fn numbered(number: usize) -> Frame {
-    Frame::binary(vec![number as u8; SIZE])
-}
-
-async fn flood(wire: &mut Wire, sent: &Cell<usize>) {
-    for number in 0..FRAMES {
-        let frame = wire.encode(&numbered(number));
-        wire.send(&frame).await;
-        sent.set(sent.get() + frame.len());
-    }
-}
-
-async fn drain(wire: &mut Wire) {
-    for number in 0..FRAMES {
+/// Reads so many frames of a flood.
+async fn drain(wire: &mut Wire, frames: usize) {
+    for number in 0..frames {
         let frame = wire.frame().await;
         assert!(frame == numbered(number), "{number}: {frame:?}");
     }
@@ -99,30 +84,34 @@ async fn beside<T>(other: impl Future<Output = ()>, awaited: impl Future<Output 
     }
 }
 
+/// Checks that a flood stalls while its reader takes nothing, and arrives whole once it does.
+async fn held_back(stage: &Stage, flooding: &mut Wire, reader: &mut Wire) {
+    let (sent, enough) = (Cell::new(0), Cell::new(false));
+    let watch = async {
+        stage.until_stalled(&sent).await;
+        is_held_back(sent.get() * SIZE);
+        // The frame that has stalled is the last.
+        enough.set(true);
+        let frames = sent.get() + 1;
+        drain(reader, frames).await;
+        frames
+    };
+    let ((), frames) = join(flood(flooding, &sent, &enough), watch).await;
+    assert_eq!(sent.get(), frames);
+}
+
 #[tokio::test]
 async fn a_fast_upstream_waits_for_a_slow_client_and_nobody_else_does() {
     let stage = Stage::new("timeouts.write = \"1h\"").await;
     let (mut client, mut server) = stage.session().await;
-    let sent = Cell::new(0);
-    let watch = async {
-        stage.until_stalled(&sent).await;
-        assert!(sent.get() < BOUND, "{}", sent.get());
-        drain(&mut client).await;
-    };
-    join(flood(&mut server, &sent), watch).await;
+    held_back(&stage, &mut server, &mut client).await;
 }
 
 #[tokio::test]
 async fn a_fast_client_waits_for_a_slow_upstream_and_nobody_else_does() {
     let stage = Stage::new("timeouts.write = \"1h\"").await;
     let (mut client, mut server) = stage.session().await;
-    let sent = Cell::new(0);
-    let watch = async {
-        stage.until_stalled(&sent).await;
-        assert!(sent.get() < BOUND, "{}", sent.get());
-        drain(&mut server).await;
-    };
-    join(flood(&mut client, &sent), watch).await;
+    held_back(&stage, &mut client, &mut server).await;
 }
 
 #[tokio::test]
@@ -132,7 +121,7 @@ async fn a_stall_of_one_direction_is_none_of_the_other() {
     let (mut server, mut flooding) = server.split();
     let sent = Cell::new(0);
     tokio::select! {
-        () = flood(&mut flooding, &sent) => panic!("nothing stalls"),
+        () = flood_on(&mut flooding, &sent) => panic!("nothing stalls"),
         () = stage.until_stalled(&sent) => {}
     }
     for number in 0..10 {
@@ -148,7 +137,7 @@ async fn a_client_that_takes_nothing_is_cut_off_and_its_upstream_told_1001() {
     let route = "timeouts.write = \"100ms\"\ntimeouts.close = \"100ms\"";
     let stage = Stage::new(route).await;
     let (mut client, mut server) = stage.session().await;
-    while server.try_send(&numbered(0).plain()).await {}
+    flood_on(&mut server, &Cell::new(0)).await;
     server.expect_close(1001).await;
     server.gone().await;
     let line = logs.of("wsgate::access").pop().unwrap();
@@ -156,14 +145,9 @@ async fn a_client_that_takes_nothing_is_cut_off_and_its_upstream_told_1001() {
         (line.field("reason"), line.field("closed_by")),
         ("slow_client", "client")
     );
-    // The end came inside a frame, and nothing of ours stands in it.
-    let arrived = client.rest().await.unwrap();
-    let whole = numbered(0).plain().len();
-    assert!(
-        arrived
-            .chunks(whole)
-            .all(|chunk| numbered(0).plain().starts_with(chunk))
-    );
+    // Nothing of ours stands in a frame, wherever the end came.
+    let bytes = client.rest().await.unwrap();
+    arrived(&bytes, Frame::plain, &Frame::close(1008, "slow reader"));
 }
 
 #[tokio::test]
@@ -175,8 +159,8 @@ async fn a_client_that_takes_something_again_is_told_1008() {
         server.expect_close(1001).await;
         drain_until(&mut client, Frame::close(1008, "slow reader")).await
     };
-    let whole = beside(flood(&mut flooding, &Cell::new(0)), told).await;
-    assert!(0 < whole && whole < FRAMES, "{whole}");
+    let whole = beside(flood_on(&mut flooding, &Cell::new(0)), told).await;
+    assert!(whole > 0, "{whole}");
 }
 
 #[tokio::test]
@@ -190,8 +174,8 @@ async fn an_upstream_that_takes_nothing_is_told_1008_and_its_client_1011() {
         assert_eq!(farewell, (Some(1011), "upstream too slow".to_owned()));
         drain_until(&mut server, Frame::close(1008, "slow reader")).await
     };
-    let whole = beside(flood(&mut flooding, &Cell::new(0)), told).await;
-    assert!(0 < whole && whole < FRAMES, "{whole}");
+    let whole = beside(flood_on(&mut flooding, &Cell::new(0)), told).await;
+    assert!(whole > 0, "{whole}");
     drop((client, flooding, server));
     until("the session to end", || {
         stage.bench.handle.sessions().is_empty()
@@ -210,9 +194,9 @@ async fn two_peers_that_both_take_nothing_do_not_hang_the_session() {
     let route = "timeouts.write = \"100ms\"\ntimeouts.close = \"100ms\"";
     let stage = Stage::new(route).await;
     let (mut client, mut server) = stage.session().await;
-    let from_client = async { while client.try_send(&numbered(0).masked()).await {} };
-    let from_server = async { while server.try_send(&numbered(0).plain()).await {} };
-    soon("the session to give up", join(from_client, from_server)).await;
+    let (up, down) = (Cell::new(0), Cell::new(0));
+    let both = join(flood_on(&mut client, &up), flood_on(&mut server, &down));
+    soon("the session to give up", both).await;
     until("the session to end", || {
         stage.bench.handle.sessions().is_empty()
     })

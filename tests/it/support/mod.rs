@@ -2,6 +2,7 @@
 
 mod bench;
 mod echo;
+mod flood;
 mod frames;
 mod http;
 mod listener;
@@ -13,6 +14,9 @@ use std::time::Duration;
 
 pub(crate) use bench::{Bench, Host, Setup, setup};
 pub(crate) use echo::Echo;
+#[cfg(feature = "server")]
+pub(crate) use flood::Ended;
+pub(crate) use flood::{SIZE, arrived, flood, flood_on, is_held_back, numbered};
 pub(crate) use frames::{Frame, bits};
 pub(crate) use http::{Head, Request, answer, switching};
 pub(crate) use listener::Listener;
@@ -22,6 +26,11 @@ pub(crate) use wire::Wire;
 
 /// How long anything may take before a test gives up on it; nothing ever waits for it to pass.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// In how long something has to come that nothing may hold up: what does so in the tests does it for
+/// good, and a machine may be busy.
+#[cfg(feature = "server")]
+pub(crate) const AT_ONCE: Duration = Duration::from_secs(10);
 
 /// Waits for something that is bound to come.
 #[track_caller]

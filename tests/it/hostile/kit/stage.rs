@@ -9,7 +9,7 @@ use tokio::time::{interval, timeout};
 use super::metrics::Metrics;
 use super::vitals::Vitals;
 use crate::program::kit::Program;
-use crate::support::{Echo, Frame, Head, Listener, Request, Wire, soon, switching};
+use crate::support::{AT_ONCE, Echo, Frame, Head, Listener, Request, Wire, soon, switching};
 
 /// The program, with an upstream that does what the case says behind `/ws/*`, and an honest one
 /// behind `/echo` for everybody else.
@@ -31,11 +31,11 @@ pub(crate) struct Stage {
 /// In every query, cookie, token and payload that the cases send, and never in a log.
 pub(crate) const CANARY: &str = "c4nary";
 
-/// In how long a client that does no harm has to be served, whatever others do.
-const AT_ONCE: Duration = Duration::from_secs(1);
-
 /// How long a line may take from what it tells of to whoever reads the log.
-const UNTIL_TOLD: Duration = Duration::from_secs(5);
+const UNTIL_TOLD: Duration = Duration::from_secs(20);
+
+/// The memory of a process is that of its workers: this machine's cores are no part of a case.
+const WORKERS: usize = 2;
 
 /// The memory that an allocator may keep after a case, beyond what it had before.
 const KEPT: usize = 8 * 1024 * 1024;
@@ -55,6 +55,12 @@ impl Stage {
         let drain = match more.contains("[drain]") {
             true => "",
             false => "[drain]\nspread = \"0s\"",
+        };
+        let workers = format!("[server]\nworkers = {WORKERS}\n");
+        let more = match (more.contains("workers"), more.contains("[server]\n")) {
+            (true, _) => more.to_owned(),
+            (false, true) => more.replacen("[server]\n", &workers, 1),
+            (false, false) => format!("{more}\n{workers}"),
         };
         let settings = format!(
             "[[listen]]\naddress = \"{address}\"\n[admin]\naddress = \"{address}\"\n\
