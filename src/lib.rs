@@ -40,9 +40,9 @@
 //! Take the crate with `default-features = false` for this; the `server` feature is the
 //! standalone program.
 
-mod chain;
 pub mod close;
 pub mod config;
+mod error_report;
 #[cfg(feature = "server")]
 mod events;
 mod frame;
@@ -52,6 +52,7 @@ pub mod fuzzing;
 mod handshake;
 mod histogram;
 mod limit;
+mod log_throttle;
 #[cfg(feature = "microbench")]
 #[doc(hidden)]
 pub mod microbench;
@@ -59,7 +60,6 @@ mod policy;
 mod proxy;
 mod rejection;
 mod route;
-mod sample;
 #[cfg(feature = "server")]
 pub mod server;
 mod session;

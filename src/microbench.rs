@@ -10,7 +10,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use crate::config::{Config, Route};
-use crate::frame::Rules;
+use crate::frame::FrameRules;
 use crate::policy::{address, origin, rate};
 use crate::rejection::Rejection;
 use crate::route;
@@ -22,7 +22,7 @@ use crate::types::Side;
 pub struct Policies {
     first: Arc<Route>,
     routes: route::Table,
-    rates: rate::Table,
+    rates: rate::RateTable,
 }
 
 impl Policies {
@@ -31,7 +31,7 @@ impl Policies {
         Some(Self {
             first: Arc::clone(config.routes.first()?),
             routes: route::Table::new(&config.routes),
-            rates: rate::Table::new(&config.client_ip),
+            rates: rate::RateTable::new(&config.client_ip),
         })
     }
 
@@ -65,7 +65,7 @@ impl Policies {
             self.first.limits.on_exceed,
             &Arc::default(),
         );
-        let rules = Rules {
+        let rules = FrameRules {
             from: Side::Client,
             deflate: false,
             message_size: self.first.limits.message_size,

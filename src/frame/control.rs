@@ -11,19 +11,19 @@ pub(crate) const MAX_CONTROL_PAYLOAD: usize = 125;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Control {
     Ping,
-    Pong(Payload),
+    Pong(ControlPayload),
     /// With a code that may travel, or with none.
     Close(Option<CloseCode>),
 }
 
 /// What a control frame carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Payload {
+pub(crate) struct ControlPayload {
     bytes: [u8; MAX_CONTROL_PAYLOAD],
     length: u8,
 }
 
-impl Payload {
+impl ControlPayload {
     pub(crate) fn as_slice(&self) -> &[u8] {
         &self.bytes[..usize::from(self.length)]
     }
@@ -51,8 +51,8 @@ impl Control {
             Opcode::Continuation | Opcode::Text | Opcode::Binary => Ok(None),
             // A ping is for the peer across: nobody here reads what it says.
             Opcode::Ping => Ok(Some(Self::Ping)),
-            Opcode::Pong => Ok(Some(Self::Pong(Payload::read(payload, header.mask)))),
-            Opcode::Close => read_close(Payload::read(payload, header.mask).as_slice())
+            Opcode::Pong => Ok(Some(Self::Pong(ControlPayload::read(payload, header.mask)))),
+            Opcode::Close => read_close(ControlPayload::read(payload, header.mask).as_slice())
                 .map(Self::Close)
                 .map(Some),
         }

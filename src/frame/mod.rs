@@ -15,7 +15,7 @@ pub(crate) use control::{Control, MAX_CONTROL_PAYLOAD};
 pub(crate) use header::{DataKind, Opcode};
 pub(crate) use mask::{Mask, unmask};
 pub(crate) use utf8::Utf8;
-pub(crate) use walker::{DataFrame, Rules, Step, Walker};
+pub(crate) use walker::{DataFrame, FrameRules, Step, Walker};
 pub(crate) use write::{write_close, write_frame};
 
 /// How a peer broke the framing rules.

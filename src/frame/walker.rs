@@ -7,7 +7,7 @@ use crate::types::Side;
 
 /// What one sender has to keep to.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rules {
+pub(crate) struct FrameRules {
     /// Whose frames these are: a client's are masked, an upstream's are not (§5.1).
     pub(crate) from: Side,
     /// `permessage-deflate` was agreed: RSV1 may mark the first frame of a message (RFC 7692 §6).
@@ -19,19 +19,19 @@ pub(crate) struct Rules {
 /// The state of one direction's framing.
 #[derive(Clone, Debug)]
 pub(crate) struct Walker {
-    rules: Rules,
+    rules: FrameRules,
     /// Payload of the current data frame that has not come yet.
     remaining: u64,
     /// Turned to the next payload byte of the current data frame.
     mask: Option<Mask>,
     /// The current data frame ends its message.
     last: bool,
-    message: Option<Message>,
+    message: Option<MessageState>,
 }
 
 /// A message that has begun and not ended.
 #[derive(Clone, Copy, Debug)]
-struct Message {
+struct MessageState {
     kind: DataKind,
     compressed: bool,
     size: u64,
@@ -74,7 +74,7 @@ pub(crate) struct DataFrame {
 }
 
 impl Walker {
-    pub(crate) fn new(rules: Rules) -> Self {
+    pub(crate) fn new(rules: FrameRules) -> Self {
         Self {
             rules,
             remaining: 0,
@@ -141,8 +141,8 @@ impl Walker {
         let first = self.message.is_none();
         let mut message = match (header.opcode, self.message) {
             (Opcode::Continuation, Some(message)) => message,
-            (Opcode::Text, None) => Message::begin(DataKind::Text, header),
-            (Opcode::Binary, None) => Message::begin(DataKind::Binary, header),
+            (Opcode::Text, None) => MessageState::begin(DataKind::Text, header),
+            (Opcode::Binary, None) => MessageState::begin(DataKind::Binary, header),
             _ => return Err(Violation::Continuation),
         };
         message.size = message.size.saturating_add(header.payload);
@@ -174,7 +174,7 @@ impl Walker {
     }
 }
 
-impl Message {
+impl MessageState {
     fn begin(kind: DataKind, header: &Header) -> Self {
         Self {
             kind,

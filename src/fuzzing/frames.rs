@@ -1,7 +1,7 @@
 //! Frames read by RFC 6455 §5 in the plainest way: all of a stream at once, nothing remembered
 //! but what has been read.
 
-use crate::frame::{Rules, Violation};
+use crate::frame::{FrameRules, Violation};
 use crate::types::Side;
 
 /// A frame, as far as it has come.
@@ -47,7 +47,7 @@ struct Message {
     size: u64,
 }
 
-pub(super) fn read(stream: &[u8], rules: &Rules) -> Reading {
+pub(super) fn read(stream: &[u8], rules: &FrameRules) -> Reading {
     let mut frames: Vec<Frame> = Vec::new();
     let mut message = None;
     let mut violation = None;
@@ -71,7 +71,7 @@ pub(super) fn read(stream: &[u8], rules: &Rules) -> Reading {
 fn read_frame(
     stream: &[u8],
     start: usize,
-    rules: &Rules,
+    rules: &FrameRules,
     message: &mut Option<Message>,
 ) -> Result<Option<Frame>, Violation> {
     let at = |index: usize| stream.get(start + index).copied();
@@ -156,7 +156,7 @@ fn read_data(
     last: bool,
     rsv1: bool,
     announced: u64,
-    rules: &Rules,
+    rules: &FrameRules,
     message: &mut Option<Message>,
 ) -> Result<Meaning, Violation> {
     let first = opcode != 0;
@@ -216,7 +216,7 @@ fn read_close(plain: &[u8]) -> Result<Option<u16>, Violation> {
 /// The rules that an input chooses, and how its stream is cut; what follows is the stream.
 pub(super) struct Chosen<'a> {
     pub(super) ways: super::Ways,
-    pub(super) rules: Rules,
+    pub(super) rules: FrameRules,
     pub(super) cuts: u8,
     /// What the size leaves of its byte.
     pub(super) spare: u8,
@@ -237,7 +237,7 @@ impl<'a> Chosen<'a> {
         };
         Some(Self {
             ways,
-            rules: Rules {
+            rules: FrameRules {
                 from,
                 deflate: ways.has(1),
                 message_size: sizes[usize::from(size & 7)],

@@ -17,7 +17,7 @@ use crate::handshake::{
 };
 use crate::rejection::Rejection;
 use crate::types::ClientAddr;
-use crate::upstream::{Answer, exchange_over};
+use crate::upstream::{UpstreamResponse, exchange_over};
 
 /// What a server sends in answer to the gate's handshake; `{accept}` in it stands for the value
 /// that the handshake asks for.
@@ -103,11 +103,11 @@ fn ask(
     );
     let accept = accept(&request);
     match run(exchange_over(server, request))? {
-        Answer::Refused { parts, body } => {
+        UpstreamResponse::Refused { parts, body } => {
             assert!(parts.status.as_u16() >= 400 && body.len() <= 64 * 1024);
             Ok((refused(parts, body)?, None))
         }
-        Answer::Switching {
+        UpstreamResponse::Switching {
             parts,
             transport,
             early,

@@ -15,8 +15,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use self::counters::{Counters, Rules};
-use self::shard::{Key, Shard};
+use self::counters::{AddressCounters, RouteRates};
+use self::shard::{AddressKey, Shard};
 use crate::config::{ClientIp, PerIp, Route};
 use crate::limit::Limit;
 use crate::rejection::Rejection;
@@ -25,8 +25,8 @@ use crate::rejection::Rejection;
 ///
 /// State is kept by the route's name; where the route comes with another rate, that begins anew.
 #[derive(Clone, Debug)]
-pub(crate) struct Table {
-    inner: Arc<Inner>,
+pub(crate) struct RateTable {
+    inner: Arc<TableInner>,
 }
 
 /// Locks are held for a few entries at a time, so that so many are enough for any machine.
@@ -39,7 +39,7 @@ const SWEPT_PER_INSERT: usize = 4;
 /// How many entries a newcomer may look at for a free place in a full table.
 const SWEPT_WHEN_FULL: usize = 64;
 
-impl Table {
+impl RateTable {
     pub(crate) fn new(settings: &ClientIp) -> Self {
         Self::counted(settings, Arc::default())
     }
@@ -47,7 +47,7 @@ impl Table {
     fn counted(settings: &ClientIp, overflowed: Arc<Overflowed>) -> Self {
         let hasher = RandomState::new();
         let shards = (0..SHARDS).map(|_| Mutex::new(Shard::new(hasher.clone())));
-        let inner = Inner {
+        let inner = TableInner {
             ipv6_prefix: settings.ipv6_prefix,
             tracked: settings.tracked,
             rules: RwLock::default(),
@@ -64,13 +64,13 @@ impl Table {
     }
 
     /// An empty table for other settings. Newcomers are counted on, those to this one included.
-    pub(crate) fn begun_anew(&self, settings: &ClientIp) -> Self {
+    pub(crate) fn rebuilt(&self, settings: &ClientIp) -> Self {
         Self::counted(settings, Arc::clone(&self.inner.overflowed))
     }
 
     /// Whether the table of these settings would count addresses in the same way.
-    pub(crate) fn is_for(&self, settings: &ClientIp) -> bool {
-        let Inner {
+    pub(crate) fn matches(&self, settings: &ClientIp) -> bool {
+        let TableInner {
             ipv6_prefix,
             tracked,
             ..
@@ -95,7 +95,7 @@ impl Table {
             return Ok(Admission::default());
         }
         let rules = self.inner.rules_of(&route.name, per_ip);
-        let key = Key {
+        let key = AddressKey {
             route: rules.id,
             address: self.inner.address_of(ip),
         };
@@ -109,15 +109,15 @@ impl Table {
         self.inner.overflowed.all.fetch_add(1, Ordering::Relaxed);
         let mut counters = lock(&rules.overflow);
         counters.enter(&rules, per_ip)?;
-        let place = Place::Overflow(Arc::clone(&rules.overflow));
+        let place = CountedIn::Overflow(Arc::clone(&rules.overflow));
         Ok(Admission::new(place, &counters))
     }
 
-    /// As [`Table::admit`], and `None` where the address has no entry and can get none.
+    /// As [`RateTable::admit`], and `None` where the address has no entry and can get none.
     fn admit_tracked(
         &self,
-        key: Key,
-        rules: &Rules,
+        key: AddressKey,
+        rules: &RouteRates,
         per_ip: &PerIp,
     ) -> Option<Result<Admission, Rejection>> {
         let mut shard = lock(self.inner.shard_of(&key));
@@ -126,10 +126,10 @@ impl Table {
             if !self.inner.reserve() {
                 return None;
             }
-            shard.insert(key, Counters::new(rules));
+            shard.insert(key, AddressCounters::new(rules));
         }
         let counters = shard.find(&key)?;
-        let place = || Place::Entry(Arc::clone(&self.inner), key);
+        let place = || CountedIn::Entry(Arc::clone(&self.inner), key);
         let entered = counters.enter(rules, per_ip);
         Some(entered.map(|()| Admission::new(place(), counters)))
     }
@@ -152,7 +152,7 @@ impl Table {
 
     /// How many handshakes were counted in a shared entry since this was last asked, because the
     /// table was full.
-    pub(crate) fn take_overflowed(&self) -> u64 {
+    pub(crate) fn take_new_overflows(&self) -> u64 {
         let all = self.overflowed();
         // The larger stays: of two that ask at once, the slower one must not tell it again.
         let told = &self.inner.overflowed.told;
@@ -170,13 +170,13 @@ impl Table {
 #[derive(Debug, Default)]
 pub(crate) struct Admission {
     /// `None` on a route without limits per address.
-    place: Option<Place>,
+    place: Option<CountedIn>,
     messages: Option<Arc<Limit>>,
     bytes: Option<Arc<Limit>>,
 }
 
 impl Admission {
-    fn new(place: Place, counters: &Counters) -> Self {
+    fn new(place: CountedIn, counters: &AddressCounters) -> Self {
         Self {
             place: Some(place),
             messages: counters.messages.clone(),
@@ -198,24 +198,24 @@ impl Admission {
 impl Drop for Admission {
     fn drop(&mut self) {
         match self.place.take() {
-            Some(Place::Entry(inner, key)) => {
+            Some(CountedIn::Entry(inner, key)) => {
                 if let Some(counters) = lock(inner.shard_of(&key)).find(&key) {
                     counters.leave();
                 }
             }
-            Some(Place::Overflow(counters)) => lock(&counters).leave(),
+            Some(CountedIn::Overflow(counters)) => lock(&counters).leave(),
             None => (),
         }
     }
 }
 
 /// Where a session is counted.
-enum Place {
-    Entry(Arc<Inner>, Key),
-    Overflow(Arc<Mutex<Counters>>),
+enum CountedIn {
+    Entry(Arc<TableInner>, AddressKey),
+    Overflow(Arc<Mutex<AddressCounters>>),
 }
 
-impl fmt::Debug for Place {
+impl fmt::Debug for CountedIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Entry(_, key) => f.debug_tuple("Entry").field(key).finish(),
@@ -225,11 +225,11 @@ impl fmt::Debug for Place {
 }
 
 #[derive(Debug)]
-struct Inner {
+struct TableInner {
     ipv6_prefix: u8,
     tracked: usize,
     /// By route name.
-    rules: RwLock<HashMap<Arc<str>, Arc<Rules>>>,
+    rules: RwLock<HashMap<Arc<str>, Arc<RouteRates>>>,
     /// Names the next route's rules; never given twice.
     next_rules: AtomicUsize,
     shards: Box<[Mutex<Shard>]>,
@@ -251,18 +251,18 @@ struct Overflowed {
     told: AtomicU64,
 }
 
-impl Inner {
-    fn rules_of(&self, route: &Arc<str>, per_ip: &PerIp) -> Arc<Rules> {
+impl TableInner {
+    fn rules_of(&self, route: &Arc<str>, per_ip: &PerIp) -> Arc<RouteRates> {
         let known = self.rules.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(rules) = known.get(route).filter(|rules| rules.are_of(per_ip)) {
+        if let Some(rules) = known.get(route).filter(|rules| rules.has_rates_of(per_ip)) {
             return Arc::clone(rules);
         }
         drop(known);
         let mut known = self.rules.write().unwrap_or_else(PoisonError::into_inner);
         let rules = match known.get(route) {
-            Some(rules) if rules.are_of(per_ip) => return Arc::clone(rules),
+            Some(rules) if rules.has_rates_of(per_ip) => return Arc::clone(rules),
             Some(rules) => rules.changed(per_ip),
-            None => Rules::new(self.next_rules.fetch_add(1, Ordering::Relaxed), per_ip),
+            None => RouteRates::new(self.next_rules.fetch_add(1, Ordering::Relaxed), per_ip),
         };
         let rules = Arc::new(rules);
         known.insert(Arc::clone(route), Arc::clone(&rules));
@@ -281,7 +281,7 @@ impl Inner {
         }
     }
 
-    fn shard_of(&self, key: &Key) -> &Mutex<Shard> {
+    fn shard_of(&self, key: &AddressKey) -> &Mutex<Shard> {
         // The maps use the hash's lowest and highest bits themselves.
         let hash = self.hasher.hash_one(key) >> 32;
         &self.shards[hash as usize % SHARDS]

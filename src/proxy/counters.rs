@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::outcomes::Outcomes;
 use crate::histogram::{Histogram, SHORT};
-use crate::session::Limited;
+use crate::session::LimitCounts;
 use crate::upstream::FailureCounts;
 
 /// The counts that no stage keeps for the whole gate. What sessions move and how they end is the
@@ -24,7 +24,7 @@ type ByRoute = BTreeMap<Arc<str>, Arc<RouteCounts>>;
 #[derive(Debug)]
 pub(super) struct RouteCounts {
     /// What the limits do to its sessions.
-    pub(super) limited: Arc<Limited>,
+    pub(super) limited: Arc<LimitCounts>,
     /// From the request to our 101.
     pub(super) handshakes: Histogram,
     /// To connect to a server, those tried in vain before it included.

@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::close::CloseReason;
 use crate::config::Drain;
-use crate::session::{Record, Registry};
+use crate::session::{Registry, SessionEntry};
 use crate::types::SessionId;
 
 /// What a drain came to.
@@ -48,7 +48,7 @@ pub(super) async fn drain(registry: &Registry, settings: Drain, deadline: Durati
         let left = registry.list();
         cut = left.len();
         left.iter()
-            .for_each(|record| record.order(CloseReason::Cut));
+            .for_each(|entry| entry.request_close(CloseReason::Cut));
         if timeout(CUT_TIMEOUT, registry.tasks.wait()).await.is_err() {
             // Only a filter that blocks its thread can do this.
             tracing::error!(sessions = registry.list().len(), "sessions do not end");
@@ -66,12 +66,12 @@ pub(super) async fn drain(registry: &Registry, settings: Drain, deadline: Durati
 
 /// Tells the sessions one by one, each at a moment of its own within the spread: clients that
 /// were all sent away at once would all come back at once.
-async fn tell(sessions: &[Arc<Record>], settings: Drain, start: Instant, deadline: Instant) {
+async fn tell(sessions: &[Arc<SessionEntry>], settings: Drain, start: Instant, deadline: Instant) {
     let spread = settings.spread_within(deadline - start);
     let turns = Turns::new(sessions.len(), start, spread);
-    for (index, record) in sessions.iter().enumerate() {
+    for (index, entry) in sessions.iter().enumerate() {
         turns.come(index).await;
-        record.order(CloseReason::Drain(settings.close_code));
+        entry.request_close(CloseReason::Drain(settings.close_code));
     }
 }
 
@@ -138,8 +138,8 @@ pub(super) fn dismiss(
         } = farewell;
         let start = Instant::now();
         let order = |session, reason| {
-            let record = registry.find(session);
-            record.inspect(|record| record.order(reason)).is_some()
+            let entry = registry.find(session);
+            entry.inspect(|entry| entry.request_close(reason)).is_some()
         };
         tracing::info!(sessions = sessions.len(), "{are} are sent away");
         let turns = Turns::new(sessions.len(), start, spread);
@@ -188,28 +188,28 @@ mod tests {
     use std::pin::pin;
 
     use super::*;
-    use crate::session::{Place, Subject};
+    use crate::session::{SessionGuard, SessionMetadata};
     use crate::types::ClientAddr;
 
-    fn place(registry: &Arc<Registry>) -> Place {
-        let subject = Subject {
+    fn place(registry: &Arc<Registry>) -> SessionGuard {
+        let metadata = SessionMetadata {
             route: "test".into(),
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),
             peer: ClientAddr::Unix,
             upstream: "test".into(),
             server: "test".into(),
         };
-        registry.reserve().unwrap().enter(subject).unwrap()
+        registry.acquire().unwrap().register(metadata).unwrap()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_session_whose_task_has_not_begun_is_waited_for() {
         let registry = Arc::new(Registry::new(0));
-        let place = place(&registry);
+        let guard = place(&registry);
         let minute = Duration::from_secs(60);
         let mut drain = pin!(drain(&registry, Drain::default(), minute));
         assert!(timeout(minute / 2, &mut drain).await.is_err());
-        drop(place);
+        drop(guard);
         let drained = drain.await;
         assert_eq!((drained.closed, drained.cut), (1, 0));
     }
@@ -217,10 +217,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_cut_reaches_a_session_that_waits_for_its_101_to_be_out() {
         let registry = Arc::new(Registry::new(0));
-        let place = place(&registry);
+        let guard = place(&registry);
         let waiting = registry.tasks.spawn(async move {
-            place.cut().await;
-            place.leave(CloseReason::Cut);
+            guard.cut_requested().await;
+            guard.finish(CloseReason::Cut);
         });
         let drained = drain(&registry, Drain::default(), Duration::from_secs(60)).await;
         assert_eq!((drained.closed, drained.cut), (0, 1));

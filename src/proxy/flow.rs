@@ -28,11 +28,13 @@ use crate::policy::address::ClientIdentity;
 use crate::policy::rate::Admission;
 use crate::rejection::Rejection;
 use crate::route::Match;
-use crate::session::{End, Meter, NoPlace, Place, Session, Subject, Terms};
+use crate::session::{
+    Endpoint, Meter, PermitError, Session, SessionGuard, SessionMetadata, SessionParameters,
+};
 use crate::trace::{HandshakeTrace, Trail};
 use crate::transport::Transport;
 use crate::types::{OverTls, Side};
-use crate::upstream::{self, Answer, Connected, Lease, ServerFailure};
+use crate::upstream::{self, Connected, Lease, ServerFailure, UpstreamResponse};
 
 /// How long a client may take from our 101 to being upgraded: hyper only has to write it out.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -67,7 +69,7 @@ impl Asked {
 /// A server's verified 101, and all that the session behind it needs.
 struct Opened {
     agreed: Agreed,
-    upstream: End<Transport>,
+    upstream: Endpoint<Transport>,
     lease: Lease,
     admitted: Admitted,
     route: Arc<Route>,
@@ -136,8 +138,8 @@ async fn open(
     let upgrade = asked.upgrade.map_err(known)?;
     // Before the dial, and for as long as that takes: an upstream that answers slowly would let
     // a flood hold any number of connections to it.
-    let reservation = core.registry.reserve();
-    let reservation = reservation.map_err(|none| known(none.into()))?;
+    let permit = core.registry.acquire();
+    let permit = permit.map_err(|none| known(none.into()))?;
     let found = settings
         .routes
         .find(target.host(), target.path(), upgrade.subprotocols());
@@ -160,25 +162,25 @@ async fn open(
         settings, parts, &target, &upgrade, &found, &client, admitted,
     );
     let opened = opened.await.map_err(refused)?;
-    let place = reservation.enter(Subject {
+    let guard = permit.register(SessionMetadata {
         route: Arc::clone(&opened.route.name),
         client: client.ip,
         peer: client.peer,
         upstream: Arc::clone(&opened.route.upstream.name),
         server: Arc::clone(opened.lease.server()),
     });
-    let mut place = match place {
-        Ok(place) => place,
+    let mut guard = match guard {
+        Ok(guard) => guard,
         Err(none) => {
             dismiss(opened.upstream.io);
             return Err(refused(Rejection::from(none).into()));
         }
     };
     trace.is_served_by(&opened.route.upstream.name, opened.lease.server());
-    place.traced(trace.accepted(place.record().id));
-    send_away_if_late(core, &place, &opened.lease);
+    guard.set_trace(trace.accepted(guard.entry().id));
+    send_away_if_late(core, &guard, &opened.lease);
     let response = handshake::switching_protocols(&upgrade, &opened.agreed);
-    let session = run(Arc::clone(core), opened, place, on_upgrade);
+    let session = run(Arc::clone(core), opened, guard, on_upgrade);
     core.registry.tasks.spawn(session);
     core.counters.outcomes.add(&found.route().name, ACCEPTED);
     counts.handshakes.add(under_way.elapsed());
@@ -241,7 +243,7 @@ async fn dial(
     let (mut request, sent) = handshake::upstream_request(parts, upgrade, &path, &hop)?;
     admitted.trail.tell(request.headers_mut());
     match upstream::exchange(&lease, transport, request).await? {
-        Answer::Refused { parts, body } => {
+        UpstreamResponse::Refused { parts, body } => {
             let rejection = Rejection::UpstreamAnswered(parts.status);
             let refused = lease.refused(rejection, None);
             let answer = handshake::refused(parts, body)?;
@@ -250,14 +252,14 @@ async fn dial(
                 ..refused.into()
             })
         }
-        Answer::Switching {
+        UpstreamResponse::Switching {
             parts,
             transport,
             early,
         } => Ok(Opened {
             agreed: handshake::verify(&parts, &sent)
                 .map_err(|rejection| lease.at_fault(rejection, ServerFailure::Handshake, None))?,
-            upstream: End {
+            upstream: Endpoint {
                 io: transport,
                 early,
             },
@@ -307,14 +309,14 @@ pub(super) fn scheme(parts: &request::Parts) -> &'static str {
 
 /// Sends a session away whose route was removed during its handshake, or whose server is being
 /// emptied since then. Whoever does either sees those only that took their place before.
-fn send_away_if_late(core: &Core, place: &Place, lease: &Lease) {
-    let record = place.record();
+fn send_away_if_late(core: &Core, guard: &SessionGuard, lease: &Lease) {
+    let entry = guard.entry();
     let settings = core.settings();
-    if !settings.has_route(&record.subject.route) {
-        let farewell = Farewell::of_removed_routes(vec![record.id], settings.config.drain);
+    if !settings.has_route(&entry.metadata.route) {
+        let farewell = Farewell::of_removed_routes(vec![entry.id], settings.config.drain);
         let _on_its_own = drain::dismiss(&core.registry, &core.farewells, farewell);
-    } else if lease.is_draining() && core.drains.is_closing(&record.subject) {
-        record.order(CloseReason::ServerDrained(settings.config.drain.close_code));
+    } else if lease.is_draining() && core.drains.is_closing(&entry.metadata) {
+        entry.request_close(CloseReason::ServerDrained(settings.config.drain.close_code));
     }
 }
 
@@ -325,7 +327,7 @@ fn send_away_if_late(core: &Core, place: &Place, lease: &Lease) {
 fn run(
     core: Arc<Core>,
     opened: Opened,
-    place: Place,
+    guard: SessionGuard,
     on_upgrade: OnUpgrade,
 ) -> impl Future<Output = ()> + Send {
     let Opened {
@@ -343,12 +345,12 @@ fn run(
     async move {
         let upgraded = tokio::select! {
             upgraded = timeout(UPGRADE_TIMEOUT, on_upgrade) => upgraded,
-            () = place.cut() => {
+            () = guard.cut_requested() => {
                 dismiss(upstream.io);
-                return place.leave(CloseReason::Cut);
+                return guard.finish(CloseReason::Cut);
             }
         };
-        let terms = Terms {
+        let parameters = SessionParameters {
             meter: meter(&counts, &route, &admission),
             deflate,
             filter: core.make_filter(&route),
@@ -359,12 +361,12 @@ fn run(
         match upgraded {
             Ok(Ok(upgraded)) => {
                 let (io, early) = Transport::from_upgraded(upgraded);
-                Session::new(End { io, early }, upstream, terms, place).await;
+                Session::new(Endpoint { io, early }, upstream, parameters, guard).await;
             }
             // The upstream has a session all the same: one whose client is gone when it begins.
             Ok(Err(_)) | Err(_) => {
                 let (io, early) = (tokio::io::empty(), Bytes::new());
-                Session::new(End { io, early }, upstream, terms, place).await;
+                Session::new(Endpoint { io, early }, upstream, parameters, guard).await;
             }
         }
         // Their places were taken until now.
@@ -396,11 +398,11 @@ fn meter(counts: &RouteCounts, route: &Route, admission: &Admission) -> Option<M
     )
 }
 
-impl From<NoPlace> for Rejection {
-    fn from(none: NoPlace) -> Self {
+impl From<PermitError> for Rejection {
+    fn from(none: PermitError) -> Self {
         match none {
-            NoPlace::Full => Self::Full,
-            NoPlace::Draining => Self::Draining,
+            PermitError::Full => Self::Full,
+            PermitError::Draining => Self::Draining,
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::config::Config;
 #[cfg(feature = "server")]
 use crate::events::{Listening, NotHeard, Wants};
 #[cfg(feature = "server")]
-use crate::session::Record;
+use crate::session::SessionEntry;
 use crate::types::SessionId;
 
 /// Lists, closes and drains the sessions of a [`Gate`](super::Gate). Cheap to clone.
@@ -33,12 +33,9 @@ impl Handle {
 
     /// All live sessions, oldest first.
     pub fn sessions(&self) -> Vec<SessionInfo> {
-        let mut records = self.core.registry.list();
-        records.sort_unstable_by_key(|record| record.id);
-        records
-            .iter()
-            .map(|record| SessionInfo::of(record))
-            .collect()
+        let mut entries = self.core.registry.list();
+        entries.sort_unstable_by_key(|entry| entry.id);
+        entries.iter().map(|entry| SessionInfo::of(entry)).collect()
     }
 
     /// How many live sessions there are.
@@ -62,22 +59,22 @@ impl Handle {
         code: CloseCode,
         reason: &str,
     ) -> usize {
-        let records = self.selected(selection);
+        let entries = self.selected(selection);
         let kicked = CloseReason::Kicked {
             code,
             reason: reason.into(),
         };
-        for record in &records {
-            record.order(kicked.clone());
+        for entry in &entries {
+            entry.request_close(kicked.clone());
         }
-        records.len()
+        entries.len()
     }
 
     #[cfg(feature = "server")]
-    fn selected(&self, selection: &Selection) -> Vec<Arc<Record>> {
-        let mut records = self.core.registry.list();
-        records.retain(|record| selection.takes(record));
-        records
+    fn selected(&self, selection: &Selection) -> Vec<Arc<SessionEntry>> {
+        let mut entries = self.core.registry.list();
+        entries.retain(|entry| selection.takes(entry));
+        entries
     }
 
     /// What the gate has counted since it was built, live sessions included.
@@ -88,10 +85,10 @@ impl Handle {
     /// Closes one session: the client gets this code and reason (cut at 123 bytes), the upstream
     /// 1001. False if there is no such session.
     pub fn close(&self, id: SessionId, code: CloseCode, reason: &str) -> bool {
-        let record = self.core.registry.find(id);
-        record
-            .inspect(|record| {
-                record.order(CloseReason::Kicked {
+        let entry = self.core.registry.find(id);
+        entry
+            .inspect(|entry| {
+                entry.request_close(CloseReason::Kicked {
                     code,
                     reason: reason.into(),
                 })
@@ -187,7 +184,7 @@ impl Handle {
     /// Allows at most this many sessions at once from now on; 0 is no limit.
     #[cfg(feature = "server")]
     pub(crate) fn allow_sessions(&self, most: usize) {
-        self.core.registry.allow(most);
+        self.core.registry.set_max_sessions(most);
     }
 
     /// Whether the gate takes new sessions; false from the beginning of a drain on.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, header};
 
+use crate::log_throttle::LogThrottle;
 use crate::policy::address::ClientIdentity;
-use crate::sample::Sample;
 
 /// Tells of a peer that sends forwarding headers without being a trusted proxy.
 ///
@@ -13,7 +13,7 @@ use crate::sample::Sample;
 /// balancer that nobody listed, and then all clients have its address and share its limits.
 #[derive(Debug)]
 pub(super) struct UntrustedHint {
-    sample: Sample,
+    throttle: LogThrottle,
 }
 
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -32,10 +32,10 @@ impl UntrustedHint {
             return;
         }
         let sent = HEADERS.into_iter().find(|name| headers.contains_key(name));
-        let Some(header) = sent.filter(|_| self.sample.takes()) else {
+        let Some(header) = sent.filter(|_| self.throttle.allows()) else {
             return;
         };
-        let left_out = self.sample.take_left_out();
+        let left_out = self.throttle.take_suppressed();
         tracing::warn!(
             reason = "untrusted_xff",
             peer = %client.peer,
@@ -50,7 +50,7 @@ impl UntrustedHint {
 impl Default for UntrustedHint {
     fn default() -> Self {
         Self {
-            sample: Sample::one_in(INTERVAL),
+            throttle: LogThrottle::one_in(INTERVAL),
         }
     }
 }

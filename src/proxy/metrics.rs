@@ -9,7 +9,7 @@ use super::outcomes::ACCEPTED;
 use super::settings::Snapshot;
 use crate::histogram::Durations;
 use crate::session::{RouteTotals, ServerTotals, Totals};
-use crate::upstream::Failed;
+use crate::upstream::ServerFailures;
 
 /// What a gate has counted since it was built: [`Handle::metrics`](super::Handle::metrics).
 ///
@@ -150,8 +150,8 @@ impl Metrics {
             routes: route_metrics(core, &settings, routes),
             servers: server_metrics(core, &settings, servers),
             draining: core.registry.is_draining(),
-            most_sessions: core.registry.most().map(|most| most as u64),
-            handshakes_open: (core.registry.taken() as u64).saturating_sub(open),
+            most_sessions: core.registry.max_sessions().map(|most| most as u64),
+            handshakes_open: (core.registry.permits() as u64).saturating_sub(open),
             log_lines_left_out: core.rejections.left_out() + core.counters.failures.left_out(),
             addresses_tracked: settings.rates.len() as u64,
             addresses_overflowed: settings.rates.overflowed(),
@@ -249,7 +249,7 @@ fn server_metrics(
     settings: &Snapshot,
     totals: BTreeMap<(Arc<str>, Arc<str>), ServerTotals>,
 ) -> Vec<ServerMetrics> {
-    let mut servers: BTreeMap<_, (ServerTotals, Failed)> = BTreeMap::new();
+    let mut servers: BTreeMap<_, (ServerTotals, ServerFailures)> = BTreeMap::new();
     for upstream in &settings.config.upstreams {
         for server in &upstream.servers {
             let names = (Arc::clone(&upstream.name), Arc::clone(&server.name));

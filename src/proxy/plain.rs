@@ -17,7 +17,7 @@ use crate::policy::address::ClientIdentity;
 use crate::rejection::Rejection;
 use crate::route::Match;
 use crate::types::ClientAddr;
-use crate::upstream::{Pool, Unserved};
+use crate::upstream::{Pool, UpstreamError};
 
 /// Where a plain request goes, and as what.
 #[derive(Debug)]
@@ -100,10 +100,9 @@ impl Gate {
         &self,
         route: &PlainRoute,
         parts: &request::Parts,
-        unserved: Unserved,
+        error: UpstreamError,
     ) -> Rejection {
-        self.core()
-            .refuse(parts, Refusal::on(&route.name, unserved))
+        self.core().refuse(parts, Refusal::on(&route.name, error))
     }
 
     /// Counts and logs a request of which not even the head could be read.

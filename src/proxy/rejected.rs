@@ -9,13 +9,13 @@ use http_body_util::Full;
 
 #[cfg(feature = "server")]
 use crate::events::{self, What};
+use crate::log_throttle::LogThrottle;
 use crate::policy::address::ClientIdentity;
 use crate::rejection::Rejection;
-use crate::sample::Sample;
 use crate::trace::HandshakeTrace;
 #[cfg(feature = "server")]
 use crate::types::ClientAddr;
-use crate::upstream::{Fault, Unserved};
+use crate::upstream::{ServerFault, UpstreamError};
 
 /// What refused a handshake, and what was known of it by then.
 pub(super) struct Refusal {
@@ -23,7 +23,7 @@ pub(super) struct Refusal {
     pub(super) route: Option<Arc<str>>,
     pub(super) client: Option<ClientIdentity>,
     /// The server that is to blame, if it is one.
-    pub(super) fault: Option<Fault>,
+    pub(super) fault: Option<ServerFault>,
     /// The upstream's own answer, where that is what the client gets.
     pub(super) answer: Option<Response<Full<Bytes>>>,
 }
@@ -32,7 +32,7 @@ pub(super) struct Refusal {
 /// what was left out.
 #[derive(Debug, Default)]
 pub(super) struct Rejections {
-    sample: Sample,
+    throttle: LogThrottle,
     /// Since the beginning.
     left_out: AtomicU64,
 }
@@ -60,7 +60,7 @@ impl Rejections {
 
     /// Whether one more is to be logged; if not, it is counted.
     fn is_within_sample(&self) -> bool {
-        let is_within = self.sample.takes();
+        let is_within = self.throttle.allows();
         if is_within {
             self.report();
         } else {
@@ -76,7 +76,7 @@ impl Rejections {
 
     /// Tells how many were left out since this was last told, if any.
     pub(super) fn report(&self) {
-        if let Some(left_out) = self.sample.take_left_out() {
+        if let Some(left_out) = self.throttle.take_suppressed() {
             tracing::warn!(
                 target: "wsgate::rejection",
                 reason = "log_suppressed",
@@ -163,8 +163,8 @@ impl From<Rejection> for Refusal {
     }
 }
 
-impl From<Unserved> for Refusal {
-    fn from(unserved: Unserved) -> Self {
+impl From<UpstreamError> for Refusal {
+    fn from(unserved: UpstreamError) -> Self {
         Self {
             fault: unserved.fault,
             ..unserved.rejection.into()

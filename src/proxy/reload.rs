@@ -96,8 +96,8 @@ impl Core {
             // takes its place, that its route is gone.
             let sessions = self.registry.list().into_iter();
             let sessions = sessions
-                .filter(|record| reloaded.routes_removed.contains(&record.subject.route))
-                .map(|record| record.id)
+                .filter(|entry| reloaded.routes_removed.contains(&entry.metadata.route))
+                .map(|entry| entry.id)
                 .collect::<Vec<_>>();
             reloaded.sessions_sent_away = sessions.len();
             let farewell = Farewell::of_removed_routes(sessions, new.config.drain);

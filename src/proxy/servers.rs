@@ -10,9 +10,9 @@ use super::core::Core;
 use super::drain::{self, Farewell};
 use super::settings::Snapshot;
 use crate::config::UpstreamServer;
-use crate::session::{Record, Subject};
+use crate::session::{SessionEntry, SessionMetadata};
 use crate::types::SessionId;
-use crate::upstream::{Failed, Pool};
+use crate::upstream::{Pool, ServerFailures};
 
 /// One upstream, as it was when it was asked about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl Core {
             let servers = pool.servers().map(|(server, load)| {
                 let names = (Arc::clone(upstream), Arc::clone(&server.name));
                 let sessions = open.get(&names).map_or(0, |totals| totals.open);
-                let failed: Failed = failed.get(&names).copied().unwrap_or_default();
+                let failed: ServerFailures = failed.get(&names).copied().unwrap_or_default();
                 ServerInfo {
                     url: server.url(),
                     weight: server.weight,
@@ -190,19 +190,19 @@ impl Core {
     }
 
     fn sessions_on(&self, upstream: &str, server: &str) -> Vec<SessionId> {
-        let is_there = |record: &Record| {
-            *record.subject.upstream == *upstream && *record.subject.server == *server
+        let is_there = |entry: &SessionEntry| {
+            *entry.metadata.upstream == *upstream && *entry.metadata.server == *server
         };
-        let records = self.registry.list().into_iter();
-        let there = records.filter(|record| is_there(record));
-        there.map(|record| record.id).collect()
+        let entries = self.registry.list().into_iter();
+        let there = entries.filter(|entry| is_there(entry));
+        there.map(|entry| entry.id).collect()
     }
 }
 
 impl ServerDrains {
     /// Whether sessions on the server of this one are being sent away.
-    pub(super) fn is_closing(&self, subject: &Subject) -> bool {
-        let names = (Arc::clone(&subject.upstream), Arc::clone(&subject.server));
+    pub(super) fn is_closing(&self, metadata: &SessionMetadata) -> bool {
+        let names = (Arc::clone(&metadata.upstream), Arc::clone(&metadata.server));
         self.lock().contains_key(&names)
     }
 
@@ -266,7 +266,7 @@ fn find<'a>(
 /// Places that are taken on the server of this name.
 fn places(pool: &Pool, name: &str) -> u64 {
     let same = pool.servers().filter(|(server, _)| *server.name == *name);
-    same.map(|(_, load)| u64::from(load.places)).sum()
+    same.map(|(_, load)| u64::from(load.in_use)).sum()
 }
 
 fn there_is(names: &[Arc<str>]) -> String {

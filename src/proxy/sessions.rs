@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 #[cfg(feature = "server")]
 use crate::config::networks_contain;
-use crate::session::Record;
+use crate::session::SessionEntry;
 use crate::types::{ClientAddr, SessionId};
 
 /// One live session, as it was when it was asked about.
@@ -67,19 +67,19 @@ pub(crate) struct Page {
 }
 
 impl SessionInfo {
-    pub(super) fn of(record: &Record) -> Self {
-        let moved = record.traffic.load();
-        let age = record.age();
+    pub(super) fn of(entry: &SessionEntry) -> Self {
+        let moved = entry.traffic.load();
+        let age = entry.age();
         Self {
-            id: record.id,
-            route: Arc::clone(&record.subject.route),
-            client: record.subject.client,
-            peer: record.subject.peer,
-            upstream: Arc::clone(&record.subject.upstream),
-            server: Arc::clone(&record.subject.server),
-            opened: record.opened_at,
+            id: entry.id,
+            route: Arc::clone(&entry.metadata.route),
+            client: entry.metadata.client,
+            peer: entry.metadata.peer,
+            upstream: Arc::clone(&entry.metadata.upstream),
+            server: Arc::clone(&entry.metadata.server),
+            opened: entry.opened_at,
             age,
-            idle: record.idle_at(age),
+            idle: entry.idle_at(age),
             messages_from_client: moved.messages_from_client,
             bytes_from_client: moved.bytes_from_client,
             messages_from_upstream: moved.messages_from_upstream,
@@ -95,30 +95,30 @@ impl Selection {
         self.route.is_none() && self.client.is_none() && self.upstream.is_none()
     }
 
-    pub(super) fn takes(&self, record: &Record) -> bool {
-        let subject = &record.subject;
+    pub(super) fn takes(&self, entry: &SessionEntry) -> bool {
+        let metadata = &entry.metadata;
         let is = |wanted: &Option<String>, name: &str| {
             wanted.as_ref().is_none_or(|wanted| *wanted == *name)
         };
-        is(&self.route, &subject.route)
-            && is(&self.upstream, &subject.upstream)
-            && (self.client).is_none_or(|network| networks_contain(&[network], subject.client))
+        is(&self.route, &metadata.route)
+            && is(&self.upstream, &metadata.upstream)
+            && (self.client).is_none_or(|network| networks_contain(&[network], metadata.client))
     }
 }
 
 #[cfg(feature = "server")]
 impl Page {
-    pub(super) fn of(mut records: Vec<Arc<Record>>, after: SessionId, most: usize) -> Self {
-        let total = records.len();
-        records.retain(|record| record.id > after);
-        let has_more = records.len() > most;
+    pub(super) fn of(mut entries: Vec<Arc<SessionEntry>>, after: SessionId, most: usize) -> Self {
+        let total = entries.len();
+        entries.retain(|entry| entry.id > after);
+        let has_more = entries.len() > most;
         if has_more {
             // Of a hundred thousand only those that are shown are put in order.
-            records.select_nth_unstable_by_key(most, |record| record.id);
-            records.truncate(most);
+            entries.select_nth_unstable_by_key(most, |entry| entry.id);
+            entries.truncate(most);
         }
-        records.sort_unstable_by_key(|record| record.id);
-        let sessions = records.iter().map(|record| SessionInfo::of(record));
+        entries.sort_unstable_by_key(|entry| entry.id);
+        let sessions = entries.iter().map(|entry| SessionInfo::of(entry));
         Self {
             sessions: sessions.collect(),
             total,

@@ -24,7 +24,7 @@ pub(super) struct Snapshot {
     pools: HashMap<Arc<str>, Pool>,
     failures: Arc<FailureCounts>,
     /// The same table as before a reload, as long as `[client_ip]` lets it be.
-    pub(super) rates: rate::Table,
+    pub(super) rates: rate::RateTable,
 }
 
 impl Snapshot {
@@ -37,7 +37,7 @@ impl Snapshot {
         Self {
             routes: route::Table::new(&config.routes),
             pools: pools.collect(),
-            rates: rate::Table::new(&config.client_ip),
+            rates: rate::RateTable::new(&config.client_ip),
             failures,
             config,
         }
@@ -62,9 +62,9 @@ impl Snapshot {
         Self {
             routes: route::Table::new(&config.routes),
             pools: pools.collect(),
-            rates: match self.rates.is_for(&config.client_ip) {
+            rates: match self.rates.matches(&config.client_ip) {
                 true => self.rates.clone(),
-                false => self.rates.begun_anew(&config.client_ip),
+                false => self.rates.rebuilt(&config.client_ip),
             },
             failures: Arc::clone(&self.failures),
             config,
@@ -100,7 +100,7 @@ impl Snapshot {
     /// Tells the log what came up too often to be told each time.
     pub(super) fn report(&self) {
         self.pools.values().for_each(Pool::report);
-        let overflowed = self.rates.take_overflowed();
+        let overflowed = self.rates.take_new_overflows();
         if overflowed > 0 {
             tracing::warn!(
                 reason = "limiter_full",

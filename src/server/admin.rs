@@ -46,8 +46,8 @@ use super::accept::{Accepted, Dispatch};
 use super::reload::{ReloadCounts, Reloads};
 use super::room::Room;
 use super::workers::Worker;
-use crate::chain::Chain;
 use crate::config::{ListenAddress, Secret};
+use crate::error_report::ErrorReport;
 use crate::proxy::Handle;
 
 /// Answers admin requests; a clone is the same interface.
@@ -197,7 +197,7 @@ impl AdminService {
             }
         };
         if let Err(error) = served {
-            tracing::debug!(error = %Chain(&error), "admin connection ended");
+            tracing::debug!(error = %ErrorReport(&error), "admin connection ended");
         }
     }
 

@@ -19,8 +19,8 @@ pub(super) use leave::linger;
 
 use super::accept::Accepted;
 use super::room::{Fault, Place, Watch};
-use crate::chain::Chain;
 use crate::config;
+use crate::error_report::ErrorReport;
 use crate::proxy::Gate;
 use crate::transport::{Transport, WrappedSocket};
 use crate::types::ClientAddr;
@@ -139,7 +139,7 @@ impl Connections {
         if let Some(reason) = end.reason() {
             self.gate.refuse_malformed(client, reason);
         } else if let Ended::ByItself(Err(error)) = ended {
-            tracing::debug!(%client, error = %Chain(&error), "connection ended");
+            tracing::debug!(%client, error = %ErrorReport(&error), "connection ended");
         }
     }
 

@@ -34,7 +34,7 @@ use upload::{Progress, Upload};
 use super::room::Watch;
 use crate::proxy::{Gate, PlainRoute};
 use crate::rejection::Rejection;
-use crate::upstream::{Connected, Lease, ServerFailure, Unserved};
+use crate::upstream::{Connected, Lease, ServerFailure, UpstreamError};
 
 /// The body of an answer: streamed from a server, or our own.
 pub(super) type ForwardBody = Either<Paced<Incoming>, Full<Bytes>>;
@@ -116,7 +116,7 @@ impl Forward {
         route: &PlainRoute,
         parts: &Parts,
         body: Incoming,
-    ) -> Result<Response<Paced<Incoming>>, Unserved> {
+    ) -> Result<Response<Paced<Incoming>>, UpstreamError> {
         let lease = route.pool.place(route.client)?;
         if let Some(watch) = parts.extensions.get::<Arc<Watch>>() {
             watch.set_write_limit(route.write_timeout);
@@ -189,7 +189,7 @@ struct Exchange<'a> {
 enum Failure {
     /// Nothing was sent, so that another connection may be tried with the body.
     Unsent(Upload<Paced<Incoming>>),
-    Refused(Unserved),
+    Refused(UpstreamError),
 }
 
 impl Exchange<'_> {

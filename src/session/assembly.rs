@@ -60,7 +60,7 @@ impl Assembly {
         }
     }
 
-    /// Takes payload, as it came; the mask is turned to its first byte.
+    /// Takes payload, as it came; the mask is handle_pumped to its first byte.
     pub(super) fn payload(&mut self, wire: &[u8], mask: Option<Mask>) -> Result<(), Stop> {
         let mut mask = mask;
         if self.filtered {

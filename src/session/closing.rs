@@ -5,7 +5,7 @@ use std::task::{Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::State;
+use super::SessionState;
 use super::direction::Direction;
 use super::leg::Leg;
 use crate::close::{CloseCode, CloseReason};
@@ -14,13 +14,13 @@ use crate::types::Side;
 /// How many times `timeouts.close` more a session may take to end, while a slow peer reads on.
 const PATIENCE: u32 = 12;
 
-impl<C, U> State<C, U>
+impl<C, U> SessionState<C, U>
 where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
     /// Follows an order from outside.
-    pub(super) fn obey(&mut self, reason: CloseReason, now: Instant) {
+    pub(super) fn apply_close_request(&mut self, reason: CloseReason, now: Instant) {
         if reason == CloseReason::Cut {
             // Over at once: the deadline has come.
             self.ending = Some((reason, now));
@@ -51,7 +51,7 @@ where
 
     /// A peer's bytes have ended, with a close frame before them or without.
     pub(super) fn source_ended(&mut self, from: Side, now: Instant) {
-        let truncated = self.direction_mut(from).deafen();
+        let truncated = self.direction_mut(from).close();
         let (closed, reason) = match from {
             Side::Client => (
                 self.client.close_received.is_some(),
@@ -161,8 +161,8 @@ fn poll_leg<S: AsyncRead + AsyncWrite + Unpin>(
     if leg.has_own() {
         return Poll::Pending;
     }
-    let said_all = leg.close_sent || leg.truncated() || into.is_deaf() || !into.relays();
-    let heard_all = from.is_deaf();
+    let said_all = leg.close_sent || leg.truncated() || into.is_closed() || !into.relays();
+    let heard_all = from.is_closed();
     if said_all && heard_all {
         ready!(leg.poll_drained(now));
         let theirs_first = leg.side() == Side::Upstream && leg.close_received.is_some();

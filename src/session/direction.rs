@@ -10,7 +10,7 @@ use super::keepalive::Pinger;
 use super::meter::Meter;
 use super::stop::Stop;
 use crate::close::CloseReason;
-use crate::frame::{Control, DataFrame, Mask, Rules, Step, Violation, Walker};
+use crate::frame::{Control, DataFrame, FrameRules, Mask, Step, Violation, Walker};
 use crate::types::Side;
 
 /// The framing and accounting of one direction; no I/O.
@@ -31,9 +31,9 @@ pub(super) struct Direction {
     meter: Option<Box<Meter>>,
     assembly: Option<Box<Assembly>>,
     /// Payload of an unfinished frame that has not counted as progress yet.
-    crumbs: usize,
-    /// See [`Direction::is_crowded`].
-    crowded: bool,
+    partial_payload: usize,
+    /// See [`Direction::has_small_frames`].
+    small_frames: bool,
     pub(super) messages: u64,
     pub(super) bytes: u64,
 }
@@ -42,7 +42,7 @@ pub(super) struct Direction {
 const PROGRESS: usize = 1024;
 
 /// How many headers and payloads in one buffer are a crowd.
-const CROWD: usize = 256;
+const SMALL_FRAMES: usize = 256;
 
 /// What is done with what comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ enum Mode {
     /// Nothing is; only a close frame is looked for.
     Discard,
     /// Nothing is, and nothing can be made of it any more.
-    Deaf,
+    Closed,
 }
 
 /// What a walk over a buffer came to.
@@ -83,7 +83,7 @@ enum Passage {
 
 impl Direction {
     pub(super) fn new(
-        rules: Rules,
+        rules: FrameRules,
         early: &[u8],
         meter: Option<Meter>,
         assembly: Option<Assembly>,
@@ -100,8 +100,8 @@ impl Direction {
             dropping: false,
             meter: meter.map(Box::new),
             assembly: assembly.map(Box::new),
-            crumbs: 0,
-            crowded: false,
+            partial_payload: 0,
+            small_frames: false,
             messages: 0,
             bytes: 0,
         }
@@ -115,7 +115,7 @@ impl Direction {
                 .assembly
                 .as_ref()
                 .is_some_and(|assembly| assembly.is_collecting())
-            || matches!(self.mode, Mode::Discard | Mode::Deaf)
+            || matches!(self.mode, Mode::Discard | Mode::Closed)
     }
 
     /// Whether the sender has begun a frame, or a header, and not ended it: it can answer no ping
@@ -130,8 +130,8 @@ impl Direction {
     }
 
     /// Whether the sender has nothing more to say that matters.
-    pub(super) fn is_deaf(&self) -> bool {
-        self.mode == Mode::Deaf
+    pub(super) fn is_closed(&self) -> bool {
+        self.mode == Mode::Closed
     }
 
     /// Passes on no more than the frame that has begun.
@@ -148,9 +148,9 @@ impl Direction {
     }
 
     /// Makes nothing of what comes any more. True if what was passed on ends inside a frame.
-    pub(super) fn deafen(&mut self) -> bool {
+    pub(super) fn close(&mut self) -> bool {
         let truncated = !self.at_boundary();
-        self.mode = Mode::Deaf;
+        self.mode = Mode::Closed;
         self.held = Vec::new();
         self.resume = None;
         self.fresh = false;
@@ -183,8 +183,8 @@ impl Direction {
 
     /// Whether the last buffer was full of tiny frames: so many that a whole one of them would keep
     /// the thread's other sessions waiting.
-    pub(super) fn is_crowded(&self) -> bool {
-        self.crowded
+    pub(super) fn has_small_frames(&self) -> bool {
+        self.small_frames
     }
 
     /// Walks over a buffer and leaves at its front what is to be passed on; what cannot be passed
@@ -204,7 +204,7 @@ impl Direction {
             stop: None,
         };
         let (mut at, mut steps) = (0, 0);
-        while at < buffer.len() && walked.stop.is_none() && self.mode != Mode::Deaf {
+        while at < buffer.len() && walked.stop.is_none() && self.mode != Mode::Closed {
             steps += 1;
             let input = &buffer[at..];
             match self.step(input, pinger, &mut walked, filter.as_deref_mut(), now) {
@@ -220,14 +220,14 @@ impl Direction {
                 walked.boundary = Some(walked.pass.max(walked.assembled.len()));
             }
         }
-        if self.mode != Mode::Deaf && at < buffer.len() {
+        if self.mode != Mode::Closed && at < buffer.len() {
             self.held.extend_from_slice(&buffer[at..]);
             // Behind what was refused there may be the sender's close frame.
             self.fresh = matches!(walked.stop, Some(Stop::Policy(_)));
         } else if self.held.capacity() > 0 {
             self.held = Vec::new();
         }
-        self.crowded = steps > CROWD;
+        self.small_frames = steps > SMALL_FRAMES;
         self.bytes += walked.pass.max(walked.assembled.len()) as u64;
         walked
     }
@@ -264,7 +264,7 @@ impl Direction {
             Step::Control(control) => self.control(control, length, pinger, walked, now),
             Step::Data(frame) => {
                 walked.data = true;
-                self.crumbs = 0;
+                self.partial_payload = 0;
                 self.data(frame, wire, now)
             }
             Step::Payload => {
@@ -293,10 +293,10 @@ impl Direction {
     /// nothing to say, as no ping may.
     #[inline]
     fn is_progress(&mut self, length: usize) -> bool {
-        self.crumbs += length;
-        let progress = self.crumbs >= PROGRESS || !self.walker.in_frame();
+        self.partial_payload += length;
+        let progress = self.partial_payload >= PROGRESS || !self.walker.in_frame();
         if progress {
-            self.crumbs = 0;
+            self.partial_payload = 0;
         }
         progress
     }
@@ -336,7 +336,7 @@ impl Direction {
                 }
                 return Ok(Passage::Pass(length));
             }
-            Mode::Discard | Mode::Deaf => return Ok(Passage::Skip(length)),
+            Mode::Discard | Mode::Closed => return Ok(Passage::Skip(length)),
         }
         match &mut self.assembly {
             Some(assembly) if assembly.is_collecting() => {
@@ -372,12 +372,12 @@ impl Direction {
     ) -> Result<Passage, Stop> {
         let passes = self.mode == Mode::Relay;
         match control {
-            Control::Pong(payload) if pinger.answered(payload.as_slice()) => {
+            Control::Pong(payload) if pinger.take_own_pong(payload.as_slice()) => {
                 return Ok(Passage::Skip(length));
             }
             // Free: there is only one of it, and it is never held back.
             Control::Close(code) => {
-                self.mode = Mode::Deaf;
+                self.mode = Mode::Closed;
                 walked.stop = Some(Stop::Closed {
                     code,
                     passed: passes,

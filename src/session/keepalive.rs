@@ -9,15 +9,15 @@ use crate::config::Ping;
 #[derive(Debug)]
 pub(super) struct Pinger {
     ping: Ping,
-    last_heard: Instant,
+    last_received: Instant,
     /// A ping is to go out, and waits for a frame boundary.
-    waiting: bool,
+    queued: bool,
     /// A ping is out since then, and nothing at all has come.
-    asked: Option<Instant>,
+    pinged_at: Option<Instant>,
     /// Since it was last asked, a peer that had been pinged was heard.
-    relieved: bool,
+    answer_received: bool,
     /// The payload of the last ping, until its pong has come.
-    unanswered: Option<[u8; 8]>,
+    expected_pong: Option<[u8; 8]>,
     pings: Pings,
 }
 
@@ -31,78 +31,78 @@ pub(super) struct Pings {
 
 /// What is to be done now.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Pulse {
+pub(super) enum KeepaliveAction {
     /// Nothing before [`Pinger::due`].
     Wait,
     /// Send a ping with this payload.
-    Ping([u8; 8]),
+    SendPing([u8; 8]),
     /// The peer is gone.
-    Dead,
+    PeerDead,
 }
 
 impl Pinger {
     pub(super) fn new(ping: Ping, now: Instant) -> Self {
         Self {
             ping,
-            last_heard: now,
-            waiting: false,
-            asked: None,
-            relieved: false,
-            unanswered: None,
+            last_received: now,
+            queued: false,
+            pinged_at: None,
+            answer_received: false,
+            expected_pong: None,
             pings: Pings::default(),
         }
     }
 
     /// Bytes came. Any byte counts as life: a peer that sends is not gone, though it owes a pong
     /// (RFC 6455 §5.5.2). A peer that is not read, by our choice, is excused in the same way.
-    pub(super) fn heard(&mut self, now: Instant) {
-        self.last_heard = now;
-        self.relieved |= self.asked.take().is_some();
+    pub(super) fn note_received(&mut self, now: Instant) {
+        self.last_received = now;
+        self.answer_received |= self.pinged_at.take().is_some();
     }
 
     /// Whether what was waited for since the last ping has come, so that the next look may be put
     /// off; true once.
-    pub(super) fn take_relieved(&mut self) -> bool {
-        self.relieved && std::mem::take(&mut self.relieved)
+    pub(super) fn take_answer_received(&mut self) -> bool {
+        self.answer_received && std::mem::take(&mut self.answer_received)
     }
 
     /// The peer has not got what it is to answer: its time begins now.
     pub(super) fn postpone(&mut self, now: Instant) {
-        match &mut self.asked {
-            Some(asked) => *asked = now,
-            None => self.last_heard = now,
+        match &mut self.pinged_at {
+            Some(pinged_at) => *pinged_at = now,
+            None => self.last_received = now,
         }
     }
 
     /// Judges the peer by when it was last heard.
-    pub(super) fn pulse(&mut self, now: Instant) -> Pulse {
+    pub(super) fn action(&mut self, now: Instant) -> KeepaliveAction {
         match self.due() {
             Some(due) if now >= due => {}
-            Some(_) | None => return Pulse::Wait,
+            Some(_) | None => return KeepaliveAction::Wait,
         }
-        if self.asked.is_some() {
+        if self.pinged_at.is_some() {
             self.pings.timed_out += 1;
-            return Pulse::Dead;
+            return KeepaliveAction::PeerDead;
         }
         let payload = rand::random();
-        self.waiting = true;
-        self.unanswered = Some(payload);
-        Pulse::Ping(payload)
+        self.queued = true;
+        self.expected_pong = Some(payload);
+        KeepaliveAction::SendPing(payload)
     }
 
     /// The ping has gone out. Only from now on may its answer be missed.
     pub(super) fn sent(&mut self, now: Instant) {
-        if std::mem::take(&mut self.waiting) {
+        if std::mem::take(&mut self.queued) {
             self.pings.sent += 1;
-            self.asked = Some(now);
+            self.pinged_at = Some(now);
         }
     }
 
     /// The ping cannot go out. The peer counts as asked all the same, so that its silence is not
     /// for ever.
     pub(super) fn unsendable(&mut self, now: Instant) {
-        if std::mem::take(&mut self.waiting) {
-            self.asked = Some(now);
+        if std::mem::take(&mut self.queued) {
+            self.pinged_at = Some(now);
         }
     }
 
@@ -112,17 +112,17 @@ impl Pinger {
     }
 
     /// Whether a ping of ours is under way, or on its way out.
-    pub(super) fn asks(&self) -> bool {
-        self.waiting || self.asked.is_some()
+    pub(super) fn is_awaiting_pong(&self) -> bool {
+        self.queued || self.pinged_at.is_some()
     }
 
     /// When to ask [`Pinger::pulse`] again at the latest, as things stand now.
     ///
     /// While a ping waits, it is asked more often than it has something to say: the ping goes out
-    /// without anybody setting a timer. An answer does have it set: see [`Pinger::take_relieved`].
-    pub(super) fn next_look(&self, now: Instant) -> Option<Instant> {
+    /// without anybody setting a timer. An answer does have it set: see [`Pinger::take_answer_received`].
+    pub(super) fn next_check(&self, now: Instant) -> Option<Instant> {
         let Ping { interval, timeout } = self.ping;
-        match self.waiting {
+        match self.queued {
             true => Some(now + interval.map_or(timeout, |interval| interval.min(timeout))),
             false => self.due(),
         }
@@ -130,21 +130,23 @@ impl Pinger {
 
     /// When [`Pinger::pulse`] has something to say next.
     fn due(&self) -> Option<Instant> {
-        if self.waiting {
+        if self.queued {
             return None;
         }
-        match self.asked {
-            Some(asked) => Some(asked + self.ping.timeout),
+        match self.pinged_at {
+            Some(pinged_at) => Some(pinged_at + self.ping.timeout),
             None => self
                 .ping
                 .interval
-                .map(|interval| self.last_heard + interval),
+                .map(|interval| self.last_received + interval),
         }
     }
 
     /// Whether a pong answers our ping; only that one is not for the peer across.
-    pub(super) fn answered(&mut self, pong: &[u8]) -> bool {
-        self.unanswered.take_if(|payload| payload == pong).is_some()
+    pub(super) fn take_own_pong(&mut self, pong: &[u8]) -> bool {
+        self.expected_pong
+            .take_if(|payload| payload == pong)
+            .is_some()
     }
 }
 
@@ -175,17 +177,20 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut pinger = pinger(30, 15, start);
         assert_eq!(
-            (pinger.pulse(at(0)), pinger.due()),
-            (Pulse::Wait, Some(at(30)))
+            (pinger.action(at(0)), pinger.due()),
+            (KeepaliveAction::Wait, Some(at(30)))
         );
-        assert!(matches!(pinger.pulse(at(30)), Pulse::Ping(_)));
+        assert!(matches!(
+            pinger.action(at(30)),
+            KeepaliveAction::SendPing(_)
+        ));
         pinger.sent(at(30));
         assert_eq!(
-            (pinger.pulse(at(44)), pinger.due()),
-            (Pulse::Wait, Some(at(45)))
+            (pinger.action(at(44)), pinger.due()),
+            (KeepaliveAction::Wait, Some(at(45)))
         );
         assert_eq!(pinger.pings(), pings(1, 0));
-        assert_eq!(pinger.pulse(at(45)), Pulse::Dead);
+        assert_eq!(pinger.action(at(45)), KeepaliveAction::PeerDead);
         assert_eq!(pinger.pings(), pings(1, 1));
     }
 
@@ -194,12 +199,15 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut pinger = pinger(30, 15, start);
-        assert!(matches!(pinger.pulse(at(30)), Pulse::Ping(_)));
+        assert!(matches!(
+            pinger.action(at(30)),
+            KeepaliveAction::SendPing(_)
+        ));
         pinger.unsendable(at(30));
         // A frame that goes out behind it is no ping.
         pinger.sent(at(31));
         assert_eq!(pinger.pings(), pings(0, 0));
-        assert_eq!(pinger.pulse(at(45)), Pulse::Dead);
+        assert_eq!(pinger.action(at(45)), KeepaliveAction::PeerDead);
         assert_eq!(pinger.pings(), pings(0, 1));
     }
 
@@ -208,13 +216,16 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut pinger = pinger(30, 15, start);
-        assert!(matches!(pinger.pulse(at(30)), Pulse::Ping(_)));
-        assert_eq!(pinger.next_look(at(30)), Some(at(45)));
-        assert_eq!(pinger.pulse(at(100)), Pulse::Wait);
+        assert!(matches!(
+            pinger.action(at(30)),
+            KeepaliveAction::SendPing(_)
+        ));
+        assert_eq!(pinger.next_check(at(30)), Some(at(45)));
+        assert_eq!(pinger.action(at(100)), KeepaliveAction::Wait);
         pinger.sent(at(101));
-        assert_eq!(pinger.next_look(at(105)), Some(at(116)));
-        assert_eq!(pinger.pulse(at(115)), Pulse::Wait);
-        assert_eq!(pinger.pulse(at(116)), Pulse::Dead);
+        assert_eq!(pinger.next_check(at(105)), Some(at(116)));
+        assert_eq!(pinger.action(at(115)), KeepaliveAction::Wait);
+        assert_eq!(pinger.action(at(116)), KeepaliveAction::PeerDead);
     }
 
     #[test]
@@ -222,14 +233,20 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut pinger = pinger(10, 60, start);
-        assert!(matches!(pinger.pulse(at(10)), Pulse::Ping(_)));
+        assert!(matches!(
+            pinger.action(at(10)),
+            KeepaliveAction::SendPing(_)
+        ));
         pinger.sent(at(10));
-        assert_eq!(pinger.next_look(at(10)), Some(at(70)));
-        pinger.heard(at(15));
-        assert!(pinger.take_relieved());
-        assert_eq!(pinger.next_look(at(15)), Some(at(25)));
-        assert_eq!(pinger.pulse(at(20)), Pulse::Wait);
-        assert!(matches!(pinger.pulse(at(25)), Pulse::Ping(_)));
+        assert_eq!(pinger.next_check(at(10)), Some(at(70)));
+        pinger.note_received(at(15));
+        assert!(pinger.take_answer_received());
+        assert_eq!(pinger.next_check(at(15)), Some(at(25)));
+        assert_eq!(pinger.action(at(20)), KeepaliveAction::Wait);
+        assert!(matches!(
+            pinger.action(at(25)),
+            KeepaliveAction::SendPing(_)
+        ));
     }
 
     #[test]
@@ -237,15 +254,18 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut pinger = pinger(30, 15, start);
-        pinger.heard(at(0));
-        assert!(!pinger.take_relieved());
-        assert!(matches!(pinger.pulse(at(30)), Pulse::Ping(_)));
+        pinger.note_received(at(0));
+        assert!(!pinger.take_answer_received());
+        assert!(matches!(
+            pinger.action(at(30)),
+            KeepaliveAction::SendPing(_)
+        ));
         pinger.sent(at(30));
-        assert!(!pinger.take_relieved());
-        pinger.heard(at(32));
-        pinger.heard(at(33));
-        assert!(pinger.take_relieved());
-        assert!(!pinger.take_relieved());
+        assert!(!pinger.take_answer_received());
+        pinger.note_received(at(32));
+        pinger.note_received(at(33));
+        assert!(pinger.take_answer_received());
+        assert!(!pinger.take_answer_received());
     }
 
     #[test]
@@ -253,27 +273,34 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut pinger = pinger(30, 15, start);
-        assert!(matches!(pinger.pulse(at(30)), Pulse::Ping(_)));
+        assert!(matches!(
+            pinger.action(at(30)),
+            KeepaliveAction::SendPing(_)
+        ));
         pinger.sent(at(30));
-        pinger.heard(at(30));
+        pinger.note_received(at(30));
         assert_eq!(
-            (pinger.pulse(at(45)), pinger.due()),
-            (Pulse::Wait, Some(at(60)))
+            (pinger.action(at(45)), pinger.due()),
+            (KeepaliveAction::Wait, Some(at(60)))
         );
-        assert!(matches!(pinger.pulse(at(60)), Pulse::Ping(_)));
+        assert!(matches!(
+            pinger.action(at(60)),
+            KeepaliveAction::SendPing(_)
+        ));
     }
 
     #[test]
     fn only_our_own_pong_is_ours_and_only_once() {
         let start = Instant::now();
         let mut pinger = pinger(1, 1, start);
-        assert!(!pinger.answered(b""));
-        let Pulse::Ping(payload) = pinger.pulse(start + Duration::from_secs(1)) else {
+        assert!(!pinger.take_own_pong(b""));
+        let KeepaliveAction::SendPing(payload) = pinger.action(start + Duration::from_secs(1))
+        else {
             panic!("no ping");
         };
-        assert!(!pinger.answered(b"other"));
-        assert!(pinger.answered(&payload));
-        assert!(!pinger.answered(&payload));
+        assert!(!pinger.take_own_pong(b"other"));
+        assert!(pinger.take_own_pong(&payload));
+        assert!(!pinger.take_own_pong(&payload));
     }
 
     #[test]
@@ -281,8 +308,8 @@ mod tests {
         let start = Instant::now();
         let mut pinger = pinger(0, 15, start);
         assert_eq!(
-            pinger.pulse(start + Duration::from_secs(1 << 30)),
-            Pulse::Wait
+            pinger.action(start + Duration::from_secs(1 << 30)),
+            KeepaliveAction::Wait
         );
         assert_eq!(pinger.due(), None);
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::bell::Bell;
 use super::keepalive::Pinger;
+use super::leg_waker::LegWaker;
 use crate::close::CloseCode;
 use crate::frame::{self, Opcode};
 use crate::types::Side;
@@ -20,7 +20,7 @@ pub(super) struct Leg<S> {
     side: Side,
     io: S,
     /// Whom the socket wakes.
-    bell: Bell,
+    waker: LegWaker,
     /// What the socket did not take; empty (and without memory) nearly always.
     outbox: Vec<u8>,
     /// How much of the outbox it has taken since.
@@ -48,7 +48,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
         Self {
             side,
             io,
-            bell: Bell::unheard(),
+            waker: LegWaker::noop(),
             outbox: Vec::new(),
             taken: 0,
             own: Vec::new(),
@@ -64,13 +64,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
     }
 
     /// Has the socket wake this task from now on, in the place of any before.
-    pub(super) fn wakes(&mut self, task: &Waker) {
-        self.bell = Bell::of(task);
+    pub(super) fn set_task(&mut self, task: &Waker) {
+        self.waker = LegWaker::new(task);
     }
 
     /// Whether the socket has woken the task since this was last asked.
-    pub(super) fn has_rung(&self) -> bool {
-        self.bell.has_rung()
+    pub(super) fn take_woken(&self) -> bool {
+        self.waker.take_woken()
     }
 
     /// Reads what there is into `buffer`; 0 is the end.
@@ -78,7 +78,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
     /// A broken socket is an end as well: the peer is gone either way.
     pub(super) fn poll_read(&mut self, buffer: &mut [u8]) -> Poll<usize> {
         let mut buffer = ReadBuf::new(buffer);
-        match ready!(Pin::new(&mut self.io).poll_read(&mut self.bell.context(), &mut buffer)) {
+        match ready!(Pin::new(&mut self.io).poll_read(&mut self.waker.context(), &mut buffer)) {
             Ok(()) => {
                 self.ended = buffer.filled().is_empty();
                 Poll::Ready(buffer.filled().len())
@@ -94,7 +94,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
     /// Writes bytes behind everything written before; keeps what the socket does not take.
     pub(super) fn write(&mut self, mut bytes: &[u8], now: Instant) {
         while !bytes.is_empty() && self.outbox.is_empty() && !self.shut {
-            match Pin::new(&mut self.io).poll_write(&mut self.bell.context(), bytes) {
+            match Pin::new(&mut self.io).poll_write(&mut self.waker.context(), bytes) {
                 Poll::Ready(Ok(0)) => self.unwritable(&io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(length)) => {
                     self.unflushed = true;
@@ -115,7 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
         while !self.outbox.is_empty() {
             match ready!(
                 Pin::new(&mut self.io)
-                    .poll_write(&mut self.bell.context(), &self.outbox[self.taken..])
+                    .poll_write(&mut self.waker.context(), &self.outbox[self.taken..])
             ) {
                 Ok(0) => self.unwritable(&io::ErrorKind::WriteZero.into()),
                 Ok(length) => {
@@ -131,7 +131,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
     /// Passes on what a layer below (TLS, HTTP/2) may hold back; nothing for a bare socket.
     pub(super) fn flush(&mut self) {
         if self.unflushed && !self.shut {
-            match Pin::new(&mut self.io).poll_flush(&mut self.bell.context()) {
+            match Pin::new(&mut self.io).poll_flush(&mut self.waker.context()) {
                 Poll::Ready(Ok(())) => self.unflushed = false,
                 Poll::Ready(Err(error)) => self.unwritable(&error),
                 Poll::Pending => {}
@@ -146,7 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
         }
         if !self.shut {
             // Whether it worked or not, there is nothing more to do with our half.
-            let _ = ready!(Pin::new(&mut self.io).poll_shutdown(&mut self.bell.context()));
+            let _ = ready!(Pin::new(&mut self.io).poll_shutdown(&mut self.waker.context()));
             self.shut = true;
         }
         Poll::Ready(())

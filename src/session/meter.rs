@@ -25,13 +25,13 @@ pub(crate) struct Meter {
     /// How many of the limits have been paid for what is waiting now, so that none is paid twice
     /// when it is asked again.
     paid: usize,
-    limited: Arc<Limited>,
+    limit_counts: Arc<LimitCounts>,
 }
 
 /// How often the limits of a route told, counted by all its sessions together. Whom no limit holds
 /// back never touches it.
 #[derive(Debug, Default)]
-pub(crate) struct Limited {
+pub(crate) struct LimitCounts {
     /// Messages, pings and pongs that were dropped.
     dropped: AtomicU64,
     /// Waits that a client was made to keep.
@@ -57,7 +57,7 @@ impl Meter {
         controls: Option<Arc<Limit>>,
         bytes: [Option<Arc<Limit>>; 2],
         on_exceed: OnExceed,
-        limited: &Arc<Limited>,
+        limit_counts: &Arc<LimitCounts>,
     ) -> Option<Self> {
         let any = messages.iter().chain(&bytes).any(Option::is_some);
         any.then_some(Self {
@@ -66,7 +66,7 @@ impl Meter {
             bytes,
             on_exceed,
             paid: 0,
-            limited: Arc::clone(limited),
+            limit_counts: Arc::clone(limit_counts),
         })
     }
 
@@ -89,29 +89,29 @@ impl Meter {
     #[inline]
     pub(super) fn charge(&mut self, messages: u64, bytes: u64, now: Instant) -> Charge {
         let [of_address, of_connection] = &self.messages;
-        let due = Due {
+        let cost = Cost {
             frames: messages,
             bytes,
             now,
         };
-        due.pay(of_address, of_connection, &self.bytes, &mut self.paid)
+        cost.pay(of_address, of_connection, &self.bytes, &mut self.paid)
             .unwrap_or_else(|exceeded| self.exceeded(exceeded))
     }
 
     /// Charges a ping or a pong, and its bytes.
     pub(super) fn charge_control(&mut self, bytes: u64, now: Instant) -> Charge {
-        let due = Due {
+        let cost = Cost {
             frames: 1,
             bytes,
             now,
         };
-        due.pay(&self.controls, &None, &self.bytes, &mut self.paid)
+        cost.pay(&self.controls, &None, &self.bytes, &mut self.paid)
             .unwrap_or_else(|exceeded| self.exceeded(exceeded))
     }
 
     /// Counts what is dropped for want of its charge.
     pub(super) fn note_dropped(&self) {
-        self.limited.dropped.fetch_add(1, Ordering::Relaxed);
+        self.limit_counts.dropped.fetch_add(1, Ordering::Relaxed);
     }
 
     /// What follows from an empty bucket, the one that is not `paid`.
@@ -122,7 +122,7 @@ impl Meter {
         };
         match (self.on_exceed, exceeded) {
             (OnExceed::Delay, Exceeded::For(wait)) => {
-                self.limited.delayed.fetch_add(1, Ordering::Relaxed);
+                self.limit_counts.delayed.fetch_add(1, Ordering::Relaxed);
                 Charge::Wait(wait)
             }
             (OnExceed::Drop, _) => {
@@ -135,13 +135,13 @@ impl Meter {
 }
 
 /// What is to be paid for, and when.
-struct Due {
+struct Cost {
     frames: u64,
     bytes: u64,
     now: Instant,
 }
 
-impl Due {
+impl Cost {
     /// Takes frames and bytes out of their buckets, but out of none that was `paid` before.
     #[inline]
     fn pay(
@@ -171,7 +171,7 @@ impl Due {
     }
 }
 
-impl Limited {
+impl LimitCounts {
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
@@ -197,13 +197,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_limit_that_was_paid_is_not_paid_again_after_a_wait() {
         let shared = limit(1, 10);
-        let limited = Arc::default();
+        let limit_counts = Arc::default();
         let mut meter = Meter::new(
             [shared.clone(), limit(2, 1)],
             None,
             [None, None],
             OnExceed::Delay,
-            &limited,
+            &limit_counts,
         )
         .unwrap();
         assert_eq!(meter.charge(1, 0, Instant::now()), Charge::Paid);
@@ -217,7 +217,7 @@ mod tests {
         ));
         tokio::time::advance(Duration::from_millis(500)).await;
         assert_eq!(meter.charge(1, 0, Instant::now()), Charge::Paid);
-        assert_eq!((limited.delayed(), limited.dropped()), (2, 0));
+        assert_eq!((limit_counts.delayed(), limit_counts.dropped()), (2, 0));
         // Two of the ten are gone, and a half has come back.
         assert_eq!(shared.as_ref().unwrap().take(8, Instant::now()), Ok(()));
         assert!(shared.unwrap().take(1, Instant::now()).is_err());

@@ -1,20 +1,20 @@
 //! A session: one task that relays frames between its two legs, keeps both alive and ends both
 //! truthfully.
 //!
-//! The files: [`leg`] is a socket and what it has not taken, and [`bell`] what wakes us for it;
-//! [`direction`] is the framing of one way; [`pump`] joins them, when [`relay`] says; [`alarm`] is the one
-//! timer, which a session shares with the [`cohort`] that it wakes up with; [`closing`] is the way out.
+//! The files: [`leg`] is a socket and what it has not taken, and [`leg_waker`] what wakes us for it;
+//! [`direction`] is the framing of one way; [`pump`] joins them, when [`relay`] says; [`deadline_timer`] is the one
+//! timer, which a session shares with the [`coalescing`] that it wakes up with; [`closing`] is the way out.
 //! [`registry`] knows every session.
 
-mod alarm;
 mod assembly;
-mod bell;
 mod closing;
-mod cohort;
+mod coalescing;
+mod deadline_timer;
 mod direction;
 mod filter;
 mod keepalive;
 mod leg;
+mod leg_waker;
 mod meter;
 #[cfg(any(test, fuzzing, feature = "microbench"))]
 mod one_way;
@@ -23,9 +23,9 @@ mod pump;
 mod registry;
 mod relay;
 mod scratch;
-mod stop;
 #[cfg(feature = "server")]
-mod told;
+mod session_events;
+mod stop;
 mod totals;
 
 use std::pin::Pin;
@@ -37,34 +37,34 @@ use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use self::alarm::Alarm;
 use self::assembly::Assembly;
+use self::deadline_timer::DeadlineTimer;
 use self::direction::Direction;
-use self::keepalive::{Pinger, Pulse};
+use self::keepalive::{KeepaliveAction, Pinger};
 use self::leg::Leg;
-use self::relay::Due;
+use self::relay::ReadyPumps;
 use crate::close::CloseReason;
 use crate::config::Route;
-use crate::frame::Rules;
+use crate::frame::FrameRules;
 use crate::types::Side;
 
 pub use filter::{Body, Message, MessageFilter, Verdict};
-pub(crate) use meter::{Limited, Meter};
-#[cfg(any(test, fuzzing))]
-pub(crate) use one_way::End as OneWayEnd;
+pub(crate) use meter::{LimitCounts, Meter};
 #[cfg(any(test, fuzzing, feature = "microbench"))]
 pub(crate) use one_way::OneWay;
-pub(crate) use registry::{NoPlace, Place, Record, Registry, Subject};
+#[cfg(any(test, fuzzing))]
+pub(crate) use one_way::OneWayEnd;
+pub(crate) use registry::{PermitError, Registry, SessionEntry, SessionGuard, SessionMetadata};
 pub(crate) use totals::{RouteTotals, ServerTotals, Totals};
 
 /// One end of a session: the socket, and what had been read of it before the session began.
-pub(crate) struct End<S> {
+pub(crate) struct Endpoint<S> {
     pub(crate) io: S,
     pub(crate) early: Bytes,
 }
 
 /// What a session goes by, settled when it begins.
-pub(crate) struct Terms {
+pub(crate) struct SessionParameters {
     pub(crate) route: Arc<Route>,
     /// `permessage-deflate` was agreed end to end.
     pub(crate) deflate: bool,
@@ -75,32 +75,32 @@ pub(crate) struct Terms {
 pin_project! {
     /// The session's future; it ends when both legs are shut.
     pub(crate) struct Session<C, U> {
-        // For everything that the session waits for. It is set when it has rung, when something is
+        // For everything that the session waits for. It is set when it has woken, when something is
         // due before it, or when a ping is answered: never for a message.
         #[pin]
-        alarm: Alarm,
-        state: State<C, U>,
+        timer: DeadlineTimer,
+        state: SessionState<C, U>,
         // Until the end.
-        place: Option<Place>,
+        guard: Option<SessionGuard>,
         // Who is woken by an order or the alarm.
         waker: Option<Waker>,
     }
 }
 
 /// Everything but the timer.
-struct State<C, U> {
+struct SessionState<C, U> {
     route: Arc<Route>,
     client: Leg<C>,
     upstream: Leg<U>,
     to_upstream: Direction,
     to_client: Direction,
     filter: Option<Box<dyn MessageFilter>>,
-    /// The pumps that are to be turned, whether a socket has woken us for them or not.
-    due: Due,
+    /// The pumps that are to be handle_pumped, whether a socket has woken us for them or not.
+    ready: ReadyPumps,
     opened: Instant,
     last_data: Instant,
     /// What the registry was told of that.
-    last_data_told: Instant,
+    last_data_published: Instant,
     /// The first cause of the end, and when the wait for the peers is over.
     ending: Option<(CloseReason, Instant)>,
 }
@@ -110,15 +110,20 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
-    pub(crate) fn new(client: End<C>, upstream: End<U>, terms: Terms, place: Place) -> Self {
+    pub(crate) fn new(
+        client: Endpoint<C>,
+        upstream: Endpoint<U>,
+        parameters: SessionParameters,
+        guard: SessionGuard,
+    ) -> Self {
         let now = Instant::now();
-        let Terms {
+        let SessionParameters {
             route,
             deflate,
             meter,
             filter,
-        } = terms;
-        let rules = |from| Rules {
+        } = parameters;
+        let rules = |from| FrameRules {
             from,
             deflate,
             message_size: route.limits.message_size,
@@ -126,7 +131,7 @@ where
         let assembles = filter.is_some() || route.validate_utf8;
         let assembly = |from| assembles.then(|| Assembly::new(from, filter.is_some()));
         let pinger = |ping| Pinger::new(ping, now);
-        let state = State {
+        let state = SessionState {
             to_upstream: Direction::new(
                 rules(Side::Client),
                 &client.early,
@@ -146,17 +151,17 @@ where
                 pinger(route.keepalive.upstream),
             ),
             filter,
-            due: Due::BOTH,
+            ready: ReadyPumps::BOTH,
             opened: now,
             last_data: now,
-            last_data_told: now,
+            last_data_published: now,
             ending: None,
             route,
         };
         Self {
-            alarm: Alarm::due(now),
+            timer: DeadlineTimer::new(now),
             state,
-            place: Some(place),
+            guard: Some(guard),
             waker: None,
         }
     }
@@ -171,64 +176,64 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
-        let Some(place) = this.place.as_ref() else {
+        let Some(guard) = this.guard.as_ref() else {
             return Poll::Ready(());
         };
         let now = Instant::now();
-        // Before it is watched: what has rung needs no timer, and in a session that begins it has.
-        let rang = this.alarm.as_mut().rings(now);
+        // Before it is watched: what has woken needs no timer, and in a session that begins it has.
+        let expired = this.timer.as_mut().take_expired(now);
         let waker = this.waker.as_ref();
         if !waker.is_some_and(|waker| waker.will_wake(cx.waker())) {
             *this.waker = Some(cx.waker().clone());
-            place.register(cx.waker());
-            this.state.client.wakes(cx.waker());
-            this.state.upstream.wakes(cx.waker());
-            if this.alarm.is_set() {
-                this.alarm.as_mut().watch(cx);
+            guard.set_waker(cx.waker());
+            this.state.client.set_task(cx.waker());
+            this.state.upstream.set_task(cx.waker());
+            if this.timer.is_set() {
+                this.timer.as_mut().register(cx);
             }
         }
-        if let Some(reason) = place.take_order() {
-            this.state.obey(reason, now);
+        if let Some(reason) = guard.take_close_request() {
+            this.state.apply_close_request(reason, now);
         }
-        if rang {
-            this.state.tick(now);
-            this.state.due = Due::BOTH;
+        if expired {
+            this.state.check_deadlines(now);
+            this.state.ready = ReadyPumps::BOTH;
         }
         this.state.relay(cx, now);
         let ended = this.state.poll_end(now);
         this.state.client.flush();
         this.state.upstream.flush();
-        let record = place.record();
-        this.state.publish(record);
-        let look = this.state.take_relieved() || rang;
+        let entry = guard.entry();
+        this.state.publish(entry);
+        let look = this.state.take_answer_received() || expired;
         if look || ended.is_ready() {
-            this.state.publish_pings(&record.traffic);
+            this.state.publish_pings(&entry.traffic);
         }
         if let Poll::Ready(reason) = ended {
-            if let Some(place) = this.place.take() {
-                place.leave(reason);
+            if let Some(guard) = this.guard.take() {
+                guard.finish(reason);
             }
             return Poll::Ready(());
         }
         if look {
-            if let Some(next) = this.state.next_tick(now) {
-                this.alarm.move_to(cx, next);
+            if let Some(next) = this.state.next_deadline(now) {
+                this.timer.reset(cx, next);
             }
-        } else if let Some(next) = this.state.pressing() {
+        } else if let Some(next) = this.state.urgent_deadline() {
             // While the alarm is set, only what has come up since can be due before it.
-            this.alarm.set(cx, next);
+            this.timer.set_earlier(cx, next);
         }
         Poll::Pending
     }
 }
 
-impl<C, U> State<C, U>
+impl<C, U> SessionState<C, U>
 where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
     /// Does what is due; called when the timer fires, which may be early.
-    fn tick(&mut self, now: Instant) {
+    fn check_deadlines(&mut self, now: Instant) {
         if self.ending.is_some() {
             return;
         }
@@ -250,10 +255,10 @@ where
     fn keep_alive(&mut self, now: Instant) {
         // A peer that is not read, by our own choice, cannot be heard.
         if self.to_upstream.resume.is_some() || self.upstream.stalled() {
-            self.client.pinger.heard(now);
+            self.client.pinger.note_received(now);
         }
         if self.client.stalled() {
-            self.upstream.pinger.heard(now);
+            self.upstream.pinger.note_received(now);
         }
         // Nor can one answer whom our ping has not reached.
         if self.client.stalled() {
@@ -262,10 +267,10 @@ where
         if self.upstream.stalled() {
             self.upstream.pinger.postpone(now);
         }
-        match self.client.pinger.pulse(now) {
-            Pulse::Wait => {}
-            Pulse::Ping(payload) => self.client.ping(&payload, now),
-            Pulse::Dead => {
+        match self.client.pinger.action(now) {
+            KeepaliveAction::Wait => {}
+            KeepaliveAction::SendPing(payload) => self.client.ping(&payload, now),
+            KeepaliveAction::PeerDead => {
                 let reason = match self.to_upstream.source_in_frame() {
                     true => CloseReason::ClientFrameTimeout,
                     false => CloseReason::ClientPingTimeout,
@@ -273,10 +278,10 @@ where
                 return self.begin_end(reason, now);
             }
         }
-        match self.upstream.pinger.pulse(now) {
-            Pulse::Wait => {}
-            Pulse::Ping(payload) => self.upstream.ping(&payload, now),
-            Pulse::Dead => {
+        match self.upstream.pinger.action(now) {
+            KeepaliveAction::Wait => {}
+            KeepaliveAction::SendPing(payload) => self.upstream.ping(&payload, now),
+            KeepaliveAction::PeerDead => {
                 let reason = match self.to_client.source_in_frame() {
                     true => CloseReason::UpstreamFrameTimeout,
                     false => CloseReason::UpstreamPingTimeout,
@@ -289,13 +294,13 @@ where
 
     /// Whether a peer has been heard that a ping had asked. Without another look at the timer then,
     /// a session that is idle would be woken a second time for each of its pings.
-    fn take_relieved(&mut self) -> bool {
+    fn take_answer_received(&mut self) -> bool {
         // Both, as each is told once.
-        self.client.pinger.take_relieved() | self.upstream.pinger.take_relieved()
+        self.client.pinger.take_answer_received() | self.upstream.pinger.take_answer_received()
     }
 
     /// When the timer is to fire next.
-    fn next_tick(&self, now: Instant) -> Option<Instant> {
+    fn next_deadline(&self, now: Instant) -> Option<Instant> {
         let timeouts = self.route.timeouts;
         let relaying = [
             self.next_ping(now),
@@ -307,22 +312,22 @@ where
             .flatten()
             .filter(|_| self.ending.is_none());
         // Never twice for the same moment: what is due has been done.
-        relaying.chain(self.pressing()).min()
+        relaying.chain(self.urgent_deadline()).min()
     }
 
     /// When either peer is to be asked, or to have answered.
     fn next_ping(&self, now: Instant) -> Option<Instant> {
         let pingers = [&self.client.pinger, &self.upstream.pinger];
-        let next = pingers.iter().filter_map(|pinger| pinger.next_look(now));
+        let next = pingers.iter().filter_map(|pinger| pinger.next_check(now));
         let next = next.min()?;
-        match pingers.iter().any(|pinger| pinger.asks()) {
+        match pingers.iter().any(|pinger| pinger.is_awaiting_pong()) {
             true => Some(next),
-            false => Some(cohort::join(next, now)),
+            false => Some(coalescing::coalesce(next, now)),
         }
     }
 
     /// What may be due before the timer, because it came up since the timer was set.
-    fn pressing(&self) -> Option<Instant> {
+    fn urgent_deadline(&self) -> Option<Instant> {
         let write = self.route.timeouts.write;
         let deadlines = match &self.ending {
             Some((_, noted)) => [

@@ -7,14 +7,14 @@ use tokio::time::Instant;
 
 use super::assembly::Assembly;
 use super::direction::Direction;
-use super::keepalive::Pinger;
 #[cfg(any(test, fuzzing))]
-use super::keepalive::Pulse;
+use super::keepalive::KeepaliveAction;
+use super::keepalive::Pinger;
 use super::meter::Meter;
 use super::stop::Stop;
 use crate::close::CloseReason;
 use crate::config::Ping;
-use crate::frame::Rules;
+use crate::frame::FrameRules;
 
 /// A direction, fed as `pump.rs` feeds it.
 pub(crate) struct OneWay {
@@ -27,12 +27,12 @@ pub(crate) struct Fed<'a> {
     pub(crate) passed: Cow<'a, [u8]>,
     /// Where in that a frame of our own could go.
     pub(crate) boundary: Option<usize>,
-    pub(crate) end: Option<End>,
+    pub(crate) end: Option<OneWayEnd>,
 }
 
 /// Why no more is passed on.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum OneWayEnd {
     /// The sender's close frame was passed on.
     Closed(Option<u16>),
     /// The sender broke a rule or a limit.
@@ -40,7 +40,7 @@ pub(crate) enum End {
 }
 
 impl OneWay {
-    pub(crate) fn new(rules: Rules, validating: bool, meter: Option<Meter>) -> Self {
+    pub(crate) fn new(rules: FrameRules, validating: bool, meter: Option<Meter>) -> Self {
         let assembly = validating.then(|| Assembly::new(rules.from, false));
         let ping = Ping {
             interval: Some(Duration::ZERO),
@@ -55,9 +55,9 @@ impl OneWay {
     /// Sends the sender a ping of our own; what its pong has to say.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn ping(&mut self) -> Option<[u8; 8]> {
-        match self.pinger.pulse(Instant::now()) {
-            Pulse::Ping(payload) => Some(payload),
-            Pulse::Wait | Pulse::Dead => None,
+        match self.pinger.action(Instant::now()) {
+            KeepaliveAction::SendPing(payload) => Some(payload),
+            KeepaliveAction::Wait | KeepaliveAction::PeerDead => None,
         }
     }
 
@@ -76,8 +76,8 @@ impl OneWay {
             false => Cow::Owned(walked.assembled),
         };
         let end = walked.stop.map(|stop| match stop {
-            Stop::Closed { code, passed: true } => End::Closed(code.map(|code| code.get())),
-            Stop::Violation(reason) | Stop::Policy(reason) => End::Refused(reason),
+            Stop::Closed { code, passed: true } => OneWayEnd::Closed(code.map(|code| code.get())),
+            Stop::Violation(reason) | Stop::Policy(reason) => OneWayEnd::Refused(reason),
             Stop::Closed { passed: false, .. } | Stop::Wait(_) => {
                 unreachable!("nothing was refused before, and nothing is slowed down")
             }

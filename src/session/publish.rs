@@ -3,33 +3,33 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::State;
+use super::SessionState;
 use super::keepalive::Pings;
-use super::registry::Record;
-use super::totals::Traffic;
+use super::registry::SessionEntry;
+use super::totals::TrafficCounters;
 
 /// How often the time of the last data frame is told, so that not every frame pays for it.
-const TOLD_EVERY: Duration = Duration::from_secs(1);
+const PUBLISH_INTERVAL: Duration = Duration::from_secs(1);
 
-impl<C, U> State<C, U> {
+impl<C, U> SessionState<C, U> {
     /// Stores what has been moved. It costs no more than the stores, as nobody else writes there.
-    pub(super) fn publish(&mut self, record: &Record) {
-        let traffic = &record.traffic;
+    pub(super) fn publish(&mut self, entry: &SessionEntry) {
+        let traffic = &entry.traffic;
         let (up, down) = (&self.to_upstream, &self.to_client);
         store(&traffic.messages_from_client, up.messages);
         store(&traffic.bytes_from_client, up.bytes);
         store(&traffic.messages_from_upstream, down.messages);
         store(&traffic.bytes_from_upstream, down.bytes);
-        if self.last_data >= self.last_data_told + TOLD_EVERY {
-            self.last_data_told = self.last_data;
-            let at = self.last_data.duration_since(record.opened).as_secs();
+        if self.last_data >= self.last_data_published + PUBLISH_INTERVAL {
+            self.last_data_published = self.last_data;
+            let at = self.last_data.duration_since(entry.opened).as_secs();
             store(&traffic.last_data, at);
         }
     }
 
     /// Stores what became of the pings; to be called when the timer has fired, because nothing else
     /// makes pings, and at the end.
-    pub(super) fn publish_pings(&self, traffic: &Traffic) {
+    pub(super) fn publish_pings(&self, traffic: &TrafficCounters) {
         let (client, upstream) = (self.client.pinger.pings(), self.upstream.pinger.pings());
         let Pings { sent, timed_out } = client;
         store(&traffic.pings_to_client, sent);

@@ -13,7 +13,7 @@ use super::stop::Stop;
 
 /// What one turn of the pump came to.
 #[derive(Debug)]
-pub(super) enum Turn {
+pub(super) enum Pumped {
     /// Nothing to do before somebody wakes us.
     Idle,
     /// Bytes came; there may be more.
@@ -26,13 +26,13 @@ pub(super) enum Turn {
 ///
 /// The source is not read while the sink has not taken what came before: that is the back-pressure,
 /// and the bound on the memory.
-pub(super) fn turn<A, B>(
+pub(super) fn pump_once<A, B>(
     source: &mut Leg<A>,
     sink: &mut Leg<B>,
     direction: &mut Direction,
     filter: Option<&mut Box<dyn MessageFilter>>,
     now: Instant,
-) -> Turn
+) -> Pumped
 where
     A: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,
@@ -41,20 +41,20 @@ where
     let drained = sink.poll_drained(now).is_ready();
     if let Some(resume) = direction.resume {
         if now < resume {
-            return Turn::Idle;
+            return Pumped::Idle;
         }
         direction.wake();
     }
     if direction.relays() && !drained {
-        return Turn::Idle;
+        return Pumped::Idle;
     }
     if source.ended() {
-        return Turn::Idle;
+        return Pumped::Idle;
     }
     let (held, fresh) = direction.held();
     let read = if direction.remaining() > scratch::READ as u64 {
         scratch::BULK_READ
-    } else if direction.is_crowded() {
+    } else if direction.has_small_frames() {
         scratch::SMALL_READ
     } else {
         scratch::READ
@@ -64,10 +64,10 @@ where
             held
         } else {
             match source.poll_read(&mut buffer[held..]) {
-                Poll::Pending => return Turn::Idle,
-                Poll::Ready(0) => return Turn::Ended,
+                Poll::Pending => return Pumped::Idle,
+                Poll::Ready(0) => return Pumped::Ended,
                 Poll::Ready(length) => {
-                    source.pinger.heard(now);
+                    source.pinger.note_received(now);
                     held + length
                 }
             }
@@ -75,7 +75,7 @@ where
         direction.load(&mut buffer[..held]);
         let walked = direction.walk(&mut buffer[..length], &mut source.pinger, filter, now);
         pass_on(sink, &walked, buffer, now);
-        Turn::Moved {
+        Pumped::Moved {
             data: walked.data,
             stop: walked.stop,
         }

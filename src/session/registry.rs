@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::totals::{Totals, Traffic};
+use super::totals::{Totals, TrafficCounters};
 use crate::close::CloseReason;
 #[cfg(feature = "server")]
 use crate::events::Events;
@@ -24,11 +24,11 @@ use crate::types::{ClientAddr, SessionId};
 /// Hyper's graceful shutdown does not see upgraded sockets; this does. It also owns their tasks.
 #[derive(Debug)]
 pub(crate) struct Registry {
-    sessions: Mutex<Sessions>,
-    /// Sessions, and handshakes that may become one.
-    taken: AtomicUsize,
+    sessions: Mutex<SessionTable>,
+    /// SessionTable, and handshakes that may become one.
+    permits: AtomicUsize,
     /// The most of them at once; 0 is no limit.
-    most: AtomicUsize,
+    max_sessions: AtomicUsize,
     draining: AtomicBool,
     pub(crate) tasks: TaskTracker,
     /// Who watches live.
@@ -39,21 +39,21 @@ pub(crate) struct Registry {
 /// Who lives, and what came of the others: under one lock, so that each session is always in one
 /// of the two.
 #[derive(Debug, Default)]
-struct Sessions {
-    live: HashMap<SessionId, Arc<Record>>,
+struct SessionTable {
+    live: HashMap<SessionId, Arc<SessionEntry>>,
     ended: Totals,
 }
 
 /// Why there is no place for one more session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NoPlace {
+pub(crate) enum PermitError {
     Full,
     Draining,
 }
 
 /// What a session is about.
 #[derive(Debug)]
-pub(crate) struct Subject {
+pub(crate) struct SessionMetadata {
     pub(crate) route: Arc<str>,
     pub(crate) client: IpAddr,
     /// The socket's peer: the client, or the nearest proxy.
@@ -64,22 +64,22 @@ pub(crate) struct Subject {
 
 /// What the registry knows of one session.
 #[derive(Debug)]
-pub(crate) struct Record {
+pub(crate) struct SessionEntry {
     pub(crate) id: SessionId,
-    pub(crate) subject: Subject,
+    pub(crate) metadata: SessionMetadata,
     pub(crate) opened: Instant,
     /// The same moment for a calendar.
     pub(crate) opened_at: SystemTime,
-    pub(crate) traffic: Traffic,
-    orders: Mutex<Orders>,
+    pub(crate) traffic: TrafficCounters,
+    close_request: Mutex<CloseRequest>,
     /// There is an order that the session has not seen.
-    ordered: AtomicBool,
+    close_requested: AtomicBool,
 }
 
 /// What a session was told from outside, and how it is woken for it.
 #[derive(Debug, Default)]
-struct Orders {
-    given: Option<CloseReason>,
+struct CloseRequest {
+    reason: Option<CloseReason>,
     /// It stays here when it is used: one order may follow another.
     waker: Option<Waker>,
 }
@@ -89,17 +89,17 @@ struct Orders {
 /// A handshake has it from before the upstream is dialled, so that there are never more connections
 /// to upstreams than there may be sessions, however slowly those answer.
 #[derive(Debug)]
-pub(crate) struct Reservation {
+pub(crate) struct SessionPermit {
     registry: Arc<Registry>,
 }
 
 /// One place in the registry, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct SessionGuard {
     registry: Arc<Registry>,
     /// Some until the place is given back.
-    reservation: Option<Reservation>,
-    record: Arc<Record>,
+    permit: Option<SessionPermit>,
+    entry: Arc<SessionEntry>,
     /// Set when the session ends by itself; otherwise its task was torn down.
     reason: Option<CloseReason>,
     trace: SessionTrace,
@@ -108,11 +108,11 @@ pub(crate) struct Place {
 }
 
 impl Registry {
-    pub(crate) fn new(most: usize) -> Self {
+    pub(crate) fn new(max_sessions: usize) -> Self {
         Self {
             sessions: Mutex::default(),
-            taken: AtomicUsize::new(0),
-            most: AtomicUsize::new(most),
+            permits: AtomicUsize::new(0),
+            max_sessions: AtomicUsize::new(max_sessions),
             draining: AtomicBool::new(false),
             tasks: TaskTracker::new(),
             #[cfg(feature = "server")]
@@ -121,19 +121,19 @@ impl Registry {
     }
 
     /// Keeps room for a session, unless the gate is full or draining.
-    pub(crate) fn reserve(self: &Arc<Self>) -> Result<Reservation, NoPlace> {
+    pub(crate) fn acquire(self: &Arc<Self>) -> Result<SessionPermit, PermitError> {
         if self.is_draining() {
-            return Err(NoPlace::Draining);
+            return Err(PermitError::Draining);
         }
         // Relaxed: the count guards no other memory.
         let order = Ordering::Relaxed;
-        let most = self.most.load(order);
-        let more = |taken: usize| (most == 0 || taken < most).then_some(taken + 1);
-        match self.taken.fetch_update(order, order, more) {
-            Ok(_) => Ok(Reservation {
+        let max_sessions = self.max_sessions.load(order);
+        let more = |taken: usize| (max_sessions == 0 || taken < max_sessions).then_some(taken + 1);
+        match self.permits.fetch_update(order, order, more) {
+            Ok(_) => Ok(SessionPermit {
                 registry: Arc::clone(self),
             }),
-            Err(_) => Err(NoPlace::Full),
+            Err(_) => Err(PermitError::Full),
         }
     }
 
@@ -144,16 +144,16 @@ impl Registry {
     }
 
     /// The most sessions at once, if there is a limit.
-    pub(crate) fn most(&self) -> Option<usize> {
-        Some(self.most.load(Ordering::Relaxed)).filter(|most| *most > 0)
+    pub(crate) fn max_sessions(&self) -> Option<usize> {
+        Some(self.max_sessions.load(Ordering::Relaxed)).filter(|max_sessions| *max_sessions > 0)
     }
 
-    /// Sessions, and handshakes that may become one.
-    pub(crate) fn taken(&self) -> usize {
-        self.taken.load(Ordering::Relaxed)
+    /// SessionTable, and handshakes that may become one.
+    pub(crate) fn permits(&self) -> usize {
+        self.permits.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn list(&self) -> Vec<Arc<Record>> {
+    pub(crate) fn list(&self) -> Vec<Arc<SessionEntry>> {
         self.lock().live()
     }
 
@@ -164,11 +164,11 @@ impl Registry {
         let (live, mut totals) = (sessions.live(), sessions.ended.clone());
         // One that ends from here on is still counted as it is now, and only once.
         drop(sessions);
-        live.iter().for_each(|record| totals.add_open(record));
+        live.iter().for_each(|entry| totals.add_open(entry));
         totals
     }
 
-    pub(crate) fn find(&self, id: SessionId) -> Option<Arc<Record>> {
+    pub(crate) fn find(&self, id: SessionId) -> Option<Arc<SessionEntry>> {
         self.lock().live.get(&id).cloned()
     }
 
@@ -184,71 +184,71 @@ impl Registry {
 
     /// Allows so many sessions at once from now on. Those above that stay.
     #[cfg(feature = "server")]
-    pub(crate) fn allow(&self, most: usize) {
-        self.most.store(most, Ordering::Relaxed);
+    pub(crate) fn set_max_sessions(&self, max_sessions: usize) {
+        self.max_sessions.store(max_sessions, Ordering::Relaxed);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Sessions> {
+    fn lock(&self) -> MutexGuard<'_, SessionTable> {
         // The maps are whole at every moment: a panic elsewhere cannot have left them half changed.
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Sessions {
-    fn live(&self) -> Vec<Arc<Record>> {
+impl SessionTable {
+    fn live(&self) -> Vec<Arc<SessionEntry>> {
         self.live.values().cloned().collect()
     }
 }
 
-impl Reservation {
+impl SessionPermit {
     /// Takes the place for a session, unless the gate has begun to drain meanwhile.
-    pub(crate) fn enter(self, subject: Subject) -> Result<Place, NoPlace> {
+    pub(crate) fn register(self, metadata: SessionMetadata) -> Result<SessionGuard, PermitError> {
         let registry = Arc::clone(&self.registry);
         let mut sessions = registry.lock();
         if registry.is_draining() {
-            return Err(NoPlace::Draining);
+            return Err(PermitError::Draining);
         }
-        let record = Arc::new(Record {
+        let entry = Arc::new(SessionEntry {
             id: SessionId::next(),
-            subject,
+            metadata,
             opened: Instant::now(),
             opened_at: SystemTime::now(),
-            traffic: Traffic::default(),
-            orders: Mutex::default(),
-            ordered: AtomicBool::new(false),
+            traffic: TrafficCounters::default(),
+            close_request: Mutex::default(),
+            close_requested: AtomicBool::new(false),
         });
-        sessions.live.insert(record.id, Arc::clone(&record));
+        sessions.live.insert(entry.id, Arc::clone(&entry));
         drop(sessions);
-        let place = Place {
+        let guard = SessionGuard {
             _tracked: registry.tasks.token(),
             registry,
-            reservation: Some(self),
-            record,
+            permit: Some(self),
+            entry,
             reason: None,
             trace: SessionTrace::default(),
         };
-        log_open(&place.record);
+        log_open(&guard.entry);
         #[cfg(feature = "server")]
-        place.tell_open();
-        Ok(place)
+        guard.emit_open();
+        Ok(guard)
     }
 }
 
-impl Drop for Reservation {
+impl Drop for SessionPermit {
     fn drop(&mut self) {
-        self.registry.taken.fetch_sub(1, Ordering::Relaxed);
+        self.registry.permits.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl Record {
+impl SessionEntry {
     /// Tells the session to end. The first order stands, but for [`CloseReason::Cut`].
-    pub(crate) fn order(&self, reason: CloseReason) {
-        let mut orders = self.orders();
-        if orders.given.is_none() || reason == CloseReason::Cut {
-            orders.given = Some(reason);
-            self.ordered.store(true, Ordering::Release);
-            let waker = orders.waker.clone();
-            drop(orders);
+    pub(crate) fn request_close(&self, reason: CloseReason) {
+        let mut request = self.close_request();
+        if request.reason.is_none() || reason == CloseReason::Cut {
+            request.reason = Some(reason);
+            self.close_requested.store(true, Ordering::Release);
+            let waker = request.waker.clone();
+            drop(request);
             if let Some(waker) = waker {
                 waker.wake();
             }
@@ -265,14 +265,16 @@ impl Record {
         age.saturating_sub(Duration::from_secs(last_data))
     }
 
-    fn orders(&self) -> MutexGuard<'_, Orders> {
-        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    fn close_request(&self) -> MutexGuard<'_, CloseRequest> {
+        self.close_request
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Place {
-    pub(crate) fn record(&self) -> &Arc<Record> {
-        &self.record
+impl SessionGuard {
+    pub(crate) fn entry(&self) -> &Arc<SessionEntry> {
+        &self.entry
     }
 
     #[cfg(feature = "server")]
@@ -281,7 +283,7 @@ impl Place {
     }
 
     /// The session is told of in this trace, when it ends.
-    pub(crate) fn traced(&mut self, trace: SessionTrace) {
+    pub(crate) fn set_trace(&mut self, trace: SessionTrace) {
         self.trace = trace;
     }
 
@@ -292,21 +294,21 @@ impl Place {
     }
 
     /// The order that came since the last call; costs a load where there is none.
-    pub(super) fn take_order(&self) -> Option<CloseReason> {
-        let ordered = &self.record.ordered;
-        if !ordered.load(Ordering::Acquire) {
+    pub(super) fn take_close_request(&self) -> Option<CloseReason> {
+        let requested = &self.entry.close_requested;
+        if !requested.load(Ordering::Acquire) {
             return None;
         }
-        ordered.store(false, Ordering::Release);
-        self.record.orders().given.clone()
+        requested.store(false, Ordering::Release);
+        self.entry.close_request().reason.clone()
     }
 
     /// Ends when the session is to be over at once; for the time before the session itself listens.
-    pub(crate) async fn cut(&self) {
+    pub(crate) async fn cut_requested(&self) {
         poll_fn(|cx| {
-            let mut orders = self.record.orders();
-            orders.waker = Some(cx.waker().clone());
-            match orders.given == Some(CloseReason::Cut) {
+            let mut request = self.entry.close_request();
+            request.waker = Some(cx.waker().clone());
+            match request.reason == Some(CloseReason::Cut) {
                 true => Poll::Ready(()),
                 false => Poll::Pending,
             }
@@ -315,60 +317,60 @@ impl Place {
     }
 
     /// Tells whom to wake for an order; to be called before one is looked for.
-    pub(super) fn register(&self, waker: &Waker) {
-        self.record.orders().waker = Some(waker.clone());
+    pub(super) fn set_waker(&self, waker: &Waker) {
+        self.entry.close_request().waker = Some(waker.clone());
     }
 
     /// Gives the place back, for this reason.
-    pub(crate) fn leave(mut self, reason: CloseReason) {
+    pub(crate) fn finish(mut self, reason: CloseReason) {
         self.reason = Some(reason);
     }
 }
 
-impl Drop for Place {
+impl Drop for SessionGuard {
     fn drop(&mut self) {
         let reason = self.reason.take().unwrap_or(CloseReason::Internal);
         let mut sessions = self.registry.lock();
-        if sessions.live.remove(&self.record.id).is_some() {
-            sessions.ended.add_closed(&self.record, &reason);
+        if sessions.live.remove(&self.entry.id).is_some() {
+            sessions.ended.add_closed(&self.entry, &reason);
         }
         drop(sessions);
         // Whoever reads the line finds the place free.
-        drop(self.reservation.take());
-        log_close(&self.record, &reason);
+        drop(self.permit.take());
+        log_close(&self.entry, &reason);
         #[cfg(feature = "server")]
-        self.tell_close(&reason);
+        self.emit_close(&reason);
         #[cfg(feature = "otel")]
         self.end_trace(&reason);
     }
 }
 
 /// The line of a session that has begun; the target is what `log.access` turns off.
-fn log_open(record: &Record) {
+fn log_open(entry: &SessionEntry) {
     tracing::info!(
         target: "wsgate::access",
-        id = %record.id,
-        route = %record.subject.route,
-        client = %record.subject.client,
-        peer = %record.subject.peer,
-        upstream = %record.subject.upstream,
-        server = %record.subject.server,
+        id = %entry.id,
+        route = %entry.metadata.route,
+        client = %entry.metadata.client,
+        peer = %entry.metadata.peer,
+        upstream = %entry.metadata.upstream,
+        server = %entry.metadata.server,
         reason = "accepted",
         "session open"
     );
 }
 
-fn log_close(record: &Record, reason: &CloseReason) {
-    let moved = record.traffic.load();
+fn log_close(entry: &SessionEntry, reason: &CloseReason) {
+    let moved = entry.traffic.load();
     tracing::info!(
         target: "wsgate::access",
-        id = %record.id,
-        route = %record.subject.route,
-        client = %record.subject.client,
-        peer = %record.subject.peer,
-        upstream = %record.subject.upstream,
-        server = %record.subject.server,
-        duration_ms = u64::try_from(record.age().as_millis()).unwrap_or(u64::MAX),
+        id = %entry.id,
+        route = %entry.metadata.route,
+        client = %entry.metadata.client,
+        peer = %entry.metadata.peer,
+        upstream = %entry.metadata.upstream,
+        server = %entry.metadata.server,
+        duration_ms = u64::try_from(entry.age().as_millis()).unwrap_or(u64::MAX),
         client_messages = moved.messages_from_client,
         client_bytes = moved.bytes_from_client,
         upstream_messages = moved.messages_from_upstream,

@@ -1,4 +1,4 @@
-//! When the pumps of a session are turned, and what comes of it.
+//! When the pumps of a session are handle_pumped, and what comes of it.
 
 use std::pin::pin;
 use std::task::Context;
@@ -6,8 +6,8 @@ use std::task::Context;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::State;
-use super::pump::{self, Turn};
+use super::SessionState;
+use super::pump::{self, Pumped};
 use super::stop::Stop;
 use crate::types::Side;
 
@@ -19,22 +19,22 @@ const TURNS: usize = 2;
 
 /// What another turn may bring.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum More {
-    Nothing,
-    /// More of what this one brought.
-    OfIt,
+enum Progress {
+    None,
+    /// Progress of what this one brought.
+    ThisWay,
     /// What comes of it may concern the other pump as well.
-    OfBoth,
+    BothWays,
 }
 
-/// The pumps that are to be turned.
+/// The pumps that are to be handle_pumped.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Due {
+pub(super) struct ReadyPumps {
     from_client: bool,
     from_upstream: bool,
 }
 
-impl Due {
+impl ReadyPumps {
     /// Whatever their sockets have said.
     pub(super) const BOTH: Self = Self {
         from_client: true,
@@ -42,50 +42,50 @@ impl Due {
     };
 }
 
-impl<C, U> State<C, U>
+impl<C, U> SessionState<C, U>
 where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
     /// Turns the pumps until none has anything to do, or it is somebody else's turn.
     ///
-    /// One that has found nothing is not turned again: its socket wakes us, or what the other one
+    /// One that has found nothing is not handle_pumped again: its socket wakes us, or what the other one
     /// found concerns both.
     pub(super) fn relay(&mut self, cx: &mut Context<'_>, now: Instant) {
-        let Due {
+        let ReadyPumps {
             mut from_client,
             mut from_upstream,
-        } = self.take_due();
+        } = self.take_ready();
         for _ in 0..TURNS {
             if from_client {
-                let turn = pump::turn(
+                let turn = pump::pump_once(
                     &mut self.client,
                     &mut self.upstream,
                     &mut self.to_upstream,
                     self.filter.as_mut(),
                     now,
                 );
-                let more = self.turned(Side::Client, turn, now);
-                from_client = more != More::Nothing;
-                from_upstream |= more == More::OfBoth;
+                let more = self.handle_pumped(Side::Client, turn, now);
+                from_client = more != Progress::None;
+                from_upstream |= more == Progress::BothWays;
             }
             if from_upstream {
-                let turn = pump::turn(
+                let turn = pump::pump_once(
                     &mut self.upstream,
                     &mut self.client,
                     &mut self.to_client,
                     self.filter.as_mut(),
                     now,
                 );
-                let more = self.turned(Side::Upstream, turn, now);
-                from_upstream = more != More::Nothing;
-                from_client |= more == More::OfBoth;
+                let more = self.handle_pumped(Side::Upstream, turn, now);
+                from_upstream = more != Progress::None;
+                from_client |= more == Progress::BothWays;
             }
             if !(from_client || from_upstream) {
                 return;
             }
         }
-        self.due = Due {
+        self.ready = ReadyPumps {
             from_client,
             from_upstream,
         };
@@ -94,14 +94,17 @@ where
 
     /// Which pumps there is a reason to turn: the socket that feeds one has woken us, or the one
     /// that would not take what it gave.
-    fn take_due(&mut self) -> Due {
-        let due = std::mem::take(&mut self.due);
-        let (client, upstream) = (self.client.has_rung(), self.upstream.has_rung());
+    fn take_ready(&mut self) -> ReadyPumps {
+        let ready = std::mem::take(&mut self.ready);
+        let (client, upstream) = (self.client.take_woken(), self.upstream.take_woken());
         // On the way out the pumps are not all that waits for a socket.
         let ending = self.ending.is_some();
-        Due {
-            from_client: due.from_client || client || upstream && self.upstream.stalled() || ending,
-            from_upstream: due.from_upstream
+        ReadyPumps {
+            from_client: ready.from_client
+                || client
+                || upstream && self.upstream.stalled()
+                || ending,
+            from_upstream: ready.from_upstream
                 || upstream
                 || client && self.client.stalled()
                 || ending,
@@ -110,32 +113,32 @@ where
 
     /// Takes note of what a turn came to.
     #[inline]
-    fn turned(&mut self, from: Side, turn: Turn, now: Instant) -> More {
+    fn handle_pumped(&mut self, from: Side, turn: Pumped, now: Instant) -> Progress {
         match turn {
-            Turn::Idle => More::Nothing,
-            Turn::Moved { data, stop } => {
+            Pumped::Idle => Progress::None,
+            Pumped::Moved { data, stop } => {
                 if data {
                     self.last_data = now;
                 }
                 let Some(stop) = stop else {
-                    return More::OfIt;
+                    return Progress::ThisWay;
                 };
-                self.stopped(from, stop, now);
-                More::OfBoth
+                self.handle_stop(from, stop, now);
+                Progress::BothWays
             }
-            Turn::Ended => {
+            Pumped::Ended => {
                 self.source_ended(from, now);
-                More::OfBoth
+                Progress::BothWays
             }
         }
     }
 
-    fn stopped(&mut self, from: Side, stop: Stop, now: Instant) {
+    fn handle_stop(&mut self, from: Side, stop: Stop, now: Instant) {
         match stop {
             Stop::Wait(wait) => self.direction_mut(from).resume = Some(now + wait),
             Stop::Policy(reason) => self.begin_end(reason, now),
             Stop::Violation(reason) => {
-                self.direction_mut(from).deafen();
+                self.direction_mut(from).close();
                 self.begin_end(reason, now);
             }
             Stop::Closed { code, passed: _ } => self.peer_closed(from, code, now),

@@ -29,14 +29,14 @@ struct Bench {
     client: DuplexStream,
     upstream: DuplexStream,
     registry: Arc<Registry>,
-    record: Arc<Record>,
-    limited: Arc<Limited>,
+    entry: Arc<SessionEntry>,
+    limit_counts: Arc<LimitCounts>,
 }
 
 struct Setup {
     route: Route,
     meter: Option<Meter>,
-    limited: Arc<Limited>,
+    limit_counts: Arc<LimitCounts>,
     filter: Option<Box<dyn MessageFilter>>,
     early: (&'static [u8], &'static [u8]),
     /// How much each peer's pipe holds: the client's, the upstream's.
@@ -49,7 +49,7 @@ fn setup() -> Setup {
     Setup {
         route,
         meter: None,
-        limited: Arc::default(),
+        limit_counts: Arc::default(),
         filter: None,
         early: (b"", b""),
         pipes: (1 << 20, 1 << 20),
@@ -61,17 +61,17 @@ impl Setup {
         let (client, gate_client) = duplex(self.pipes.0);
         let (upstream, gate_upstream) = duplex(self.pipes.1);
         let registry = Arc::new(Registry::new(0));
-        let limited = Arc::clone(&self.limited);
+        let limit_counts = Arc::clone(&self.limit_counts);
         let session = session(&registry, gate_client, gate_upstream, self);
-        let record = registry.list().remove(0);
+        let entry = registry.list().remove(0);
         registry.tasks.spawn(session);
         registry.tasks.close();
         Bench {
             client,
             upstream,
             registry,
-            record,
-            limited,
+            entry,
+            limit_counts,
         }
     }
 }
@@ -81,7 +81,7 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
-    let subject = Subject {
+    let metadata = SessionMetadata {
         route: "test".into(),
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),
         peer: ClientAddr::Unix,
@@ -90,21 +90,21 @@ where
     };
     let end = |early| Bytes::from_static(early);
     Session::new(
-        End {
+        Endpoint {
             io: client,
             early: end(setup.early.0),
         },
-        End {
+        Endpoint {
             io: upstream,
             early: end(setup.early.1),
         },
-        Terms {
+        SessionParameters {
             route: Arc::new(setup.route),
             deflate: false,
             meter: setup.meter,
             filter: setup.filter,
         },
-        registry.reserve().unwrap().enter(subject).unwrap(),
+        registry.acquire().unwrap().register(metadata).unwrap(),
     )
 }
 
@@ -202,7 +202,7 @@ fn metered(on_exceed: OnExceed, messages: Option<Rate>, bytes: Option<Rate>) -> 
         limit(messages),
         [None, limit(bytes)],
         on_exceed,
-        &setup.limited,
+        &setup.limit_counts,
     );
     setup
 }

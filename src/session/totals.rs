@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::registry::Record;
+use super::registry::SessionEntry;
 use crate::close::CloseReason;
 use crate::histogram::{Durations, LONG};
 
 /// What a session has moved so far. Only the session writes, so that no count costs it more than
 /// a store.
 #[derive(Debug, Default)]
-pub(crate) struct Traffic {
+pub(crate) struct TrafficCounters {
     pub(crate) messages_from_client: AtomicU64,
     pub(crate) bytes_from_client: AtomicU64,
     pub(crate) messages_from_upstream: AtomicU64,
@@ -27,7 +27,7 @@ pub(crate) struct Traffic {
 
 /// What one session had moved when it was looked at, or what many have together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Moved {
+pub(crate) struct TrafficCounts {
     pub(crate) messages_from_client: u64,
     pub(crate) bytes_from_client: u64,
     pub(crate) messages_from_upstream: u64,
@@ -44,8 +44,8 @@ pub(crate) struct RouteTotals {
     /// Sessions that live.
     pub(crate) open: u64,
     /// How many ended in which way.
-    pub(crate) closed: BTreeMap<Ending, u64>,
-    pub(crate) moved: Moved,
+    pub(crate) closed: BTreeMap<CloseLabels, u64>,
+    pub(crate) moved: TrafficCounts,
     /// How long those that ended had lasted.
     pub(crate) lasted: Durations,
     /// Those that ended because the client took nothing.
@@ -67,7 +67,7 @@ pub(crate) struct ServerTotals {
 
 /// A way for sessions to end. There are few enough of them to count each, whatever peers send.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Ending {
+pub(crate) struct CloseLabels {
     pub(crate) reason: &'static str,
     pub(crate) closed_by: &'static str,
     /// The close code that the client has; empty where there was none. What a client made up for
@@ -84,10 +84,10 @@ pub(crate) struct Totals {
     pub(crate) servers: BTreeMap<(Arc<str>, Arc<str>), ServerTotals>,
 }
 
-impl Traffic {
-    pub(crate) fn load(&self) -> Moved {
+impl TrafficCounters {
+    pub(crate) fn load(&self) -> TrafficCounts {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Moved {
+        TrafficCounts {
             messages_from_client: load(&self.messages_from_client),
             bytes_from_client: load(&self.bytes_from_client),
             messages_from_upstream: load(&self.messages_from_upstream),
@@ -100,7 +100,7 @@ impl Traffic {
     }
 }
 
-impl Moved {
+impl TrafficCounts {
     fn add(&mut self, other: Self) {
         self.messages_from_client += other.messages_from_client;
         self.bytes_from_client += other.bytes_from_client;
@@ -125,7 +125,7 @@ impl Default for RouteTotals {
         Self {
             open: 0,
             closed: BTreeMap::new(),
-            moved: Moved::default(),
+            moved: TrafficCounts::default(),
             lasted: Durations::new(LONG),
             slow_clients: 0,
             slow_upstreams: 0,
@@ -134,7 +134,7 @@ impl Default for RouteTotals {
     }
 }
 
-impl Ending {
+impl CloseLabels {
     fn of(reason: &CloseReason) -> Self {
         Self {
             reason: reason.as_str(),
@@ -146,36 +146,36 @@ impl Ending {
 
 impl Totals {
     /// Adds a session that lives.
-    pub(super) fn add_open(&mut self, record: &Record) {
-        let route = self.route(record);
+    pub(super) fn add_open(&mut self, entry: &SessionEntry) {
+        let route = self.route(entry);
         route.open += 1;
-        route.moved.add(record.traffic.load());
-        let server = self.server(record);
+        route.moved.add(entry.traffic.load());
+        let server = self.server(entry);
         server.open += 1;
         server.opened += 1;
     }
 
     /// Adds a session that has ended.
-    pub(super) fn add_closed(&mut self, record: &Record, reason: &CloseReason) {
-        let route = self.route(record);
-        route.moved.add(record.traffic.load());
-        route.lasted.add(record.age());
-        *route.closed.entry(Ending::of(reason)).or_default() += 1;
+    pub(super) fn add_closed(&mut self, entry: &SessionEntry, reason: &CloseReason) {
+        let route = self.route(entry);
+        route.moved.add(entry.traffic.load());
+        route.lasted.add(entry.age());
+        *route.closed.entry(CloseLabels::of(reason)).or_default() += 1;
         route.slow_clients += u64::from(*reason == CloseReason::SlowClient);
         route.slow_upstreams += u64::from(*reason == CloseReason::SlowUpstream);
         let over_limit = matches!(reason, CloseReason::MessageRate | CloseReason::ByteRate);
         route.over_limit += u64::from(over_limit);
-        self.server(record).opened += 1;
+        self.server(entry).opened += 1;
     }
 
-    fn route(&mut self, record: &Record) -> &mut RouteTotals {
-        let name = Arc::clone(&record.subject.route);
+    fn route(&mut self, entry: &SessionEntry) -> &mut RouteTotals {
+        let name = Arc::clone(&entry.metadata.route);
         self.routes.entry(name).or_default()
     }
 
-    fn server(&mut self, record: &Record) -> &mut ServerTotals {
-        let subject = &record.subject;
-        let names = (Arc::clone(&subject.upstream), Arc::clone(&subject.server));
+    fn server(&mut self, entry: &SessionEntry) -> &mut ServerTotals {
+        let metadata = &entry.metadata;
+        let names = (Arc::clone(&metadata.upstream), Arc::clone(&metadata.server));
         self.servers.entry(names).or_default()
     }
 }
@@ -202,7 +202,7 @@ mod tests {
 
     use super::*;
     use crate::close::CloseCode;
-    use crate::session::{Registry, Subject};
+    use crate::session::{Registry, SessionMetadata};
     use crate::types::ClientAddr;
 
     #[test]
@@ -210,7 +210,7 @@ mod tests {
         let endings = |close: fn(Option<CloseCode>) -> CloseReason| -> BTreeMap<_, u64> {
             let mut endings = BTreeMap::new();
             for code in (0..=u16::MAX).map(CloseCode::new) {
-                *endings.entry(Ending::of(&close(code))).or_default() += 1;
+                *endings.entry(CloseLabels::of(&close(code))).or_default() += 1;
             }
             endings
         };
@@ -227,12 +227,12 @@ mod tests {
     #[test]
     fn a_code_of_the_backends_own_is_told_apart() {
         let code = CloseCode::new(4401);
-        let ending = Ending::of(&CloseReason::UpstreamClosed(code));
+        let ending = CloseLabels::of(&CloseReason::UpstreamClosed(code));
         assert_eq!(
             (ending.reason, ending.closed_by, &*ending.code),
             ("closed", "upstream", "4401")
         );
-        let ending = Ending::of(&CloseReason::ClientLost);
+        let ending = CloseLabels::of(&CloseReason::ClientLost);
         assert_eq!(
             (ending.reason, ending.closed_by, &*ending.code),
             ("client_lost", "client", "")
@@ -251,20 +251,20 @@ mod tests {
             (CloseReason::ByteRate, 1, 1, 2),
             (CloseReason::Idle, 1, 1, 2),
         ] {
-            let subject = Subject {
+            let metadata = SessionMetadata {
                 route: "chat".into(),
                 client: IpAddr::V4(Ipv4Addr::LOCALHOST),
                 peer: ClientAddr::Unix,
                 upstream: "back".into(),
                 server: "one".into(),
             };
-            let place = registry.reserve().unwrap().enter(subject).unwrap();
-            let traffic = &place.record().traffic;
+            let guard = registry.acquire().unwrap().register(metadata).unwrap();
+            let traffic = &guard.entry().traffic;
             traffic.messages_from_client.store(7, Ordering::Relaxed);
             traffic.pings_to_upstream.store(2, Ordering::Relaxed);
             advance(Duration::from_secs(90)).await;
             let live = registry.totals();
-            place.leave(reason.clone());
+            guard.finish(reason.clone());
             let after = registry.totals();
             ended += 1;
 

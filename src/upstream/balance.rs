@@ -22,8 +22,8 @@ pub(super) struct Candidate<'a> {
 /// A way to pick, and what it has to remember from one pick to the next.
 #[derive(Debug)]
 pub(super) enum Balancer {
-    LeastConnections(Turns),
-    RoundRobin(Turns),
+    LeastConnections(WeightedTurns),
+    RoundRobin(WeightedTurns),
     RandomTwo,
     IpHash,
 }
@@ -32,8 +32,8 @@ impl Balancer {
     /// For a pool of so many servers.
     pub(super) fn new(balance: Balance, servers: usize) -> Self {
         match balance {
-            Balance::LeastConnections => Self::LeastConnections(Turns::new(servers)),
-            Balance::RoundRobin => Self::RoundRobin(Turns::new(servers)),
+            Balance::LeastConnections => Self::LeastConnections(WeightedTurns::new(servers)),
+            Balance::RoundRobin => Self::RoundRobin(WeightedTurns::new(servers)),
             Balance::RandomTwo => Self::RandomTwo,
             Balance::IpHash => Self::IpHash,
         }
@@ -69,13 +69,13 @@ impl Balancer {
 ///
 /// Who is not a candidate keeps its place in the queue.
 #[derive(Debug)]
-pub(super) struct Turns {
+pub(super) struct WeightedTurns {
     /// What each server of the pool is owed. It sums up to zero, or to less than one for each
     /// server after a reload.
     owed: Mutex<Vec<i64>>,
 }
 
-impl Turns {
+impl WeightedTurns {
     fn new(servers: usize) -> Self {
         Self {
             owed: Mutex::new(vec![0; servers]),

@@ -26,13 +26,13 @@ pub(super) enum DialError {
     #[error("no connection in time")]
     Timeout,
     #[error("there is {0}")]
-    Lack(Lack, #[source] io::Error),
+    LocalResource(LocalResource, #[source] io::Error),
 }
 
 /// What this machine has not got for one more connection. It says nothing about the server, which
 /// was not asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lack {
+pub(super) enum LocalResource {
     /// The process may open no more files (EMFILE).
     ProcessDescriptors,
     /// The system may not (ENFILE).
@@ -44,7 +44,7 @@ pub(super) enum Lack {
     LocalAddress,
 }
 
-impl Lack {
+impl LocalResource {
     fn of(error: &io::Error) -> Option<Self> {
         match error.raw_os_error()? {
             libc::EMFILE => Some(Self::ProcessDescriptors),
@@ -56,7 +56,7 @@ impl Lack {
     }
 }
 
-impl fmt::Display for Lack {
+impl fmt::Display for LocalResource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ProcessDescriptors => "no file descriptor left in the process",
@@ -70,15 +70,15 @@ impl fmt::Display for Lack {
 impl DialError {
     /// What the system says that a connection failed of.
     fn connect(error: io::Error) -> Self {
-        match Lack::of(&error) {
-            Some(lack) => Self::Lack(lack, error),
+        match LocalResource::of(&error) {
+            Some(lack) => Self::LocalResource(lack, error),
             None => Self::Connect(error),
         }
     }
 
     fn resolve(error: io::Error) -> Self {
-        match Lack::of(&error) {
-            Some(lack) => Self::Lack(lack, error),
+        match LocalResource::of(&error) {
+            Some(lack) => Self::LocalResource(lack, error),
             None => Self::Resolve(error),
         }
     }
@@ -92,15 +92,15 @@ impl DialError {
                 Rejection::UpstreamTimeout
             }
             Self::Resolve(_) | Self::NoAddress | Self::Connect(_) => Rejection::UpstreamRefused,
-            Self::Lack(..) => Rejection::Full,
+            Self::LocalResource(..) => Rejection::Full,
         }
     }
 
     /// Whether every other server would be missed in the same way.
     pub(super) fn is_everywhere(&self) -> bool {
         match self {
-            Self::Lack(Lack::LocalAddress, _) => false,
-            Self::Lack(..) => true,
+            Self::LocalResource(LocalResource::LocalAddress, _) => false,
+            Self::LocalResource(..) => true,
             Self::Resolve(_) | Self::NoAddress | Self::Connect(_) | Self::Timeout => false,
         }
     }
@@ -108,7 +108,7 @@ impl DialError {
     /// What that was, for the counts.
     pub(super) fn failure(&self) -> ServerFailure {
         match self {
-            Self::Lack(..) => ServerFailure::NotAsked,
+            Self::LocalResource(..) => ServerFailure::NotAttempted,
             Self::Resolve(_) | Self::NoAddress | Self::Connect(_) | Self::Timeout => {
                 ServerFailure::Connect
             }
@@ -118,7 +118,7 @@ impl DialError {
     /// The line of the log about it, where no refusal has one.
     pub(super) fn message(&self) -> &'static str {
         match self {
-            Self::Lack(..) => "no means to connect",
+            Self::LocalResource(..) => "no means to connect",
             Self::Resolve(_) | Self::NoAddress | Self::Connect(_) | Self::Timeout => {
                 "connect failed"
             }
@@ -174,7 +174,7 @@ async fn dial_each(addresses: &[SocketAddr], limit: Duration) -> Result<Transpor
 fn truer(before: DialError, later: DialError) -> DialError {
     match (&before, &later) {
         (DialError::NoAddress, _) => later,
-        (_, DialError::Lack(Lack::LocalAddress, _)) => before,
+        (_, DialError::LocalResource(LocalResource::LocalAddress, _)) => before,
         _ => later,
     }
 }

@@ -17,14 +17,14 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
-use super::allowance::Allowance;
-use super::failures::{ServerFailure, Unserved};
+use super::failures::{ServerFailure, UpstreamError};
 use super::pool::Lease;
+use super::read_limit::ReadLimit;
 use crate::rejection::Rejection;
 use crate::transport::Transport;
 
 /// What the server said.
-pub(crate) enum Answer<T = Transport> {
+pub(crate) enum UpstreamResponse<T = Transport> {
     /// 101: an HTTP/1.1 head that is still to be verified (RFC 6455 §4.1).
     Switching {
         parts: response::Parts,
@@ -72,7 +72,7 @@ pub(crate) async fn exchange(
     lease: &Lease,
     transport: Transport,
     request: Request<Empty<Bytes>>,
-) -> Result<Answer, Unserved> {
+) -> Result<UpstreamResponse, UpstreamError> {
     let limit = lease.upstream().handshake_timeout;
     let error = match ask_within(limit, transport, request).await {
         Ok(answer) => return Ok(answer),
@@ -86,7 +86,7 @@ pub(crate) async fn exchange(
 pub(crate) async fn exchange_over<T>(
     socket: T,
     request: Request<Empty<Bytes>>,
-) -> Result<Answer<T>, Rejection>
+) -> Result<UpstreamResponse<T>, Rejection>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
@@ -99,7 +99,7 @@ async fn ask_within<T>(
     limit: Duration,
     socket: T,
     request: Request<Empty<Bytes>>,
-) -> Result<Answer<T>, ExchangeError>
+) -> Result<UpstreamResponse<T>, ExchangeError>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
@@ -109,13 +109,16 @@ where
     }
 }
 
-async fn ask<T>(socket: T, mut request: Request<Empty<Bytes>>) -> Result<Answer<T>, ExchangeError>
+async fn ask<T>(
+    socket: T,
+    mut request: Request<Empty<Bytes>>,
+) -> Result<UpstreamResponse<T>, ExchangeError>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     // The client's own version may be another.
     *request.version_mut() = Version::HTTP_11;
-    let (socket, before_answer) = Allowance::new(socket);
+    let (socket, read_limit) = ReadLimit::new(socket);
     // A head of more than 100 headers is too large as well: that is hyper's default.
     let (mut sender, connection) = http1::Builder::new()
         .max_header_size(HEAD_SIZE)
@@ -127,7 +130,7 @@ where
         ended: false,
     };
     let response = connection.beside(sender.send_request(request)).await??;
-    before_answer.lift();
+    read_limit.remove();
     let (mut parts, body) = response.into_parts();
     match parts.status {
         StatusCode::SWITCHING_PROTOCOLS if parts.version != Version::HTTP_11 => {
@@ -135,7 +138,7 @@ where
         }
         StatusCode::SWITCHING_PROTOCOLS => {
             let (transport, early) = connection.into_socket().await?;
-            Ok(Answer::Switching {
+            Ok(UpstreamResponse::Switching {
                 parts,
                 transport,
                 early,
@@ -146,7 +149,7 @@ where
             parts.headers.remove(header::CONTENT_LENGTH);
             parts.headers.remove(header::TRANSFER_ENCODING);
             parts.headers.remove(header::TRAILER);
-            Ok(Answer::Refused { parts, body })
+            Ok(UpstreamResponse::Refused { parts, body })
         }
         // No redirect is followed, and what a 2xx means to the client is not ours to guess.
         status => Err(ExchangeError::Not101(status)),
@@ -156,7 +159,7 @@ where
 /// Hyper's side of the connection. It moves only while something of it is awaited, so that no
 /// task is needed for it and nothing of it is left when the handshake is given up.
 struct Connection<T: AsyncRead + AsyncWrite + Unpin> {
-    http: http1::Connection<TokioIo<Allowance<T>>, Empty<Bytes>>,
+    http: http1::Connection<TokioIo<ReadLimit<T>>, Empty<Bytes>>,
     ended: bool,
 }
 
@@ -242,7 +245,7 @@ fn hung_up(error: &hyper::Error) -> bool {
     false
 }
 
-impl<T> fmt::Debug for Answer<T> {
+impl<T> fmt::Debug for UpstreamResponse<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Headers, body and early bytes are the server's secrets.
         let (name, parts) = match self {

@@ -5,15 +5,15 @@ use std::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::chain::Chain;
+use crate::error_report::ErrorReport;
+use crate::log_throttle::LogThrottle;
 use crate::rejection::Rejection;
-use crate::sample::Sample;
 
 /// What went wrong with a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ServerFailure {
     /// This machine had no means to ask it, which is no fault of the server's and not counted as one.
-    NotAsked,
+    NotAttempted,
     /// It did not take the connection.
     Connect,
     /// It took the connection, and gave no right answer to the handshake.
@@ -25,23 +25,23 @@ pub(crate) enum ServerFailure {
 
 /// Why an upstream gives no session, or no response.
 #[derive(Debug)]
-pub(crate) struct Unserved {
+pub(crate) struct UpstreamError {
     /// What the client is told.
     pub(crate) rejection: Rejection,
     /// What the log tells beside it.
-    pub(crate) fault: Option<Fault>,
+    pub(crate) fault: Option<ServerFault>,
 }
 
 /// Which server was at fault.
 #[derive(Debug)]
-pub(crate) struct Fault {
+pub(crate) struct ServerFault {
     pub(crate) upstream: Arc<str>,
     pub(crate) server: Arc<str>,
     /// Down to its last cause, in one line.
     pub(crate) error: Option<String>,
 }
 
-impl From<Rejection> for Unserved {
+impl From<Rejection> for UpstreamError {
     /// No server is at fault.
     fn from(rejection: Rejection) -> Self {
         Self {
@@ -55,8 +55,8 @@ impl From<Rejection> for Unserved {
 /// of them, until there are too many, and then a sample with a count of what was left out. A dead
 /// server fails as fast as clients come back to it.
 #[derive(Debug, Default)]
-pub(super) struct Failures {
-    sample: Sample,
+pub(super) struct FailureLog {
+    throttle: LogThrottle,
     counts: Arc<FailureCounts>,
 }
 
@@ -69,20 +69,20 @@ pub(crate) struct FailureCounts {
 }
 
 /// By the names of upstream and server.
-pub(crate) type ByServer = BTreeMap<(Arc<str>, Arc<str>), Failed>;
+pub(crate) type ByServer = BTreeMap<(Arc<str>, Arc<str>), ServerFailures>;
 
 /// How often one server failed, in each way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Failed {
+pub(crate) struct ServerFailures {
     pub(crate) connects: u64,
     pub(crate) handshakes: u64,
     pub(crate) plain_requests: u64,
 }
 
-impl Failures {
+impl FailureLog {
     pub(super) fn new(counts: Arc<FailureCounts>) -> Self {
-        let sample = Sample::default();
-        Self { sample, counts }
+        let throttle = LogThrottle::default();
+        Self { throttle, counts }
     }
 
     /// Counts that this went wrong with a server of the upstream.
@@ -100,7 +100,7 @@ impl Failures {
         error: &(dyn Error + 'static),
     ) {
         self.counts.add(upstream, server, failure);
-        if !self.sample.takes() {
+        if !self.throttle.allows() {
             self.counts.left_out.fetch_add(1, Ordering::Relaxed);
             return;
         }
@@ -108,14 +108,14 @@ impl Failures {
         tracing::warn!(
             upstream = &**upstream,
             server = &**server,
-            error = %Chain(error),
+            error = %ErrorReport(error),
             "{message}"
         );
     }
 
     /// Tells how many were left out since this was last told, if any.
     pub(super) fn report(&self, upstream: &str) {
-        if let Some(left_out) = self.sample.take_left_out() {
+        if let Some(left_out) = self.throttle.take_suppressed() {
             tracing::warn!(
                 reason = "log_suppressed",
                 upstream,
@@ -133,7 +133,7 @@ impl FailureCounts {
         let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
         let failed = servers.entry(server).or_default();
         match failure {
-            ServerFailure::NotAsked => {}
+            ServerFailure::NotAttempted => {}
             ServerFailure::Connect => failed.connects += 1,
             ServerFailure::Handshake => failed.handshakes += 1,
             ServerFailure::Plain => failed.plain_requests += 1,
@@ -165,16 +165,16 @@ mod tests {
         let error = io::Error::other("gone");
         // A pool that took the place of another one goes on counting where that stopped.
         for _ in 0..2 {
-            let failures = Failures::new(Arc::clone(&counts));
+            let failures = FailureLog::new(Arc::clone(&counts));
             for _ in 0..150 {
                 failures.log(&a, &b, ServerFailure::Connect, "lost", &error);
             }
         }
-        let failures = Failures::new(Arc::clone(&counts));
+        let failures = FailureLog::new(Arc::clone(&counts));
         failures.count(&a, &a, ServerFailure::Handshake);
         failures.log(&a, &a, ServerFailure::Plain, "lost", &error);
         assert_eq!(counts.left_out(), 2 * (150 - 100));
-        let one = |connects, handshakes, plain_requests| Failed {
+        let one = |connects, handshakes, plain_requests| ServerFailures {
             connects,
             handshakes,
             plain_requests,

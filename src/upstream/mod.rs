@@ -7,15 +7,17 @@
 //! A connection is made for one session and is never put back: not after a refusal, and not after
 //! a session, because what is still on its way on it would reach the next client.
 
-mod allowance;
 mod balance;
 mod dial;
 mod exchange;
 mod failures;
 mod pool;
+mod read_limit;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use exchange::exchange_over;
-pub(crate) use exchange::{Answer, exchange};
-pub(crate) use failures::{Failed, FailureCounts, Fault, ServerFailure, Unserved};
+pub(crate) use exchange::{UpstreamResponse, exchange};
+pub(crate) use failures::{
+    FailureCounts, ServerFailure, ServerFailures, ServerFault, UpstreamError,
+};
 pub(crate) use pool::{Connected, Lease, Pool};

@@ -8,30 +8,30 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::balance::{Balancer, Candidate};
 use super::dial::dial;
-use super::failures::{FailureCounts, Failures, Fault, ServerFailure, Unserved};
-use crate::chain::Chain;
+use super::failures::{FailureCounts, FailureLog, ServerFailure, ServerFault, UpstreamError};
 use crate::config::{ServerAddress, Upstream, UpstreamServer};
+use crate::error_report::ErrorReport;
 use crate::rejection::Rejection;
 use crate::transport::Transport;
 
 /// The servers of an upstream with their live state; a clone is the same pool.
 #[derive(Clone)]
 pub(crate) struct Pool {
-    inner: Arc<Inner>,
+    inner: Arc<PoolInner>,
 }
 
-struct Inner {
+struct PoolInner {
     settings: Arc<Upstream>,
     /// In the order of the settings' servers.
-    live: Box<[Arc<Live>]>,
+    live: Box<[Arc<ServerState>]>,
     balancer: Balancer,
     /// One sample for the upstream, whatever its settings.
-    failures: Arc<Failures>,
+    failures: Arc<FailureLog>,
 }
 
 /// What changes about a server while the settings stand.
 #[derive(Debug, Default)]
-struct Live {
+struct ServerState {
     /// Places taken.
     sessions: AtomicU32,
     /// Nobody is sent there any more.
@@ -40,9 +40,9 @@ struct Live {
 
 /// How it is with a server at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Load {
+pub(crate) struct ServerLoad {
     /// Places taken, by whatever stands on them: a session, a handshake or a plain request.
-    pub(crate) places: u32,
+    pub(crate) in_use: u32,
     pub(crate) draining: bool,
 }
 
@@ -71,11 +71,11 @@ impl Pool {
         let live: Box<[_]> = settings.servers.iter().map(|_| Arc::default()).collect();
         let balancer = Balancer::new(settings.balance, live.len());
         Self {
-            inner: Arc::new(Inner {
+            inner: Arc::new(PoolInner {
                 settings,
                 live,
                 balancer,
-                failures: Arc::new(Failures::new(failures)),
+                failures: Arc::new(FailureLog::new(failures)),
             }),
         }
     }
@@ -99,13 +99,13 @@ impl Pool {
         let live = live.map(|(server, origin)| match origin {
             Some(old_index) => Arc::clone(&old.live[*old_index]),
             // It may be there one time more than before.
-            None => Arc::new(Live {
+            None => Arc::new(ServerState {
                 draining: AtomicBool::new(self.is_draining(&server.name)),
-                ..Live::default()
+                ..ServerState::default()
             }),
         });
         Self {
-            inner: Arc::new(Inner {
+            inner: Arc::new(PoolInner {
                 live: live.collect(),
                 balancer: old.balancer.renewed(settings.balance, &origins),
                 failures: Arc::clone(&old.failures),
@@ -120,7 +120,7 @@ impl Pool {
     }
 
     /// The servers in the order of the settings, and how it is with each.
-    pub(crate) fn servers(&self) -> impl Iterator<Item = (&UpstreamServer, Load)> {
+    pub(crate) fn servers(&self) -> impl Iterator<Item = (&UpstreamServer, ServerLoad)> {
         let servers = self.settings().servers.iter().zip(&self.inner.live);
         servers.map(|(server, live)| (server, live.load()))
     }
@@ -143,7 +143,7 @@ impl Pool {
 
     /// Takes a place on a server and connects to it. If that fails, another server is tried, as
     /// often as the settings allow; nothing has been sent yet, so that nothing is done twice.
-    pub(crate) async fn connect(&self, client: IpAddr) -> Result<Connected, Unserved> {
+    pub(crate) async fn connect(&self, client: IpAddr) -> Result<Connected, UpstreamError> {
         self.connect_from(self.place(client)?, client).await
     }
 
@@ -158,7 +158,7 @@ impl Pool {
         &self,
         mut lease: Lease,
         client: IpAddr,
-    ) -> Result<Connected, Unserved> {
+    ) -> Result<Connected, UpstreamError> {
         let settings = self.settings();
         let mut tried = Vec::new();
         loop {
@@ -222,7 +222,7 @@ impl Pool {
                 index,
                 name: &server.name,
                 weight: server.weight,
-                sessions: load.places,
+                sessions: load.in_use,
             })
             .filter(|candidate| candidate.sessions < limit)
             .filter(|candidate| !passed_over.contains(&candidate.index))
@@ -235,7 +235,7 @@ impl Pool {
     }
 }
 
-impl Live {
+impl ServerState {
     /// Takes a place, unless `limit` are taken.
     fn take(&self, limit: u32) -> bool {
         // Relaxed: the count guards no other memory.
@@ -246,9 +246,9 @@ impl Live {
             .is_ok()
     }
 
-    fn load(&self) -> Load {
-        Load {
-            places: self.sessions.load(Ordering::Relaxed),
+    fn load(&self) -> ServerLoad {
+        ServerLoad {
+            in_use: self.sessions.load(Ordering::Relaxed),
             draining: self.draining.load(Ordering::Relaxed),
         }
     }
@@ -289,7 +289,7 @@ impl Lease {
         rejection: Rejection,
         failure: ServerFailure,
         error: Option<&(dyn Error + 'static)>,
-    ) -> Unserved {
+    ) -> UpstreamError {
         let failures = &self.pool.inner.failures;
         failures.count(&self.upstream().name, self.server(), failure);
         self.refused(rejection, error)
@@ -300,13 +300,13 @@ impl Lease {
         &self,
         rejection: Rejection,
         error: Option<&(dyn Error + 'static)>,
-    ) -> Unserved {
-        Unserved {
+    ) -> UpstreamError {
+        UpstreamError {
             rejection,
-            fault: Some(Fault {
+            fault: Some(ServerFault {
                 upstream: Arc::clone(&self.upstream().name),
                 server: Arc::clone(self.server()),
-                error: error.map(|error| Chain(error).to_string()),
+                error: error.map(|error| ErrorReport(error).to_string()),
             }),
         }
     }

@@ -6,7 +6,7 @@ use crate::close::CloseCode;
 const KEY: [u8; 4] = [0x11, 0x22, 0x33, 0x44];
 
 fn walker(from: Side) -> Walker {
-    Walker::new(Rules {
+    Walker::new(FrameRules {
         from,
         deflate: false,
         message_size: 1 << 20,
@@ -172,7 +172,7 @@ fn a_bad_header_is_refused_before_it_is_whole() {
 
 #[test]
 fn fragments_are_summed_before_the_size_is_judged() {
-    let mut walker = Walker::new(Rules {
+    let mut walker = Walker::new(FrameRules {
         from: Side::Client,
         deflate: false,
         message_size: 10,
@@ -185,7 +185,7 @@ fn fragments_are_summed_before_the_size_is_judged() {
 
 #[test]
 fn rsv1_is_legal_on_the_first_frame_of_a_message_where_deflate_was_agreed() {
-    let rules = Rules {
+    let rules = FrameRules {
         from: Side::Client,
         deflate: true,
         message_size: 100,

@@ -11,19 +11,19 @@ use crate::rejection::Rejection;
 
 /// A route's limits per address, as the table knows them.
 #[derive(Debug)]
-pub(super) struct Rules {
+pub(super) struct RouteRates {
     /// Names the route in keys.
     pub(super) id: usize,
     per_ip: PerIp,
     /// Tells buckets of these rates from those of earlier settings.
     generation: u32,
     /// Where all the addresses are counted together that find the table full.
-    pub(super) overflow: Arc<Mutex<Counters>>,
+    pub(super) overflow: Arc<Mutex<AddressCounters>>,
 }
 
-impl Rules {
+impl RouteRates {
     pub(super) fn new(id: usize, per_ip: &PerIp) -> Self {
-        let overflow = Arc::new(Mutex::new(Counters::with(per_ip, 0)));
+        let overflow = Arc::new(Mutex::new(AddressCounters::with(per_ip, 0)));
         Self {
             id,
             per_ip: *per_ip,
@@ -44,7 +44,7 @@ impl Rules {
 
     /// Whether these are the same rates. The number of sessions is not a rate: it is read from the
     /// route at each handshake.
-    pub(super) fn are_of(&self, per_ip: &PerIp) -> bool {
+    pub(super) fn has_rates_of(&self, per_ip: &PerIp) -> bool {
         let rates = |per_ip: &PerIp| (per_ip.handshakes, per_ip.messages, per_ip.bytes);
         rates(&self.per_ip) == rates(per_ip)
     }
@@ -52,7 +52,7 @@ impl Rules {
 
 /// An address's sessions and buckets.
 #[derive(Debug)]
-pub(super) struct Counters {
+pub(super) struct AddressCounters {
     generation: u32,
     sessions: u32,
     handshakes: Option<Limit>,
@@ -61,8 +61,8 @@ pub(super) struct Counters {
     pub(super) bytes: Option<Arc<Limit>>,
 }
 
-impl Counters {
-    pub(super) fn new(rules: &Rules) -> Self {
+impl AddressCounters {
+    pub(super) fn new(rules: &RouteRates) -> Self {
         Self::with(&rules.per_ip, rules.generation)
     }
 
@@ -77,7 +77,7 @@ impl Counters {
     }
 
     /// Counts a handshake, and then a session.
-    pub(super) fn enter(&mut self, rules: &Rules, per_ip: &PerIp) -> Result<(), Rejection> {
+    pub(super) fn enter(&mut self, rules: &RouteRates, per_ip: &PerIp) -> Result<(), Rejection> {
         if self.generation != rules.generation {
             // Sessions from before keep their buckets; those from now on share new ones.
             let sessions = self.sessions;
@@ -109,7 +109,7 @@ impl Counters {
     }
 
     /// Whether new counters would be the same.
-    pub(super) fn are_idle(&mut self, now: Instant) -> bool {
+    pub(super) fn is_idle(&mut self, now: Instant) -> bool {
         let full = |limit: &mut Limit| limit.is_full(now);
         // A bucket that a session still holds could be taken from after it was forgotten here.
         let free = |limit: &mut Arc<Limit>| Arc::get_mut(limit).is_some_and(full);

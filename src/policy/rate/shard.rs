@@ -6,11 +6,11 @@ use std::net::IpAddr;
 
 use tokio::time::Instant;
 
-use super::counters::Counters;
+use super::counters::AddressCounters;
 
 /// An address on a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Key {
+pub(super) struct AddressKey {
     pub(super) route: usize,
     pub(super) address: IpAddr,
 }
@@ -18,8 +18,8 @@ pub(super) struct Key {
 /// Entries in a row, so that a sweep can stop after any of them and go on there the next time.
 #[derive(Debug)]
 pub(super) struct Shard {
-    places: HashMap<Key, usize>,
-    entries: Vec<(Key, Counters)>,
+    index: HashMap<AddressKey, usize>,
+    entries: Vec<(AddressKey, AddressCounters)>,
     /// The entry that the next sweep looks at.
     next: usize,
 }
@@ -27,7 +27,7 @@ pub(super) struct Shard {
 impl Shard {
     pub(super) fn new(hasher: RandomState) -> Self {
         Self {
-            places: HashMap::with_hasher(hasher),
+            index: HashMap::with_hasher(hasher),
             entries: Vec::new(),
             next: 0,
         }
@@ -39,21 +39,21 @@ impl Shard {
 
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
-        self.entries.capacity() + self.places.capacity()
+        self.entries.capacity() + self.index.capacity()
     }
 
-    pub(super) fn contains(&self, key: &Key) -> bool {
-        self.places.contains_key(key)
+    pub(super) fn contains(&self, key: &AddressKey) -> bool {
+        self.index.contains_key(key)
     }
 
-    pub(super) fn find(&mut self, key: &Key) -> Option<&mut Counters> {
-        let place = *self.places.get(key)?;
+    pub(super) fn find(&mut self, key: &AddressKey) -> Option<&mut AddressCounters> {
+        let place = *self.index.get(key)?;
         self.entries.get_mut(place).map(|(_, counters)| counters)
     }
 
     /// Adds an entry for a key that has none.
-    pub(super) fn insert(&mut self, key: Key, counters: Counters) {
-        self.places.insert(key, self.entries.len());
+    pub(super) fn insert(&mut self, key: AddressKey, counters: AddressCounters) {
+        self.index.insert(key, self.entries.len());
         self.entries.push((key, counters));
     }
 
@@ -64,7 +64,7 @@ impl Shard {
             if self.next >= self.entries.len() {
                 self.next = 0;
             }
-            let idle = self.entries[self.next].1.are_idle(now);
+            let idle = self.entries[self.next].1.is_idle(now);
             match idle {
                 true => self.remove(self.next),
                 false => self.next += 1,
@@ -79,15 +79,15 @@ impl Shard {
         let wanted = self.entries.len() * 2;
         if self.entries.capacity() > wanted * 2 {
             self.entries.shrink_to(wanted);
-            self.places.shrink_to(wanted);
+            self.index.shrink_to(wanted);
         }
     }
 
     fn remove(&mut self, place: usize) {
         let (key, _) = self.entries.swap_remove(place);
-        self.places.remove(&key);
+        self.index.remove(&key);
         if let Some((moved, _)) = self.entries.get(place) {
-            self.places.insert(*moved, place);
+            self.index.insert(*moved, place);
         }
     }
 }

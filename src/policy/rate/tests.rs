@@ -39,8 +39,8 @@ fn handshakes(count: u64, burst: u64) -> PerIp {
     }
 }
 
-fn table(tracked: usize) -> Table {
-    Table::new(&ClientIp {
+fn table(tracked: usize) -> RateTable {
+    RateTable::new(&ClientIp {
         tracked,
         ..ClientIp::default()
     })
@@ -129,7 +129,7 @@ async fn a_route_without_limits_per_address_touches_no_table() {
     let (table, route) = (table(0), route("a", PerIp::default()));
     let admission = table.admit(&route, ip("192.0.2.1")).unwrap();
     assert!(admission.messages().is_none() && admission.bytes().is_none());
-    assert_eq!((table.len(), table.take_overflowed()), (0, 0));
+    assert_eq!((table.len(), table.take_new_overflows()), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -158,7 +158,7 @@ async fn an_ipv6_address_is_its_prefix(
     #[case] second: &str,
     #[case] shared: bool,
 ) {
-    let table = Table::new(&ClientIp {
+    let table = RateTable::new(&ClientIp {
         ipv6_prefix,
         ..ClientIp::default()
     });

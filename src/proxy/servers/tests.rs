@@ -4,7 +4,7 @@ use tokio::time::{Instant, timeout};
 
 use super::*;
 use crate::config::Config;
-use crate::session::Place;
+use crate::session::SessionGuard;
 use crate::types::ClientAddr;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -21,15 +21,15 @@ fn core(servers: &str) -> Core {
     Core::new(config(servers), 0, HashMap::new())
 }
 
-fn place(core: &Core, server: &str) -> Place {
-    let subject = Subject {
+fn place(core: &Core, server: &str) -> SessionGuard {
+    let metadata = SessionMetadata {
         route: "test".into(),
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),
         peer: ClientAddr::Unix,
         upstream: "chat".into(),
         server: server.into(),
     };
-    core.registry.reserve().unwrap().enter(subject).unwrap()
+    core.registry.acquire().unwrap().register(metadata).unwrap()
 }
 
 #[test]
@@ -80,47 +80,47 @@ async fn sessions_are_sent_away_over_the_time_that_was_asked_for_and_then_cut() 
     assert_eq!((drained.sessions, drained.closing), (1, 1));
     let start = Instant::now();
     // A place whose session has not begun hears of nothing but the cut.
-    leaves.cut().await;
+    leaves.cut_requested().await;
     assert_eq!(start.elapsed().as_secs(), 90);
-    assert!(timeout(60 * MINUTE, stays.cut()).await.is_err());
+    assert!(timeout(60 * MINUTE, stays.cut_requested()).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_has_not_been_sent_away_stays_when_the_server_is_taken_back() {
     let core = core("[\"ws://a\", \"ws://b\"]");
-    let place = place(&core, "ws://a");
+    let guard = place(&core, "ws://a");
     core.drain_server("chat", "0", Some(MINUTE)).unwrap();
-    assert!(core.drains.is_closing(&place.record().subject));
-    assert!(timeout(MINUTE / 2, place.cut()).await.is_err());
+    assert!(core.drains.is_closing(&guard.entry().metadata));
+    assert!(timeout(MINUTE / 2, guard.cut_requested()).await.is_err());
     core.resume_server("chat", "0").unwrap();
-    assert!(!core.drains.is_closing(&place.record().subject));
-    assert!(timeout(60 * MINUTE, place.cut()).await.is_err());
+    assert!(!core.drains.is_closing(&guard.entry().metadata));
+    assert!(timeout(60 * MINUTE, guard.cut_requested()).await.is_err());
     // Drained anew it begins anew, and the later of two drains holds.
     let drained = core.drain_server("chat", "0", None).unwrap();
     assert_eq!((drained.sessions, drained.closing), (1, 0));
-    assert!(timeout(60 * MINUTE, place.cut()).await.is_err());
+    assert!(timeout(60 * MINUTE, guard.cut_requested()).await.is_err());
     for over in [60 * MINUTE, MINUTE] {
         core.drain_server("chat", "0", Some(over)).unwrap();
     }
     let start = Instant::now();
-    place.cut().await;
+    guard.cut_requested().await;
     assert_eq!(start.elapsed().as_secs(), 90);
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_time_is_too_long_to_send_sessions_away_in() {
     let core = core("[\"ws://a\", \"ws://b\"]");
-    let place = place(&core, "ws://a");
+    let guard = place(&core, "ws://a");
     let drained = core.drain_server("chat", "ws://a", Some(Duration::MAX));
     assert_eq!(drained.unwrap().closing, 1);
-    assert!(timeout(60 * MINUTE, place.cut()).await.is_err());
+    assert!(timeout(60 * MINUTE, guard.cut_requested()).await.is_err());
     assert_eq!(core.farewells.len(), 1, "nobody sends it away any more");
 }
 
 #[tokio::test]
 async fn a_server_that_was_gone_is_not_emptied_when_it_comes_back() {
     let core = core("[\"ws://a\", \"ws://b\"]");
-    let place = place(&core, "ws://a");
+    let guard = place(&core, "ws://a");
     core.drain_server("chat", "ws://a", Some(MINUTE)).unwrap();
     for (servers, draining) in [("['ws://b']", None), ("['ws://a', 'ws://b']", Some(false))] {
         core.reload(config(servers)).unwrap();
@@ -130,5 +130,5 @@ async fn a_server_that_was_gone_is_not_emptied_when_it_comes_back() {
         assert_eq!(found.map(|server| server.draining), draining);
     }
     core.drain_server("chat", "ws://a", None).unwrap();
-    assert!(!core.drains.is_closing(&place.record().subject));
+    assert!(!core.drains.is_closing(&guard.entry().metadata));
 }

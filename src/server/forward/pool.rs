@@ -13,11 +13,11 @@ use tokio_util::task::TaskTracker;
 use super::super::room::{IdlePlace, Room};
 use super::pace::Paced;
 use super::upload::Upload;
-use crate::chain::Chain;
 use crate::config::ServerAddress;
+use crate::error_report::ErrorReport;
 use crate::rejection::Rejection;
 use crate::transport::Transport;
-use crate::upstream::{Lease, ServerFailure, Unserved};
+use crate::upstream::{Lease, ServerFailure, UpstreamError};
 
 /// One connection, to send requests on.
 pub(super) type Sender = http1::SendRequest<Upload<Paced<Incoming>>>;
@@ -73,7 +73,7 @@ impl Pool {
         &self,
         transport: Transport,
         lease: &Lease,
-    ) -> Result<Sender, Unserved> {
+    ) -> Result<Sender, UpstreamError> {
         let opened = http1::Builder::new()
             .max_buf_size(BUFFER)
             .handshake(TokioIo::new(transport))
@@ -87,7 +87,7 @@ impl Pool {
         };
         self.tasks.spawn(async move {
             if let Err(error) = connection.await {
-                tracing::debug!(error = %Chain(&error), "a connection to a server ended");
+                tracing::debug!(error = %ErrorReport(&error), "a connection to a server ended");
             }
         });
         Ok(sender)

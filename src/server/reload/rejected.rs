@@ -2,8 +2,8 @@
 
 use std::error::Error;
 
-use crate::chain::Chain;
 use crate::config::ConfigErrors;
+use crate::error_report::ErrorReport;
 use crate::server::ServeError;
 
 /// Settings that were not taken.
@@ -30,7 +30,9 @@ impl Rejected {
     pub(in crate::server) fn errors(&self) -> Vec<Place> {
         match self {
             Self::Wrong(errors) => {
-                let cause = errors.source().map(|cause| format!(": {}", Chain(cause)));
+                let cause = errors
+                    .source()
+                    .map(|cause| format!(": {}", ErrorReport(cause)));
                 let cause = cause.unwrap_or_default();
                 let places = errors.iter().map(|error| Place {
                     file: Some(errors.name().to_owned()),
@@ -45,7 +47,7 @@ impl Rejected {
                 file: None,
                 line: None,
                 column: None,
-                message: Chain(error).to_string(),
+                message: ErrorReport(error).to_string(),
                 help: error.help().map(str::to_owned),
             }],
         }
@@ -57,7 +59,11 @@ impl Rejected {
             Self::Wrong(errors) => errors.render(false),
             Self::Refused(error) => {
                 let help = error.help().map(|help| format!("\nhelp: {help}"));
-                format!("error: {}{}\n", Chain(error), help.unwrap_or_default())
+                format!(
+                    "error: {}{}\n",
+                    ErrorReport(error),
+                    help.unwrap_or_default()
+                )
             }
         }
     }

@@ -23,7 +23,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
 use super::losses::Losses;
-use crate::chain::Chain;
+use crate::error_report::ErrorReport;
 
 /// Sends requests to a collector.
 pub(super) struct Collector {
@@ -76,7 +76,7 @@ impl Collector {
                 self.losses
                     .because(format!("the collector answered {status}"));
             }
-            Err(error) => self.losses.because(Chain(error).to_string()),
+            Err(error) => self.losses.because(ErrorReport(error).to_string()),
         }
         answer
     }

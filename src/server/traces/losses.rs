@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::sample::Sample;
+use crate::log_throttle::LogThrottle;
 
 /// Counts spans that wait and spans that were lost.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(super) struct Losses {
     lost: AtomicU64,
     /// Why the last of them were.
     cause: Mutex<String>,
-    sample: Sample,
+    throttle: LogThrottle,
 }
 
 /// How often the log is told.
@@ -32,7 +32,7 @@ impl Losses {
             turned_away: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             cause: Mutex::default(),
-            sample: Sample::one_in(TOLD_EVERY),
+            throttle: LogThrottle::one_in(TOLD_EVERY),
         }
     }
 
@@ -98,7 +98,7 @@ impl Losses {
     }
 
     fn tell_sometimes(&self) {
-        if self.sample.takes() {
+        if self.throttle.allows() {
             self.tell();
         }
     }

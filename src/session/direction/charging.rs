@@ -23,7 +23,7 @@ impl Direction {
         } else {
             0
         };
-        let counts = frame.first || is_crumb(frame);
+        let counts = frame.first || is_small_fragment(frame);
         match meter.charge(counts.into(), payload + header as u64, now) {
             Charge::Paid => Ok(()),
             Charge::Wait(wait) => Err(Stop::Wait(wait)),
@@ -92,7 +92,7 @@ impl Direction {
 /// Whether a fragment is so small that its bytes are no price for it. It then counts as a message
 /// does, or each message that is paid for might bring thousands of frames. The last one is free:
 /// some libraries end every message with an empty one.
-fn is_crumb(frame: &DataFrame) -> bool {
+fn is_small_fragment(frame: &DataFrame) -> bool {
     const SMALL: u64 = 126;
     !frame.first && !frame.last && frame.payload < SMALL
 }

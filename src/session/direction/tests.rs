@@ -5,7 +5,7 @@ use crate::config::Ping;
 const MIB: u64 = 1 << 20;
 
 fn direction(message_size: u64, assembly: Option<Assembly>) -> Direction {
-    let rules = Rules {
+    let rules = FrameRules {
         from: Side::Client,
         deflate: false,
         message_size,

@@ -132,7 +132,7 @@ async fn a_close_of_ours_waits_for_the_end_of_the_frame_before_it() {
     bench.upstream.write_all(&frame[..100]).await.unwrap();
     expect(&mut bench.client, &frame[..100]).await;
     let code = CloseCode::new(4000).unwrap();
-    bench.record.order(CloseReason::Kicked {
+    bench.entry.request_close(CloseReason::Kicked {
         code,
         reason: "out".into(),
     });
@@ -147,8 +147,8 @@ async fn a_close_of_ours_waits_for_the_end_of_the_frame_before_it() {
 async fn a_drained_session_ends_and_a_cut_one_ends_at_once() {
     let mut bench = setup().begin();
     bench
-        .record
-        .order(CloseReason::Drain(CloseCode::new(1012).unwrap()));
+        .entry
+        .request_close(CloseReason::Drain(CloseCode::new(1012).unwrap()));
     expect(
         &mut bench.client,
         &server(0x88, &close(1012, "server is shutting down")),
@@ -156,7 +156,7 @@ async fn a_drained_session_ends_and_a_cut_one_ends_at_once() {
     .await;
     assert_eq!(expect_masked(&mut bench.upstream).await.0, 0x88);
     let start = Instant::now();
-    bench.record.order(CloseReason::Cut);
+    bench.entry.request_close(CloseReason::Cut);
     bench.ended().await;
     assert!(start.elapsed() < SECOND);
 }
@@ -181,7 +181,7 @@ async fn a_close_of_ours_behind_what_a_slow_peer_had_not_taken_arrives() {
     bench.upstream.write_all(&frame).await.unwrap();
     tokio::task::yield_now().await;
     let order = CloseReason::Drain(CloseCode::GOING_AWAY);
-    bench.record.order(order);
+    bench.entry.request_close(order);
     advance(SECOND).await;
     expect(&mut bench.client, &frame).await;
     expect(
@@ -196,11 +196,11 @@ async fn a_second_order_is_heard_as_well() {
     let mut bench = setup().begin();
     let order = CloseReason::Drain(CloseCode::GOING_AWAY);
     tokio::task::yield_now().await;
-    bench.record.order(order);
+    bench.entry.request_close(order);
     let mut head = [0; 2];
     bench.client.read_exact(&mut head).await.unwrap();
     let start = Instant::now();
-    bench.record.order(CloseReason::Cut);
+    bench.entry.request_close(CloseReason::Cut);
     bench.ended().await;
     assert_eq!(start.elapsed(), Duration::ZERO);
 }

@@ -41,7 +41,10 @@ async fn a_client_over_its_rate_is_delayed_and_loses_nothing() {
     bench.client.write_all(&message.repeat(10)).await.unwrap();
     expect(&mut bench.upstream, &message.repeat(10)).await;
     assert_eq!(start.elapsed().as_secs(), 4);
-    assert_eq!((bench.limited.dropped(), bench.limited.delayed()), (0, 8));
+    assert_eq!(
+        (bench.limit_counts.dropped(), bench.limit_counts.delayed()),
+        (0, 8)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -71,7 +74,10 @@ async fn a_message_over_the_rate_is_dropped_whole() {
         .unwrap();
     // A control frame is counted for itself: the first passes, inside a message that does not.
     expect(&mut bench.upstream, &[first, ping].concat()).await;
-    assert_eq!((bench.limited.dropped(), bench.limited.delayed()), (2, 0));
+    assert_eq!(
+        (bench.limit_counts.dropped(), bench.limit_counts.delayed()),
+        (2, 0)
+    );
     advance(SECOND).await;
     bench
         .client

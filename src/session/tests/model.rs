@@ -260,13 +260,13 @@ async fn run(case: Case) {
         session: Box::pin(session(&registry, gate_client, gate_upstream, setup)),
         polls: Arc::clone(&polls),
     };
-    let record = registry.list().remove(0);
+    let entry = registry.list().remove(0);
     registry.tasks.spawn(counted);
     registry.tasks.close();
     let order = async {
         if let Some(after) = case.drained {
             sleep(Duration::from_millis(after)).await;
-            record.order(CloseReason::Drain(CloseCode::GOING_AWAY));
+            entry.request_close(CloseReason::Drain(CloseCode::GOING_AWAY));
         }
     };
     // No peer answers a ping, so that the time-outs end what the peers do not.
@@ -284,7 +284,7 @@ async fn run(case: Case) {
         )
     };
     let (to_client, to_upstream, ..) = timeout(DAY * 30, play).await.unwrap();
-    let traffic = &record.traffic;
+    let traffic = &entry.traffic;
     let up = check(&to_upstream, &case.client.frames, case.validating);
     let down = check(&to_client, &case.upstream.frames, case.validating);
     assert!(up as u64 <= traffic.bytes_from_client.load(Ordering::Relaxed));

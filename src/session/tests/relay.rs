@@ -11,7 +11,7 @@ async fn a_session_is_idle_from_its_last_data_frame_on() {
     let mut setup = setup();
     setup.route.keepalive.upstream.interval = None;
     let mut bench = setup.begin();
-    let idle = |bench: &Bench| bench.record.idle_at(bench.record.age()).as_secs();
+    let idle = |bench: &Bench| bench.entry.idle_at(bench.entry.age()).as_secs();
     advance(7 * SECOND).await;
     assert_eq!(idle(&bench), 7);
     let hello = masked(0x81, b"hello");
@@ -28,7 +28,7 @@ async fn a_session_is_idle_from_its_last_data_frame_on() {
     let news = server(0x82, b"news");
     bench.upstream.write_all(&news).await.unwrap();
     expect(&mut bench.client, &news).await;
-    assert_eq!((idle(&bench), bench.record.age().as_secs()), (0, 12));
+    assert_eq!((idle(&bench), bench.entry.age().as_secs()), (0, 12));
 }
 
 #[tokio::test(start_paused = true)]
@@ -45,7 +45,7 @@ async fn frames_pass_as_they_came_in_both_directions() {
     let down = [server(0x82, &[7; 70_000]), server(0x8A, b"?")].concat();
     bench.upstream.write_all(&down).await.unwrap();
     expect(&mut bench.client, &down).await;
-    let traffic = &bench.record.traffic;
+    let traffic = &bench.entry.traffic;
     assert_eq!(traffic.messages_from_client.load(Ordering::Relaxed), 1);
     assert_eq!(
         traffic.bytes_from_client.load(Ordering::Relaxed),
@@ -89,7 +89,7 @@ async fn back_pressure_delivers_every_byte_in_order() {
 
 #[tokio::test]
 async fn a_registry_that_is_full_or_stopped_gives_no_place() {
-    let subject = || Subject {
+    let metadata = || SessionMetadata {
         route: "r".into(),
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),
         peer: ClientAddr::Unix,
@@ -97,15 +97,18 @@ async fn a_registry_that_is_full_or_stopped_gives_no_place() {
         server: "s".into(),
     };
     let registry = Arc::new(Registry::new(1));
-    let reservation = registry.reserve().unwrap();
-    assert_eq!(registry.reserve().unwrap_err(), NoPlace::Full);
-    let place = reservation.enter(subject()).unwrap();
-    assert_eq!(registry.reserve().unwrap_err(), NoPlace::Full);
-    drop(place);
-    let reservation = registry.reserve().unwrap();
+    let permit = registry.acquire().unwrap();
+    assert_eq!(registry.acquire().unwrap_err(), PermitError::Full);
+    let guard = permit.register(metadata()).unwrap();
+    assert_eq!(registry.acquire().unwrap_err(), PermitError::Full);
+    drop(guard);
+    let permit = registry.acquire().unwrap();
     registry.stop();
-    assert_eq!(reservation.enter(subject()).unwrap_err(), NoPlace::Draining);
-    assert_eq!(registry.reserve().unwrap_err(), NoPlace::Draining);
+    assert_eq!(
+        permit.register(metadata()).unwrap_err(),
+        PermitError::Draining
+    );
+    assert_eq!(registry.acquire().unwrap_err(), PermitError::Draining);
     assert_eq!(registry.list().len(), 0);
 }
 

@@ -142,7 +142,7 @@ fn what_this_machine_lacks_is_not_told_as_the_servers_refusal() {
             assert_eq!(error.rejection().status(), 503);
             assert_eq!(error.is_everywhere(), everywhere, "{error:?}");
             assert!(error.to_string().contains(says), "{error}");
-            assert_eq!(error.failure(), ServerFailure::NotAsked);
+            assert_eq!(error.failure(), ServerFailure::NotAttempted);
             assert!(std::error::Error::source(&error).is_some());
         }
     }

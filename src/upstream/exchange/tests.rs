@@ -39,7 +39,9 @@ async fn read_request(server: &mut (impl AsyncReadExt + Unpin)) {
 }
 
 /// Asks a server that reads the request, says `script` and hangs up.
-async fn ask_script(script: impl AsRef<[u8]>) -> Result<Answer<DuplexStream>, ExchangeError> {
+async fn ask_script(
+    script: impl AsRef<[u8]>,
+) -> Result<UpstreamResponse<DuplexStream>, ExchangeError> {
     let (gate, mut server) = duplex(1024);
     let serve = async move {
         read_request(&mut server).await;
@@ -49,10 +51,10 @@ async fn ask_script(script: impl AsRef<[u8]>) -> Result<Answer<DuplexStream>, Ex
     tokio::join!(ask_within(LIMIT, gate, request()), serve).0
 }
 
-fn refused(answer: Answer<DuplexStream>) -> (response::Parts, Bytes) {
+fn refused(answer: UpstreamResponse<DuplexStream>) -> (response::Parts, Bytes) {
     match answer {
-        Answer::Refused { parts, body } => (parts, body),
-        Answer::Switching { .. } => panic!("{answer:?}"),
+        UpstreamResponse::Refused { parts, body } => (parts, body),
+        UpstreamResponse::Switching { .. } => panic!("{answer:?}"),
     }
 }
 
@@ -80,7 +82,7 @@ async fn a_101_gives_the_socket_and_what_came_behind_the_head() {
             server.write_all(answer.as_bytes()).await.unwrap();
         };
         let (answer, ()) = tokio::join!(ask_within(LIMIT, gate, request()), serve);
-        let Answer::Switching {
+        let UpstreamResponse::Switching {
             parts,
             mut transport,
             early: received,
@@ -106,7 +108,7 @@ async fn interim_answers_are_skipped() {
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n{SWITCHING}x"
     );
     let answer = ask_script(script).await.unwrap();
-    let Answer::Switching { parts, early, .. } = answer else {
+    let UpstreamResponse::Switching { parts, early, .. } = answer else {
         panic!("{answer:?}");
     };
     assert!(!parts.headers.contains_key("link"));
@@ -314,7 +316,7 @@ fn assert_send<T: Send>(value: T) -> T {
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-async fn connect_and_ask(pool: &Pool) -> Result<Answer, Rejection> {
+async fn connect_and_ask(pool: &Pool) -> Result<UpstreamResponse, Rejection> {
     let connected = assert_send(pool.connect(CLIENT)).await;
     let connected = connected.map_err(|unserved| unserved.rejection)?;
     let answer = exchange(&connected.lease, connected.transport, request());
@@ -337,7 +339,7 @@ async fn a_tcp_socket_comes_back_bare() {
     assert!(
         matches!(
             answer,
-            Answer::Switching {
+            UpstreamResponse::Switching {
                 transport: Transport::Tcp(_),
                 ..
             }
@@ -374,11 +376,14 @@ async fn what_is_left_of_a_refusal_never_reaches_the_next_client() {
     };
     let ask = async {
         let refused = connect_and_ask(&pool).await.unwrap();
-        assert!(matches!(refused, Answer::Refused { .. }), "{refused:?}");
+        assert!(
+            matches!(refused, UpstreamResponse::Refused { .. }),
+            "{refused:?}"
+        );
         connect_and_ask(&pool).await.unwrap()
     };
     let (answer, _second) = tokio::join!(ask, serve);
-    let Answer::Switching { early, .. } = answer else {
+    let UpstreamResponse::Switching { early, .. } = answer else {
         panic!("{answer:?}");
     };
     assert_eq!(early, "");

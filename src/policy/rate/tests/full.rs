@@ -8,13 +8,13 @@ async fn beyond_the_cap_all_newcomers_share_one_entry_and_the_others_keep_theirs
     let known: Vec<_> = strangers(100)
         .map(|ip| table.admit(&route, ip).unwrap())
         .collect();
-    assert_eq!((table.len(), table.take_overflowed()), (100, 0));
+    assert_eq!((table.len(), table.take_new_overflows()), (100, 0));
 
     let first = table.admit(&route, ip("192.0.2.1")).unwrap();
     let _second = table.admit(&route, ip("192.0.2.2")).unwrap();
     let refused = table.admit(&route, ip("192.0.2.3")).unwrap_err();
     assert_eq!(refused, Rejection::TooManySessions);
-    assert_eq!((table.len(), table.take_overflowed()), (100, 3));
+    assert_eq!((table.len(), table.take_new_overflows()), (100, 3));
     drop(first);
     let shared = table.admit(&route, ip("192.0.2.3")).unwrap();
 
@@ -25,7 +25,11 @@ async fn beyond_the_cap_all_newcomers_share_one_entry_and_the_others_keep_theirs
 
     drop((known, again));
     let own = table.admit(&route, ip("192.0.2.4")).unwrap();
-    assert_eq!(table.take_overflowed(), 1, "the one before, and not this");
+    assert_eq!(
+        table.take_new_overflows(),
+        1,
+        "the one before, and not this"
+    );
     assert!(table.len() <= 100);
     drop((own, shared));
 }
@@ -61,21 +65,24 @@ async fn a_newcomer_to_a_full_table_takes_the_place_of_an_idle_address() {
         assert!(table.admit(&route, ip).is_ok());
     }
     assert!(table.admit(&route, ip("192.0.2.1")).is_ok());
-    assert_eq!(table.take_overflowed(), 1);
+    assert_eq!(table.take_new_overflows(), 1);
     tokio::time::advance(SECOND).await;
     assert!(table.admit(&route, ip("192.0.2.2")).is_ok());
-    assert_eq!((table.take_overflowed(), table.overflowed()), (0, 1));
+    assert_eq!((table.take_new_overflows(), table.overflowed()), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_newcomer_to_a_table_that_has_a_successor_is_counted_there_too() {
     let (before, route) = (table(0), route("a", handshakes(100, 100)));
     assert!(before.admit(&route, ip("192.0.2.1")).is_ok());
-    let table = before.begun_anew(&ClientIp::default());
+    let table = before.rebuilt(&ClientIp::default());
     // A handshake that began before the reload.
     assert!(before.admit(&route, ip("192.0.2.1")).is_ok());
     assert_eq!((before.overflowed(), table.overflowed()), (2, 2));
-    assert_eq!((before.take_overflowed(), table.take_overflowed()), (2, 0));
+    assert_eq!(
+        (before.take_new_overflows(), table.take_new_overflows()),
+        (2, 0)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,7 +105,7 @@ fn networks(count: u64) -> impl Iterator<Item = IpAddr> {
 
 /// A client that rotates through networks fills the table and no more: those who have an entry keep
 /// it, and the rotating one shares a single bucket from then on.
-async fn rotate(tracked: usize, through: u64) -> Table {
+async fn rotate(tracked: usize, through: u64) -> RateTable {
     let per_ip = PerIp {
         connections: Some(5),
         messages: rate(10, 10),
@@ -113,7 +120,7 @@ async fn rotate(tracked: usize, through: u64) -> Table {
     assert_eq!(admitted.count(), tracked - 1 + 3);
     assert_eq!(table.len(), tracked);
     let shared = through - (tracked as u64 - 1);
-    assert_eq!(table.take_overflowed(), shared);
+    assert_eq!(table.take_new_overflows(), shared);
     // The one that was there before is neither locked out nor let off its limit.
     assert!(table.admit(&route, known).is_ok());
     assert!(table.admit(&route, known).is_ok());

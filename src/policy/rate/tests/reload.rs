@@ -57,8 +57,8 @@ async fn a_route_that_is_gone_is_forgotten_and_those_that_stay_are_not() {
 #[test]
 fn a_table_is_for_the_settings_that_count_as_it_does() {
     let settings = ClientIp::default();
-    let table = Table::new(&settings);
-    assert!(table.is_for(&ClientIp {
+    let table = RateTable::new(&settings);
+    assert!(table.matches(&ClientIp {
         header: crate::config::ForwardingHeader::Forwarded,
         ..settings.clone()
     }));
@@ -72,6 +72,6 @@ fn a_table_is_for_the_settings_that_count_as_it_does() {
             ..settings.clone()
         },
     ] {
-        assert!(!table.is_for(&other));
+        assert!(!table.matches(&other));
     }
 }

@@ -43,8 +43,8 @@ async fn a_sweep_takes_nothing_from_those_that_stay() {
 #[tokio::test(start_paused = true)]
 async fn a_sweep_that_moves_entries_loses_none() {
     let (table, route) = (table(10_000), route("a", sessions(1)));
-    let places = strangers(10_000).map(|ip| table.admit(&route, ip).unwrap());
-    let kept: Vec<_> = places.enumerate().filter(|(n, _)| n % 3 == 0).collect();
+    let index = strangers(10_000).map(|ip| table.admit(&route, ip).unwrap());
+    let kept: Vec<_> = index.enumerate().filter(|(n, _)| n % 3 == 0).collect();
     table.sweep();
     assert_eq!(table.len(), kept.len());
     for (n, ip) in strangers(10_000).enumerate() {
@@ -58,10 +58,10 @@ async fn a_sweep_that_moves_entries_loses_none() {
 #[tokio::test(start_paused = true)]
 async fn a_sweep_gives_memory_back() {
     let (table, route) = (table(10_000), route("a", sessions(1)));
-    let places: Vec<_> = strangers(10_000)
+    let index: Vec<_> = strangers(10_000)
         .map(|ip| table.admit(&route, ip))
         .collect();
-    drop(places);
+    drop(index);
     table.sweep();
     assert_eq!(table.len(), 0);
     let kept = table

@@ -11,9 +11,9 @@ use crate::limit::Limit;
 
 /// Decides which lines of one kind are logged: all, until there are too many.
 #[derive(Debug)]
-pub(crate) struct Sample {
+pub(crate) struct LogThrottle {
     limit: Limit,
-    left_out: AtomicU64,
+    suppressed: AtomicU64,
 }
 
 /// What is logged in full.
@@ -23,7 +23,7 @@ const RATE: Rate = Rate {
     burst: 100,
 };
 
-impl Sample {
+impl LogThrottle {
     /// One line in so long.
     pub(crate) fn one_in(per: Duration) -> Self {
         Self {
@@ -32,30 +32,30 @@ impl Sample {
                 per,
                 burst: 1,
             }),
-            left_out: AtomicU64::new(0),
+            suppressed: AtomicU64::new(0),
         }
     }
 
     /// Whether one more line is to be logged; if not, it is counted.
-    pub(crate) fn takes(&self) -> bool {
+    pub(crate) fn allows(&self) -> bool {
         let taken = self.limit.take(1, Instant::now()).is_ok();
         if !taken {
-            self.left_out.fetch_add(1, Ordering::Relaxed);
+            self.suppressed.fetch_add(1, Ordering::Relaxed);
         }
         taken
     }
 
     /// How many were left out since the last call, if any. Whoever asks has to tell.
-    pub(crate) fn take_left_out(&self) -> Option<NonZeroU64> {
-        NonZeroU64::new(self.left_out.swap(0, Ordering::Relaxed))
+    pub(crate) fn take_suppressed(&self) -> Option<NonZeroU64> {
+        NonZeroU64::new(self.suppressed.swap(0, Ordering::Relaxed))
     }
 }
 
-impl Default for Sample {
+impl Default for LogThrottle {
     fn default() -> Self {
         Self {
             limit: Limit::new(RATE),
-            left_out: AtomicU64::new(0),
+            suppressed: AtomicU64::new(0),
         }
     }
 }
@@ -66,17 +66,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_flood_is_sampled_and_the_rest_is_counted_once() {
-        let sample = Sample::default();
+        let throttle = LogThrottle::default();
         let mut taken = 0;
         for _ in 0..250 {
-            taken += u64::from(sample.takes());
+            taken += u64::from(throttle.allows());
         }
         assert_eq!(taken, RATE.burst);
-        assert_eq!(sample.take_left_out(), NonZeroU64::new(150));
-        assert_eq!(sample.take_left_out(), None);
+        assert_eq!(throttle.take_suppressed(), NonZeroU64::new(150));
+        assert_eq!(throttle.take_suppressed(), None);
         tokio::time::advance(RATE.per).await;
-        let later = (0..50).filter(|_| sample.takes()).count();
+        let later = (0..50).filter(|_| throttle.allows()).count();
         assert_eq!(later as u64, RATE.count);
-        assert_eq!(sample.take_left_out(), NonZeroU64::new(40));
+        assert_eq!(throttle.take_suppressed(), NonZeroU64::new(40));
     }
 }

@@ -5,9 +5,9 @@ use std::fmt;
 
 /// Displays an error and each of its causes, with `: ` between them. The log's own way to show an
 /// error leaves the causes out.
-pub(crate) struct Chain<'a>(pub(crate) &'a (dyn Error + 'static));
+pub(crate) struct ErrorReport<'a>(pub(crate) &'a (dyn Error + 'static));
 
-impl fmt::Display for Chain<'_> {
+impl fmt::Display for ErrorReport<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)?;
         let mut source = self.0.source();
@@ -33,13 +33,16 @@ mod tests {
         let middle = Layer("no connection", Some(Box::new(root)));
         let outer = Layer("no answer", Some(Box::new(middle)));
         assert_eq!(
-            Chain(&outer).to_string(),
+            ErrorReport(&outer).to_string(),
             "no answer: no connection: the port is closed"
         );
     }
 
     #[test]
     fn an_error_without_a_cause_stands_alone() {
-        assert_eq!(Chain(&Layer("no answer", None)).to_string(), "no answer");
+        assert_eq!(
+            ErrorReport(&Layer("no answer", None)).to_string(),
+            "no answer"
+        );
     }
 }

@@ -12,28 +12,28 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How late a session may be woken: by this part of the time until then.
-const PART: u64 = 128;
+const SLACK_DIVISOR: u64 = 128;
 
 /// How many sessions are woken at once: two milliseconds, at the 35 µs that the pings of one take.
-const MOST: u32 = 64;
+const MAX_SESSIONS: u32 = 64;
 
-/// The binary logarithm of the shortest step between two cohorts, in nanoseconds: a millisecond, and
+/// The binary logarithm of the shortest step between two slots, in nanoseconds: a millisecond, and
 /// timers are no more exact.
-const SHORTEST: u32 = 20;
+const MIN_STEP_BITS: u32 = 20;
 
-/// How many cohorts a thread keeps in mind, as a power of two. One that is forgotten may only become
+/// How many slots a thread keeps in mind, as a power of two. One that is forgotten may only become
 /// too big.
-const KEPT: u32 = 7;
+const SLOT_BITS: u32 = 7;
 
 thread_local! {
-    static COHORTS: RefCell<[Cohort; 1 << KEPT]> = const {
-        RefCell::new([Cohort { at: 0, sessions: 0 }; 1 << KEPT])
+    static SLOTS: RefCell<[WakeSlot; 1 << SLOT_BITS]> = const {
+        RefCell::new([WakeSlot { at: 0, sessions: 0 }; 1 << SLOT_BITS])
     };
 }
 
 /// Those that are woken at one time.
 #[derive(Clone, Copy)]
-struct Cohort {
+struct WakeSlot {
     /// In nanoseconds since the epoch.
     at: u64,
     sessions: u32,
@@ -41,35 +41,36 @@ struct Cohort {
 
 /// When to wake a session that has something to do at `due`: then or a little later, together with
 /// others.
-pub(super) fn join(due: Instant, now: Instant) -> Instant {
+pub(super) fn coalesce(due: Instant, now: Instant) -> Instant {
     let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).ok();
-    let slack = nanoseconds(due.saturating_duration_since(now)).map(|wait| wait / PART);
+    let slack = nanoseconds(due.saturating_duration_since(now)).map(|wait| wait / SLACK_DIVISOR);
     let age = due.checked_duration_since(epoch()).and_then(nanoseconds);
     let (Some(longest), Some(age)) = (slack.and_then(u64::checked_ilog2), age) else {
         return due;
     };
     // Powers of two, so that those that wait for different times meet as well. The latest first: it
     // has most to wait for.
-    let steps = (SHORTEST..=longest).rev().map(|bits| 1 << bits);
-    let mut cohorts = steps.filter_map(|step| age.checked_next_multiple_of(step));
-    match cohorts.find(|&at| has_room(at)) {
+    let steps = (MIN_STEP_BITS..=longest).rev().map(|bits| 1 << bits);
+    let mut slots = steps.filter_map(|step| age.checked_next_multiple_of(step));
+    match slots.find(|&at| try_join(at)) {
         Some(at) => due + Duration::from_nanos(at - age),
         None => due,
     }
 }
 
-/// Whether the cohort of this time takes one more, which it then has.
-fn has_room(at: u64) -> bool {
+/// Whether the slot of this time takes one more, which it then has.
+fn try_join(at: u64) -> bool {
     // Fibonacci hashing: times are multiples of large powers of two.
-    let index = (at >> SHORTEST).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - KEPT);
-    COHORTS.with_borrow_mut(|cohorts| {
-        let cohort = &mut cohorts[index as usize];
-        if cohort.at != at {
-            *cohort = Cohort { at, sessions: 0 };
+    let index =
+        (at >> MIN_STEP_BITS).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - SLOT_BITS);
+    SLOTS.with_borrow_mut(|slots| {
+        let slot = &mut slots[index as usize];
+        if slot.at != at {
+            *slot = WakeSlot { at, sessions: 0 };
         }
-        let has_room = cohort.sessions < MOST;
-        cohort.sessions += u32::from(has_room);
-        has_room
+        let try_join = slot.sessions < MAX_SESSIONS;
+        slot.sessions += u32::from(try_join);
+        try_join
     })
 }
 
@@ -84,13 +85,13 @@ fn epoch() -> Instant {
 mod tests {
     use super::*;
 
-    /// What waiting for so many milliseconds becomes, from a time at which a cohort is woken. Each
+    /// What waiting for so many milliseconds becomes, from a time at which a slot is woken. Each
     /// test has an era of its own, as the thread may be another's as well.
-    fn join_in(era: u64, milliseconds: &[u64]) -> Vec<u128> {
+    fn coalesce_in(era: u64, milliseconds: &[u64]) -> Vec<u128> {
         let now = epoch() + Duration::from_nanos(era << 40);
         let late = |wait: &u64| {
             let due = now + Duration::from_millis(*wait);
-            join(due, now).duration_since(now).as_nanos()
+            coalesce(due, now).duration_since(now).as_nanos()
         };
         milliseconds.iter().map(late).collect()
     }
@@ -101,7 +102,7 @@ mod tests {
     #[test]
     fn who_waits_for_about_the_same_time_is_woken_at_the_same_time() {
         // 30 s are 223.5 steps.
-        let woken = join_in(1, &[29_932, 29_950, 30_000, 30_064, 30_065]);
+        let woken = coalesce_in(1, &[29_932, 29_950, 30_000, 30_064, 30_065]);
         let together = 224 * STEP;
         assert_eq!(woken[..4], [together; 4]);
         assert_eq!(woken[4], 225 * STEP);
@@ -110,7 +111,7 @@ mod tests {
     #[test]
     fn nobody_is_woken_early_or_later_than_a_128th() {
         for wait in (0..100_000).step_by(997) {
-            let woken = join_in(2, &[wait])[0];
+            let woken = coalesce_in(2, &[wait])[0];
             let due = u128::from(wait) * 1_000_000;
             assert!((due..=due + due / 128).contains(&woken), "{wait}: {woken}");
         }
@@ -118,19 +119,19 @@ mod tests {
 
     #[test]
     fn a_full_cohort_sends_on_to_an_earlier_one() {
-        let most = MOST as usize;
-        let woken = join_in(3, &vec![30_000; 10 * most]);
+        let most = MAX_SESSIONS as usize;
+        let woken = coalesce_in(3, &vec![30_000; 10 * most]);
         assert_eq!(woken[..most], vec![224 * STEP; most]);
         // The next is in a quarter of the step, as the half has the same end.
         assert_eq!(woken[most..2 * most], vec![895 * STEP / 4; most]);
         // And when all are full, everybody at their own time.
         assert_eq!(woken[9 * most..], vec![30_000_000_000; most]);
-        assert_eq!(join_in(3, &[30_100]), [225 * STEP]);
+        assert_eq!(coalesce_in(3, &[30_100]), [225 * STEP]);
     }
 
     #[test]
     fn waits_of_different_lengths_meet() {
-        let (a, b) = (join_in(4, &[30_000])[0], join_in(4, &[17_100])[0]);
+        let (a, b) = (coalesce_in(4, &[30_000])[0], coalesce_in(4, &[17_100])[0]);
         assert_eq!((a % STEP, b % (STEP / 2)), (0, 0));
     }
 }

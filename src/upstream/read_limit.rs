@@ -13,19 +13,19 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// Hyper bounds the size of a head, but skips interim answers (1xx) without counting them. So the
 /// bytes are counted below it, which bounds both what they cost and how many there are.
 #[derive(Debug)]
-pub(super) struct Allowance<T> {
+pub(super) struct ReadLimit<T> {
     pub(super) socket: T,
     left: Arc<AtomicUsize>,
 }
 
 /// Takes the bound off, when the answer's head has come. Hyper owns the socket at that point.
 #[derive(Debug)]
-pub(super) struct Lift(Arc<AtomicUsize>);
+pub(super) struct ReadLimitHandle(Arc<AtomicUsize>);
 
 /// The server sent more than it may.
 #[derive(Debug, thiserror::Error)]
 #[error("more than {0} bytes without an answer in them")]
-struct UsedUp(usize);
+struct ReadLimitExceeded(usize);
 
 /// What may come ahead of the end of the answer's head, interim answers and all.
 ///
@@ -33,21 +33,21 @@ struct UsedUp(usize);
 /// the session's.
 pub(super) const BEFORE_ANSWER: usize = 32 * 1024;
 
-impl<T> Allowance<T> {
-    pub(super) fn new(socket: T) -> (Self, Lift) {
+impl<T> ReadLimit<T> {
+    pub(super) fn new(socket: T) -> (Self, ReadLimitHandle) {
         let left = Arc::new(AtomicUsize::new(BEFORE_ANSWER));
-        let lift = Lift(left.clone());
-        (Self { socket, left }, lift)
+        let handle = ReadLimitHandle(left.clone());
+        (Self { socket, left }, handle)
     }
 }
 
-impl Lift {
-    pub(super) fn lift(self) {
+impl ReadLimitHandle {
+    pub(super) fn remove(self) {
         self.0.store(usize::MAX, Ordering::Relaxed);
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Allowance<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for ReadLimit<T> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -56,8 +56,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for Allowance<T> {
         let this = self.get_mut();
         let left = this.left.load(Ordering::Relaxed);
         if left == 0 {
-            let used_up = UsedUp(BEFORE_ANSWER);
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, used_up)));
+            let exceeded = ReadLimitExceeded(BEFORE_ANSWER);
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, exceeded)));
         }
         let filled = buf.filled().len();
         let poll = Pin::new(&mut this.socket).poll_read(cx, buf);
@@ -68,7 +68,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Allowance<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Allowance<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for ReadLimit<T> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -7,35 +7,35 @@ use std::task::{Context, Wake, Waker};
 /// What a leg's socket wakes: the session's task, which then knows for which leg it was. A leg that
 /// did not ring is not looked at, as its socket would only say again whom to wake.
 #[derive(Debug)]
-pub(super) struct Bell {
+pub(super) struct LegWaker {
     waker: Waker,
-    ring: Option<Arc<Ring>>,
+    flag: Option<Arc<WakeFlag>>,
 }
 
 #[derive(Debug)]
-struct Ring {
+struct WakeFlag {
     task: Waker,
-    rung: AtomicBool,
+    woken: AtomicBool,
 }
 
-impl Bell {
+impl LegWaker {
     /// A bell that nobody hears yet.
-    pub(super) fn unheard() -> Self {
+    pub(super) fn noop() -> Self {
         Self {
             waker: Waker::noop().clone(),
-            ring: None,
+            flag: None,
         }
     }
 
-    /// A bell that wakes this task. It has rung already: nobody has looked at the leg since.
-    pub(super) fn of(task: &Waker) -> Self {
-        let ring = Arc::new(Ring {
+    /// A bell that wakes this task. It has woken already: nobody has looked at the leg since.
+    pub(super) fn new(task: &Waker) -> Self {
+        let flag = Arc::new(WakeFlag {
             task: task.clone(),
-            rung: AtomicBool::new(true),
+            woken: AtomicBool::new(true),
         });
         Self {
-            waker: Arc::clone(&ring).into(),
-            ring: Some(ring),
+            waker: Arc::clone(&flag).into(),
+            flag: Some(flag),
         }
     }
 
@@ -44,22 +44,22 @@ impl Bell {
         Context::from_waker(&self.waker)
     }
 
-    /// Whether it has rung since this was last asked. Asked before the socket is polled, it misses
+    /// Whether it has woken since this was last asked. Asked before the socket is polled, it misses
     /// nothing: what makes the socket ready later rings again.
-    pub(super) fn has_rung(&self) -> bool {
-        self.ring.as_ref().is_some_and(|ring| {
-            ring.rung.load(Ordering::Relaxed) && ring.rung.swap(false, Ordering::Acquire)
+    pub(super) fn take_woken(&self) -> bool {
+        self.flag.as_ref().is_some_and(|flag| {
+            flag.woken.load(Ordering::Relaxed) && flag.woken.swap(false, Ordering::Acquire)
         })
     }
 }
 
-impl Wake for Ring {
+impl Wake for WakeFlag {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.rung.store(true, Ordering::Release);
+        self.woken.store(true, Ordering::Release);
         self.task.wake_by_ref();
     }
 }

@@ -10,16 +10,16 @@ use tokio::time::{Instant, Sleep, sleep_until};
 pin_project! {
     /// Wakes the session's task at a time. Looking at it costs a comparison; only setting it costs
     /// more.
-    pub(super) struct Alarm {
+    pub(super) struct DeadlineTimer {
         #[pin]
         timer: Sleep,
         at: Option<Instant>,
     }
 }
 
-impl Alarm {
+impl DeadlineTimer {
     /// An alarm that is due now.
-    pub(super) fn due(now: Instant) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self {
             timer: sleep_until(now),
             at: Some(now),
@@ -27,28 +27,28 @@ impl Alarm {
     }
 
     /// Whether its time has come; then it is off until it is set again.
-    pub(super) fn rings(self: Pin<&mut Self>, now: Instant) -> bool {
+    pub(super) fn take_expired(self: Pin<&mut Self>, now: Instant) -> bool {
         self.project().at.take_if(|at| now >= *at).is_some()
     }
 
     /// Sets it for a time, unless it is to ring before that anyway.
-    pub(super) fn set(self: Pin<&mut Self>, cx: &mut Context<'_>, at: Instant) {
+    pub(super) fn set_earlier(self: Pin<&mut Self>, cx: &mut Context<'_>, at: Instant) {
         if self.at.is_none_or(|before| at < before) {
-            self.move_to(cx, at);
+            self.reset(cx, at);
         }
     }
 
     /// Sets it for a time, in the place of any other.
-    pub(super) fn move_to(mut self: Pin<&mut Self>, cx: &mut Context<'_>, at: Instant) {
+    pub(super) fn reset(mut self: Pin<&mut Self>, cx: &mut Context<'_>, at: Instant) {
         let this = self.as_mut().project();
         if this.at.replace(at) != Some(at) {
             this.timer.reset(at);
-            self.watch(cx);
+            self.register(cx);
         }
     }
 
     /// Wakes this task from now on.
-    pub(super) fn watch(self: Pin<&mut Self>, cx: &mut Context<'_>) {
+    pub(super) fn register(self: Pin<&mut Self>, cx: &mut Context<'_>) {
         // Not within the task's budget: out of it, the timer would forget whom to wake.
         if pin!(unconstrained(self.project().timer))
             .poll(cx)
