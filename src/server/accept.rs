@@ -12,7 +12,8 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::time::Instant;
 
-use super::listen::{BoundAddress, Listener, ListeningSocket, SocketFile};
+use super::bound::BoundAddress;
+use super::listen::{Listener, ListeningSocket, SocketFile};
 use super::room::Room;
 use crate::transport::Transport;
 use crate::types::ClientAddr;

@@ -43,7 +43,9 @@ use self::answer::{Answer, error};
 use self::guard::Guard;
 use self::router::Work;
 use super::accept::{Accepted, Dispatch};
-use super::reload::{ReloadCounts, Reloads};
+use super::descriptors::ADMIN_CONNECTIONS;
+use super::reload::counts::ReloadCounts;
+use super::reload::requests::Reloads;
 use super::room::Room;
 use super::workers::Worker;
 use crate::config::{ListenAddress, Secret};
@@ -85,9 +87,6 @@ struct Entry {
     /// Cancelled when another token is asked for.
     over: CancellationToken,
 }
-
-/// Connections at once; beyond them new ones are closed.
-pub(super) const MAX_CONNECTIONS: usize = 64;
 
 /// From accept, or the last answer, to the end of a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -168,7 +167,7 @@ impl AdminService {
     pub(super) fn dispatch(self, worker: Worker) -> Dispatch {
         let connections = TaskTracker::new();
         Arc::new(move |accepted| {
-            if connections.len() < MAX_CONNECTIONS {
+            if connections.len() < ADMIN_CONNECTIONS {
                 worker.spawn(&connections, self.clone().serve(accepted));
             }
         })

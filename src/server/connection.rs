@@ -13,12 +13,12 @@ use tokio_util::sync::CancellationToken;
 use answer::Answer;
 pub(super) use answer::Answerer;
 use answer::RefusedUpgrade;
-use end::{End, Limits};
+use end::{End, Limits, MAX_HEADERS};
 use guard::Guard;
 pub(super) use leave::linger;
 
 use super::accept::Accepted;
-use super::room::{Fault, Place, Watch};
+use super::room::{Fault, Place, Room};
 use crate::config;
 use crate::error_report::ErrorReport;
 use crate::proxy::Gate;
@@ -32,9 +32,6 @@ pub(super) struct Connections {
     http: http1::Builder,
     limits: Limits,
 }
-
-/// The request headers that one request may have.
-const MAX_HEADERS: usize = 100;
 
 /// How much of a request shows that there is one: more than the empty lines that may stand before it.
 const BEGINNING: usize = 64;
@@ -72,12 +69,13 @@ impl Connections {
         closing: CancellationToken,
     ) {
         let (socket, client) = accepted.into_transport();
-        let watch = place.watch().clone();
+        let (room, watch) = (place.room().clone(), place.watch().clone());
         let refused = RefusedUpgrade::default();
         let service = Answer {
             gate: self.gate.clone(),
             answerer,
             client,
+            room: room.clone(),
             watch: watch.clone(),
             refused: refused.clone(),
         };
@@ -122,7 +120,7 @@ impl Connections {
                 None => return,
             },
         };
-        self.tell(end, &watch, client, ended);
+        self.tell(end, &room, client, ended);
         let socket = guard.transport();
         if let Some(status) = end.status() {
             leave::refuse(socket, status);
@@ -134,8 +132,8 @@ impl Connections {
 
     /// Logs and counts the end of a connection that did not end well. What a client did to HTTP is
     /// a rejected request; that it left, or never said anything, is not worth a line.
-    fn tell(&self, end: End, watch: &Watch, client: ClientAddr, ended: Ended) {
-        end.count(watch);
+    fn tell(&self, end: End, room: &Room, client: ClientAddr, ended: Ended) {
+        end.count(room);
         if let Some(reason) = end.reason() {
             self.gate.refuse_malformed(client, reason);
         } else if let Ended::ByItself(Err(error)) = ended {

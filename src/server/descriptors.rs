@@ -6,9 +6,6 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::admin;
-use super::workers::Workers;
-
 /// What is kept back from the sessions: for the process itself, and for connections that are not
 /// sessions yet or never will be.
 const RESERVE: u64 = 200;
@@ -18,6 +15,9 @@ const PROCESS: u64 = 16;
 
 /// Connections that were turned away and are given a moment to read why, at once.
 pub(super) const FAREWELLS: usize = 4;
+
+/// Connections to the admin interface at once; beyond them new ones are closed.
+pub(super) const ADMIN_CONNECTIONS: usize = 64;
 
 /// What a runtime polls with.
 const PER_RUNTIME: u64 = 4;
@@ -50,7 +50,7 @@ fn raise_limit() -> Option<u64> {
 /// What the process itself needs of a limit, its admin interface included.
 fn own(limit: u64, workers: usize) -> u64 {
     let runtimes = u64::try_from(workers).unwrap_or(u64::MAX).saturating_add(1);
-    let admin = u64::try_from(admin::MAX_CONNECTIONS).unwrap_or(u64::MAX);
+    let admin = u64::try_from(ADMIN_CONNECTIONS).unwrap_or(u64::MAX);
     (PROCESS + FAREWELLS as u64)
         .saturating_add(runtimes.saturating_mul(PER_RUNTIME))
         .saturating_add(admin.min(limit / 32))
@@ -83,9 +83,8 @@ fn sessions(wanted: usize, limit: Option<u64>, workers: usize) -> usize {
 }
 
 /// How many sessions there may be where so many were asked for, and what all connections may take.
-pub(super) fn shares(wanted: usize, workers: &Workers) -> (usize, Budget) {
+pub(super) fn shares(wanted: usize, workers: usize) -> (usize, Budget) {
     let limit = raise_limit();
-    let workers = workers.iter().count();
     let sessions = sessions(wanted, limit, workers);
     (sessions, Budget::new(limit, sessions, workers))
 }

@@ -7,7 +7,6 @@ use super::listen::BindError;
 use super::logging::LogError;
 use super::passed::PassedError;
 use super::signals::StopSignal;
-#[cfg(feature = "otel")]
 use super::traces::TracesError;
 use crate::proxy::BuildError;
 
@@ -19,7 +18,6 @@ pub enum ServeError {
     #[error(transparent)]
     Log(#[from] LogError),
     /// The environment says something about traces that cannot be done.
-    #[cfg(feature = "otel")]
     #[error(transparent)]
     Traces(#[from] TracesError),
     /// A listener could not be had.
@@ -47,8 +45,7 @@ impl ServeError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Log(_) | Self::Gate(_) => 1,
-            #[cfg(feature = "otel")]
-            Self::Traces(_) => 1,
+            Self::Traces(error) => error.exit_code(),
             Self::Bind(_) | Self::Passed(_) | Self::Handover(_) => 2,
             Self::System(_) => 3,
             Self::Interrupted(signal) => signal.exit_code(),
@@ -64,10 +61,7 @@ impl ServeError {
             Self::Log(_) => Some(
                 "a level is error, warn, info, debug or trace; a filter is like \"warn,wsgate=debug\"",
             ),
-            #[cfg(feature = "otel")]
-            Self::Traces(_) => Some(
-                "traces are set by OpenTelemetry's environment variables; OTEL_SDK_DISABLED=true turns them off",
-            ),
+            Self::Traces(error) => error.help(),
             Self::Gate(_) | Self::System(_) | Self::Interrupted(_) => None,
         }
     }

@@ -24,8 +24,8 @@ use rustix::process::geteuid;
 use tokio::io::AsyncReadExt;
 use tokio::net::{UnixListener, UnixStream};
 
-use super::Server;
 use super::listen::SocketFile;
+use super::open::Listeners;
 use super::passed::{PassedError, PassedSockets};
 
 /// What keeps a process from taking another's place.
@@ -125,15 +125,15 @@ impl Takeover {
         })
     }
 
-    /// Tells the other process that its place is taken by this server, and waits there for the next
-    /// one.
-    pub(super) fn finish(self, server: &Server) -> Result<Handover, HandoverError> {
+    /// Tells the other process that its place is taken, now that this one listens, and waits there
+    /// for the next one.
+    pub(super) fn finish(self, listeners: &Listeners) -> Result<Handover, HandoverError> {
         let finish = || {
             fs::rename(self.file.path(), &self.path)?;
             let file = SocketFile::of(&self.path)?;
             self.listener.set_nonblocking(true)?;
             let listener = UnixListener::from_std(self.listener)?;
-            server.own_files();
+            listeners.own_files();
             let told = (self.predecessor).map(|mut process| process.write_all(&[SERVING]));
             if let Some(Err(error)) = told {
                 // Then there is nobody else to serve.

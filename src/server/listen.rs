@@ -1,6 +1,5 @@
 //! The listening sockets.
 
-use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
@@ -12,6 +11,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket as RawSocket, TcpKeepalive, Type};
 
+use super::bound::BoundAddress;
 use super::passed::{Passed, PassedSockets};
 use crate::config::{Listen, ListenAddress};
 
@@ -32,15 +32,6 @@ pub(super) enum ListeningSocket {
     Tcp(TcpListener),
     /// The file is ours to remove, unless whoever passed the socket made it.
     Unix(UnixListener, Option<SocketFile>),
-}
-
-/// Where a listener really listens: with the port that the system chose for port 0.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BoundAddress {
-    /// A TCP address.
-    Tcp(SocketAddr),
-    /// The path of a unix socket.
-    Unix(PathBuf),
 }
 
 /// A listener that could not be had.
@@ -183,33 +174,15 @@ impl Listener {
     }
 }
 
-impl BoundAddress {
-    fn of(setting: &ListenAddress) -> Self {
-        match setting {
-            ListenAddress::Tcp(address) => Self::Tcp(*address),
-            ListenAddress::Unix(path) => Self::Unix(path.clone()),
-        }
-    }
-
-    /// The TCP address, where it is one.
-    pub fn tcp(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Tcp(address) => Some(*address),
-            Self::Unix(_) => None,
-        }
-    }
-}
-
-impl fmt::Display for BoundAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
 impl BindError {
+    /// The system does not do what is needed to accept connections there.
+    pub(super) fn system(address: &BoundAddress, error: io::Error) -> Self {
+        Self {
+            address: address.clone(),
+            cause: error.into(),
+        }
+    }
+
     /// What a person can do about it.
     pub fn help(&self) -> Option<&'static str> {
         match &self.cause {

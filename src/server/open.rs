@@ -10,11 +10,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::accept::{AcceptingSocket, Acceptor, Dispatch};
-use super::listen::{BoundAddress, Listener};
+use super::bound::BoundAddress;
+use super::listen::{self, BindError, Listener};
 use super::passed::PassedSockets;
 use super::room::Room;
 use super::workers::Worker;
-use super::{ServeError, Server, listen};
 use crate::config::{Listen, ListenAddress};
 
 /// A listener that connections are accepted on.
@@ -28,6 +28,18 @@ pub(super) struct OpenListener {
     socket: Weak<AcceptingSocket>,
     /// Done when the socket is closed.
     accepting: TaskTracker,
+}
+
+/// The listeners of the process: those for clients in the order of the settings, and that of the
+/// admin interface.
+#[derive(Debug, Default)]
+pub(super) struct Listeners {
+    pub(super) clients: Vec<OpenListener>,
+    pub(super) admin: Option<OpenListener>,
+    /// What listeners may be bound to already.
+    pub(super) passed: PassedSockets,
+    /// The next process accepts on the same sockets.
+    pub(super) handed_over: bool,
 }
 
 /// How a listener and what came by it learn that they are to end.
@@ -58,7 +70,7 @@ impl BoundListener {
         open: &[OpenListener],
         passed: &PassedSockets,
         worker: &Worker,
-    ) -> Result<Vec<Self>, ServeError> {
+    ) -> Result<Vec<Self>, BindError> {
         let is_open = |setting: &ListenAddress| open.iter().any(|open| open.setting == *setting);
         let listeners = listen::bind(wanted, passed, |setting| !is_open(setting))?;
         let bound = listeners.into_iter();
@@ -70,22 +82,26 @@ impl BoundListener {
         setting: &ListenAddress,
         passed: &PassedSockets,
         worker: &Worker,
-    ) -> Result<Self, ServeError> {
+    ) -> Result<Self, BindError> {
         Self::of(Listener::bind(setting, passed, false)?, worker)
     }
 
-    fn of(listener: Listener, worker: &Worker) -> Result<Self, ServeError> {
+    fn of(listener: Listener, worker: &Worker) -> Result<Self, BindError> {
         let _entered = worker.runtime().enter();
+        let (setting, address) = (listener.setting.clone(), listener.address.clone());
+        let only_v6 = listener.only_v6;
+        let acceptor =
+            Acceptor::new(listener).map_err(|error| BindError::system(&address, error))?;
         Ok(Self {
-            setting: listener.setting.clone(),
-            address: listener.address.clone(),
-            only_v6: listener.only_v6,
-            acceptor: Acceptor::new(listener).map_err(ServeError::System)?,
+            setting,
+            address,
+            only_v6,
+            acceptor,
         })
     }
 
     /// Accepts no more than there is room for.
-    fn within(mut self, room: Arc<Room>) -> Self {
+    pub(super) fn within(mut self, room: Arc<Room>) -> Self {
         self.acceptor = self.acceptor.within(room);
         self
     }
@@ -125,7 +141,7 @@ impl BoundListener {
 
 impl OpenListener {
     /// A copy of the socket for another process, unless it is closed.
-    pub(super) fn copy(&self) -> Option<io::Result<OwnedFd>> {
+    fn copy(&self) -> Option<io::Result<OwnedFd>> {
         Some(self.socket.upgrade()?.copy())
     }
 
@@ -153,66 +169,30 @@ impl OpenListener {
     }
 }
 
-impl Server {
-    /// Accepts connections for the gate.
-    pub(super) fn open(&mut self, listener: BoundListener) -> BoundAddress {
-        let ends = Ends {
-            accepting: self.tasks.accepting.child_token(),
-            closing: self.tasks.closing.child_token(),
-        };
-        let (dispatcher, closing) = (Arc::clone(&self.dispatcher), ends.closing.clone());
-        let dispatch: Dispatch = Arc::new(move |accepted| dispatcher.dispatch(accepted, &closing));
-        let worker = self.workers.first();
-        let listener = listener.within(Arc::clone(&self.room));
-        let listener = listener.open(ends, dispatch, worker, &self.tasks.acceptors);
-        let address = listener.address.clone();
-        tracing::info!(%address, "listening");
-        self.listeners.push(listener);
-        self.name_addresses();
-        address
-    }
-
-    /// Copies of all its listening sockets, for another process.
+impl Listeners {
+    /// Copies of all listening sockets, for another process.
     pub(super) fn copy_sockets(&self) -> io::Result<Vec<OwnedFd>> {
-        self.open_listeners()
-            .filter_map(OpenListener::copy)
-            .collect()
+        self.all().filter_map(OpenListener::copy).collect()
     }
 
     /// Takes the files of unix sockets over from the process that handed them over.
     pub(super) fn own_files(&self) {
-        self.open_listeners()
-            .for_each(|open| open.set_file_ours(true));
+        self.all().for_each(|open| open.set_file_ours(true));
     }
 
     /// Leaves the listening sockets to the process that has copies of them.
     pub(super) fn hand_over(&mut self) {
         self.handed_over = true;
-        self.open_listeners()
-            .for_each(|open| open.set_file_ours(false));
+        self.all().for_each(|open| open.set_file_ours(false));
     }
 
-    fn open_listeners(&self) -> impl Iterator<Item = &OpenListener> {
-        self.listeners.iter().chain(&self.admin_listener)
+    /// Whether there is an admin interface at this address.
+    pub(super) fn has_admin_at(&self, address: &ListenAddress) -> bool {
+        let admin = self.admin.as_ref();
+        admin.is_some_and(|admin| admin.setting == *address)
     }
 
-    pub(super) fn name_addresses(&mut self) {
-        let addresses = self.listeners.iter();
-        self.addresses = addresses.map(|open| open.address.clone()).collect();
-    }
-
-    /// Serves the admin interface until the very end, so that it can be watched.
-    pub(super) fn open_admin(&mut self, listener: BoundListener) {
-        let ends = Ends {
-            accepting: CancellationToken::new(),
-            closing: CancellationToken::new(),
-        };
-        let service = self.admin.at(listener.setting(), ends.closing.clone());
-        let worker = self.workers.first();
-        let dispatch = service.dispatch(worker.clone());
-        let listener = listener.open(ends, dispatch, worker, &self.tasks.background);
-        let address = &listener.address;
-        tracing::info!(%address, "admin interface listening");
-        self.admin_listener = Some(listener);
+    fn all(&self) -> impl Iterator<Item = &OpenListener> {
+        self.clients.iter().chain(&self.admin)
     }
 }

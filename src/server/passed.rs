@@ -15,7 +15,7 @@ use listenfd::ListenFd;
 use rustix::net::sockopt::socket_acceptconn;
 use socket2::{SockAddr, Socket};
 
-use super::listen::BoundAddress;
+use super::bound::BoundAddress;
 use crate::config::{Config, ListenAddress};
 
 /// The sockets of the process's start, for as long as the process accepts.

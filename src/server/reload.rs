@@ -7,9 +7,11 @@
 //! What can go wrong comes first: reading, the log's filter, binding new listeners. Then the gate's
 //! settings are swapped, and what is left cannot fail. Whatever goes wrong changes nothing.
 
-mod applied;
-mod counts;
-mod rejected;
+pub(super) mod applied;
+mod apply;
+pub(super) mod counts;
+pub(super) mod rejected;
+pub(super) mod requests;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -18,30 +20,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tokio::sync::{mpsc, oneshot};
-use tracing_subscriber::EnvFilter;
+use tokio::sync::mpsc;
 
-pub use applied::Applied;
-pub(super) use counts::{Counted, ReloadCounts};
-pub(super) use rejected::Rejected;
-pub(super) use source::{POLL_INTERVAL, Source};
+use applied::Applied;
+use rejected::Rejected;
+use requests::{Outcome, Reloads, Request};
+use source::{POLL_INTERVAL, Source};
 
-use super::connection::Connections;
 use super::handover::{Handover, Wish};
 use super::notify::ServiceManager;
-use super::open::{BoundListener, OpenListener};
+use super::serving::Server;
 use super::signals::{Signals, StopSignal, Told};
-use super::{ServeError, Server, descriptors, logging};
-use crate::config::{self, Config, ConfigErrors};
-
-/// What a reload came to.
-type Outcome = Result<Applied, Rejected>;
-
-/// Asks for reloads, from anywhere in the process; a clone asks the same reloader.
-#[derive(Clone, Debug)]
-pub(super) struct Reloads {
-    asks: mpsc::Sender<oneshot::Sender<Outcome>>,
-}
+use crate::config::{Config, ConfigErrors};
 
 /// Reloads one thing after the other, whoever asks for it.
 pub(super) struct Reloader {
@@ -49,7 +39,7 @@ pub(super) struct Reloader {
     source: Option<Source>,
     /// The file was not read since the start, so that finding it as it was is no news.
     is_fresh: bool,
-    asked: mpsc::Receiver<oneshot::Sender<Outcome>>,
+    asked: mpsc::Receiver<Request>,
     /// Told of every reload.
     manager: Arc<ServiceManager>,
     handover: Handover,
@@ -71,24 +61,12 @@ enum Trigger {
     Admin,
 }
 
-/// Reloads that may wait for the one under way.
-const WAITING: usize = 4;
-
-impl Reloads {
-    /// Reads the file again. `None` if nobody does that any more.
-    pub(super) async fn ask(&self) -> Option<Outcome> {
-        let (tell, told) = oneshot::channel();
-        self.asks.send(tell).await.ok()?;
-        told.await.ok()
-    }
-}
-
 impl Reloader {
     /// A reloader for this file, and how to ask it, where there is one to ask.
     pub(super) fn new(file: Option<&Path>) -> (Self, Option<Reloads>) {
-        let (asks, asked) = mpsc::channel(WAITING);
+        let (requests, asked) = Reloads::channel();
         let source = file.map(|file| Source::new(file, POLL_INTERVAL));
-        let reloads = source.is_some().then_some(Reloads { asks });
+        let reloads = source.is_some().then_some(requests);
         let reloader = Self {
             source,
             is_fresh: true,
@@ -145,7 +123,7 @@ impl Reloader {
                 }
                 wish = self.handover.next() => match wish {
                     Wish::Sockets(successor) => {
-                        self.handover.give(server.copy_sockets(), successor);
+                        self.handover.give(server.listeners.copy_sockets(), successor);
                     }
                     Wish::Place => return Stop::Succeeded,
                 },
@@ -209,169 +187,6 @@ impl Trigger {
             Self::Signal => "SIGHUP",
             Self::File => "file",
             Self::Admin => "admin",
-        }
-    }
-}
-
-impl Server {
-    /// Puts other settings in the place of the server's own, without losing a session.
-    ///
-    /// See [`Handle::reload`](crate::Handle::reload) for what becomes of sessions and limits. New
-    /// listeners are all bound first. A removed one accepts no more; sessions that came by it go on.
-    ///
-    /// # Errors
-    /// [`ServeError`] if a listener cannot be had, or a setting of the log or the gate is wrong.
-    /// Nothing has changed then.
-    pub async fn reload(&mut self, config: Config) -> Result<Applied, ServeError> {
-        let outcome = self.take(config).await;
-        self.reload_counts
-            .add(outcome.as_ref().ok(), SystemTime::now());
-        outcome
-    }
-
-    /// The same, not counted.
-    async fn take(&mut self, config: Config) -> Result<Applied, ServeError> {
-        let log_filter = logging::filter(&config.log)?;
-        let worker = self.workers.first();
-        let added = BoundListener::bind_new(&config.listen, &self.listeners, &self.passed, worker)?;
-        let admin = match &config.admin {
-            Some(admin) if !self.has_admin_at(&admin.address) => {
-                Some(BoundListener::bind(&admin.address, &self.passed, worker)?)
-            }
-            _ => None,
-        };
-        let settings = config.clone();
-        let mut applied = Applied {
-            gate: self.handle.reload(config)?,
-            ..Applied::default()
-        };
-        for warning in &settings.warnings {
-            tracing::warn!("{warning}");
-        }
-        self.apply_log(settings.log, log_filter, &mut applied);
-        self.apply_server(settings.server, &mut applied);
-        self.apply_listeners(&settings.listen, added, &mut applied)
-            .await;
-        self.apply_admin(settings.admin, admin, &mut applied).await;
-        applied.name_keys();
-        Ok(applied)
-    }
-
-    fn has_admin_at(&self, address: &config::ListenAddress) -> bool {
-        let admin = self.admin_listener.as_ref();
-        admin.is_some_and(|admin| admin.setting == *address)
-    }
-
-    fn apply_log(&mut self, log: config::Log, filter: EnvFilter, applied: &mut Applied) {
-        let Some(control) = &self.log else {
-            return;
-        };
-        let running = &mut self.running.log;
-        applied.key("log.level", log.level != running.level);
-        applied.key("log.access", log.access != running.access);
-        applied.restart("log.format", log.format != running.format);
-        *running = config::Log {
-            format: running.format,
-            ..log
-        };
-        control.apply(filter);
-    }
-
-    fn apply_server(&mut self, server: config::Server, applied: &mut Applied) {
-        let running = &mut self.running.server;
-        let late = server.handshake_timeout != running.handshake_timeout;
-        let head = server.head_size != running.head_size;
-        let sessions = server.sessions != running.sessions;
-        applied.key("server.handshake_timeout", late);
-        applied.key("server.head_size", head);
-        applied.key("server.sessions", sessions);
-        applied.restart("server.workers", server.workers != running.workers);
-        *running = config::Server {
-            workers: running.workers,
-            ..server
-        };
-        if late || head {
-            let connections = Connections::new(self.gate.clone(), &server);
-            self.dispatcher.renew(connections);
-        }
-        if sessions {
-            let (most, budget) = descriptors::shares(server.sessions, &self.workers);
-            self.handle.allow_sessions(most);
-            self.room.renew(budget);
-        }
-    }
-
-    /// Opens the new listeners, and then closes the removed ones.
-    async fn apply_listeners(
-        &mut self,
-        listen: &[config::Listen],
-        added: Vec<BoundListener>,
-        applied: &mut Applied,
-    ) {
-        for listener in added {
-            applied.listeners_added.push(self.open(listener));
-        }
-        let is_wanted = |setting: &config::ListenAddress| {
-            listen.iter().any(|listen| listen.address == *setting)
-        };
-        let listeners = std::mem::take(&mut self.listeners).into_iter();
-        let (mut kept, removed): (Vec<_>, Vec<_>) =
-            listeners.partition(|listener| is_wanted(&listener.setting));
-        kept.sort_by_key(|listener| {
-            let mut wanted = listen.iter();
-            wanted.position(|listen| listen.address == listener.setting)
-        });
-        for listener in &kept {
-            let differs = listener.differs_beside(listen);
-            applied.restart("listen.address (IPv4 clients of [::])", differs);
-        }
-        self.listeners = kept;
-        self.name_addresses();
-        for listener in removed {
-            tracing::info!(address = %listener.address, "no longer listening");
-            self.warn_of_passed(&listener);
-            applied.listeners_removed.push(listener.address.clone());
-            listener.close().await;
-        }
-    }
-
-    async fn apply_admin(
-        &mut self,
-        settings: Option<config::Admin>,
-        added: Option<BoundListener>,
-        applied: &mut Applied,
-    ) {
-        applied.key("admin", settings != self.running.admin);
-        self.admin
-            .ask_for(settings.as_ref().and_then(|admin| admin.token.clone()));
-        let stays = settings
-            .as_ref()
-            .is_some_and(|admin| self.has_admin_at(&admin.address));
-        self.running.admin = settings;
-        let removed = match (stays, added) {
-            (true, _) => None,
-            (false, Some(listener)) => {
-                let removed = self.admin_listener.take();
-                self.open_admin(listener);
-                removed
-            }
-            (false, None) => self.admin_listener.take(),
-        };
-        if let Some(listener) = removed {
-            tracing::info!(address = %listener.address, "admin interface no longer listening");
-            self.warn_of_passed(&listener);
-            listener.close().await;
-        }
-    }
-
-    /// Closing our copy refuses nobody.
-    fn warn_of_passed(&self, removed: &OpenListener) {
-        if self.passed.has(&removed.setting) {
-            let address = &removed.address;
-            tracing::warn!(
-                %address,
-                "whoever started the process holds this socket open: its clients wait for nobody"
-            );
         }
     }
 }

@@ -36,9 +36,8 @@ pub(super) struct Room {
     farewells: AtomicUsize,
     /// Connections that were told to go and have not gone yet.
     leaving: AtomicUsize,
-    waiting: Waiting,
+    waiting: Arc<Waiting>,
     given_back: Notify,
-    began: Instant,
     counts: Counts,
     told: Mutex<Told>,
 }
@@ -67,12 +66,13 @@ struct Told {
 
 /// A connection's place, until it ends or becomes a session.
 pub(super) struct Place {
+    room: Arc<Room>,
     watch: Arc<Watch>,
 }
 
 /// A request that is being answered.
 pub(super) struct RequestPlace {
-    watch: Arc<Watch>,
+    room: Arc<Room>,
 }
 
 /// An idle connection to a server.
@@ -108,9 +108,8 @@ impl Room {
             idle_upstream: AtomicUsize::new(0),
             farewells: AtomicUsize::new(0),
             leaving: AtomicUsize::new(0),
-            waiting: Waiting::default(),
+            waiting: Waiting::new(),
             given_back: Notify::new(),
-            began: Instant::now(),
             counts: Counts::default(),
             told: Mutex::default(),
         })
@@ -165,9 +164,23 @@ impl Room {
             return None;
         }
         self.connections.fetch_add(1, Ordering::Relaxed);
-        let watch = Arc::new(Watch::new(Arc::clone(self)));
+        let watch = Arc::new(Watch::new(Arc::clone(&self.waiting)));
         watch.begin_waiting();
-        Some(Place { watch })
+        let room = Arc::clone(self);
+        Some(Place { room, watch })
+    }
+
+    /// Begins to answer a request of this connection, if there is a descriptor for it.
+    pub(super) fn begin_request(self: &Arc<Self>, watch: &Watch) -> Option<RequestPlace> {
+        if watch.asked() {
+            // It was just told to go, but its request came first.
+            self.leaving.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.is_open(self.budget().most()).then(|| {
+            self.requests.fetch_add(1, Ordering::Relaxed);
+            let room = Arc::clone(self);
+            RequestPlace { room }
+        })
     }
 
     /// Lets a connection that was turned away stay for a moment, unless there are enough of them.
@@ -275,6 +288,10 @@ impl fmt::Debug for Room {
 }
 
 impl Place {
+    pub(super) fn room(&self) -> &Arc<Room> {
+        &self.room
+    }
+
     pub(super) fn watch(&self) -> &Arc<Watch> {
         &self.watch
     }
@@ -282,34 +299,16 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let room = self.watch.room();
         if self.watch.stop_waiting() {
-            room.leaving.fetch_sub(1, Ordering::Relaxed);
+            self.room.leaving.fetch_sub(1, Ordering::Relaxed);
         }
-        room.give_back(&room.connections);
-    }
-}
-
-impl RequestPlace {
-    /// Begins to answer a request of this connection, if there is a descriptor for it.
-    pub(super) fn enter(watch: &Arc<Watch>) -> Option<Self> {
-        let room = watch.room();
-        if watch.asked() {
-            // It was just told to go, but its request came first.
-            room.leaving.fetch_sub(1, Ordering::Relaxed);
-        }
-        let watch = Arc::clone(watch);
-        room.is_open(room.budget().most()).then(|| {
-            watch.room().requests.fetch_add(1, Ordering::Relaxed);
-            Self { watch }
-        })
+        self.room.give_back(&self.room.connections);
     }
 }
 
 impl Drop for RequestPlace {
     fn drop(&mut self) {
-        let room = self.watch.room();
-        room.give_back(&room.requests);
+        self.room.give_back(&self.room.requests);
     }
 }
 

@@ -25,7 +25,6 @@ use opentelemetry_sdk::resource::{EnvResourceDetector, ResourceDetector};
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider};
 use tokio::task::spawn_blocking;
 
-use super::ServeError;
 use crate::trace::Tracing;
 use collector::Collector;
 use environment::Environment;
@@ -51,7 +50,7 @@ struct Export {
 const LAST_EXPORT: Duration = Duration::from_secs(5);
 
 /// Whether traces could be made of what the environment says.
-pub(super) fn check() -> Result<(), ServeError> {
+pub(super) fn check() -> Result<(), TracesError> {
     environment()?;
     Ok(())
 }
@@ -65,7 +64,7 @@ fn environment() -> Result<Option<Environment>, TracesError> {
 
 impl Traces {
     /// Begins, if the environment names a collector.
-    pub(super) fn from_environment() -> Result<Self, ServeError> {
+    pub(super) fn from_environment() -> Result<Self, TracesError> {
         let export = environment()?.map(Export::begin).transpose()?;
         Ok(Self { export })
     }
@@ -85,14 +84,15 @@ impl Traces {
 }
 
 impl Export {
-    fn begin(environment: Environment) -> Result<Self, ServeError> {
+    fn begin(environment: Environment) -> Result<Self, TracesError> {
         let Environment {
             endpoint,
             timeout,
             queue,
         } = environment;
         let losses = Arc::new(Losses::new(queue));
-        let collector = Collector::new(timeout, Arc::clone(&losses)).map_err(ServeError::System)?;
+        let collector =
+            Collector::new(timeout, Arc::clone(&losses)).map_err(TracesError::system)?;
         let otlp = SpanExporter::builder()
             .with_http()
             .with_http_client(collector)

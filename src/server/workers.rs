@@ -80,6 +80,10 @@ impl Workers {
         &self.workers[0]
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.workers.len()
+    }
+
     pub(super) fn iter(&self) -> std::slice::Iter<'_, Worker> {
         self.workers.iter()
     }

@@ -4,6 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 
+mod circles;
+mod source;
+
+use source::{code, collect, files, name, names_behind, plain, root, without_tests};
+
 /// What each level may import.
 type Table = BTreeMap<String, BTreeSet<String>>;
 
@@ -22,7 +27,7 @@ fn no_level_imports_what_the_table_does_not_allow() {
     let mut wrong = Vec::new();
     for (level, path) in sources() {
         files += 1;
-        let code = without_tests(&plain(&read_to_string(&path).unwrap()));
+        let code = code(&path);
         if level != "cli" && code.contains("clap::") {
             wrong.push(format!("{}: only the binary uses clap", path.display()));
         }
@@ -90,10 +95,6 @@ fn read(path: &str) -> String {
     read_to_string(root().join(path)).unwrap()
 }
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 /// The rows `| level | what it is | may import |`.
 fn table(text: &str) -> Table {
     let mut table = Table::new();
@@ -129,10 +130,6 @@ fn quoted(text: &str) -> impl Iterator<Item = String> {
 
 /// The files below src/ that belong to a level and are not only there for tests.
 fn sources() -> Vec<(String, PathBuf)> {
-    let mut files = Vec::new();
-    collect(&root().join("src"), &mut files);
-    let tests: BTreeSet<_> = files.iter().flat_map(|file| test_modules(file)).collect();
-    let files = files.into_iter().filter(|file| !tests.contains(file));
     let level = |file: PathBuf| {
         let inside = file.strip_prefix(root().join("src")).unwrap();
         let first = inside
@@ -144,35 +141,10 @@ fn sources() -> Vec<(String, PathBuf)> {
             .unwrap();
         (first.trim_end_matches(".rs").to_owned(), file)
     };
-    files
+    files()
+        .into_iter()
         .map(level)
         .filter(|(level, _)| level != "lib" && level != "main")
-        .collect()
-}
-
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            collect(&path, files);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-    files.sort();
-}
-
-/// The files of modules that stand behind `#[cfg(test)]` in this one.
-fn test_modules(file: &Path) -> Vec<PathBuf> {
-    let code = plain(&read_to_string(file).unwrap());
-    let folder = match file.file_name().unwrap().to_str().unwrap() {
-        "mod.rs" | "lib.rs" | "main.rs" => file.parent().unwrap().to_owned(),
-        _ => file.with_extension(""),
-    };
-    let behind = code.split(CFG_TEST).skip(1);
-    let modules = behind.filter_map(|item| names_behind(item.split(';').next()?, "mod ").next());
-    modules
-        .map(|name| folder.join(format!("{name}.rs")))
         .collect()
 }
 
@@ -180,72 +152,6 @@ fn test_modules(file: &Path) -> Vec<PathBuf> {
 fn depth(file: &Path) -> usize {
     let inside = file.strip_prefix(root().join("src")).unwrap();
     inside.components().count() - usize::from(inside.ends_with("mod.rs"))
-}
-
-const CFG_TEST: &str = "#[cfg(test)]";
-
-/// The code without comments, and with nothing in its strings.
-fn plain(code: &str) -> String {
-    let mut plain = String::new();
-    let mut rest = code;
-    while let Some(first) = rest.chars().next() {
-        let taken = match first {
-            '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
-            '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |at| at + 2),
-            'r' if rest.starts_with("r\"") || rest.starts_with("r#\"") => {
-                let end = if rest.starts_with("r#") { "\"#" } else { "\"" };
-                let start = rest.find('"').unwrap() + 1;
-                start + rest[start..].find(end).unwrap() + end.len()
-            }
-            '"' => end_of_literal(rest, '"'),
-            // A character, and not a lifetime.
-            '\'' if rest.starts_with("'\\") || rest.chars().nth(2) == Some('\'') => {
-                end_of_literal(rest, '\'')
-            }
-            _ => {
-                plain.push(first);
-                first.len_utf8()
-            }
-        };
-        rest = &rest[taken..];
-    }
-    plain
-}
-
-fn end_of_literal(text: &str, quote: char) -> usize {
-    let mut escaped = false;
-    for (at, letter) in text.char_indices().skip(1) {
-        if letter == quote && !escaped {
-            return at + 1;
-        }
-        escaped = letter == '\\' && !escaped;
-    }
-    text.len()
-}
-
-/// The code without the items that are only there for tests.
-fn without_tests(code: &str) -> String {
-    let code = code.replace("#[cfg(doctest)]", CFG_TEST);
-    let mut parts = code.split(CFG_TEST);
-    let mut kept = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        kept.push_str(&part[end_of_item(part)..]);
-    }
-    kept
-}
-
-fn end_of_item(code: &str) -> usize {
-    let mut open = 0;
-    for (at, letter) in code.char_indices() {
-        match letter {
-            '{' => open += 1,
-            '}' if open == 1 => return at + 1,
-            '}' => open -= 1,
-            ';' if open == 0 => return at + 1,
-            _ => {}
-        }
-    }
-    code.len()
 }
 
 /// The first names of all paths that begin at the crate's root, or for the binary at the library's.
@@ -282,25 +188,6 @@ fn first_names(group: &str) -> Vec<String> {
         }
     }
     names
-}
-
-fn name(text: &str) -> Option<String> {
-    let is_of_name = |letter: char| letter.is_alphanumeric() || letter == '_';
-    let end = text
-        .find(|letter| !is_of_name(letter))
-        .unwrap_or(text.len());
-    (end > 0).then(|| text[..end].to_owned())
-}
-
-fn names_behind<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = &'a str> {
-    let whole_word = |at: usize| !code[..at].ends_with(|letter: char| letter.is_alphanumeric());
-    let found = code
-        .match_indices(word)
-        .filter(move |(at, _)| whole_word(*at));
-    found.map(move |(at, _)| {
-        let rest = &code[at + word.len()..];
-        &rest[..name(rest).map_or(0, |name| name.len())]
-    })
 }
 
 /// What the crate's root hands out under a name of its own, and which level it is from.

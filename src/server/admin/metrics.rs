@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 use super::exposition::Exposition;
 use crate::proxy::Metrics;
 use crate::server::process::Process;
-use crate::server::reload::Counted;
+use crate::server::reload::counts::Counted;
 use crate::server::room::Counts;
 
 /// What the program knows beside the gate.

@@ -8,7 +8,8 @@ use tokio::time::timeout;
 
 use super::AdminService;
 use super::answer::{Answer, answer_json, error};
-use crate::server::reload::{Applied, Rejected};
+use crate::server::reload::applied::Applied;
+use crate::server::reload::rejected::Rejected;
 
 /// Longer than any reload takes; the one before may still be under way.
 const TIMEOUT: Duration = Duration::from_secs(60);

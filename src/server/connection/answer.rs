@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
 
 use super::super::forward::{Forward, ForwardBody};
-use super::super::room::{RequestPlace, Watch};
+use super::super::room::{RequestPlace, Room, Watch};
 use crate::proxy::{Gate, GateService, ResponseBody};
 use crate::rejection::Rejection;
 use crate::transport::WrappedSocket;
@@ -30,6 +30,7 @@ pub(super) struct Answer {
     pub(super) gate: Gate,
     pub(super) answerer: Answerer,
     pub(super) client: ClientAddr,
+    pub(super) room: Arc<Room>,
     pub(super) watch: Arc<Watch>,
     pub(super) refused: RefusedUpgrade,
 }
@@ -65,7 +66,7 @@ impl Service<Request<Incoming>> for Answer {
             watch: Arc::clone(&self.watch),
             is_upgrade: false,
         };
-        match RequestPlace::enter(&self.watch) {
+        match self.room.begin_request(&self.watch) {
             Some(place) => {
                 request.extensions_mut().insert(Arc::clone(&self.watch));
                 Answering {

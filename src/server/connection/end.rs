@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 
-use super::super::room::{Fault, Watch};
-use super::MAX_HEADERS;
+use super::super::room::{Fault, Room, Watch};
 
 /// How a connection ended, as far as somebody has to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +39,9 @@ pub(super) struct Limits {
     pub(super) head_size: usize,
     pub(super) handshake_timeout: Duration,
 }
+
+/// The request headers that one request may have.
+pub(super) const MAX_HEADERS: usize = 100;
 
 /// The longest target that a request line may have, whatever the size of the head: that of
 /// [`hyper::Uri`].
@@ -135,8 +137,8 @@ impl End {
         }
     }
 
-    pub(super) fn count(self, watch: &Watch) {
-        let counts = watch.room().counts();
+    pub(super) fn count(self, room: &Room) {
+        let counts = room.counts();
         let add = |count: &AtomicU64| {
             count.fetch_add(1, Ordering::Relaxed);
         };
@@ -144,7 +146,7 @@ impl End {
             Self::Late => add(&counts.late),
             Self::Silent => add(&counts.silent),
             Self::Slow => add(&counts.slow),
-            Self::Reclaimed { .. } => watch.room().count_reclaimed(),
+            Self::Reclaimed { .. } => room.count_reclaimed(),
             Self::Usual
             | Self::Malformed
             | Self::TargetTooLong

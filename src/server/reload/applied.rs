@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use crate::proxy::Reloaded;
-use crate::server::BoundAddress;
+use crate::server::bound::BoundAddress;
 
 /// What a reload of the program changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use super::Applied;
+use super::applied::Applied;
 
 /// Counts reloads by what they came to, whoever asked for them.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use crate::config::ConfigErrors;
 use crate::error_report::ErrorReport;
-use crate::server::ServeError;
+use crate::server::error::ServeError;
 
 /// Settings that were not taken.
 #[derive(Debug)]

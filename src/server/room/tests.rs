@@ -30,8 +30,8 @@ async fn the_longest_wait_ends_first_and_a_request_ends_a_wait() {
     let mut places = fill(&room);
     assert!(!places.iter().any(told));
     // The first is being answered, the second waits anew.
-    let request = RequestPlace::enter(places[0].watch()).unwrap();
-    let answered = RequestPlace::enter(places[1].watch()).unwrap();
+    let request = room.begin_request(places[0].watch()).unwrap();
+    let answered = room.begin_request(places[1].watch()).unwrap();
     drop(answered);
     places[1].watch().answered();
     places[1].watch().flushed();
@@ -76,7 +76,7 @@ async fn a_request_that_comes_after_the_order_to_go_is_answered() {
     let places = fill(&room);
     let _one_more = room.enter().unwrap();
     assert!(told(&places[0]));
-    let request = RequestPlace::enter(places[0].watch()).unwrap();
+    let request = room.begin_request(places[0].watch()).unwrap();
     assert!(!told(&places[0]));
     drop(request);
 }
@@ -87,7 +87,7 @@ async fn nobody_is_let_in_where_nobody_can_go() {
     let places = fill(&room);
     let requests: Vec<_> = places
         .iter()
-        .map_while(|place| RequestPlace::enter(place.watch()))
+        .map_while(|place| room.begin_request(place.watch()))
         .collect();
     let used = room.used();
     assert!(used <= room.budget().most() + OVERLAP, "{used}");

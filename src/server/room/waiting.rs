@@ -8,16 +8,15 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::Room;
 use crate::config::Timeouts;
 
 /// What is known of one connection that speaks HTTP. It is shared by the socket, the requests on
 /// it, and whoever needs its place.
 pub(in crate::server) struct Watch {
-    room: Arc<Room>,
+    waiting: Arc<Waiting>,
     /// The number of the wait that it is in; or one of the two words below.
     wait: AtomicU64,
-    /// When that wait began, in milliseconds since the room was made.
+    /// When that wait began, in milliseconds since [`Waiting::began`].
     waits_since: AtomicU64,
     /// A request has come.
     has_asked: AtomicBool,
@@ -47,15 +46,17 @@ const BUSY: u64 = 0;
 const LEAVING: u64 = u64::MAX;
 
 /// The waits of all connections. A wait that ended early stays until it is met or swept out.
-#[derive(Default)]
 pub(super) struct Waiting {
     queue: Mutex<Queue>,
+    began: Instant,
 }
 
 #[derive(Default)]
 struct Queue {
     waits: VecDeque<Wait>,
     last: u64,
+    /// How many waits were left by the last sweep.
+    swept: usize,
 }
 
 struct Wait {
@@ -69,18 +70,27 @@ enum Turn {
     Last,
 }
 
-/// Waits that ended are swept out when there are more of them than of others, and more than this.
+/// Waits that ended are swept out when there are twice as many waits as the last sweep left, and this
+/// many more.
 const SWEEP: usize = 64;
 
 impl Waiting {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            queue: Mutex::default(),
+            began: Instant::now(),
+        })
+    }
+
     fn begin(&self, watch: &Arc<Watch>, turn: Turn) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         // Nobody is told to go but under the lock.
         if watch.wait.load(Ordering::Acquire) == LEAVING {
             return;
         }
-        if queue.waits.len() >= 2 * watch.room.connections() + SWEEP {
+        if queue.waits.len() >= 2 * queue.swept + SWEEP {
             queue.waits.retain(Wait::holds);
+            queue.swept = queue.waits.len();
         }
         queue.last += 1;
         let number = queue.last;
@@ -130,9 +140,9 @@ impl Wait {
 }
 
 impl Watch {
-    pub(super) fn new(room: Arc<Room>) -> Self {
+    pub(super) fn new(waiting: Arc<Waiting>) -> Self {
         Self {
-            room,
+            waiting,
             wait: AtomicU64::new(BUSY),
             waits_since: AtomicU64::new(0),
             has_asked: AtomicBool::new(false),
@@ -143,19 +153,15 @@ impl Watch {
         }
     }
 
-    pub(in crate::server) fn room(&self) -> &Arc<Room> {
-        &self.room
-    }
-
     /// It waits for a request, from now on.
     pub(super) fn begin_waiting(self: &Arc<Self>) {
         self.waits_since.store(self.now(), Ordering::Relaxed);
-        self.room.waiting.begin(self, Turn::Last);
+        self.waiting.begin(self, Turn::Last);
     }
 
     /// It has its last answer, and is the first to go from now on.
     pub(in crate::server) fn begin_lingering(self: &Arc<Self>) {
-        self.room.waiting.begin(self, Turn::First);
+        self.waiting.begin(self, Turn::First);
     }
 
     /// It waits no more; true if it had been told to go.
@@ -246,7 +252,7 @@ impl Watch {
     }
 
     fn now(&self) -> u64 {
-        millis(Instant::now().duration_since(self.room.began))
+        millis(Instant::now().duration_since(self.waiting.began))
     }
 }
 

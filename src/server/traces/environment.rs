@@ -5,6 +5,7 @@
 //! the rest (names, headers, batches) themselves.
 
 use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use http::Uri;
@@ -20,14 +21,25 @@ pub(super) struct Environment {
     pub(super) queue: usize,
 }
 
-/// An environment variable of OpenTelemetry's that traces cannot be made from.
+/// Why there can be no traces.
 #[derive(Debug, thiserror::Error)]
-#[error("`{variable}` {problem}")]
+#[error(transparent)]
 pub struct TracesError {
-    variable: &'static str,
-    problem: String,
-    #[source]
-    cause: Option<Box<dyn Error + Send + Sync>>,
+    cause: TracesCause,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum TracesCause {
+    /// An environment variable of OpenTelemetry's says what cannot be done.
+    #[error("`{variable}` {problem}")]
+    Variable {
+        variable: &'static str,
+        problem: String,
+        #[source]
+        cause: Option<Box<dyn Error + Send + Sync>>,
+    },
+    #[error("the system refused what traces need")]
+    System(#[source] io::Error),
 }
 
 const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
@@ -175,19 +187,46 @@ fn number(
 
 impl TracesError {
     fn of(variable: &'static str, problem: &str) -> Self {
-        Self {
+        let (problem, cause) = (problem.to_owned(), None);
+        let cause = TracesCause::Variable {
             variable,
-            problem: problem.to_owned(),
-            cause: None,
-        }
+            problem,
+            cause,
+        };
+        Self { cause }
     }
 
     /// What the library would not take for another reason.
     pub(super) fn unusable(cause: impl Error + Send + Sync + 'static) -> Self {
-        Self {
+        let cause = TracesCause::Variable {
             variable: "OTEL_EXPORTER_OTLP_*",
             problem: "cannot be used".to_owned(),
             cause: Some(Box::new(cause)),
+        };
+        Self { cause }
+    }
+
+    pub(super) fn system(error: io::Error) -> Self {
+        let cause = TracesCause::System(error);
+        Self { cause }
+    }
+
+    /// The exit code of a process that ends with this.
+    pub(in crate::server) fn exit_code(&self) -> u8 {
+        match self.cause {
+            TracesCause::Variable { .. } => 1,
+            TracesCause::System(_) => 3,
+        }
+    }
+
+    /// What a person can do about it.
+    pub(in crate::server) fn help(&self) -> Option<&'static str> {
+        match self.cause {
+            TracesCause::Variable { .. } => Some(
+                "traces are set by OpenTelemetry's environment variables; \
+                 OTEL_SDK_DISABLED=true turns them off",
+            ),
+            TracesCause::System(_) => None,
         }
     }
 }

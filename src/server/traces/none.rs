@@ -1,18 +1,31 @@
 //! No traces: what the rest of the program calls when the feature `otel` is off.
 
-use super::ServeError;
 use crate::trace::Tracing;
+
+/// Why there can be no traces: nothing keeps them from not being.
+#[derive(Debug, thiserror::Error)]
+pub enum TracesError {}
+
+impl TracesError {
+    pub(super) fn exit_code(&self) -> u8 {
+        match *self {}
+    }
+
+    pub(super) fn help(&self) -> Option<&'static str> {
+        match *self {}
+    }
+}
 
 /// Sends nothing anywhere.
 #[derive(Debug, Default)]
 pub(super) struct Traces;
 
-pub(super) fn check() -> Result<(), ServeError> {
+pub(super) fn check() -> Result<(), TracesError> {
     Ok(())
 }
 
 impl Traces {
-    pub(super) fn from_environment() -> Result<Self, ServeError> {
+    pub(super) fn from_environment() -> Result<Self, TracesError> {
         Ok(Self)
     }
 

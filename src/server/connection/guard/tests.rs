@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use super::super::super::descriptors::Budget;
-use super::super::super::room::{RequestPlace, Room};
+use super::super::super::room::Room;
 use super::*;
 use crate::config::Config;
 use crate::proxy::Gate;
@@ -37,10 +37,10 @@ async fn pair() -> (Guard, TcpStream) {
 async fn a_session_has_the_bare_socket() {
     let (guard, mut client) = pair().await;
     let (tell, mut told) = mpsc::channel(1);
-    let watch = guard.watch().clone();
+    let (room, watch) = (guard.place.room().clone(), guard.watch().clone());
     let answer = service_fn(|mut request: Request<Incoming>| {
         tell.try_send(hyper::upgrade::on(&mut request)).unwrap();
-        let _place = RequestPlace::enter(&watch).unwrap();
+        let _place = room.begin_request(&watch).unwrap();
         let mut response = Response::new(Empty::<Bytes>::new());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         async { Ok::<_, Infallible>(response) }
@@ -61,9 +61,9 @@ async fn a_session_has_the_bare_socket() {
 #[tokio::test]
 async fn who_takes_nothing_is_cut_off_and_is_read_no_further() {
     let (mut guard, mut client) = pair().await;
-    let watch = guard.watch().clone();
+    let (room, watch) = (guard.place.room().clone(), guard.watch().clone());
     watch.set_write_limit(Duration::from_millis(50));
-    let place = RequestPlace::enter(&watch).unwrap();
+    let place = room.begin_request(&watch).unwrap();
     let chunk = vec![0; 1 << 20];
     let error = loop {
         if let Err(error) = guard.write_all(&chunk).await {
@@ -94,8 +94,8 @@ async fn what_hyper_answers_before_a_request_is_held_back() {
     let (mut guard, mut client) = pair().await;
     guard.write_all(b"HTTP/1.1 400").await.unwrap();
     guard.shutdown().await.unwrap();
-    let watch = guard.watch().clone();
-    let _place = RequestPlace::enter(&watch).unwrap();
+    let (room, watch) = (guard.place.room().clone(), guard.watch().clone());
+    let _place = room.begin_request(&watch).unwrap();
     guard.write_all(b"ours").await.unwrap();
     let mut bytes = [0; 4];
     client.read_exact(&mut bytes).await.unwrap();

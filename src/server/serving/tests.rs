@@ -7,10 +7,9 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::descriptors::Budget;
-use super::room::RequestPlace;
 use super::*;
 use crate::config::{Admin, Listen, ListenAddress};
+use crate::server::descriptors::Budget;
 
 /// A gate on a free port in front of `upstream`.
 fn settings(upstream: SocketAddr) -> Config {
@@ -135,7 +134,7 @@ async fn a_reload_reaches_the_room_and_the_limits_of_connections() {
     config.server.handshake_timeout = Duration::from_millis(50);
     config.server.head_size = 1024;
     server.reload(config).await.unwrap();
-    let (_, budget) = descriptors::shares(1, &server.workers);
+    let (_, budget) = descriptors::shares(1, server.workers.count());
     assert_eq!(server.room.budget(), budget);
     assert_ne!(budget, before, "fewer sessions leave more to the others");
 
@@ -161,7 +160,7 @@ async fn who_is_turned_away_may_still_send_a_request_and_read_why_it_was() {
     server.room.renew(Budget::new(Some(0), 0, 1));
     let mut busy = Vec::new();
     while let Some(place) = server.room.enter() {
-        let request = RequestPlace::enter(place.watch());
+        let request = server.room.begin_request(place.watch());
         busy.push((place, request));
     }
     let mut client = connect(&server).await;
