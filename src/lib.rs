@@ -79,6 +79,9 @@ pub use proxy::{
 pub use rejection::Rejection;
 pub use session::{Body, Message, MessageFilter, Verdict};
 pub use types::{ClientAddr, OverTls, SessionId, Side};
+pub use upstream::{
+    Connect, ConnectError, LocalResource, ServerTarget, TargetAddress, UpstreamStream,
+};
 
 /// The examples of the documents are compiled and run like those of the code.
 #[cfg(doctest)]

@@ -1,5 +1,6 @@
 //! What a leg's bytes travel on.
 
+use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -22,9 +23,17 @@ use tokio::net::{TcpStream, UnixStream};
 pub(crate) enum Transport {
     Tcp(TcpStream),
     Unix(UnixStream),
-    /// Whatever else the host serves on (TLS, an HTTP/2 stream, its own wrapper).
-    Upgraded(TokioIo<Upgraded>),
+    /// Any other stream: of a host that serves on TLS, on HTTP/2 or behind its own wrapper, or of
+    /// an embedder's connector.
+    Custom(CustomStream),
 }
+
+/// A stream of a type that only its owner knows.
+pub(crate) struct CustomStream(Box<dyn ByteStream>);
+
+trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
 
 /// A client's socket with what the program laid around it for as long as it speaks HTTP.
 #[cfg(feature = "server")]
@@ -56,8 +65,13 @@ impl Transport {
         match upgraded.downcast::<TokioIo<Transport>>() {
             Ok(parts) => (parts.io.into_inner(), parts.read_buf),
             // `Upgraded` itself gives the early bytes first.
-            Err(upgraded) => (Self::Upgraded(TokioIo::new(upgraded)), Bytes::new()),
+            Err(upgraded) => (Self::custom(TokioIo::new(upgraded)), Bytes::new()),
         }
+    }
+
+    /// Any stream, behind a box.
+    pub(crate) fn custom(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
+        Self::Custom(CustomStream(Box::new(stream)))
     }
 }
 
@@ -71,7 +85,7 @@ impl Transport {
         match self {
             Self::Tcp(stream) => SockRef::from(stream).send(bytes),
             Self::Unix(stream) => SockRef::from(stream).send(bytes),
-            Self::Upgraded(_) => Err(io::ErrorKind::WouldBlock.into()),
+            Self::Custom(_) => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
@@ -82,7 +96,7 @@ impl Transport {
         let came = match self {
             Self::Tcp(stream) => recv(stream, &mut *buffer, flags),
             Self::Unix(stream) => recv(stream, &mut *buffer, flags),
-            Self::Upgraded(_) => return &[],
+            Self::Custom(_) => return &[],
         };
         match came {
             Ok((length, _)) => &buffer[..length],
@@ -100,7 +114,7 @@ impl AsyncRead for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Upgraded(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Custom(CustomStream(stream)) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
@@ -114,7 +128,7 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Upgraded(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Custom(CustomStream(stream)) => Pin::new(stream).poll_write(cx, buf),
         }
     }
 
@@ -126,7 +140,7 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Self::Upgraded(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Custom(CustomStream(stream)) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -134,7 +148,7 @@ impl AsyncWrite for Transport {
         match self {
             Self::Tcp(stream) => stream.is_write_vectored(),
             Self::Unix(stream) => stream.is_write_vectored(),
-            Self::Upgraded(stream) => stream.is_write_vectored(),
+            Self::Custom(CustomStream(stream)) => stream.is_write_vectored(),
         }
     }
 
@@ -142,7 +156,7 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Upgraded(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Custom(CustomStream(stream)) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -150,7 +164,13 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Upgraded(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Custom(CustomStream(stream)) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+impl fmt::Debug for CustomStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CustomStream")
     }
 }

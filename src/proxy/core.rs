@@ -26,6 +26,7 @@ use crate::session::{MessageFilter, Registry};
 use crate::trace::Tracing;
 #[cfg(feature = "server")]
 use crate::types::ClientAddr;
+use crate::upstream::Connector;
 
 /// What lives as long as the gate does, and the settings of the moment.
 pub(super) struct Core {
@@ -55,9 +56,14 @@ const HOUSEKEEPING: Duration = Duration::from_secs(10);
 
 impl Core {
     /// `most` sessions at once; 0 is no limit.
-    pub(super) fn new(config: Config, most: usize, filters: HashMap<Arc<str>, MakeFilter>) -> Self {
+    pub(super) fn new(
+        config: Config,
+        most: usize,
+        filters: HashMap<Arc<str>, MakeFilter>,
+        connector: Connector,
+    ) -> Self {
         let counters = Counters::default();
-        let settings = Snapshot::new(config, Arc::clone(&counters.failures));
+        let settings = Snapshot::new(config, Arc::clone(&counters.failures), connector);
         Self {
             settings: RwLock::new(Arc::new(settings)),
             reloading: Mutex::default(),

@@ -10,6 +10,7 @@ use super::layer::{GateLayer, GateService, Refuse};
 use crate::config::{self, Compression, Config};
 use crate::session::MessageFilter;
 use crate::trace::Tracing;
+use crate::upstream::{Connect, Connector};
 
 /// A gate: takes WebSocket handshakes, decides about them, and relays the sessions.
 ///
@@ -34,6 +35,7 @@ pub struct Builder {
     config: Config,
     most: usize,
     filters: Vec<(String, MakeFilter)>,
+    connector: Connector,
     tracing: Tracing,
 }
 
@@ -71,6 +73,7 @@ impl Gate {
             config,
             most: 0,
             filters: Vec::new(),
+            connector: Connector::default(),
             tracing: Tracing::default(),
         }
     }
@@ -115,6 +118,13 @@ impl Builder {
         self
     }
 
+    /// Connects to the servers of all upstreams through this, in the place of TCP and unix sockets.
+    /// It stays over reloads, and serves the upstreams that they bring.
+    pub fn connect(mut self, connector: impl Connect) -> Self {
+        self.connector = Connector::custom(connector);
+        self
+    }
+
     /// Allows at most this many sessions at once; a handshake beyond is answered 503. 0, the
     /// default, is no limit.
     pub fn max_sessions(mut self, most: usize) -> Self {
@@ -138,6 +148,7 @@ impl Builder {
             config,
             most,
             filters,
+            connector,
             tracing,
         } = self;
         let mut made = HashMap::with_capacity(filters.len());
@@ -147,7 +158,7 @@ impl Builder {
                 return Err(BuildError::DuplicateFilter { route });
             }
         }
-        let mut core = Core::new(config, most, made);
+        let mut core = Core::new(config, most, made, connector);
         core.tracing = tracing;
         Ok(Gate {
             core: Arc::new(core),

@@ -11,7 +11,7 @@ use crate::policy::rate;
 use crate::rejection::Rejection;
 use crate::route;
 use crate::types::ClientAddr;
-use crate::upstream::{FailureCounts, Pool};
+use crate::upstream::{Connector, FailureCounts, Pool};
 
 /// One set of settings, and everything that was made from them.
 ///
@@ -23,15 +23,20 @@ pub(super) struct Snapshot {
     /// By upstream name.
     pools: HashMap<Arc<str>, Pool>,
     failures: Arc<FailureCounts>,
+    connector: Connector,
     /// The same table as before a reload, as long as `[client_ip]` lets it be.
     pub(super) rates: rate::RateTable,
 }
 
 impl Snapshot {
     /// The failures of all servers are counted in `failures`.
-    pub(super) fn new(config: Config, failures: Arc<FailureCounts>) -> Self {
+    pub(super) fn new(config: Config, failures: Arc<FailureCounts>, connector: Connector) -> Self {
         let pools = config.upstreams.iter().map(|settings| {
-            let pool = Pool::counted(Arc::clone(settings), Arc::clone(&failures));
+            let pool = Pool::new(
+                Arc::clone(settings),
+                Arc::clone(&failures),
+                connector.clone(),
+            );
             (Arc::clone(&settings.name), pool)
         });
         Self {
@@ -39,6 +44,7 @@ impl Snapshot {
             pools: pools.collect(),
             rates: rate::RateTable::new(&config.client_ip),
             failures,
+            connector,
             config,
         }
     }
@@ -55,7 +61,11 @@ impl Snapshot {
         let pools = config.upstreams.iter().map(|upstream| {
             let pool = match self.pools.get(&upstream.name) {
                 Some(pool) => pool.renewed(upstream),
-                None => Pool::counted(Arc::clone(upstream), Arc::clone(&self.failures)),
+                None => Pool::new(
+                    Arc::clone(upstream),
+                    Arc::clone(&self.failures),
+                    self.connector.clone(),
+                ),
             };
             (Arc::clone(&upstream.name), pool)
         });
@@ -67,6 +77,7 @@ impl Snapshot {
                 false => self.rates.rebuilt(&config.client_ip),
             },
             failures: Arc::clone(&self.failures),
+            connector: self.connector.clone(),
             config,
         }
     }

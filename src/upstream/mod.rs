@@ -1,19 +1,25 @@
 //! The way to a server: one is picked out of the pool, dialled, and asked for the WebSocket.
 //!
 //! ```text
-//! Pool::connect: lease (balance) ─► dial ─► exchange: request out, 101 back
+//! Pool::connect: lease (balance) ─► connect ─► exchange: request out, 101 back
 //! ```
 //!
 //! A connection is made for one session and is never put back: not after a refusal, and not after
 //! a session, because what is still on its way on it would reach the next client.
 
 mod balance;
-mod dial;
+mod connect;
+mod connect_error;
 mod exchange;
 mod failures;
 mod pool;
 mod read_limit;
+mod socket;
+mod target;
 
+pub(crate) use connect::Connector;
+pub use connect::{Connect, UpstreamStream};
+pub use connect_error::{ConnectError, LocalResource};
 #[cfg(any(test, fuzzing))]
 pub(crate) use exchange::exchange_over;
 pub(crate) use exchange::{UpstreamResponse, exchange};
@@ -21,3 +27,4 @@ pub(crate) use failures::{
     FailureCounts, ServerFailure, ServerFailures, ServerFault, UpstreamError,
 };
 pub(crate) use pool::{Connected, Lease, Pool};
+pub use target::{ServerTarget, TargetAddress};

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::balance::{Balancer, Candidate};
-use super::dial::dial;
+use super::connect::Connector;
 use super::failures::{FailureCounts, FailureLog, ServerFailure, ServerFault, UpstreamError};
+use super::target::ServerTarget;
 use crate::config::{ServerAddress, Upstream, UpstreamServer};
 use crate::error_report::ErrorReport;
 use crate::rejection::Rejection;
@@ -25,7 +26,8 @@ struct PoolInner {
     /// In the order of the settings' servers.
     live: Box<[Arc<ServerState>]>,
     balancer: Balancer,
-    /// One sample for the upstream, whatever its settings.
+    connector: Connector,
+    /// One log throttle for the upstream, whatever its settings.
     failures: Arc<FailureLog>,
 }
 
@@ -60,14 +62,18 @@ pub(crate) struct Connected {
 }
 
 impl Pool {
-    /// A pool whose failures are counted for itself.
+    /// A pool with sockets to its servers and failure counts of its own.
     #[cfg(test)]
-    pub(crate) fn new(settings: Arc<Upstream>) -> Self {
-        Self::counted(settings, Arc::default())
+    pub(crate) fn for_tests(settings: Arc<Upstream>) -> Self {
+        Self::new(settings, Arc::default(), Connector::default())
     }
 
-    /// A pool that adds its failures to these.
-    pub(crate) fn counted(settings: Arc<Upstream>, failures: Arc<FailureCounts>) -> Self {
+    /// A pool that connects through this connector and adds its failures to these.
+    pub(crate) fn new(
+        settings: Arc<Upstream>,
+        failures: Arc<FailureCounts>,
+        connector: Connector,
+    ) -> Self {
         let live: Box<[_]> = settings.servers.iter().map(|_| Arc::default()).collect();
         let balancer = Balancer::new(settings.balance, live.len());
         Self {
@@ -75,6 +81,7 @@ impl Pool {
                 settings,
                 live,
                 balancer,
+                connector,
                 failures: Arc::new(FailureLog::new(failures)),
             }),
         }
@@ -108,6 +115,7 @@ impl Pool {
             inner: Arc::new(PoolInner {
                 live: live.collect(),
                 balancer: old.balancer.renewed(settings.balance, &origins),
+                connector: old.connector.clone(),
                 failures: Arc::clone(&old.failures),
                 settings: Arc::clone(settings),
             }),
@@ -162,7 +170,9 @@ impl Pool {
         let settings = self.settings();
         let mut tried = Vec::new();
         loop {
-            let error = match dial(lease.address(), settings.connect_timeout).await {
+            let connecting =
+                (self.inner.connector).connect(lease.target(), settings.connect_timeout);
+            let error = match connecting.await {
                 Ok(transport) => return Ok(Connected { lease, transport }),
                 Err(error) => error,
             };
@@ -267,6 +277,15 @@ impl Lease {
     /// The server's name, for logs.
     pub(crate) fn server(&self) -> &Arc<str> {
         &self.settings().name
+    }
+
+    /// The server, for a connector.
+    fn target(&self) -> ServerTarget<'_> {
+        ServerTarget {
+            upstream: &self.upstream().name,
+            server: self.server(),
+            address: self.address().into(),
+        }
     }
 
     pub(crate) fn address(&self) -> &ServerAddress {

@@ -6,6 +6,7 @@ use super::*;
 use crate::config::Config;
 use crate::session::SessionGuard;
 use crate::types::ClientAddr;
+use crate::upstream::Connector;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -18,7 +19,7 @@ fn config(servers: &str) -> Config {
 }
 
 fn core(servers: &str) -> Core {
-    Core::new(config(servers), 0, HashMap::new())
+    Core::new(config(servers), 0, HashMap::new(), Connector::default())
 }
 
 fn place(core: &Core, server: &str) -> SessionGuard {

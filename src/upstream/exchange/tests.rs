@@ -283,7 +283,7 @@ async fn an_answer_that_does_not_come_in_time_is_a_time_out() {
 }
 
 fn pool_of(address: ServerAddress) -> Pool {
-    Pool::new(Arc::new(Upstream {
+    Pool::for_tests(Arc::new(Upstream {
         name: "chat".into(),
         servers: vec![UpstreamServer {
             name: "ws://server".into(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::net::UnixListener;
 
-use super::super::dial::tests::{refusing, server, swallowing};
+use super::super::socket::tests::{refusing, server, swallowing};
 use super::*;
 use crate::config::Balance;
 
@@ -42,7 +42,7 @@ fn sessions(pool: &Pool) -> Vec<u32> {
 
 #[test]
 fn a_lease_holds_its_place_until_dropped() {
-    let pool = Pool::new(Arc::new(nowhere(&["a", "b"])));
+    let pool = Pool::for_tests(Arc::new(nowhere(&["a", "b"])));
     let one = pool.lease(CLIENT, &[]).unwrap();
     let two = pool.lease(CLIENT, &[]).unwrap();
     assert_eq!(sessions(&pool), [1, 1]);
@@ -57,7 +57,7 @@ fn a_lease_holds_its_place_until_dropped() {
 fn a_full_pool_says_so_and_a_given_back_place_is_free() {
     let mut settings = nowhere(&["a", "b"]);
     settings.max_connections = Some(2);
-    let pool = Pool::new(Arc::new(settings));
+    let pool = Pool::for_tests(Arc::new(settings));
     let mut leases: Vec<_> = (0..4).map(|_| pool.lease(CLIENT, &[]).unwrap()).collect();
     assert_eq!(
         pool.lease(CLIENT, &[]).unwrap_err(),
@@ -72,7 +72,7 @@ fn a_client_falls_to_its_next_server_and_comes_back() {
     let mut settings = nowhere(&["a", "b", "c"]);
     settings.balance = Balance::IpHash;
     settings.max_connections = Some(1);
-    let pool = Pool::new(Arc::new(settings));
+    let pool = Pool::for_tests(Arc::new(settings));
     let first = pool.lease(CLIENT, &[]).unwrap();
     let second = pool.lease(CLIENT, &[]).unwrap();
     let third = pool.lease(CLIENT, &[second.server]).unwrap();
@@ -93,7 +93,7 @@ fn a_server_that_was_tried_is_passed_over() {
     ] {
         let mut settings = nowhere(&["a", "b", "c"]);
         settings.balance = balance;
-        let pool = Pool::new(Arc::new(settings));
+        let pool = Pool::for_tests(Arc::new(settings));
         for _ in 0..20 {
             assert_eq!(pool.lease(CLIENT, &[0, 2]).unwrap().server, 1);
         }
@@ -113,7 +113,7 @@ fn a_drained_server_is_passed_over_until_it_is_taken_back() {
         let mut settings = nowhere(&["a", "b", "c"]);
         settings.balance = balance;
         settings.max_connections = Some(30);
-        let pool = Pool::new(Arc::new(settings));
+        let pool = Pool::for_tests(Arc::new(settings));
         let held = pool.lease(CLIENT, &[1, 2]).unwrap();
         assert!(!held.is_draining());
         pool.set_draining("a", true);
@@ -138,7 +138,7 @@ fn a_drained_server_is_passed_over_until_it_is_taken_back() {
 
 #[test]
 fn a_server_that_stays_stays_drained() {
-    let pool = Pool::new(Arc::new(nowhere(&["a", "b", "a"])));
+    let pool = Pool::for_tests(Arc::new(nowhere(&["a", "b", "a"])));
     pool.set_draining("a", true);
     let drained =
         |pool: &Pool| -> Vec<bool> { pool.servers().map(|(_, load)| load.draining).collect() };
@@ -152,7 +152,7 @@ fn a_server_that_stays_stays_drained() {
 
 #[test]
 fn a_drained_server_that_stands_there_once_more_is_drained_there_too() {
-    let pool = Pool::new(Arc::new(nowhere(&["a", "b"])));
+    let pool = Pool::for_tests(Arc::new(nowhere(&["a", "b"])));
     pool.set_draining("a", true);
     let renewed = pool.renewed(&Arc::new(nowhere(&["a", "b", "a", "c"])));
     let drained = renewed.servers().map(|(_, load)| load.draining);
@@ -167,7 +167,7 @@ fn the_limit_holds_when_many_take_at_once() {
         let mut settings = nowhere(&["a", "b", "c"]);
         settings.balance = balance;
         settings.max_connections = Some(60);
-        let pool = Pool::new(Arc::new(settings));
+        let pool = Pool::for_tests(Arc::new(settings));
         let barrier = Barrier::new(THREADS);
         let take = || -> Vec<Lease> {
             barrier.wait();
@@ -191,7 +191,7 @@ fn the_limit_holds_when_many_take_at_once() {
 async fn a_connection_comes_with_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let listener = UnixListener::bind(folder.path().join("a")).unwrap();
-    let pool = Pool::new(Arc::new(upstream(folder.path(), &["a"])));
+    let pool = Pool::for_tests(Arc::new(upstream(folder.path(), &["a"])));
     let connected = pool.connect(CLIENT).await.unwrap();
     listener.accept().await.unwrap();
     assert_eq!(sessions(&pool), [1]);
@@ -211,7 +211,7 @@ async fn other_servers_are_tried_as_often_as_allowed() {
     ] {
         let mut settings = upstream(folder.path(), &["a", "b", "c"]);
         settings.retries = retries;
-        let pool = Pool::new(Arc::new(settings));
+        let pool = Pool::for_tests(Arc::new(settings));
         let result = connect(&pool).await;
         let server = result.as_ref().map(|connected| &**connected.lease.server());
         assert_eq!(server, expected.as_ref().copied(), "{retries} retries");
@@ -234,7 +234,7 @@ async fn the_last_cause_is_told_when_every_server_failed() {
         for (one, address) in settings.servers.iter_mut().zip(addresses) {
             one.address = server(address);
         }
-        let pool = Pool::new(Arc::new(settings));
+        let pool = Pool::for_tests(Arc::new(settings));
         assert_eq!(connect(&pool).await.unwrap_err(), expected);
     }
 }
@@ -243,7 +243,7 @@ async fn the_last_cause_is_told_when_every_server_failed() {
 async fn a_full_pool_is_not_dialled() {
     let mut settings = nowhere(&["a"]);
     settings.max_connections = Some(1);
-    let pool = Pool::new(Arc::new(settings));
+    let pool = Pool::for_tests(Arc::new(settings));
     let _lease = pool.lease(CLIENT, &[]).unwrap();
     let error = connect(&pool).await.unwrap_err();
     assert_eq!(error, Rejection::UpstreamFull);
@@ -251,7 +251,7 @@ async fn a_full_pool_is_not_dialled() {
 
 #[test]
 fn servers_that_stay_keep_their_counts_and_a_removed_one_takes_its_lease_back() {
-    let pool = Pool::new(Arc::new(nowhere(&["a", "b", "c"])));
+    let pool = Pool::for_tests(Arc::new(nowhere(&["a", "b", "c"])));
     let leases: Vec<_> = (0..4).map(|_| pool.lease(CLIENT, &[]).unwrap()).collect();
     assert_eq!(sessions(&pool), [2, 1, 1]);
     let renewed = pool.renewed(&Arc::new(nowhere(&["d", "c", "a"])));
@@ -265,7 +265,7 @@ fn servers_that_stay_keep_their_counts_and_a_removed_one_takes_its_lease_back() 
 
 #[test]
 fn a_name_that_stands_twice_takes_over_twice() {
-    let pool = Pool::new(Arc::new(nowhere(&["a", "a"])));
+    let pool = Pool::for_tests(Arc::new(nowhere(&["a", "a"])));
     let _leases: Vec<_> = (0..3).map(|_| pool.lease(CLIENT, &[]).unwrap()).collect();
     assert_eq!(sessions(&pool), [2, 1]);
     let renewed = pool.renewed(&Arc::new(nowhere(&["a", "b", "a"])));
@@ -274,7 +274,7 @@ fn a_name_that_stands_twice_takes_over_twice() {
 
 #[test]
 fn the_same_settings_are_the_same_pool() {
-    let pool = Pool::new(Arc::new(nowhere(&["a"])));
+    let pool = Pool::for_tests(Arc::new(nowhere(&["a"])));
     let same = pool.renewed(&Arc::new(nowhere(&["a"])));
     assert!(Arc::ptr_eq(&pool.inner, &same.inner));
 }

@@ -4,6 +4,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
 use super::*;
+use crate::config::ServerAddress;
+use crate::rejection::Rejection;
+use crate::upstream::failures::ServerFailure;
 
 const LIMIT: Duration = Duration::from_secs(3);
 
@@ -36,23 +39,27 @@ pub(in crate::upstream) fn server(address: SocketAddr) -> ServerAddress {
     }
 }
 
-async fn assert_joined(mut dialled: Transport, mut accepted: impl AsyncWriteExt + Unpin) {
+fn target(address: &ServerAddress) -> TargetAddress<'_> {
+    TargetAddress::from(address)
+}
+
+async fn assert_joined(mut connected: Transport, mut accepted: impl AsyncWriteExt + Unpin) {
     accepted.write_all(b"hello").await.unwrap();
     let mut greeting = [0; 5];
-    dialled.read_exact(&mut greeting).await.unwrap();
+    connected.read_exact(&mut greeting).await.unwrap();
     assert_eq!(&greeting, b"hello");
 }
 
 #[tokio::test]
-async fn a_tcp_server_is_dialled_without_delay() {
+async fn a_tcp_server_is_connected_without_delay() {
     let listener = TcpListener::bind(loopback()).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let dialled = dial(&server(address), LIMIT).await.unwrap();
-    let Transport::Tcp(stream) = &dialled else {
-        panic!("{dialled:?}");
+    let connected = connect(target(&server(address)), LIMIT).await.unwrap();
+    let Transport::Tcp(stream) = &connected else {
+        panic!("{connected:?}");
     };
     assert!(stream.nodelay().unwrap());
-    assert_joined(dialled, listener.accept().await.unwrap().0).await;
+    assert_joined(connected, listener.accept().await.unwrap().0).await;
 }
 
 #[tokio::test]
@@ -62,17 +69,17 @@ async fn a_name_is_looked_up() {
         host: "localhost".to_owned(),
         port: listener.local_addr().unwrap().port(),
     };
-    let dialled = dial(&address, LIMIT).await.unwrap();
-    assert_joined(dialled, listener.accept().await.unwrap().0).await;
+    let connected = connect(target(&address), LIMIT).await.unwrap();
+    assert_joined(connected, listener.accept().await.unwrap().0).await;
 }
 
 #[tokio::test]
-async fn a_unix_server_is_dialled() {
+async fn a_unix_server_is_connected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("server");
     let listener = UnixListener::bind(&path).unwrap();
-    let dialled = dial(&ServerAddress::Unix(path), LIMIT).await.unwrap();
-    assert_joined(dialled, listener.accept().await.unwrap().0).await;
+    let connected = connect(TargetAddress::Unix(&path), LIMIT).await.unwrap();
+    assert_joined(connected, listener.accept().await.unwrap().0).await;
 }
 
 #[tokio::test]
@@ -86,8 +93,8 @@ async fn a_server_that_is_not_there_refuses() {
         ServerAddress::Unix(stale),
         ServerAddress::Unix(folder.path().join("missing")),
     ] {
-        let error = dial(&address, LIMIT).await.unwrap_err();
-        assert!(matches!(error, DialError::Connect(_)), "{error:?}");
+        let error = connect(target(&address), LIMIT).await.unwrap_err();
+        assert!(matches!(error, ConnectError::Connect(_)), "{error:?}");
         assert_eq!(error.rejection(), Rejection::UpstreamRefused);
         assert!(std::error::Error::source(&error).is_some());
     }
@@ -97,7 +104,7 @@ async fn a_server_that_is_not_there_refuses() {
 async fn a_server_that_swallows_packets_times_out() {
     let (_held, address) = swallowing().await;
     let started = Instant::now();
-    let error = dial(&server(address), LIMIT).await.unwrap_err();
+    let error = connect(target(&server(address)), LIMIT).await.unwrap_err();
     assert_eq!(error.rejection(), Rejection::UpstreamTimeout);
     assert_eq!(started.elapsed().as_secs(), LIMIT.as_secs());
 }
@@ -108,22 +115,22 @@ async fn the_next_address_is_tried_in_the_time_that_is_left() {
     let (_held, refuses) = refusing();
     let (_full, swallows) = swallowing().await;
     let addresses = [refuses, swallows, listener.local_addr().unwrap()];
-    let dialled = dial_each(&addresses, LIMIT).await.unwrap();
-    assert_joined(dialled, listener.accept().await.unwrap().0).await;
+    let connected = connect_each(&addresses, LIMIT).await.unwrap();
+    assert_joined(connected, listener.accept().await.unwrap().0).await;
 }
 
 #[tokio::test]
 async fn the_last_address_says_why() {
     let (_held, refuses) = refusing();
-    let error = dial_each(&[refuses], LIMIT).await.unwrap_err();
-    assert!(matches!(error, DialError::Connect(_)), "{error:?}");
-    let error = dial_each(&[], LIMIT).await.unwrap_err();
-    assert!(matches!(error, DialError::NoAddress), "{error:?}");
+    let error = connect_each(&[refuses], LIMIT).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Connect(_)), "{error:?}");
+    let error = connect_each(&[], LIMIT).await.unwrap_err();
+    assert!(matches!(error, ConnectError::NoAddress), "{error:?}");
 }
 
 #[test]
 fn what_the_kernel_gave_up_is_a_time_out() {
-    let error = DialError::Connect(io::ErrorKind::TimedOut.into());
+    let error = ConnectError::Connect(io::ErrorKind::TimedOut.into());
     assert_eq!(error.rejection(), Rejection::UpstreamTimeout);
 }
 
@@ -136,7 +143,7 @@ fn what_this_machine_lacks_is_not_told_as_the_servers_refusal() {
         (libc::ENOBUFS, true, "no memory left"),
         (libc::EADDRNOTAVAIL, false, "no local port or address left"),
     ] {
-        for of in [DialError::connect, DialError::resolve] {
+        for of in [ConnectError::from, ConnectError::resolve] {
             let error = of(io::Error::from_raw_os_error(code));
             assert_eq!(error.rejection(), Rejection::Full, "{error:?}");
             assert_eq!(error.rejection().status(), 503);
@@ -147,7 +154,7 @@ fn what_this_machine_lacks_is_not_told_as_the_servers_refusal() {
         }
     }
     for code in [libc::ECONNREFUSED, libc::EACCES, libc::EHOSTUNREACH] {
-        let error = DialError::connect(io::Error::from_raw_os_error(code));
+        let error = ConnectError::from(io::Error::from_raw_os_error(code));
         assert_eq!(error.rejection(), Rejection::UpstreamRefused, "{error:?}");
         assert!(!error.is_everywhere());
         assert_eq!(error.failure(), ServerFailure::Connect);
@@ -156,16 +163,20 @@ fn what_this_machine_lacks_is_not_told_as_the_servers_refusal() {
 
 #[test]
 fn an_address_without_a_way_there_does_not_hide_what_another_did() {
-    let of = |code| DialError::connect(io::Error::from_raw_os_error(code));
+    let of = |code| ConnectError::from(io::Error::from_raw_os_error(code));
     let (refused, nowhere) = (libc::ECONNREFUSED, libc::EADDRNOTAVAIL);
     for (before, later, told) in [
         (of(refused), of(nowhere), Rejection::UpstreamRefused),
         (of(nowhere), of(refused), Rejection::UpstreamRefused),
-        (DialError::Timeout, of(nowhere), Rejection::UpstreamTimeout),
-        (DialError::NoAddress, of(nowhere), Rejection::Full),
+        (
+            ConnectError::Timeout,
+            of(nowhere),
+            Rejection::UpstreamTimeout,
+        ),
+        (ConnectError::NoAddress, of(nowhere), Rejection::Full),
         (of(nowhere), of(nowhere), Rejection::Full),
     ] {
         let shown = format!("{before:?}, {later:?}");
-        assert_eq!(truer(before, later).rejection(), told, "{shown}");
+        assert_eq!(more_telling(before, later).rejection(), told, "{shown}");
     }
 }
