@@ -2,16 +2,14 @@
 
 use clap::{ArgGroup, Args};
 use http::{Method, StatusCode};
-
-use super::client::{Client, RequestTarget};
-use super::error::{CommandError, Failure};
-use super::output::{can_ask, confirm, say};
-use super::selection::Selection;
-use super::target::Target;
-use super::units::sessions;
 use wsgate::close::{CloseCode, MAX_REASON};
 
-/// Which sessions to close, and what to tell their clients.
+use super::admin::{Client, RequestTarget, Selection, Target};
+use super::error::{CommandError, REJECTED};
+use super::output::{can_ask, confirm, print_line};
+use super::units::sessions;
+
+/// Which sessions to close, and with which close frame.
 #[derive(Args, Debug)]
 #[command(
     after_help = EXAMPLES,
@@ -47,6 +45,15 @@ pub(super) struct Close {
     target: Target,
 }
 
+/// Why not everything was closed.
+#[derive(Debug, thiserror::Error)]
+enum CloseError {
+    #[error("no such session: {0}")]
+    NoSuchSession(String),
+    #[error("nothing was closed")]
+    NotConfirmed,
+}
+
 const EXAMPLES: &str = with_exit_codes!(
     "\
 Examples:
@@ -72,46 +79,53 @@ impl Close {
         let (mut closed, mut unknown) = (0, Vec::new());
         for id in &self.ids {
             let target = RequestTarget::path("/sessions").segment(&id.to_string());
-            let target = self.with_farewell(target);
-            let answer = client.ask(Method::DELETE, target.as_str()).await?;
-            match answer.status {
+            let target = self.with_close_frame(target);
+            let response = client.send(Method::DELETE, &target).await?;
+            match response.status {
                 StatusCode::NOT_FOUND => unknown.push(id.to_string()),
                 _ => {
-                    answer.done()?;
+                    response.succeeded()?;
                     closed += 1;
                 }
             }
         }
-        say(&format!("closed {}", sessions(closed)))?;
+        print_line(&format!("closed {}", sessions(closed)))?;
         match unknown.is_empty() {
             true => Ok(()),
-            false => Err(Failure::NoSuchSession(unknown.join(", ")).into()),
+            false => Err(CloseError::NoSuchSession(unknown.join(", ")).into()),
         }
     }
 
     async fn close_selected(&self, client: &Client) -> Result<(), CommandError> {
         if !self.yes && can_ask() {
             let listed = self.selection.target().pair("limit", Some(1));
-            let listed = client.json(listed.as_str()).await?;
-            let total = listed["total"].as_u64().unwrap_or_default();
+            let total = client.get(&listed).await?.number("total")?;
             let which = self.selection.describe();
             if total > 1 && !confirm(&format!("Close {}{which}?", sessions(total))) {
-                return Err(Failure::NotConfirmed.into());
+                return Err(CloseError::NotConfirmed.into());
             }
         }
         let everything = self.selection.is_everything() && self.all;
         let target = self.selection.target();
-        let target = self.with_farewell(target.pair("all", everything.then_some(true)));
-        let answer = client.ask(Method::DELETE, target.as_str()).await?.done()?;
-        let closed = answer.json()?["closed"].as_u64();
-        let closed = closed.ok_or_else(|| answer.strange())?;
-        say(&format!("closed {}", sessions(closed)))
+        let target = self.with_close_frame(target.pair("all", everything.then_some(true)));
+        let response = client.send(Method::DELETE, &target).await?.succeeded()?;
+        print_line(&format!("closed {}", sessions(response.number("closed")?)))
     }
 
-    fn with_farewell(&self, target: RequestTarget) -> RequestTarget {
+    fn with_close_frame(&self, target: RequestTarget) -> RequestTarget {
         target
             .pair("code", self.code)
             .pair("reason", self.reason.as_ref())
+    }
+}
+
+impl From<CloseError> for CommandError {
+    fn from(error: CloseError) -> Self {
+        let help = match &error {
+            CloseError::NoSuchSession(_) => None,
+            CloseError::NotConfirmed => Some("answer `y`, or use --yes"),
+        };
+        Self::new(error, REJECTED).with_help(help)
     }
 }
 

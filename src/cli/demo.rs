@@ -10,7 +10,7 @@ use wsgate::config::ConfigErrors;
 use wsgate::server::{self, BoundAddress, Start};
 
 use self::echo::EchoServer;
-use super::error::{CommandError, Failure};
+use super::error::CommandError;
 
 /// The gate's settings, as the repository shows them.
 const SETTINGS: &str = include_str!("../../config/demo.toml");
@@ -28,14 +28,14 @@ const DRAIN: &str = "\n[drain]\nspread = \"500ms\"\n";
 /// 127.0.0.1:8080.
 pub(super) fn serve(listen: Option<&str>) -> Result<(), CommandError> {
     let echo = EchoServer::bind().map_err(CommandError::system)?;
-    let config = settings(echo.address(), listen).map_err(Failure::Demo)?;
+    let config = settings(echo.address(), listen).map_err(CommandError::demo)?;
     echo.start().map_err(CommandError::system)?;
     let start = Start {
         page: Some(page::page()),
         listening: Some(introduce),
         ..Start::default()
     };
-    server::run(config, start).map_err(|error| Failure::Serve(error).into())
+    Ok(server::run(config, start)?)
 }
 
 fn settings(echo: SocketAddr, listen: Option<&str>) -> Result<Config, ConfigErrors> {

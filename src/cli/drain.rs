@@ -7,10 +7,9 @@ use clap::Args;
 use http::Method;
 use tokio::time::sleep;
 
-use super::client::Client;
+use super::admin::{Client, ClientError, RequestTarget, Target};
 use super::error::CommandError;
-use super::output::{remark, say};
-use super::target::Target;
+use super::output::{print_line, remark};
 use super::units::sessions;
 
 /// How to empty the process.
@@ -35,18 +34,17 @@ The sessions are closed as [drain] of the settings says, spread over `drain.spre
 there is no way back but a restart."
 );
 
-/// Between two looks at what is left.
+/// Between two requests for what is left.
 const INTERVAL: Duration = Duration::from_millis(250);
 
 impl Drain {
     pub(super) async fn carry_out(self) -> Result<(), CommandError> {
         let client = self.target.client()?;
-        let answer = client.ask(Method::POST, "/drain").await?.done()?;
-        let open = answer.json()?["sessions"].as_u64();
-        let open = open.ok_or_else(|| answer.strange())?;
-        match open {
-            0 => say("draining: no session is open")?,
-            open => say(&format!("draining: {} on their way out", sessions(open)))?,
+        let target = RequestTarget::path("/drain");
+        let response = client.send(Method::POST, &target).await?.succeeded()?;
+        match response.number("sessions")? {
+            0 => print_line("draining: no session is open")?,
+            open => print_line(&format!("draining: {} on their way out", sessions(open)))?,
         }
         match self.wait {
             true => wait(&client).await,
@@ -55,48 +53,48 @@ impl Drain {
     }
 }
 
-/// Waits until nobody is left. A connection that is not answered may be one too many for a busy
-/// admin interface; where the process is gone, the next is refused.
+/// Waits until no session is left. A busy admin interface may drop a connection; where the process
+/// is gone, the next one is refused.
 async fn wait(client: &Client) -> Result<(), CommandError> {
-    let mut told = None;
+    let mut shown = None;
     loop {
-        match look(client).await {
-            Ok(Left::Sessions(left)) => {
-                // A person wants to see it go on.
-                if io::stderr().is_terminal() && told != Some(left) {
+        match progress(client).await {
+            Ok(Progress::Sessions(left)) => {
+                // Shows a person that the drain goes on.
+                if io::stderr().is_terminal() && shown != Some(left) {
                     remark(&format!("{} left", sessions(left)));
                 }
-                told = Some(left);
+                shown = Some(left);
             }
-            Ok(Left::Nobody) => return say("drained: no session is left"),
-            Ok(Left::AnotherProcess) => {
-                return say("the process is gone, and another is in its place");
+            Ok(Progress::Done) => return print_line("drained: no session is left"),
+            Ok(Progress::AnotherProcess) => {
+                return print_line("the process is gone, and another is in its place");
             }
-            Err(error) if error.is_gone() => return say("the process is gone"),
-            Err(error) if error.is_passing() => {}
-            Err(error) => return Err(error),
+            Err(error) if error.is_gone() => return print_line("the process is gone"),
+            Err(error) if error.is_temporary() => {}
+            Err(error) => return Err(error.into()),
         }
         sleep(INTERVAL).await;
     }
 }
 
-/// What is left of a process that drains.
-enum Left {
+/// How far a drain is.
+enum Progress {
     Sessions(u64),
-    Nobody,
-    /// It takes sessions, as one that has drained never does again.
+    Done,
+    /// A process that drains never becomes ready again, so this is another one.
     AnotherProcess,
 }
 
-async fn look(client: &Client) -> Result<Left, CommandError> {
-    let ready = client.ask(Method::GET, "/readyz").await?;
+async fn progress(client: &Client) -> Result<Progress, ClientError> {
+    let ready = RequestTarget::path("/readyz");
+    let ready = client.send(Method::GET, &ready).await?;
     if ready.status.is_success() {
-        return Ok(Left::AnotherProcess);
+        return Ok(Progress::AnotherProcess);
     }
-    let listed = client.ask(Method::GET, "/sessions?limit=1").await?.done()?;
-    match listed.json()?["total"].as_u64() {
-        Some(0) => Ok(Left::Nobody),
-        Some(left) => Ok(Left::Sessions(left)),
-        None => Err(listed.strange()),
+    let listed = RequestTarget::path("/sessions").pair("limit", Some(1));
+    match client.get(&listed).await?.number("total")? {
+        0 => Ok(Progress::Done),
+        left => Ok(Progress::Sessions(left)),
     }
 }

@@ -18,8 +18,8 @@ macro_rules! with_exit_codes {
     };
 }
 
+mod admin;
 mod arguments;
-mod client;
 mod close;
 mod demo;
 mod drain;
@@ -27,11 +27,8 @@ mod error;
 mod output;
 mod reload;
 mod run;
-mod selection;
 mod sessions;
 mod table;
-mod target;
-mod terminal;
 mod top;
 mod units;
 mod upstreams;
@@ -45,7 +42,7 @@ use tokio::runtime;
 use wsgate::{Config, config, server};
 
 use arguments::{Arguments, Command};
-use error::{CommandError, Failure};
+use error::CommandError;
 use output::print;
 
 /// Does what the command line of this process says.
@@ -80,8 +77,8 @@ fn carry_out(command: Command) -> Result<(), CommandError> {
 }
 
 fn check(file: &Path) -> Result<(), CommandError> {
-    let config = Config::from_file(file).map_err(Failure::Settings)?;
-    server::check(&config).map_err(Failure::Serve)?;
+    let config = Config::from_file(file)?;
+    server::check(&config)?;
     print(&config.summary())
 }
 

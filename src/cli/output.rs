@@ -1,30 +1,28 @@
-//! What a command says: results on standard output, remarks on standard error.
+//! Results on standard output, remarks and questions on standard error.
 
 use std::io::{self, IsTerminal, Write};
 
 use rustix::termios::tcgetwinsize;
 
-use super::error::{CommandError, Failure};
+use super::error::CommandError;
 
-/// Writes a result. Where whoever reads has read enough, the command has done what it should.
+/// Writes a result.
 pub(super) fn print(text: &str) -> Result<(), CommandError> {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(text.as_bytes());
-    match written.and_then(|()| stdout.flush()) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::ReaderGone.into()),
-        Err(error) => Err(Failure::Output(error).into()),
-    }
+    written
+        .and_then(|()| stdout.flush())
+        .map_err(CommandError::output)
 }
 
-/// Writes a line.
-pub(super) fn say(line: &str) -> Result<(), CommandError> {
+/// Writes a result of one line.
+pub(super) fn print_line(line: &str) -> Result<(), CommandError> {
     print(&format!("{line}\n"))
 }
 
-/// Says something that is no part of the result. Nobody has to hear it.
+/// Writes something beside the result. The command goes on where it cannot be written.
 pub(super) fn remark(line: &str) {
-    let _unheard = writeln!(io::stderr(), "{line}");
+    let _written = writeln!(io::stderr(), "{line}");
 }
 
 /// How wide a line may be, if the results go to a terminal.
@@ -34,16 +32,16 @@ pub(super) fn width() -> Option<usize> {
         return None;
     }
     let columns = tcgetwinsize(&stdout).map_or(0, |size| size.ws_col);
-    // A terminal that does not know its size, such as a serial line.
+    // A terminal that does not know its size, such as a serial line, says 0.
     (columns > 0).then(|| usize::from(columns))
 }
 
-/// Whether there is a person to ask.
+/// Whether a person can answer a question.
 pub(super) fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// Asks a question that only a clear yes answers with yes.
+/// Asks a question. Anything but a clear yes is a no.
 pub(super) fn confirm(question: &str) -> bool {
     let mut stderr = io::stderr();
     let asked = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());

@@ -1,15 +1,18 @@
 //! `wsgate reload`: has the file of settings read again.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use clap::Args;
 use http::{Method, StatusCode};
 use serde_json::Value;
 
-use super::client::RELOAD_TIMEOUT;
-use super::error::{CommandError, Failure};
+use super::admin::{RequestTarget, Target};
+use super::error::CommandError;
 use super::output::print;
-use super::target::Target;
+
+/// A reload is answered when it is done, after a minute at most.
+const TIMEOUT: Duration = Duration::from_secs(75);
 
 /// What is to read its file again.
 #[derive(Args, Debug)]
@@ -31,18 +34,18 @@ errors are shown as `wsgate check` shows them, and the exit code is 1."
 impl Reload {
     pub(super) async fn carry_out(self) -> Result<(), CommandError> {
         let client = self.target.client()?;
-        let answer = client.ask_patiently(Method::POST, "/reload", RELOAD_TIMEOUT);
-        let answer = answer.await?;
-        if answer.status == StatusCode::UNPROCESSABLE_ENTITY {
-            let rejected = answer.json()?;
+        let target = RequestTarget::path("/reload");
+        let response = client.send_within(TIMEOUT, Method::POST, &target).await?;
+        if response.status == StatusCode::UNPROCESSABLE_ENTITY {
+            let rejected = response.json()?;
             let rendered = rejected["rendered"].as_str();
-            let rendered = rendered.ok_or_else(|| answer.strange())?;
-            return Err(Failure::Rejected(rendered.to_owned()).into());
+            let rendered = rendered.ok_or_else(|| response.unexpected())?;
+            return Err(CommandError::rendered(rendered.to_owned()));
         }
-        let answer = answer.done()?;
-        let applied = answer.json()?;
+        let response = response.succeeded()?;
+        let applied = response.json()?;
         if !applied["changed"].is_boolean() {
-            return Err(answer.strange());
+            return Err(response.unexpected().into());
         }
         print(&describe(&applied))
     }

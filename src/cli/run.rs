@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use wsgate::Config;
 use wsgate::config::ConfigErrors;
-use wsgate::server::{self, PassedSockets, Start};
+use wsgate::server::{self, PassedSockets, ServeError, Start};
 
-use super::error::{CommandError, Failure};
+use super::error::CommandError;
 
 /// Where `run` takes its settings from: a file, or the command line alone.
 #[derive(Args, Debug)]
@@ -43,16 +43,15 @@ something else, 130 or 143 a second SIGINT or SIGTERM cut the drain short.";
 impl Run {
     pub(super) fn serve(self) -> Result<(), CommandError> {
         // First of all, before anything opens a file.
-        let passed = PassedSockets::from_environment();
-        let passed = passed.map_err(|error| Failure::Serve(error.into()))?;
-        let config = self.config().map_err(Failure::Settings)?;
+        let passed = PassedSockets::from_environment().map_err(ServeError::from)?;
+        let config = self.config()?;
         let start = Start {
             file: self.file.as_deref(),
             passed,
             handover: self.handover.as_deref(),
             ..Start::default()
         };
-        server::run(config, start).map_err(|error| Failure::Serve(error).into())
+        Ok(server::run(config, start)?)
     }
 
     fn config(&self) -> Result<Config, ConfigErrors> {

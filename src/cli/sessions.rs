@@ -1,14 +1,12 @@
 //! `wsgate sessions`: who is connected.
 
 use clap::Args;
-use http::Method;
 use serde_json::Value;
 
+use super::admin::{Selection, Target};
 use super::error::CommandError;
 use super::output::{print, remark, width};
-use super::selection::Selection;
-use super::table::{Column, Table};
-use super::target::Target;
+use super::table::{Column, TextTable};
 use super::units::{age, bytes, sessions};
 
 /// Which sessions to list, and how.
@@ -57,7 +55,7 @@ const COLUMNS: &[Column] = &[
     Column::number("BYTES"),
 ];
 
-/// On a terminal, more than this would be asked for.
+/// On a terminal, more are listed only with --all or --limit.
 const ON_A_TERMINAL: u64 = 100;
 
 /// As many as the admin interface puts on one page.
@@ -72,16 +70,15 @@ impl Sessions {
             (None, false) if width.is_some() && !self.json => ON_A_TERMINAL,
             (None, _) => u64::MAX,
         };
-        let (mut table, mut listed, mut after) = (Table::new(COLUMNS), 0, None);
+        let (mut table, mut listed, mut after) = (TextTable::new(COLUMNS), 0, None);
         let total = loop {
             let page = self.selection.target();
             let page = page.pair("limit", Some(PAGE.min(most - listed)));
             let page = page.pair("after", after);
-            let answer = client.ask(Method::GET, page.as_str()).await?.done()?;
-            let page = answer.json()?;
-            let found = page["sessions"]
-                .as_array()
-                .ok_or_else(|| answer.strange())?;
+            let response = client.get(&page).await?;
+            let page = response.json()?;
+            let found = page["sessions"].as_array();
+            let found = found.ok_or_else(|| response.unexpected())?;
             match self.json {
                 true => print(&found.iter().map(line).collect::<String>())?,
                 false => found.iter().for_each(|session| table.row(cells(session))),
@@ -89,7 +86,7 @@ impl Sessions {
             listed += found.len() as u64;
             after = page["next"].as_u64().filter(|_| listed < most);
             if after.is_none() {
-                break page["total"].as_u64().ok_or_else(|| answer.strange())?;
+                break response.number("total")?;
             }
         };
         if !self.json {

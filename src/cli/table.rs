@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 /// Rows under headings.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(super) struct TextTable {
     columns: Vec<Column>,
     rows: Vec<Vec<String>>,
 }
@@ -12,11 +12,11 @@ pub(super) struct Table {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Column {
     heading: &'static str,
-    kind: Kind,
+    kind: ColumnKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum ColumnKind {
     /// A name or an address: cut in its middle where the table is too wide, because names that begin
     /// alike end differently.
     Text,
@@ -36,22 +36,22 @@ const GAP: &str = "  ";
 
 impl Column {
     pub(super) const fn text(heading: &'static str) -> Self {
-        let kind = Kind::Text;
+        let kind = ColumnKind::Text;
         Self { heading, kind }
     }
 
     pub(super) const fn word(heading: &'static str) -> Self {
-        let kind = Kind::Word;
+        let kind = ColumnKind::Word;
         Self { heading, kind }
     }
 
     pub(super) const fn number(heading: &'static str) -> Self {
-        let kind = Kind::Number;
+        let kind = ColumnKind::Number;
         Self { heading, kind }
     }
 }
 
-impl Table {
+impl TextTable {
     pub(super) fn new(columns: &[Column]) -> Self {
         Self {
             columns: columns.to_vec(),
@@ -98,7 +98,7 @@ impl Table {
         while gaps + widths.iter().sum::<usize>() > most {
             let shrinkable = self.columns.iter().zip(&mut widths);
             let widest = shrinkable
-                .filter(|(column, width)| column.kind == Kind::Text && **width > NARROWEST)
+                .filter(|(column, width)| column.kind == ColumnKind::Text && **width > NARROWEST)
                 .max_by_key(|(_, width)| **width);
             match widest {
                 Some((_, width)) => *width -= 1,
@@ -114,8 +114,8 @@ impl Table {
             let cell = cut_in_the_middle(cell, *width);
             // Writing to a string cannot fail.
             let _written = match column.kind {
-                Kind::Number => write!(line, "{cell:>width$}{GAP}"),
-                Kind::Text | Kind::Word => write!(line, "{cell:<width$}{GAP}"),
+                ColumnKind::Number => write!(line, "{cell:>width$}{GAP}"),
+                ColumnKind::Text | ColumnKind::Word => write!(line, "{cell:<width$}{GAP}"),
             };
         }
         line.truncate(line.trim_end().len());
@@ -160,8 +160,8 @@ fn printable(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn table() -> Table {
-        let mut table = Table::new(&[
+    fn table() -> TextTable {
+        let mut table = TextTable::new(&[
             Column::number("ID"),
             Column::text("SERVER"),
             Column::word("STATE"),
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_cell_moves_no_cursor_and_a_row_has_all_cells() {
-        let mut table = Table::new(&[Column::text("A"), Column::text("B")]);
+        let mut table = TextTable::new(&[Column::text("A"), Column::text("B")]);
         table.row(["x\u{1b}[2J\n".to_owned()]);
         assert_eq!(table.render(None), "A             B\nx\\u{1b}[2J\\n\n");
     }

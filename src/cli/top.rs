@@ -1,13 +1,13 @@
 //! `wsgate top`: what a process does, as it does it.
 //!
 //! ```text
-//! look: GET /metrics, /upstreams, /sessions ─► figures: this look and the one before ─► view ─► screen
+//! scrape: GET /metrics, /upstreams, /sessions ─► history: this scrape and the one before ─► view ─► screen
 //! ```
 
 mod exposition;
-mod figures;
+mod history;
 mod keys;
-mod look;
+mod scrape;
 mod screen;
 mod view;
 
@@ -18,23 +18,22 @@ use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep};
+use wsgate::config::parse_duration;
 
-use self::figures::Watch;
-use self::keys::Told;
-use self::look::Look;
+use self::history::History;
+use self::keys::Input;
+use self::scrape::Scrape;
 use self::screen::Screen;
 use self::view::View;
-use super::client::Client;
-use super::error::{CommandError, Failure};
+use super::admin::{Client, ClientError, Target};
+use super::error::CommandError;
 use super::output::print;
-use super::target::Target;
-use wsgate::config::parse_duration;
 
 /// How to watch a process.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Top {
-    /// Between two looks, 100ms at least
+    /// Between two scrapes, 100ms at least
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_interval)]
     interval: Duration,
     /// Print what there is to see after one interval, and end; so it is where the output is no
@@ -58,7 +57,7 @@ Rates are of the last interval. Of the clients, those are seen that have the old
 sessions."
 );
 
-/// A look takes the process a moment, which its sessions could have had.
+/// A scrape takes time of the process that its sessions could have.
 const SHORTEST: Duration = Duration::from_millis(100);
 
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -66,95 +65,94 @@ const LONGEST: Duration = Duration::from_secs(3600);
 impl Top {
     pub(super) async fn watch(self) -> Result<(), CommandError> {
         let client = self.target.client()?;
-        // What cannot be reached at all is told before the terminal is taken.
-        let mut watch = Watch::new(Look::take(&client).await?);
+        // A process that cannot be reached is an error before the terminal is taken.
+        let mut history = History::new(Scrape::take(&client).await?);
         let is_live = io::stdout().is_terminal() && io::stdin().is_terminal();
         if self.once || !is_live {
             sleep(self.interval).await;
-            watch.see(Look::take(&client).await?);
-            return print(&View::default().plain(&watch, client.place()));
+            history.add(Scrape::take(&client).await?);
+            return print(&View::default().plain(&history, client.address()));
         }
-        let (looks, seen) = mpsc::channel(1);
+        let (sender, scrapes) = mpsc::channel(1);
         let mut signals = Signals::listen().map_err(CommandError::system)?;
-        // Heard from before the first look at the size on, so that no change of it is missed.
+        // Before the size is read for the first time, so that no change of it is missed.
         let resized = signal(SignalKind::window_change()).map_err(CommandError::system)?;
-        let screen = Screen::enter().map_err(Failure::Output)?;
-        let told = keys::listen().map_err(CommandError::system)?;
-        let shown = Live {
-            watch,
+        let screen = Screen::enter().map_err(CommandError::output)?;
+        let inputs = keys::listen().map_err(CommandError::system)?;
+        let live = Live {
+            history,
             view: View::default(),
             client: &client,
             screen: &screen,
         };
         tokio::select! {
-            shown = shown.show(seen, told, resized) => shown,
-            () = look_on(&client, self.interval, looks) => Ok(()),
-            exit_code = signals.next() => Err(Failure::Interrupted { exit_code }.into()),
+            shown = live.show(scrapes, inputs, resized) => shown,
+            () = scrape_on(&client, self.interval, sender) => Ok(()),
+            exit_code = signals.next() => Err(CommandError::silent(exit_code)),
         }
     }
 }
 
 /// The view on the terminal.
 struct Live<'a> {
-    watch: Watch,
+    history: History,
     view: View,
     client: &'a Client,
     screen: &'a Screen,
 }
 
 impl Live<'_> {
-    /// Shows what is seen until the person has seen enough.
+    /// Shows each scrape until the person quits.
     async fn show(
         mut self,
-        mut seen: mpsc::Receiver<Result<Look, CommandError>>,
-        mut told: mpsc::Receiver<Told>,
+        mut scrapes: mpsc::Receiver<Result<Scrape, ClientError>>,
+        mut inputs: mpsc::Receiver<Input>,
         mut resized: Signal,
     ) -> Result<(), CommandError> {
         loop {
             self.draw()?;
             tokio::select! {
-                look = seen.recv() => match look {
-                    Some(Ok(look)) => {
-                        self.watch.see(look);
+                scrape = scrapes.recv() => match scrape {
+                    Some(Ok(scrape)) => {
+                        self.history.add(scrape);
                         self.view.problem = None;
                     }
-                    // It may be restarting: what was seen stays on the screen.
+                    // It may be restarting: the last scrape stays on the screen.
                     Some(Err(error)) => self.view.problem = Some(error.to_string()),
                     None => return Ok(()),
                 },
-                told = told.recv() => match told {
-                    Some(Told::Quit) | None => return Ok(()),
-                    Some(Told::Sort) => self.view.sort = self.view.sort.next(),
-                    Some(Told::Scroll(by)) => self.view.scroll(by),
-                    Some(Told::Redraw) => self.screen.clear().map_err(Failure::Output)?,
+                input = inputs.recv() => match input {
+                    Some(Input::Quit) | None => return Ok(()),
+                    Some(Input::Sort) => self.view.sort = self.view.sort.next(),
+                    Some(Input::Scroll(by)) => self.view.scroll(by),
+                    Some(Input::Redraw) => self.screen.clear().map_err(CommandError::output)?,
                 },
-                _ = resized.recv() => self.screen.clear().map_err(Failure::Output)?,
+                _ = resized.recv() => self.screen.clear().map_err(CommandError::output)?,
             }
         }
     }
 
     fn draw(&mut self) -> Result<(), CommandError> {
         let size = self.screen.size();
-        let lines = self.view.lines(&self.watch, self.client.place(), size);
-        self.screen.draw(&lines).map_err(Failure::Output)?;
-        Ok(())
+        let lines = self.view.lines(&self.history, self.client.address(), size);
+        self.screen.draw(&lines).map_err(CommandError::output)
     }
 }
 
-/// Looks again and again, for as long as somebody wants to see it.
-async fn look_on(
+/// Scrapes for as long as there is a receiver.
+async fn scrape_on(
     client: &Client,
     every: Duration,
-    looks: mpsc::Sender<Result<Look, CommandError>>,
+    scrapes: mpsc::Sender<Result<Scrape, ClientError>>,
 ) {
     let mut ticks = interval(every);
-    // After a look that took long, the next is due a whole interval later.
+    // After a scrape that took long, the next is due a whole interval later.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The first is there already.
     ticks.tick().await;
     loop {
         ticks.tick().await;
-        if looks.send(Look::take(client).await).await.is_err() {
+        if scrapes.send(Scrape::take(client).await).await.is_err() {
             return;
         }
     }

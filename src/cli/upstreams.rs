@@ -3,14 +3,13 @@
 use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::{Value, json};
-
-use super::client::{Client, RequestTarget};
-use super::error::CommandError;
-use super::output::{print, say, width};
-use super::table::{Column, Table};
-use super::target::Target;
-use super::units::sessions;
 use wsgate::config::parse_duration;
+
+use super::admin::{Client, ClientError, RequestTarget, Target};
+use super::error::CommandError;
+use super::output::{print, print_line, width};
+use super::table::{Column, TextTable};
+use super::units::sessions;
 
 /// The servers, or what to do with one.
 #[derive(Args, Debug)]
@@ -113,8 +112,8 @@ impl Upstreams {
             }
             Some(Change::Resume { server }) => {
                 let target = server.target("resume");
-                let said = format!("{} gets new sessions again", server.server);
-                self.change(&client, &target, |_| said).await
+                let done = format!("{} gets new sessions again", server.server);
+                self.change(&client, &target, |_| done).await
             }
         }
     }
@@ -125,23 +124,22 @@ impl Upstreams {
         target: &RequestTarget,
         describe: impl FnOnce(&Value) -> String,
     ) -> Result<(), CommandError> {
-        let answer = client.ask(Method::POST, target.as_str()).await?.done()?;
-        let changed = answer.json()?;
+        let response = client.send(Method::POST, target).await?.succeeded()?;
+        let changed = response.json()?;
         match self.json {
-            _ if !changed["draining"].is_boolean() => Err(answer.strange()),
-            true => say(&changed.to_string()),
-            false => say(&describe(&changed)),
+            _ if !changed["draining"].is_boolean() => Err(response.unexpected().into()),
+            true => print_line(&changed.to_string()),
+            false => print_line(&describe(&changed)),
         }
     }
 
     async fn list(&self, client: &Client) -> Result<(), CommandError> {
-        let answer = client.ask(Method::GET, "/upstreams").await?.done()?;
-        let servers = servers(&answer.json()?).ok_or_else(|| answer.strange())?;
+        let servers = servers(client).await?;
         if self.json {
             let lines = servers.iter().map(|server| format!("{server}\n"));
             return print(&lines.collect::<String>());
         }
-        let mut table = Table::new(COLUMNS);
+        let mut table = TextTable::new(COLUMNS);
         for server in &servers {
             table.row(cells(server));
         }
@@ -159,7 +157,12 @@ impl Server {
 }
 
 /// Every server, with the name of its upstream and how that chooses.
-pub(super) fn servers(answer: &Value) -> Option<Vec<Value>> {
+pub(super) async fn servers(client: &Client) -> Result<Vec<Value>, ClientError> {
+    let response = client.get(&RequestTarget::path("/upstreams")).await?;
+    listed(&response.json()?).ok_or_else(|| response.unexpected())
+}
+
+fn listed(answer: &Value) -> Option<Vec<Value>> {
     let mut found = Vec::new();
     for upstream in answer["upstreams"].as_array()? {
         for server in upstream["servers"].as_array()? {

@@ -7,9 +7,9 @@ use std::thread;
 
 use tokio::sync::mpsc;
 
-/// What the person wants.
+/// What the person wants of the view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum Input {
     Quit,
     Sort,
     Scroll(Scroll),
@@ -42,8 +42,8 @@ const ESCAPE: u8 = 0x1b;
 
 /// Listens on a thread of its own, which waits for keys until the process ends: a read of a
 /// terminal cannot be waited for in another way without changing what others share of it.
-pub(super) fn listen() -> io::Result<mpsc::Receiver<Told>> {
-    let (tell, told) = mpsc::channel(WAITING);
+pub(super) fn listen() -> io::Result<mpsc::Receiver<Input>> {
+    let (sender, inputs) = mpsc::channel(WAITING);
     let mut terminal = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let listener = thread::Builder::new().name("keys".to_owned());
     listener.spawn(move || {
@@ -55,24 +55,24 @@ pub(super) fn listen() -> io::Result<mpsc::Receiver<Told>> {
                 Ok(0) | Err(_) => return,
                 Ok(length) => bytes.get(..length).unwrap_or_default(),
             };
-            for wanted in keys.read(typed) {
-                if tell.blocking_send(wanted).is_err() {
+            for input in keys.read(typed) {
+                if sender.blocking_send(input).is_err() {
                     return;
                 }
             }
         }
     })?;
-    Ok(told)
+    Ok(inputs)
 }
 
 impl Keys {
     /// What these bytes mean, with those before them of a sequence that had not ended.
-    fn read(&mut self, bytes: &[u8]) -> Vec<Told> {
+    fn read(&mut self, bytes: &[u8]) -> Vec<Input> {
         self.unread.extend_from_slice(bytes);
         let unread = std::mem::take(&mut self.unread);
-        let (mut rest, mut told) = (unread.as_slice(), Vec::new());
+        let (mut rest, mut inputs) = (unread.as_slice(), Vec::new());
         while let Some((first, behind)) = rest.split_first() {
-            let (wanted, next) = match (*first, behind.first()) {
+            let (input, next) = match (*first, behind.first()) {
                 (ESCAPE, None) => break,
                 (ESCAPE, Some(b'[' | b'O')) => match sequence(behind) {
                     Some(found) => found,
@@ -83,32 +83,32 @@ impl Keys {
                 (ESCAPE, Some(_)) => (None, behind),
                 (key, _) => (meaning(key), behind),
             };
-            told.extend(wanted);
+            inputs.extend(input);
             rest = next;
         }
         self.unread = rest.to_vec();
-        told
+        inputs
     }
 }
 
 /// The meaning of a key that is one byte.
-fn meaning(key: u8) -> Option<Told> {
+fn meaning(key: u8) -> Option<Input> {
     const CONTROL_C: u8 = 0x03;
     const CONTROL_L: u8 = 0x0c;
     Some(match key {
-        b'q' | b'Q' | CONTROL_C => Told::Quit,
-        b's' | b'S' => Told::Sort,
-        b'k' => Told::Scroll(Scroll::Lines(-1)),
-        b'j' => Told::Scroll(Scroll::Lines(1)),
-        b' ' => Told::Scroll(Scroll::Pages(1)),
-        CONTROL_L => Told::Redraw,
+        b'q' | b'Q' | CONTROL_C => Input::Quit,
+        b's' | b'S' => Input::Sort,
+        b'k' => Input::Scroll(Scroll::Lines(-1)),
+        b'j' => Input::Scroll(Scroll::Lines(1)),
+        b' ' => Input::Scroll(Scroll::Pages(1)),
+        CONTROL_L => Input::Redraw,
         _ => return None,
     })
 }
 
 /// The meaning of what stands behind an escape, and what stands behind that; `None` while its end
 /// is to come.
-fn sequence(bytes: &[u8]) -> Option<(Option<Told>, &[u8])> {
+fn sequence(bytes: &[u8]) -> Option<(Option<Input>, &[u8])> {
     let (kind, inside) = bytes.split_first()?;
     let end = match kind {
         b'O' => 0,
@@ -116,7 +116,7 @@ fn sequence(bytes: &[u8]) -> Option<(Option<Told>, &[u8])> {
     };
     let (parameters, behind) = inside.split_at_checked(end)?;
     let (last, behind) = behind.split_first()?;
-    let wanted = match (parameters, last) {
+    let scroll = match (parameters, last) {
         (_, b'A') => Some(Scroll::Lines(-1)),
         (_, b'B') => Some(Scroll::Lines(1)),
         (b"5", b'~') => Some(Scroll::Pages(-1)),
@@ -125,7 +125,7 @@ fn sequence(bytes: &[u8]) -> Option<(Option<Told>, &[u8])> {
         (_, b'F') | (b"4" | b"8", b'~') => Some(Scroll::End),
         _ => None,
     };
-    Some((wanted.map(Told::Scroll), behind))
+    Some((scroll.map(Input::Scroll), behind))
 }
 
 #[cfg(test)]
@@ -134,12 +134,12 @@ mod tests {
 
     #[test]
     fn keys_have_their_meaning() {
-        let scroll = |to| vec![Told::Scroll(to)];
+        let scroll = |to| vec![Input::Scroll(to)];
         for (typed, expected) in [
-            ("q", vec![Told::Quit]),
-            ("\x03", vec![Told::Quit]),
-            ("sS", vec![Told::Sort, Told::Sort]),
-            ("\x0c", vec![Told::Redraw]),
+            ("q", vec![Input::Quit]),
+            ("\x03", vec![Input::Quit]),
+            ("sS", vec![Input::Sort, Input::Sort]),
+            ("\x0c", vec![Input::Redraw]),
             ("\x1b[A", scroll(Scroll::Lines(-1))),
             ("\x1bOB", scroll(Scroll::Lines(1))),
             ("\x1b[5~", scroll(Scroll::Pages(-1))),
@@ -147,8 +147,8 @@ mod tests {
             ("\x1b[1;5H", scroll(Scroll::Home)),
             ("\x1b[4~", scroll(Scroll::End)),
             ("cxä\x1b[2~\x1b[15~\x1bOP", vec![]),
-            ("\x1bq", vec![Told::Quit]),
-            ("\x1b\x1b[Fq", vec![Told::Scroll(Scroll::End), Told::Quit]),
+            ("\x1bq", vec![Input::Quit]),
+            ("\x1b\x1b[Fq", vec![Input::Scroll(Scroll::End), Input::Quit]),
         ] {
             assert_eq!(
                 Keys::default().read(typed.as_bytes()),
@@ -158,8 +158,8 @@ mod tests {
             // A terminal may deliver a key in pieces.
             let mut keys = Keys::default();
             let bytes = typed.as_bytes().chunks(1);
-            let told: Vec<_> = bytes.flat_map(|byte| keys.read(byte)).collect();
-            assert_eq!(told, expected, "{typed:?} byte by byte");
+            let inputs: Vec<_> = bytes.flat_map(|byte| keys.read(byte)).collect();
+            assert_eq!(inputs, expected, "{typed:?} byte by byte");
         }
     }
 
@@ -169,6 +169,6 @@ mod tests {
         assert_eq!(keys.read(b"\x1b[0000"), []);
         assert_eq!(keys.read(&[b'0'; 200]), []);
         assert!(keys.unread.len() < LONGEST);
-        assert_eq!(keys.read(b"q"), [Told::Quit]);
+        assert_eq!(keys.read(b"q"), [Input::Quit]);
     }
 }

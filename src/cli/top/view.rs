@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::figures::{Ended, Sort, Traffic, Watch};
+use super::history::{History, RecentEnding, Sort, Traffic};
 use super::keys::Scroll;
 use super::screen::{Line, Size, Weight};
-use crate::cli::client::Place;
-use crate::cli::table::{Column, Table, cut_at_the_end};
+use crate::cli::admin::AdminAddress;
+use crate::cli::table::{Column, TextTable, cut_at_the_end};
 use crate::cli::units::{age, byte_rate, bytes, rate};
 use crate::cli::upstreams;
 
@@ -79,13 +79,18 @@ impl View {
     }
 
     /// As many lines as there are rows.
-    pub(super) fn lines(&mut self, watch: &Watch, place: &Place, size: Size) -> Vec<Line> {
-        let body = self.body(watch, Some(size.columns));
+    pub(super) fn lines(
+        &mut self,
+        history: &History,
+        address: &AdminAddress,
+        size: Size,
+    ) -> Vec<Line> {
+        let body = self.body(history, Some(size.columns));
         self.page = size.rows.saturating_sub(FRAME);
         self.length = body.len();
         // The list may have become shorter, or the screen higher.
         self.above = self.above.min(self.length.saturating_sub(self.page));
-        let mut lines = head(watch, place);
+        let mut lines = head(history, address);
         lines.push(plain(String::new()));
         lines.extend(body.into_iter().skip(self.above).take(self.page));
         lines.resize(size.rows.saturating_sub(1), plain(String::new()));
@@ -98,10 +103,10 @@ impl View {
     }
 
     /// All of it, for what is no terminal.
-    pub(super) fn plain(&self, watch: &Watch, place: &Place) -> String {
-        let mut lines = head(watch, place);
+    pub(super) fn plain(&self, history: &History, address: &AdminAddress) -> String {
+        let mut lines = head(history, address);
         lines.push(plain(String::new()));
-        lines.extend(self.body(watch, None));
+        lines.extend(self.body(history, None));
         lines.into_iter().map(|line| line.text + "\n").collect()
     }
 
@@ -122,9 +127,9 @@ impl View {
         reverse(format!("{KEYS}({}){more}", self.sort.as_str()))
     }
 
-    fn body(&self, watch: &Watch, width: Option<usize>) -> Vec<Line> {
+    fn body(&self, history: &History, width: Option<usize>) -> Vec<Line> {
         let mut lines = Vec::new();
-        let mut add = |table: Table| {
+        let mut add = |table: TextTable| {
             if !lines.is_empty() {
                 lines.push(plain(String::new()));
             }
@@ -132,12 +137,12 @@ impl View {
             lines.extend(rows.next().map(bold));
             lines.extend(rows.map(plain));
         };
-        add(routes(&watch.routes(self.sort)));
-        add(servers(watch));
-        add(clients(&watch.clients(self.sort)));
-        add(endings(&watch.endings()));
-        if watch.now().has_more_sessions {
-            let some = watch.now().sessions.len();
+        add(routes(&history.routes(self.sort)));
+        add(servers(history));
+        add(clients(&history.clients(self.sort)));
+        add(endings(&history.endings()));
+        if history.now().has_more_sessions {
+            let some = history.now().sessions.len();
             lines.push(plain(format!(
                 "The clients are those of the oldest {some} sessions."
             )));
@@ -146,8 +151,8 @@ impl View {
     }
 }
 
-fn head(watch: &Watch, place: &Place) -> Vec<Line> {
-    let (process, total) = (&watch.now().process, watch.total());
+fn head(history: &History, address: &AdminAddress) -> Vec<Line> {
+    let (process, total) = (&history.now().process, history.total());
     let of = |most: Option<u64>| most.map_or(String::new(), |most| format!(" of {most}"));
     let state = match process.is_draining {
         true => "draining",
@@ -164,13 +169,13 @@ fn head(watch: &Watch, place: &Place) -> Vec<Line> {
             of(process.most_descriptors)
         ));
     }
-    if let Some(processor) = watch.processor() {
+    if let Some(processor) = history.processor() {
         of_process.push(format!("processor {:.0}%", processor * 100.0));
     }
     of_process.push(format!("other connections {}", process.connections));
     vec![
         bold(format!(
-            "wsgate {} on {place}  up {up}  {state}",
+            "wsgate {} on {address}  up {up}  {state}",
             process.version
         )),
         plain(format!(
@@ -192,8 +197,8 @@ fn head(watch: &Watch, place: &Place) -> Vec<Line> {
     ]
 }
 
-fn routes(routes: &[Traffic]) -> Table {
-    let mut table = Table::new(ROUTES);
+fn routes(routes: &[Traffic]) -> TextTable {
+    let mut table = TextTable::new(ROUTES);
     for route in routes {
         let name = match route.name.as_str() {
             "" => "(none)",
@@ -217,9 +222,9 @@ fn both(rates: [f64; 2], text: impl Fn(f64) -> String) -> String {
     format!("{client} / {upstream}")
 }
 
-fn servers(watch: &Watch) -> Table {
-    let mut table = Table::new(SERVERS);
-    for server in &watch.now().servers {
+fn servers(history: &History) -> TextTable {
+    let mut table = TextTable::new(SERVERS);
+    for server in &history.now().servers {
         let text = |key: &str| server[key].as_str().unwrap_or("?").to_owned();
         let number = |key: &str| server[key].as_u64().unwrap_or_default();
         let failed = number("failed_connects").saturating_add(number("failed_handshakes"));
@@ -235,8 +240,8 @@ fn servers(watch: &Watch) -> Table {
     table
 }
 
-fn clients(clients: &[Traffic]) -> Table {
-    let mut table = Table::new(CLIENTS);
+fn clients(clients: &[Traffic]) -> TextTable {
+    let mut table = TextTable::new(CLIENTS);
     for client in clients.iter().take(MOST_CLIENTS) {
         table.row([
             client.name.clone(),
@@ -248,9 +253,9 @@ fn clients(clients: &[Traffic]) -> Table {
     table
 }
 
-fn endings(endings: &[Ended<'_>]) -> Table {
-    let mut table = Table::new(ENDINGS);
-    for Ended { ending, count, ago } in endings {
+fn endings(endings: &[RecentEnding<'_>]) -> TextTable {
+    let mut table = TextTable::new(ENDINGS);
+    for RecentEnding { ending, count, ago } in endings {
         let ago = ago.as_ref().map(Duration::as_secs).map(age);
         table.row([
             ending.what.to_owned(),

@@ -2,22 +2,22 @@
 
 use tokio::time::Instant;
 
-use super::super::figures::tests::{ending, look};
-use super::super::look::{Process, RouteTotals, SessionTotals};
+use super::super::history::tests::{ending, scrape};
+use super::super::scrape::{Process, RouteTotals, SessionTotals};
 use super::*;
 
-fn watch() -> (Watch, Place) {
+fn history() -> (History, AdminAddress) {
     let start = Instant::now();
-    let mut watch = Watch::new(look(start));
-    let mut look = look(start + Duration::from_secs(1));
-    look.process = Process {
+    let mut history = History::new(scrape(start));
+    let mut scrape = scrape(start + Duration::from_secs(1));
+    scrape.process = Process {
         version: "0.1.0".to_owned(),
         up: Duration::from_secs(7385),
         memory: Some(16 << 20),
         descriptors: Some(40),
         most_descriptors: Some(1024),
         processor: Some(10.5),
-        ..look.process
+        ..scrape.process
     };
     let chat = RouteTotals {
         open: 2,
@@ -30,23 +30,23 @@ fn watch() -> (Watch, Place) {
         refused: 3.0,
         ..RouteTotals::default()
     };
-    look.routes = [("chat".to_owned(), chat), (String::new(), refused)].into();
-    look.endings = [(ending("idle"), 9)].into();
+    scrape.routes = [("chat".to_owned(), chat), (String::new(), refused)].into();
+    scrape.endings = [(ending("idle"), 9)].into();
     let session = SessionTotals {
         client: "10.0.0.1".to_owned(),
         age: Duration::ZERO,
         messages: 7,
         bytes: 2048,
     };
-    look.sessions = [(1, session)].into();
-    look.has_more_sessions = true;
-    watch.see(look);
-    (watch, Place::Tcp("127.0.0.1:9900".to_owned()))
+    scrape.sessions = [(1, session)].into();
+    scrape.has_more_sessions = true;
+    history.add(scrape);
+    (history, AdminAddress::Tcp("127.0.0.1:9900".to_owned()))
 }
 
 #[test]
 fn a_picture_has_the_process_and_its_tables() {
-    let (watch, place) = watch();
+    let (history, address) = history();
     let expected = "\
 wsgate 0.1.0 on 127.0.0.1:9900  up 2h03m  ready
 sessions 2  handshakes 15/s, refused 3.0/s, under way 0
@@ -66,12 +66,12 @@ ENDED   ROUTE  REASON  BY      CODE  COUNT    LAST
 closed  chat   idle    client  1000      9  0s ago
 The clients are those of the oldest 1 sessions.
 ";
-    assert_eq!(View::default().plain(&watch, &place), expected);
+    assert_eq!(View::default().plain(&history, &address), expected);
 }
 
 #[test]
 fn a_screen_is_filled_whatever_its_size() {
-    let (watch, place) = watch();
+    let (history, address) = history();
     let mut view = View::default();
     for columns in [0, 1, 7, 40, 200] {
         for rows in [0, 1, 5, 6, 7, 24, 100] {
@@ -81,7 +81,7 @@ fn a_screen_is_filled_whatever_its_size() {
                 Scroll::Lines(1),
                 Scroll::Home,
             ] {
-                let lines = view.lines(&watch, &place, Size { columns, rows });
+                let lines = view.lines(&history, &address, Size { columns, rows });
                 assert_eq!(lines.len(), rows.max(1));
                 for line in &lines {
                     assert!(line.text.chars().count() <= columns, "{line:?}");
@@ -95,7 +95,7 @@ fn a_screen_is_filled_whatever_its_size() {
         columns: 80,
         rows: 10,
     };
-    let lines = view.lines(&watch, &place, size);
+    let lines = view.lines(&history, &address, size);
     assert_eq!(lines[9].text, "no news: nobody answers");
     assert_eq!(lines[9].weight, Weight::Reverse);
 }

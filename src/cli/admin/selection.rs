@@ -2,13 +2,13 @@
 
 use clap::Args;
 
-use super::client::RequestTarget;
+use super::request_target::RequestTarget;
 use wsgate::config::parse_network;
 
-/// Which sessions; all that is said has to hold.
+/// Which sessions: those that have all of this in common.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Which sessions")]
-pub(super) struct Selection {
+pub(crate) struct Selection {
     /// Those on this route
     #[arg(long, value_name = "NAME")]
     route: Option<String>,
@@ -21,13 +21,13 @@ pub(super) struct Selection {
 }
 
 impl Selection {
-    /// Whether nothing is said.
-    pub(super) fn is_everything(&self) -> bool {
+    /// Whether it selects every session.
+    pub(crate) fn is_everything(&self) -> bool {
         self.route.is_none() && self.client.is_none() && self.upstream.is_none()
     }
 
     /// `/sessions` with the selection behind it.
-    pub(super) fn target(&self) -> RequestTarget {
+    pub(crate) fn target(&self) -> RequestTarget {
         RequestTarget::path("/sessions")
             .pair("route", self.route.as_ref())
             .pair("client", self.client.as_ref())
@@ -35,26 +35,25 @@ impl Selection {
     }
 
     /// ` of route chat, client 10.0.0.0/8`, or nothing.
-    pub(super) fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let parts = [
             ("route", &self.route),
             ("client", &self.client),
             ("upstream", &self.upstream),
         ];
-        let said = parts.iter().filter_map(|(name, value)| {
+        let given = parts.iter().filter_map(|(name, value)| {
             let value = value.as_ref()?;
             Some(format!("{name} {}", value.escape_debug()))
         });
-        let said: Vec<_> = said.collect();
-        match said.is_empty() {
+        let given: Vec<_> = given.collect();
+        match given.is_empty() {
             true => String::new(),
-            false => format!(" of {}", said.join(", ")),
+            false => format!(" of {}", given.join(", ")),
         }
     }
 }
 
-/// The text as it is, if it stands for addresses: the answers of the admin interface do not repeat
-/// what is wrong.
+/// The text as it is, if it is a network. The admin interface would not say what is wrong with it.
 fn network(text: &str) -> Result<String, String> {
     match parse_network(text) {
         Ok(_) => Ok(text.to_owned()),

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::look::{Ending, Look, Process, RouteTotals};
+use super::scrape::{Ending, Process, RouteTotals, Scrape};
 
-/// The look of the moment, and what came before.
+/// The scrape of the moment, and what came before.
 #[derive(Debug)]
-pub(super) struct Watch {
-    now: Look,
-    before: Option<Look>,
+pub(super) struct History {
+    now: Scrape,
+    before: Option<Scrape>,
     /// When endings were last seen to have become more.
     seen: BTreeMap<Ending, Instant>,
 }
@@ -33,7 +33,7 @@ pub(super) struct Traffic {
 /// A way to end, how often it was taken, and how long ago for the last time; `None` if nobody has
 /// seen it.
 #[derive(Debug, PartialEq)]
-pub(super) struct Ended<'a> {
+pub(super) struct RecentEnding<'a> {
     pub(super) ending: &'a Ending,
     pub(super) count: u64,
     pub(super) ago: Option<Duration>,
@@ -49,31 +49,31 @@ pub(super) enum Sort {
     Name,
 }
 
-impl Watch {
-    pub(super) fn new(look: Look) -> Self {
+impl History {
+    pub(super) fn new(scrape: Scrape) -> Self {
         Self {
-            now: look,
+            now: scrape,
             before: None,
             seen: BTreeMap::new(),
         }
     }
 
-    /// Takes the next look in.
-    pub(super) fn see(&mut self, look: Look) {
-        if look.process.started != self.now.process.started {
+    /// Takes the next scrape in.
+    pub(super) fn add(&mut self, scrape: Scrape) {
+        if scrape.process.started != self.now.process.started {
             // Another process: it counts from nothing.
-            *self = Self::new(look);
+            *self = Self::new(scrape);
             return;
         }
-        for (ending, count) in &look.endings {
+        for (ending, count) in &scrape.endings {
             if self.now.endings.get(ending) < Some(count) {
-                self.seen.insert(ending.clone(), look.at);
+                self.seen.insert(ending.clone(), scrape.at);
             }
         }
-        self.before = Some(std::mem::replace(&mut self.now, look));
+        self.before = Some(std::mem::replace(&mut self.now, scrape));
     }
 
-    pub(super) fn now(&self) -> &Look {
+    pub(super) fn now(&self) -> &Scrape {
         &self.now
     }
 
@@ -113,7 +113,7 @@ impl Watch {
     fn traffic(&self, name: &str, now: &RouteTotals) -> Traffic {
         let before = self.before.as_ref();
         // A route that was not there has counted from nothing.
-        let before = before.map(|look| look.routes.get(name).copied().unwrap_or_default());
+        let before = before.map(|scrape| scrape.routes.get(name).copied().unwrap_or_default());
         let rate = |count: &dyn Fn(&RouteTotals) -> f64| match (&before, self.seconds()) {
             (Some(before), Some(seconds)) => (count(now) - count(before)).max(0.0) / seconds,
             _ => 0.0,
@@ -156,15 +156,15 @@ impl Watch {
     }
 
     /// How handshakes and sessions ended, the latest first.
-    pub(super) fn endings(&self) -> Vec<Ended<'_>> {
-        let ended = self.now.endings.iter().map(|(ending, count)| Ended {
+    pub(super) fn endings(&self) -> Vec<RecentEnding<'_>> {
+        let ended = self.now.endings.iter().map(|(ending, count)| RecentEnding {
             ending,
             count: *count,
             ago: (self.seen.get(ending)).map(|at| self.now.at.saturating_duration_since(*at)),
         });
         let mut ended: Vec<_> = ended.collect();
         ended.sort_by(|one, other| {
-            let ago = |ended: &Ended<'_>| ended.ago.unwrap_or(Duration::MAX);
+            let ago = |ended: &RecentEnding<'_>| ended.ago.unwrap_or(Duration::MAX);
             ago(one)
                 .cmp(&ago(other))
                 .then_with(|| other.count.cmp(&one.count))

@@ -1,20 +1,18 @@
-//! One look at the process: what it has counted so far, its servers, its sessions.
+//! One scrape at the process: what it has counted so far, its servers, its sessions.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::Method;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::exposition::{Sample, Samples};
-use crate::cli::client::{Client, RequestTarget};
-use crate::cli::error::CommandError;
+use crate::cli::admin::{Client, ClientError, RequestTarget};
 use crate::cli::upstreams::servers;
 
 /// What there was to see at one moment.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(super) struct Scrape {
     /// When the counts were made, by the clock of this machine.
     pub(super) at: Instant,
     pub(super) process: Process,
@@ -102,15 +100,14 @@ const PAGE: u64 = 1000;
 /// Each page costs the process a moment.
 const PAGES: usize = 5;
 
-impl Look {
-    pub(super) async fn take(client: &Client) -> Result<Self, CommandError> {
-        let answer = client.ask(Method::GET, "/metrics").await?.done()?;
+impl Scrape {
+    pub(super) async fn take(client: &Client) -> Result<Self, ClientError> {
+        let response = client.get(&RequestTarget::path("/metrics")).await?;
         let at = Instant::now();
-        let samples = Samples::read(answer.text()?, NAMES);
+        let samples = Samples::read(response.text()?, NAMES);
         let samples = samples.filter(|samples| samples.one("wsgate_build_info").is_some());
-        let samples = samples.ok_or_else(|| answer.strange())?;
-        let answer = client.ask(Method::GET, "/upstreams").await?.done()?;
-        let servers = servers(&answer.json()?).ok_or_else(|| answer.strange())?;
+        let samples = samples.ok_or_else(|| response.unexpected())?;
+        let servers = servers(client).await?;
         let (sessions, has_more_sessions) = sessions(client).await?;
         Ok(Self {
             at,
@@ -124,16 +121,18 @@ impl Look {
     }
 }
 
-async fn sessions(client: &Client) -> Result<(HashMap<u64, SessionTotals>, bool), CommandError> {
+async fn sessions(client: &Client) -> Result<(HashMap<u64, SessionTotals>, bool), ClientError> {
     let (mut sessions, mut after) = (HashMap::new(), None);
     for _page in 0..PAGES {
         let target = RequestTarget::path("/sessions").pair("limit", Some(PAGE));
         let target = target.pair("after", after);
-        let answer = client.ask(Method::GET, target.as_str()).await?.done()?;
-        let page = answer.json()?;
+        let response = client.get(&target).await?;
+        let page = response.json()?;
         let listed = page["sessions"].as_array();
-        for session in listed.ok_or_else(|| answer.strange())? {
-            let id = session["id"].as_u64().ok_or_else(|| answer.strange())?;
+        for session in listed.ok_or_else(|| response.unexpected())? {
+            let id = session["id"]
+                .as_u64()
+                .ok_or_else(|| response.unexpected())?;
             sessions.insert(id, totals(session));
         }
         after = page["next"].as_u64();

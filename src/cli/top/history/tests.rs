@@ -1,10 +1,10 @@
 //! Figures of two looks.
 
-use super::super::look::SessionTotals;
+use super::super::scrape::SessionTotals;
 use super::*;
 
-pub(in crate::cli::top) fn look(at: Instant) -> Look {
-    Look {
+pub(in crate::cli::top) fn scrape(at: Instant) -> Scrape {
+    Scrape {
         at,
         process: Process {
             started: 1_700_000_000.5,
@@ -51,15 +51,19 @@ pub(in crate::cli::top) fn ending(reason: &str) -> Ending {
 #[test]
 fn rates_are_of_the_time_between_two_looks() {
     let start = Instant::now();
-    let mut first = look(start);
+    let mut first = scrape(start);
     let chat = route(2, 10.0, [100.0, 50.0], [1000.0, 500.0]);
     first.routes.insert("chat".to_owned(), chat);
-    let mut watch = Watch::new(first);
-    assert_eq!(watch.total().sessions, 2);
-    assert_eq!(watch.total().messages, [0.0, 0.0], "one look has no rates");
-    assert_eq!(watch.processor(), None);
+    let mut history = History::new(first);
+    assert_eq!(history.total().sessions, 2);
+    assert_eq!(
+        history.total().messages,
+        [0.0, 0.0],
+        "one scrape has no rates"
+    );
+    assert_eq!(history.processor(), None);
 
-    let mut second = look(start + Duration::from_secs(2));
+    let mut second = scrape(start + Duration::from_secs(2));
     second.process.processor = Some(11.0);
     let chat = route(3, 14.0, [120.0, 50.0], [1400.0, 500.0]);
     second.routes.insert("chat".to_owned(), chat);
@@ -69,8 +73,8 @@ fn rates_are_of_the_time_between_two_looks() {
     second
         .routes
         .insert(String::new(), route(0, 0.0, [0.0; 2], [0.0; 2]));
-    watch.see(second);
-    let routes = watch.routes(Sort::Bytes);
+    history.add(second);
+    let routes = history.routes(Sort::Bytes);
     let names: Vec<_> = routes.iter().map(|route| &*route.name).collect();
     assert_eq!(names, ["chat", "feed", ""]);
     let chat = Traffic {
@@ -82,19 +86,19 @@ fn rates_are_of_the_time_between_two_looks() {
         bytes: [200.0, 0.0],
     };
     assert_eq!(routes[0], chat);
-    let total = watch.total();
+    let total = history.total();
     assert_eq!((total.sessions, total.opened), (4, 3.0));
     assert_eq!((total.messages, total.bytes), ([14.0, 0.0], [202.0, 1.0]));
-    assert_eq!(watch.processor(), Some(0.5));
+    assert_eq!(history.processor(), Some(0.5));
 }
 
 #[test]
 fn clients_are_as_busy_as_their_sessions_together() {
     let start = Instant::now();
-    let mut first = look(start);
+    let mut first = scrape(start);
     first.sessions.insert(1, session("10.0.0.1", 60, 10, 1000));
     first.sessions.insert(2, session("10.0.0.2", 60, 10, 1000));
-    let mut second = look(start + Duration::from_secs(1));
+    let mut second = scrape(start + Duration::from_secs(1));
     second.sessions.insert(1, session("10.0.0.1", 61, 12, 1100));
     second.sessions.insert(2, session("10.0.0.2", 61, 11, 1500));
     // New in this second.
@@ -103,47 +107,47 @@ fn clients_are_as_busy_as_their_sessions_together() {
     second
         .sessions
         .insert(4, session("10.0.0.3", 900, 5_000, 50_000));
-    let mut watch = Watch::new(first);
-    watch.see(second);
+    let mut history = History::new(first);
+    history.add(second);
     for (sort, expected) in [
         (Sort::Bytes, ["10.0.0.2", "10.0.0.1", "10.0.0.3"]),
         (Sort::Messages, ["10.0.0.1", "10.0.0.2", "10.0.0.3"]),
         (Sort::Sessions, ["10.0.0.1", "10.0.0.2", "10.0.0.3"]),
         (Sort::Name, ["10.0.0.1", "10.0.0.2", "10.0.0.3"]),
     ] {
-        let clients = watch.clients(sort);
+        let clients = history.clients(sort);
         let names: Vec<_> = clients.iter().map(|client| &*client.name).collect();
         assert_eq!(names, expected, "{sort:?}");
     }
-    let first = &watch.clients(Sort::Name)[0];
+    let first = &history.clients(Sort::Name)[0];
     assert_eq!(
         (first.sessions, first.messages[0], first.bytes[0]),
         (2, 7.0, 150.0)
     );
-    assert_eq!(watch.clients(Sort::Name)[2].bytes[0], 0.0);
+    assert_eq!(history.clients(Sort::Name)[2].bytes[0], 0.0);
 }
 
 #[test]
 fn the_latest_ending_is_the_first_and_what_nobody_saw_the_last() {
     let start = Instant::now();
-    let mut watch = Watch::new({
-        let mut look = look(start);
-        look.endings = [(ending("closed"), 7), (ending("idle"), 9)].into();
-        look
+    let mut history = History::new({
+        let mut scrape = scrape(start);
+        scrape.endings = [(ending("closed"), 7), (ending("idle"), 9)].into();
+        scrape
     });
-    assert_eq!(watch.endings()[0].count, 9);
+    assert_eq!(history.endings()[0].count, 9);
     for (seconds, endings) in [
         (1, vec![("closed", 8), ("idle", 9), ("drain", 1)]),
         (2, vec![("closed", 8), ("idle", 9), ("drain", 3)]),
     ] {
-        let mut look = look(start + Duration::from_secs(seconds));
+        let mut scrape = scrape(start + Duration::from_secs(seconds));
         let endings = endings.into_iter();
-        look.endings = endings
+        scrape.endings = endings
             .map(|(reason, count)| (ending(reason), count))
             .collect();
-        watch.see(look);
+        history.add(scrape);
     }
-    let endings = watch.endings();
+    let endings = history.endings();
     let seen: Vec<_> = endings
         .iter()
         .map(|ended| (&*ended.ending.reason, ended.count, ended.ago))
@@ -160,18 +164,18 @@ fn the_latest_ending_is_the_first_and_what_nobody_saw_the_last() {
 #[test]
 fn another_process_counts_from_nothing() {
     let start = Instant::now();
-    let mut first = look(start);
+    let mut first = scrape(start);
     let chat = route(2, 10.0, [100.0, 50.0], [1000.0, 500.0]);
     first.routes.insert("chat".to_owned(), chat);
     first.endings = [(ending("closed"), 7)].into();
-    let mut watch = Watch::new(first);
-    let mut second = look(start + Duration::from_secs(1));
+    let mut history = History::new(first);
+    let mut second = scrape(start + Duration::from_secs(1));
     second.process.started += 1.0;
     second
         .routes
         .insert("chat".to_owned(), route(1, 1.0, [1.0; 2], [1.0; 2]));
     second.endings = [(ending("closed"), 8)].into();
-    watch.see(second);
-    assert_eq!(watch.total().opened, 0.0);
-    assert_eq!(watch.endings()[0].ago, None);
+    history.add(second);
+    assert_eq!(history.total().opened, 0.0);
+    assert_eq!(history.endings()[0].ago, None);
 }

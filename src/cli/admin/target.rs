@@ -1,0 +1,98 @@
+//! Which process a command is for: where its admin interface is, and with which token.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use wsgate::config::{AdminToken, ListenAddress, admin_listener};
+
+use super::address::AdminAddress;
+use super::client::Client;
+use super::token::Token;
+use crate::cli::error::{CommandError, REJECTED};
+
+/// Which process is meant.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Which wsgate")]
+pub(crate) struct Target {
+    /// The file of settings that it runs by, whose `[admin]` says where and with which token
+    /// [default: /etc/wsgate/wsgate.toml]
+    #[arg(long, value_name = "FILE", conflicts_with = "admin", global = true)]
+    config: Option<PathBuf>,
+    /// Or where its admin interface listens: http://127.0.0.1:9900 or unix:/path, with the token
+    /// that is in the variable WSGATE_ADMIN_TOKEN
+    #[arg(long, value_name = "ADDRESS", value_parser = AdminAddress::parse, global = true)]
+    admin: Option<AdminAddress>,
+    /// A file that holds the token and nothing else, in place of either
+    #[arg(long, value_name = "FILE", global = true)]
+    token_file: Option<PathBuf>,
+}
+
+/// Why a command does not know its process.
+#[derive(Debug, thiserror::Error)]
+enum TargetError {
+    #[error("there is no {DEFAULT_FILE} here, and nothing else says which wsgate is meant")]
+    DefaultFileMissing,
+    #[error("{} has no [admin], so the process that runs by it takes no commands", .0.display())]
+    AdminTableMissing(PathBuf),
+    #[error("{} says port 0, so only the log knows the port", .0.display())]
+    PortUnknown(PathBuf),
+}
+
+/// Where an installed wsgate has its settings.
+const DEFAULT_FILE: &str = "/etc/wsgate/wsgate.toml";
+
+impl Target {
+    /// Finds out where it is; nothing is dialled yet.
+    pub(crate) fn client(&self) -> Result<Client, CommandError> {
+        let token = self.token_file.as_deref().map(Token::from_file);
+        let token = token.transpose()?;
+        let Some(address) = &self.admin else {
+            return self.client_of_settings(token);
+        };
+        let token = token.map_or_else(Token::from_environment, Ok)?;
+        Ok(Client::new(address.clone(), token))
+    }
+
+    fn client_of_settings(&self, token: Option<Token>) -> Result<Client, CommandError> {
+        let file = match &self.config {
+            Some(file) => file.as_path(),
+            None if Path::new(DEFAULT_FILE).exists() => Path::new(DEFAULT_FILE),
+            None => return Err(TargetError::DefaultFileMissing.into()),
+        };
+        let wanted = match token {
+            Some(_) => AdminToken::Ignore,
+            None => AdminToken::Read,
+        };
+        let admin = admin_listener(file, wanted)?;
+        let admin = admin.ok_or_else(|| TargetError::AdminTableMissing(file.to_owned()))?;
+        let address = match admin.address {
+            ListenAddress::Tcp(address) if address.port() == 0 => {
+                return Err(TargetError::PortUnknown(file.to_owned()).into());
+            }
+            ListenAddress::Tcp(address) => AdminAddress::of_listener(address),
+            ListenAddress::Unix(path) => AdminAddress::Unix(path),
+        };
+        let settings = || Token::from_settings(file, admin.token.as_ref());
+        Ok(Client::new(address, token.map_or_else(settings, Ok)?))
+    }
+}
+
+impl From<TargetError> for CommandError {
+    fn from(error: TargetError) -> Self {
+        let help = match &error {
+            TargetError::DefaultFileMissing => {
+                "say where its settings are with --config FILE, or where it listens with \
+                 --admin ADDRESS"
+            }
+            TargetError::AdminTableMissing(_) => {
+                "add `[admin]` with `address = \"127.0.0.1:9900\"`, and have the file read again \
+                 (SIGHUP)"
+            }
+            TargetError::PortUnknown(_) => {
+                "give the address that the log names in `admin interface listening`, with \
+                 --admin ADDRESS"
+            }
+        };
+        Self::new(error, REJECTED).with_help(Some(help))
+    }
+}
