@@ -148,7 +148,7 @@ impl Server {
         let token = server.running.admin.as_ref();
         server
             .admin
-            .ask_for(token.and_then(|admin| admin.token.clone()));
+            .require_token(token.and_then(|admin| admin.token.clone()));
         if let Some(listener) = admin_listener {
             server.open_admin(listener);
         }

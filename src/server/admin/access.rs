@@ -1,14 +1,100 @@
-//! Who is behind an admin request, as far as its head tells.
+//! Who may use the interface.
 
 use std::hint::black_box;
 use std::net::IpAddr;
+use std::sync::{PoisonError, RwLock};
 
-use http::{HeaderMap, header, uri::Authority};
+use http::{HeaderMap, StatusCode, header, uri::Authority};
+use tokio_util::sync::CancellationToken;
 
-use crate::config::Secret;
+use super::library::Secret;
+use super::response::Refusal;
+
+/// Access by the settings of the moment.
+#[derive(Default)]
+pub(super) struct Access {
+    current: RwLock<Current>,
+}
+
+#[derive(Default)]
+struct Current {
+    token: Option<Secret>,
+    /// Cancelled when the settings have another token.
+    revoked: CancellationToken,
+}
+
+/// How long a request is allowed for, which is longer than most need.
+#[derive(Clone)]
+pub(super) struct Admission {
+    /// Cancelled when the token has changed.
+    pub(super) revoked: CancellationToken,
+    /// Cancelled when the address is no longer the interface's.
+    pub(super) closing: CancellationToken,
+}
+
+impl Access {
+    /// Requires this token from now on, on connections that are open already as well, and ends
+    /// the event streams of those who had another.
+    pub(super) fn require(&self, token: Option<Secret>) {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if current.token != token {
+            current.revoked.cancel();
+            *current = Current {
+                token,
+                revoked: CancellationToken::new(),
+            };
+        }
+    }
+
+    /// Admits a request, and gives what is cancelled when it would not be admitted any more.
+    ///
+    /// No page of another site gets in by a browser that it drives, nor anybody without the token
+    /// where there is one. A probe needs no token: it learns one bit. `browsable` is an address
+    /// that a browser can connect to.
+    pub(super) fn admit(
+        &self,
+        path: &str,
+        headers: &HeaderMap,
+        browsable: bool,
+    ) -> Result<CancellationToken, Refusal> {
+        let refuse = |status, sentence| Err(Refusal::new(status, sentence));
+        if is_cross_site(headers) {
+            return refuse(
+                StatusCode::FORBIDDEN,
+                "requests of web pages are not answered",
+            );
+        }
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        match &current.token {
+            _ if matches!(path, "/healthz" | "/readyz") => {}
+            Some(token) if !bears(headers, token) => {
+                return refuse(StatusCode::UNAUTHORIZED, "a bearer token is needed");
+            }
+            // A name that somebody else's DNS points here makes their page same-origin with us.
+            None if browsable && !names_this_machine(headers) => {
+                return refuse(
+                    StatusCode::MISDIRECTED_REQUEST,
+                    "Host must be an address or localhost",
+                );
+            }
+            Some(_) | None => {}
+        }
+        Ok(current.revoked.clone())
+    }
+}
+
+impl Admission {
+    /// Waits for its end.
+    pub(super) async fn ended(self) {
+        tokio::select! {
+            () = self.revoked.cancelled() => {}
+            () = self.closing.cancelled() => {}
+        }
+    }
+}
 
 /// Whether a page of another site is behind the request, as far as its browser says so.
-pub(super) fn is_cross_site(headers: &HeaderMap) -> bool {
+fn is_cross_site(headers: &HeaderMap) -> bool {
     let mut sites = headers.get_all("sec-fetch-site").iter();
     let other_site = sites.any(|site| site != "same-origin" && site != "none");
     let mut origins = headers.get_all(header::ORIGIN).iter();
@@ -25,8 +111,8 @@ pub(super) fn is_cross_site(headers: &HeaderMap) -> bool {
     other_site || other_origin
 }
 
-/// Whether the one `Host` is an address or `localhost`, which no page of another site can have as its own.
-pub(super) fn names_this_machine(headers: &HeaderMap) -> bool {
+/// Whether the one `Host` is an address or `localhost`, which no page of another site can have.
+fn names_this_machine(headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         return false;
@@ -42,7 +128,7 @@ pub(super) fn names_this_machine(headers: &HeaderMap) -> bool {
 }
 
 /// Whether the request has the token (RFC 6750 §2.1).
-pub(super) fn bears(headers: &HeaderMap, token: &Secret) -> bool {
+fn bears(headers: &HeaderMap, token: &Secret) -> bool {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return false;

@@ -2,29 +2,45 @@
 
 use std::sync::atomic::Ordering;
 
+use axum::extract::State;
 use futures_util::FutureExt;
 use http::StatusCode;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::AdminService;
-use super::answer::{Answer, answer_json};
+use super::interface::Shared;
+use super::query::{NoKeys, Query};
+use super::response::{Json, WrongQuery};
 
-pub(super) fn drain(admin: &AdminService) -> Answer {
-    let inner = &admin.inner;
-    if !inner.drain_asked.swap(true, Ordering::Relaxed) {
+#[derive(Serialize, ToSchema)]
+pub(super) struct Draining {
+    draining: bool,
+    /// Sessions that are open.
+    sessions: usize,
+}
+
+/// Closes every session, and admits no new ones.
+#[utoipa::path(post, path = "/drain", operation_id = "drain",
+    responses((status = 202, description = "The drain has begun.", body = Draining), WrongQuery))]
+pub(super) async fn drain(
+    State(interface): Shared,
+    _: Query<NoKeys>,
+) -> (StatusCode, Json<Draining>) {
+    if !interface.drain_requested.swap(true, Ordering::Relaxed) {
         tracing::info!("drain asked for through the admin interface");
-        let (handle, deadline) = (inner.handle.clone(), inner.handle.drain_deadline());
+        let handle = interface.handle.clone();
+        let deadline = handle.drain_deadline();
         let mut drain = Box::pin(async move {
             handle.drain(deadline).await;
         });
-        // It begins before the answer does: whoever has that finds the gate not ready.
+        // It begins before the response does, so that its reader finds the gate not ready.
         if (&mut drain).now_or_never().is_none() {
-            inner.tasks.spawn(drain);
+            interface.tasks.spawn(drain);
         }
     }
-    let sessions = inner.handle.open_sessions();
-    answer_json(
-        StatusCode::ACCEPTED,
-        &json!({ "draining": true, "sessions": sessions }),
-    )
+    let draining = Draining {
+        draining: true,
+        sessions: interface.handle.open_sessions(),
+    };
+    (StatusCode::ACCEPTED, Json(draining))
 }

@@ -1,11 +1,11 @@
 //! The text that Prometheus reads, version 0.0.4.
 //!
-//! Written by hand: what there is for it writes OpenMetrics, whose names of counters differ, and
-//! keeps counts of its own, where ours are a snapshot.
+//! Written by hand: the crate for it writes OpenMetrics, whose names of counters differ, and keeps
+//! counts of its own, where ours are a snapshot.
 
 use std::fmt::{Display, Write};
 
-use crate::histogram::Durations;
+use super::library::Durations;
 
 /// What the format is called in `Content-Type`.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";

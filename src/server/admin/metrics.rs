@@ -6,43 +6,33 @@ use std::sync::atomic::Ordering;
 use std::time::UNIX_EPOCH;
 
 use super::exposition::Exposition;
-use crate::proxy::Metrics;
+use super::interface::Interface;
 use crate::server::process::Process;
 use crate::server::reload::counts::Counted;
-use crate::server::room::Counts;
-
-/// What the program knows beside the gate.
-pub(super) struct Program<'a> {
-    /// The connections of clients that are no sessions.
-    pub(super) connections_open: usize,
-    pub(super) connections_closed: &'a Counts,
-    pub(super) reloads: Counted,
-    pub(super) process: Process,
-}
 
 /// The whole text.
-pub(super) fn text(metrics: &Metrics, program: &Program<'_>) -> String {
+pub(super) fn text(interface: &Interface) -> String {
     let mut text = Exposition::default();
     text.gauge("wsgate_build_info", "Which wsgate this is; always 1.")
         .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
-    gate::write(&mut text, metrics);
-    connections(&mut text, program);
-    reloads(&mut text, &program.reloads);
-    of_process(&mut text, &program.process);
+    gate::write(&mut text, &interface.handle.metrics());
+    connections(&mut text, interface);
+    reloads(&mut text, &interface.reload_counts.counted());
+    process(&mut text, &Process::look(interface.started));
     text.into_text()
 }
 
-fn connections(text: &mut Exposition, program: &Program<'_>) {
+fn connections(text: &mut Exposition, interface: &Interface) {
     text.gauge(
         "wsgate_connections_open",
         "Connections of clients that are not sessions.",
     )
-    .sample(&[], program.connections_open);
+    .sample(&[], interface.connections.len());
     let mut family = text.counter(
         "wsgate_connections_closed_total",
         "Connections that were closed for what they did, or did not do, before a session.",
     );
-    let closed = program.connections_closed;
+    let closed = interface.room.counts();
     for (reason, count) in [
         ("reclaimed", &closed.reclaimed),
         ("turned_away", &closed.turned_away),
@@ -80,7 +70,7 @@ fn reloads(text: &mut Exposition, reloads: &Counted) {
 }
 
 /// The names that every exporter gives these. What the system does not tell is left out.
-fn of_process(text: &mut Exposition, process: &Process) {
+fn process(text: &mut Exposition, process: &Process) {
     let mut family = text.gauge(
         "process_start_time_seconds",
         "When the process began to serve, in seconds since 1970.",

@@ -1,98 +1,101 @@
-//! `GET /openapi.json`: the interface as OpenAPI 3.1 describes it.
-//!
-//! The document is a file beside this one. The tests here hold its paths, methods and keys to the
-//! router; tests of the program hold its schemas to real answers.
+//! The interface as OpenAPI 3.1 describes it, but for what the handlers and their types say.
 
-use http::StatusCode;
+use utoipa::openapi::schema::AdditionalProperties;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{
+    Components, ContentBuilder, Object, ObjectBuilder, OpenApi, Ref, RefOr, ResponseBuilder,
+    Schema, Type,
+};
+use utoipa::{PartialSchema, ToSchema};
 
-use super::answer::{Answer, answer};
+use super::event::{CloseEvent, LostEvent, OpenEvent, RejectEvent};
+use super::schema::any_object;
 
-const DOCUMENT: &str = include_str!("openapi.json");
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "wsgate admin interface",
+        description = "What an operator sees of a running wsgate, and does to it.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    components(schemas(OpenEvent, CloseEvent, RejectEvent, LostEvent)),
+    security(("token" = []), ()),
+)]
+pub(super) struct Description;
 
-pub(super) fn document() -> Answer {
-    answer(StatusCode::OK, "application/json", DOCUMENT.to_owned())
+/// An OpenAPI document.
+pub(super) struct Document;
+
+impl PartialSchema for Document {
+    fn schema() -> RefOr<Schema> {
+        let document = ObjectBuilder::new()
+            .description(Some("This document."))
+            .property("openapi", Object::with_type(Type::String))
+            .property("info", any_object())
+            .property("paths", any_object())
+            .additional_properties(Some(AdditionalProperties::FreeForm(true)));
+        document.into()
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
+impl ToSchema for Document {}
 
-    use serde_json::Value;
-
-    use super::super::router::{ENDPOINTS, Keys};
-    use super::*;
-
-    fn parsed() -> Value {
-        serde_json::from_str(DOCUMENT).unwrap()
+/// Adds to a document with all handlers what holds for the whole of it.
+pub(super) fn complete(document: &mut OpenApi) {
+    for path in document.paths.paths.values_mut() {
+        let operations = [&mut path.get, &mut path.post, &mut path.delete];
+        for operation in operations.into_iter().flatten() {
+            let refused = RefOr::Ref(Ref::from_response_name("Refused"));
+            let responses = &mut operation.responses.responses;
+            responses.insert("default".to_owned(), refused);
+        }
     }
+    let components = document.components.get_or_insert_default();
+    let token = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("Where `admin.token` is set."))
+        .build();
+    components.add_security_scheme("token", SecurityScheme::Http(token));
+    let description = "Not let in (401, 403, 421), no such resource (404, 405), or not now (503).";
+    let error = ContentBuilder::new().schema(Some(Ref::from_schema_name("Error")));
+    let refused = ResponseBuilder::new()
+        .description(description)
+        .content("application/json", error.build())
+        .build();
+    components
+        .responses
+        .insert("Refused".to_owned(), refused.into());
+    close_schemas(components);
+}
 
-    /// The names of the parameters that stand there.
-    fn parameters<'a>(operation: &'a Value, place: &str) -> BTreeSet<&'a str> {
-        let parameters = operation["parameters"].as_array().into_iter().flatten();
-        let there = parameters.filter(|parameter| parameter["in"] == place);
-        there
-            .map(|parameter| parameter["name"].as_str().unwrap())
-            .collect()
-    }
-
-    #[test]
-    fn every_endpoint_is_described_and_no_other() {
-        let document = parsed();
-        let mut described = BTreeSet::new();
-        for (path, methods) in document["paths"].as_object().unwrap() {
-            for method in methods.as_object().unwrap().keys() {
-                described.insert((path.clone(), method.to_uppercase()));
+/// Has each object list all of its properties as those that it has, and no others. A schema that
+/// takes in another one gets its properties, because neither could be closed beside the other.
+fn close_schemas(components: &mut Components) {
+    let parts = components.schemas.clone();
+    for schema in components.schemas.values_mut() {
+        if let RefOr::T(Schema::AllOf(all)) = schema {
+            let mut whole = Object::with_type(Type::Object);
+            whole.description = all.description.take();
+            for part in &all.items {
+                let part = match part {
+                    RefOr::Ref(part) => part
+                        .ref_location
+                        .rsplit('/')
+                        .next()
+                        .and_then(|name| parts.get(name)),
+                    part => Some(part),
+                };
+                if let Some(RefOr::T(Schema::Object(part))) = part {
+                    whole.properties.extend(part.properties.clone());
+                }
             }
+            *schema = RefOr::T(Schema::Object(whole));
         }
-        let mut served = BTreeSet::new();
-        for endpoint in ENDPOINTS {
-            let method = endpoint.method.as_str();
-            let is_new = served.insert((endpoint.path.to_owned(), method.to_owned()));
-            assert!(is_new, "{method} {} is there twice", endpoint.path);
-        }
-        assert_eq!(described, served);
-    }
-
-    #[test]
-    fn what_an_endpoint_takes_is_what_is_described() {
-        let document = parsed();
-        for endpoint in ENDPOINTS {
-            let method = endpoint.method.as_str().to_lowercase();
-            let operation = &document["paths"][endpoint.path][&method];
-            let keys = match endpoint.keys {
-                Keys::Any => &[][..],
-                Keys::Only(keys) => keys,
-            };
-            let path = endpoint.path;
-            let keys = keys.iter().copied().collect();
-            assert_eq!(parameters(operation, "query"), keys, "{method} {path}");
-            let braces = path
-                .split('/')
-                .filter_map(|segment| segment.strip_prefix('{'));
-            let braces = braces
-                .map(|segment| segment.trim_end_matches('}'))
-                .collect();
-            assert_eq!(parameters(operation, "path"), braces, "{method} {path}");
-            // Only a query that is looked at can be wrong.
-            let may_be_wrong = operation["responses"].get("400").is_some();
-            assert_eq!(
-                may_be_wrong,
-                matches!(endpoint.keys, Keys::Only(_)),
-                "{method} {path}"
-            );
-            let is_open = matches!(path, "/healthz" | "/readyz");
-            assert_eq!(
-                operation.get("security").is_some(),
-                is_open,
-                "{method} {path}"
-            );
+        if let RefOr::T(Schema::Object(object)) = schema {
+            object.required = object.properties.keys().cloned().collect();
+            let closed = || Box::new(AdditionalProperties::FreeForm(false));
+            object.additional_properties.get_or_insert_with(closed);
         }
     }
-
-    #[test]
-    fn the_document_is_of_this_version() {
-        let document = parsed();
-        assert_eq!(document["openapi"], "3.1.0");
-        assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
-    }
+    components.schemas.remove("SessionMetadata");
 }

@@ -1,33 +1,51 @@
-//! What those ask who only watch: is it alive, is it ready, what has it counted.
+//! What monitoring reads: is the process alive, is it ready, what has it counted. A query is not
+//! looked at, because a load balancer may write there what it likes.
 
+use axum::extract::State;
+use axum::response::Response;
 use http::StatusCode;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::answer::{Answer, answer, answer_json};
-use super::{AdminService, exposition, metrics};
-use crate::server::process::Process;
+use super::interface::Shared;
+use super::response::{Json, with_type};
+use super::{exposition, metrics};
 
-pub(super) fn alive() -> Answer {
-    answer_json(StatusCode::OK, &json!({"alive": true}))
+#[derive(Serialize, ToSchema)]
+pub(super) struct Alive {
+    alive: bool,
 }
 
-pub(super) fn ready(admin: &AdminService) -> Answer {
-    let ready = admin.inner.handle.is_ready();
+#[derive(Serialize, ToSchema)]
+pub(super) struct Ready {
+    ready: bool,
+}
+
+/// Whether the process is alive.
+#[utoipa::path(get, path = "/healthz", operation_id = "alive", security(),
+    responses((status = 200, description = "It is alive.", body = Alive)))]
+pub(super) async fn alive() -> Json<Alive> {
+    Json(Alive { alive: true })
+}
+
+/// Whether the gate takes new sessions.
+#[utoipa::path(get, path = "/readyz", operation_id = "ready", security(),
+    responses(
+        (status = 200, description = "It does.", body = Ready),
+        (status = 503, description = "It is draining.", body = Ready),
+    ))]
+pub(super) async fn ready(State(interface): Shared) -> (StatusCode, Json<Ready>) {
+    let ready = interface.handle.is_ready();
     let status = match ready {
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,
     };
-    answer_json(status, &json!({ "ready": ready }))
+    (status, Json(Ready { ready }))
 }
 
-pub(super) fn metrics(admin: &AdminService) -> Answer {
-    let inner = &admin.inner;
-    let of_program = metrics::Program {
-        connections_open: inner.connections.len(),
-        connections_closed: inner.room.counts(),
-        reloads: inner.reload_counts.counted(),
-        process: Process::look(inner.started),
-    };
-    let text = metrics::text(&inner.handle.metrics(), &of_program);
-    answer(StatusCode::OK, exposition::CONTENT_TYPE, text)
+/// All counts, for Prometheus.
+#[utoipa::path(get, path = "/metrics", operation_id = "metrics",
+    responses((status = 200, description = "In the text format, 0.0.4.", body = String)))]
+pub(super) async fn metrics(State(interface): Shared) -> Response {
+    with_type(exposition::CONTENT_TYPE, metrics::text(&interface))
 }

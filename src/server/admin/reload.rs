@@ -2,74 +2,117 @@
 
 use std::time::Duration;
 
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde::Serialize;
 use tokio::time::timeout;
+use utoipa::ToSchema;
 
-use super::AdminService;
-use super::answer::{Answer, answer_json, error};
+use super::interface::Shared;
+use super::query::{NoKeys, Query};
+use super::response::{Error, Json, Refusal, WrongQuery};
 use crate::server::reload::applied::Applied;
-use crate::server::reload::rejected::Rejected;
+use crate::server::reload::rejected::{Place, Rejected};
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Reloaded {
+    changed: bool,
+    routes: ChangedRoutes,
+    /// Sessions of removed routes.
+    sessions_sent_away: usize,
+    listeners: ChangedListeners,
+    /// Other keys and tables with new values.
+    keys: Vec<&'static str>,
+    /// Keys whose new values hold only after a restart.
+    needs_restart: Vec<&'static str>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct ChangedRoutes {
+    added: Vec<String>,
+    removed: Vec<String>,
+    changed: Vec<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct ChangedListeners {
+    added: Vec<String>,
+    removed: Vec<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct WrongSettings {
+    error: &'static str,
+    /// All errors as `wsgate check` shows them.
+    rendered: String,
+    errors: Vec<Place>,
+}
 
 /// Longer than any reload takes; the one before may still be under way.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-pub(super) async fn reload(admin: AdminService) -> Answer {
-    let Some(reloads) = &admin.inner.reloads else {
+/// Reads the file of settings again.
+#[utoipa::path(post, path = "/reload", operation_id = "reload",
+    responses(
+        (status = 200, description = "What it changed.", body = Reloaded),
+        WrongQuery,
+        (status = 409, description = "The settings came from no file.", body = Error),
+        (status = 422, description = "The file is wrong; nothing has changed.", body = WrongSettings),
+        (status = 503, description = "The process is stopping, or the reload takes too long.", body = Error),
+    ))]
+pub(super) async fn reload(
+    State(interface): Shared,
+    _: Query<NoKeys>,
+) -> Result<Response, Refusal> {
+    let Some(reloads) = &interface.reloads else {
         let no_file = "there is no file to read settings from";
-        return error(StatusCode::CONFLICT, no_file);
+        return Err(Refusal::new(StatusCode::CONFLICT, no_file));
     };
-    match timeout(TIMEOUT, reloads.ask()).await {
-        Ok(Some(Ok(applied))) => answer_json(StatusCode::OK, &summary(&applied)),
-        Ok(Some(Err(rejected))) => {
-            answer_json(StatusCode::UNPROCESSABLE_ENTITY, &errors(&rejected))
+    let unavailable = |sentence| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, sentence);
+    let outcome = timeout(TIMEOUT, reloads.ask())
+        .await
+        .map_err(|_late| unavailable("the reload takes too long"))?
+        .ok_or_else(|| unavailable("the process is stopping"))?;
+    Ok(match outcome {
+        Ok(applied) => Json(Reloaded::from(applied)).into_response(),
+        Err(rejected) => {
+            let errors = Json(WrongSettings::from(&rejected));
+            (StatusCode::UNPROCESSABLE_ENTITY, errors).into_response()
         }
-        Ok(None) => error(StatusCode::SERVICE_UNAVAILABLE, "the process is stopping"),
-        Err(_late) => error(StatusCode::SERVICE_UNAVAILABLE, "the reload takes too long"),
+    })
+}
+
+impl From<Applied> for Reloaded {
+    fn from(applied: Applied) -> Self {
+        Self {
+            changed: !applied.is_unchanged(),
+            routes: ChangedRoutes {
+                added: words(&applied.gate.routes_added),
+                removed: words(&applied.gate.routes_removed),
+                changed: words(&applied.gate.routes_changed),
+            },
+            sessions_sent_away: applied.gate.sessions_sent_away,
+            listeners: ChangedListeners {
+                added: words(&applied.listeners_added),
+                removed: words(&applied.listeners_removed),
+            },
+            keys: applied.keys,
+            needs_restart: applied.needs_restart,
+        }
     }
 }
 
-fn summary(applied: &Applied) -> Value {
-    let addresses = |addresses: &[_]| {
-        let words = addresses.iter().map(ToString::to_string);
-        words.collect::<Vec<String>>()
-    };
-    let routes = &applied.gate;
-    json!({
-        "changed": !applied.is_unchanged(),
-        "routes": {
-            "added": names(&routes.routes_added),
-            "removed": names(&routes.routes_removed),
-            "changed": names(&routes.routes_changed),
-        },
-        "sessions_sent_away": routes.sessions_sent_away,
-        "listeners": {
-            "added": addresses(&applied.listeners_added),
-            "removed": addresses(&applied.listeners_removed),
-        },
-        "keys": applied.keys,
-        "needs_restart": applied.needs_restart,
-    })
+impl From<&Rejected> for WrongSettings {
+    fn from(rejected: &Rejected) -> Self {
+        Self {
+            error: "the settings are wrong, and nothing was changed",
+            rendered: rejected.render(),
+            errors: rejected.errors(),
+        }
+    }
 }
 
-fn names(names: &[std::sync::Arc<str>]) -> Vec<&str> {
-    names.iter().map(|name| &**name).collect()
-}
-
-fn errors(rejected: &Rejected) -> Value {
-    let errors = rejected.errors();
-    let errors = errors.iter().map(|error| {
-        json!({
-            "file": error.file,
-            "line": error.line,
-            "column": error.column,
-            "message": error.message,
-            "help": error.help,
-        })
-    });
-    json!({
-        "error": "the settings are wrong, and nothing was changed",
-        "rendered": rejected.render(),
-        "errors": errors.collect::<Vec<_>>(),
-    })
+fn words(names: &[impl ToString]) -> Vec<String> {
+    names.iter().map(ToString::to_string).collect()
 }

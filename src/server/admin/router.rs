@@ -1,230 +1,130 @@
-//! Which request is whose: the one table of what the interface answers to.
+//! Which request is answered by whom, and the document that describes it.
 
-use std::pin::Pin;
+use std::sync::Arc;
 
-use http::{HeaderValue, Method, StatusCode, Uri, header};
-use tokio_util::sync::CancellationToken;
+use axum::Router;
+use http::StatusCode;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::answer::{Answer, error};
-use super::query::{BadQuery, Query};
-use super::{AdminService, drain, events, openapi, probes, reload, sessions, settings, upstreams};
+use super::interface::Interface;
+use super::openapi::{Description, Document, complete};
+use super::query::{NoKeys, Query};
+use super::response::{Json, Refusal, WrongQuery};
+use super::{drain, events, probes, reload, sessions, settings, upstreams};
 
-/// A method on a path.
-pub(super) struct Endpoint {
-    pub(super) method: Method,
-    /// A segment in braces stands for any one segment.
-    pub(super) path: &'static str,
-    pub(super) keys: Keys,
-    pub(super) work: Work,
+/// Answers all requests.
+pub(super) fn router(interface: Arc<Interface>) -> Router {
+    let (router, _document) = endpoints().split_for_parts();
+    router
+        .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "no such resource"))
+        .method_not_allowed_fallback(async || {
+            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "wrong method")
+        })
+        .with_state(interface)
 }
-
-/// What the query of a request may hold.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Keys {
-    /// Whatever it likes, because nobody looks: a load balancer may write what it wants there.
-    Any,
-    /// These.
-    Only(&'static [&'static str]),
-}
-
-/// Who makes an answer.
-#[derive(Clone, Copy)]
-pub(super) enum Work {
-    /// At once, while nobody else's is made.
-    Now(fn(&AdminService, &Asked<'_>) -> Result<Answer, BadQuery>),
-    /// After a wait, in which others have their turn.
-    Later(fn(AdminService) -> Pin<Box<dyn Future<Output = Answer> + Send>>),
-}
-
-/// What a request says beyond its method and path.
-pub(super) struct Asked<'a> {
-    /// The segments that stand where the path has braces, as they were written.
-    pub(super) segments: Vec<&'a str>,
-    pub(super) query: Query,
-    /// Cancelled when whoever was let in with this request would have to be asked again.
-    pub(super) let_in: CancellationToken,
-}
-
-/// Why nobody answers a request.
-#[derive(Debug)]
-pub(super) enum Refused {
-    Path,
-    /// The path is known, with these methods.
-    Method(Vec<&'static str>),
-    Query(BadQuery),
-}
-
-const SESSIONS: Keys = Keys::Only(&["route", "client", "upstream", "limit", "after"]);
-const CLOSE_SESSIONS: Keys = Keys::Only(&["route", "client", "upstream", "all", "code", "reason"]);
-const CLOSE: Keys = Keys::Only(&["code", "reason"]);
-const DRAIN_SERVER: Keys = Keys::Only(&["close", "over"]);
-const EVENTS: Keys = Keys::Only(&["route", "kind"]);
-const NONE: Keys = Keys::Only(&[]);
 
 /// Everything, in the order of the documentation.
-pub(super) static ENDPOINTS: &[Endpoint] = &[
-    now(Method::GET, "/healthz", Keys::Any, |_, _| {
-        Ok(probes::alive())
-    }),
-    now(Method::GET, "/readyz", Keys::Any, |admin, _| {
-        Ok(probes::ready(admin))
-    }),
-    now(Method::GET, "/metrics", Keys::Any, |admin, _| {
-        Ok(probes::metrics(admin))
-    }),
-    now(Method::GET, "/sessions", SESSIONS, sessions::list),
-    now(
-        Method::DELETE,
-        "/sessions",
-        CLOSE_SESSIONS,
-        sessions::close_selected,
-    ),
-    now(Method::DELETE, "/sessions/{id}", CLOSE, sessions::close),
-    now(Method::GET, "/upstreams", NONE, |admin, _| {
-        Ok(upstreams::list(admin))
-    }),
-    now(
-        Method::POST,
-        "/upstreams/{name}/{server}/drain",
-        DRAIN_SERVER,
-        upstreams::drain,
-    ),
-    now(
-        Method::POST,
-        "/upstreams/{name}/{server}/resume",
-        NONE,
-        |admin, asked| Ok(upstreams::resume(admin, asked)),
-    ),
-    now(Method::GET, "/events", EVENTS, events::stream),
-    now(Method::GET, "/config", NONE, |admin, _| {
-        Ok(settings::show(admin))
-    }),
-    now(Method::POST, "/drain", NONE, |admin, _| {
-        Ok(drain::drain(admin))
-    }),
-    now(Method::GET, "/openapi.json", NONE, |_, _| {
-        Ok(openapi::document())
-    }),
-    later(Method::POST, "/reload", NONE, |admin| {
-        Box::pin(reload::reload(admin))
-    }),
-];
-
-const fn now(
-    method: Method,
-    path: &'static str,
-    keys: Keys,
-    make: fn(&AdminService, &Asked<'_>) -> Result<Answer, BadQuery>,
-) -> Endpoint {
-    Endpoint {
-        method,
-        path,
-        keys,
-        work: Work::Now(make),
-    }
+fn endpoints() -> OpenApiRouter<Arc<Interface>> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(probes::alive))
+        .routes(routes!(probes::ready))
+        .routes(routes!(probes::metrics))
+        .routes(routes!(sessions::list, sessions::close_selected))
+        .routes(routes!(sessions::close))
+        .routes(routes!(upstreams::list))
+        .routes(routes!(upstreams::drain))
+        .routes(routes!(upstreams::resume))
+        .routes(routes!(events::events))
+        .routes(routes!(settings::show))
+        .routes(routes!(drain::drain))
+        .routes(routes!(reload::reload))
+        .routes(routes!(document))
 }
 
-const fn later(
-    method: Method,
-    path: &'static str,
-    keys: Keys,
-    make: fn(AdminService) -> Pin<Box<dyn Future<Output = Answer> + Send>>,
-) -> Endpoint {
-    Endpoint {
-        method,
-        path,
-        keys,
-        work: Work::Later(make),
-    }
-}
-
-/// Finds who answers this.
-pub(super) fn find<'a>(
-    method: &Method,
-    uri: &'a Uri,
-    let_in: CancellationToken,
-) -> Result<(&'static Endpoint, Asked<'a>), Refused> {
-    let mut allowed = Vec::new();
-    for endpoint in ENDPOINTS {
-        let Some(segments) = segments(endpoint.path, uri.path()) else {
-            continue;
-        };
-        if endpoint.takes(method) {
-            let query = match endpoint.keys {
-                Keys::Any => Query::default(),
-                Keys::Only(keys) => Query::read(uri.query(), keys).map_err(Refused::Query)?,
-            };
-            let asked = Asked {
-                segments,
-                query,
-                let_in,
-            };
-            return Ok((endpoint, asked));
-        }
-        allowed.push(endpoint.method.as_str());
-    }
-    Err(match allowed.is_empty() {
-        true => Refused::Path,
-        false => Refused::Method(allowed),
-    })
-}
-
-impl Endpoint {
-    /// A HEAD is a GET, of whose answer hyper leaves the body out.
-    fn takes(&self, method: &Method) -> bool {
-        self.method == *method || (self.method == Method::GET && *method == Method::HEAD)
-    }
-}
-
-impl Refused {
-    pub(super) fn answer(&self) -> Answer {
-        match self {
-            Self::Path => error(StatusCode::NOT_FOUND, "no such resource"),
-            Self::Method(allowed) => {
-                let mut refusal = error(StatusCode::METHOD_NOT_ALLOWED, "wrong method");
-                if let Ok(allow) = HeaderValue::from_str(&allowed.join(", ")) {
-                    refusal.headers_mut().insert(header::ALLOW, allow);
-                }
-                refusal
-            }
-            Self::Query(bad) => error(StatusCode::BAD_REQUEST, &bad.to_string()),
-        }
-    }
-}
-
-/// What stands in the path where the pattern has braces, if the path is of the pattern.
-fn segments<'a>(pattern: &str, path: &'a str) -> Option<Vec<&'a str>> {
-    let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
-    let mut found = Vec::new();
-    loop {
-        match (wanted.next(), given.next()) {
-            (None, None) => return Some(found),
-            (Some(any), Some(segment)) if any.starts_with('{') && !segment.is_empty() => {
-                found.push(segment);
-            }
-            (Some(one), Some(segment)) if one == segment => {}
-            _ => return None,
-        }
-    }
+/// This document.
+#[utoipa::path(get, path = "/openapi.json", operation_id = "document",
+    responses((status = 200, description = "OpenAPI 3.1.", body = Document), WrongQuery))]
+async fn document(_: Query<NoKeys>) -> Json<OpenApi> {
+    let mut document = endpoints().into_openapi();
+    complete(&mut document);
+    Json(document)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::BTreeSet;
 
-    #[test]
-    fn a_path_is_of_a_pattern_segment_by_segment() {
-        for (pattern, path, expected) in [
-            ("/sessions", "/sessions", Some(vec![])),
-            ("/sessions", "/sessions/", None),
-            ("/sessions", "/session", None),
-            ("/sessions/{id}", "/sessions/7", Some(vec!["7"])),
-            ("/sessions/{id}", "/sessions/", None),
-            ("/sessions/{id}", "/sessions/7/", None),
-            ("/a/{b}/{c}/d", "/a/x%2Fy/z/d", Some(vec!["x%2Fy", "z"])),
-            ("/a/{b}/{c}/d", "/a/x/y/z/d", None),
-        ] {
-            assert_eq!(segments(pattern, path), expected, "{path} of {pattern}");
+    use axum::body::Body;
+    use http::Request;
+    use http_body_util::BodyExt;
+    use serde_json::Value;
+
+    use super::super::tests::{admin_of, gate};
+
+    /// The status of a response, and its body.
+    async fn ask(method: &str, target: &str) -> (u16, Value) {
+        let request = Request::builder().method(method).uri(target);
+        let request = request.header("host", "localhost").body(Body::empty());
+        let admin = admin_of(gate(), None);
+        let (head, body) = admin.respond(request.unwrap()).await.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let body = serde_json::from_slice(&body).unwrap_or_default();
+        (head.status.as_u16(), body)
+    }
+
+    /// The names of the parameters that stand there, in their order.
+    fn parameters<'a>(operation: &'a Value, place: &str) -> Vec<&'a str> {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let there = parameters.filter(|parameter| parameter["in"] == place);
+        there
+            .map(|parameter| parameter["name"].as_str().unwrap())
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn what_an_endpoint_takes_is_what_is_described() {
+        let (_, document) = ask("GET", "/openapi.json").await;
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            let braces = path.split(['{', '}']).skip(1).step_by(2);
+            let braces: Vec<_> = braces.collect();
+            for (method, operation) in methods.as_object().unwrap() {
+                let named = format!("{method} {path}");
+                assert_eq!(parameters(operation, "path"), braces, "{named}");
+                let keys = parameters(operation, "query").join(", ");
+                let sentence = match (operation["responses"].get("400"), &*keys) {
+                    // Only a query that is looked at can be wrong.
+                    (None, keys) => keys.to_owned(),
+                    (Some(_), "") => "nothing can be asked for".to_owned(),
+                    (Some(_), keys) => format!("the keys are {keys}"),
+                };
+                let target = format!("{}?c4nary", path.replace(['{', '}'], ""));
+                let (status, body) = ask(&method.to_uppercase(), &target).await;
+                let error = body["error"].as_str().unwrap_or_default();
+                assert_eq!(error.is_empty(), sentence.is_empty(), "{named}: {error}");
+                assert!(error.ends_with(&sentence), "{named}: {error}");
+                assert_eq!(status == 400, !error.is_empty(), "{named}: {status}");
+                let is_open = matches!(&**path, "/healthz" | "/readyz");
+                assert_eq!(operation.get("security").is_some(), is_open, "{named}");
+            }
         }
+    }
+
+    #[tokio::test]
+    async fn the_document_is_of_this_version_and_whole() {
+        let (_, document) = ask("GET", "/openapi.json").await;
+        assert_eq!(document["openapi"], "3.1.0");
+        assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+        let text = document.to_string();
+        let named = text.split("\"$ref\":\"#/components/schemas/").skip(1);
+        let named: BTreeSet<_> = named.map(|rest| rest.split('"').next().unwrap()).collect();
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        let events = ["OpenEvent", "CloseEvent", "RejectEvent", "LostEvent"];
+        for name in schemas.keys().map(String::as_str) {
+            assert!(named.contains(name) || events.contains(&name), "{name}");
+        }
+        assert!(named.iter().all(|name| schemas.contains_key(*name)));
     }
 }

@@ -1,100 +1,205 @@
-//! `/sessions`: who is connected, and sending them away.
+//! `/sessions`: who is connected, and closing sessions.
 
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
 use http::StatusCode;
-use serde_json::{Value, json};
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::AdminService;
-use super::answer::{Answer, answer_json, error, no_content};
-use super::query::{BadQuery, Query};
-use super::router::Asked;
-use super::timestamp::timestamp;
-use crate::proxy::{Selection, SessionInfo};
-use crate::types::SessionId;
+use super::interface::Shared;
+use super::library::{CloseCode, Selection, SessionId, SessionInfo};
+use super::metadata::SessionMetadata;
+use super::query::Query;
+use super::response::{Error, Json, Refusal, WrongQuery};
+use super::value;
 
-/// Sessions on a page of the list, where nothing is said.
-const PAGE: u64 = 100;
-
-/// The most of them: an answer is made at once, and the worker has sessions to serve meanwhile.
-const LONGEST_PAGE: u64 = 1000;
-
-/// `GET /sessions`
-pub(super) fn list(admin: &AdminService, asked: &Asked<'_>) -> Result<Answer, BadQuery> {
-    let query = &asked.query;
-    let selection = selection(query)?;
-    let form = "a number from 1 to 1000";
-    let most = query.number("limit", 1..=LONGEST_PAGE, form)?;
-    let most = usize::try_from(most.unwrap_or(PAGE)).unwrap_or(usize::MAX);
-    let after = query.number("after", 0..=u64::MAX, "the id of a session")?;
-    let after = SessionId::from(after.unwrap_or(0));
-    let page = admin.inner.handle.page(&selection, after, most);
-    let last = page.sessions.last().map(|last| last.id.get());
-    let sessions: Vec<_> = page.sessions.iter().map(describe).collect();
-    let answer = json!({
-        "sessions": sessions,
-        "total": page.total,
-        "next": last.filter(|_| page.has_more),
-    });
-    Ok(answer_json(StatusCode::OK, &answer))
+#[derive(Deserialize, IntoParams)]
+pub(super) struct ListQuery {
+    /// The name of a route.
+    #[serde(default, deserialize_with = "value::name")]
+    #[param(nullable = false)]
+    route: Option<String>,
+    /// The client's address, or a network such as 10.0.0.0/8.
+    #[serde(default, deserialize_with = "value::network")]
+    #[param(value_type = String, required = false)]
+    client: Option<IpNet>,
+    /// The name of an upstream.
+    #[serde(default, deserialize_with = "value::name")]
+    #[param(nullable = false)]
+    upstream: Option<String>,
+    /// Sessions on the page.
+    #[serde(default = "page_size", deserialize_with = "value::page_size")]
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: usize,
+    /// Only sessions with a higher id.
+    #[serde(default, deserialize_with = "value::session")]
+    after: u64,
 }
 
-/// `DELETE /sessions/ID`
-pub(super) fn close(admin: &AdminService, asked: &Asked<'_>) -> Result<Answer, BadQuery> {
-    let (code, reason) = asked.query.farewell()?;
-    let id = asked.segments.first().and_then(|id| id.parse::<u64>().ok());
-    let handle = &admin.inner.handle;
-    Ok(match id.map(SessionId::from) {
-        Some(id) if handle.close(id, code, reason) => {
-            tracing::info!(session = %id, %code, "session closed through the admin interface");
-            no_content()
-        }
-        _ => error(StatusCode::NOT_FOUND, "no such session"),
+#[derive(Deserialize, IntoParams)]
+pub(super) struct CloseSessionsQuery {
+    /// The name of a route.
+    #[serde(default, deserialize_with = "value::name")]
+    #[param(nullable = false)]
+    route: Option<String>,
+    /// The client's address, or a network such as 10.0.0.0/8.
+    #[serde(default, deserialize_with = "value::network")]
+    #[param(value_type = String, required = false)]
+    client: Option<IpNet>,
+    /// The name of an upstream.
+    #[serde(default, deserialize_with = "value::name")]
+    #[param(nullable = false)]
+    upstream: Option<String>,
+    /// `true` means every session, and goes with no other selection.
+    #[serde(default, deserialize_with = "value::flag")]
+    #[param(default = false)]
+    all: bool,
+    /// The close code for the client: 1000 to 1003, 1007 to 1014 or 3000 to 4999.
+    #[serde(default = "close_code", deserialize_with = "value::close_code")]
+    #[param(value_type = u16, default = 1001)]
+    code: CloseCode,
+    /// The reason for the client, of at most 123 bytes.
+    #[serde(default = "close_reason", deserialize_with = "value::close_reason")]
+    #[param(default = "closed by an administrator")]
+    reason: String,
+}
+
+#[derive(Deserialize, IntoParams)]
+pub(super) struct CloseQuery {
+    /// The close code for the client: 1000 to 1003, 1007 to 1014 or 3000 to 4999.
+    #[serde(default = "close_code", deserialize_with = "value::close_code")]
+    #[param(value_type = u16, default = 1001)]
+    code: CloseCode,
+    /// The reason for the client, of at most 123 bytes.
+    #[serde(default = "close_reason", deserialize_with = "value::close_reason")]
+    #[param(default = "closed by an administrator")]
+    reason: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Sessions {
+    /// Oldest first.
+    sessions: Vec<Session>,
+    /// How many sessions the selection has.
+    total: usize,
+    /// The value of `after` for the next page; null on the last one.
+    next: Option<u64>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Session {
+    #[serde(flatten)]
+    metadata: SessionMetadata,
+    age_seconds: u64,
+    /// For how long no data frame has passed, in either direction.
+    idle_seconds: u64,
+    messages_from_client: u64,
+    bytes_from_client: u64,
+    messages_from_upstream: u64,
+    bytes_from_upstream: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Closed {
+    /// How many sessions are being closed.
+    closed: usize,
+}
+
+/// The sessions, page by page.
+#[utoipa::path(get, path = "/sessions", operation_id = "listSessions", params(ListQuery),
+    responses((status = 200, description = "A page.", body = Sessions), WrongQuery))]
+pub(super) async fn list(
+    State(interface): Shared,
+    Query(query): Query<ListQuery>,
+) -> Json<Sessions> {
+    let selection = Selection {
+        route: query.route,
+        client: query.client,
+        upstream: query.upstream,
+    };
+    let page = interface
+        .handle
+        .page(&selection, query.after.into(), query.limit);
+    let last = page.sessions.last().map(|last| last.id.get());
+    Json(Sessions {
+        sessions: page.sessions.iter().map(Session::from).collect(),
+        total: page.total,
+        next: last.filter(|_| page.has_more),
     })
 }
 
-/// `DELETE /sessions`
-pub(super) fn close_selected(admin: &AdminService, asked: &Asked<'_>) -> Result<Answer, BadQuery> {
-    let query = &asked.query;
-    let selection = selection(query)?;
-    match (selection.is_all(), query.flag("all")?) {
-        (true, true) | (false, false) => {}
-        (true, false) => {
-            let which = "say which sessions, by route, client or upstream, or all=true";
-            return Err(BadQuery::Together(which));
+/// Closes every session of a selection: by route, client or upstream, or all of them.
+#[utoipa::path(delete, path = "/sessions", operation_id = "closeSessions", params(CloseSessionsQuery),
+    responses((status = 200, description = "They are being closed.", body = Closed), WrongQuery))]
+pub(super) async fn close_selected(
+    State(interface): Shared,
+    Query(query): Query<CloseSessionsQuery>,
+) -> Result<Json<Closed>, Refusal> {
+    let selection = Selection {
+        route: query.route,
+        client: query.client,
+        upstream: query.upstream,
+    };
+    let problem = match (selection.is_all(), query.all) {
+        (true, true) | (false, false) => None,
+        (true, false) => Some("say which sessions, by route, client or upstream, or all=true"),
+        (false, true) => Some("all=true means every session: leave route, client and upstream out"),
+    };
+    if let Some(problem) = problem {
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, problem));
+    }
+    let (code, handle) = (query.code, &interface.handle);
+    let closed = handle.close_selected(&selection, code, &query.reason);
+    tracing::info!(sessions = closed, %code, "sessions closed through the admin interface");
+    Ok(Json(Closed { closed }))
+}
+
+/// Closes one session.
+#[utoipa::path(delete, path = "/sessions/{id}", operation_id = "closeSession",
+    params(("id" = String, Path, description = "The number of a session."), CloseQuery),
+    responses(
+        (status = 204, description = "It is being closed."),
+        WrongQuery,
+        (status = 404, description = "There is no such session.", body = Error),
+    ))]
+pub(super) async fn close(
+    State(interface): Shared,
+    id: Result<Path<u64>, PathRejection>,
+    Query(query): Query<CloseQuery>,
+) -> Result<StatusCode, Refusal> {
+    let (code, handle) = (query.code, &interface.handle);
+    match id.map(|Path(id)| SessionId::from(id)) {
+        Ok(id) if handle.close(id, code, &query.reason) => {
+            tracing::info!(session = %id, %code, "session closed through the admin interface");
+            Ok(StatusCode::NO_CONTENT)
         }
-        (false, true) => {
-            let which = "all=true means every session: leave route, client and upstream out";
-            return Err(BadQuery::Together(which));
+        _ => Err(Refusal::new(StatusCode::NOT_FOUND, "no such session")),
+    }
+}
+
+fn page_size() -> usize {
+    100
+}
+
+fn close_code() -> CloseCode {
+    CloseCode::GOING_AWAY
+}
+
+fn close_reason() -> String {
+    "closed by an administrator".to_owned()
+}
+
+impl From<&SessionInfo> for Session {
+    fn from(info: &SessionInfo) -> Self {
+        Self {
+            metadata: info.into(),
+            age_seconds: info.age.as_secs(),
+            idle_seconds: info.idle.as_secs(),
+            messages_from_client: info.messages_from_client,
+            bytes_from_client: info.bytes_from_client,
+            messages_from_upstream: info.messages_from_upstream,
+            bytes_from_upstream: info.bytes_from_upstream,
         }
     }
-    let (code, reason) = query.farewell()?;
-    let closed = admin.inner.handle.close_selected(&selection, code, reason);
-    tracing::info!(sessions = closed, %code, "sessions closed through the admin interface");
-    Ok(answer_json(StatusCode::OK, &json!({ "closed": closed })))
-}
-
-fn selection(query: &Query) -> Result<Selection, BadQuery> {
-    Ok(Selection {
-        route: query.name("route")?,
-        client: query.network("client")?,
-        upstream: query.name("upstream")?,
-    })
-}
-
-/// One session of the list.
-fn describe(session: &SessionInfo) -> Value {
-    json!({
-        "id": session.id.get(),
-        "route": &*session.route,
-        "client": session.client,
-        "peer": session.peer.to_string(),
-        "upstream": &*session.upstream,
-        "server": &*session.server,
-        "opened": timestamp(session.opened),
-        "age_seconds": session.age.as_secs(),
-        "idle_seconds": session.idle.as_secs(),
-        "messages_from_client": session.messages_from_client,
-        "bytes_from_client": session.bytes_from_client,
-        "messages_from_upstream": session.messages_from_upstream,
-        "bytes_from_upstream": session.bytes_from_upstream,
-    })
 }

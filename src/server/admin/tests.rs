@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use http::{HeaderName, Method};
+use http::{HeaderMap, HeaderName, Method};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
@@ -27,7 +27,7 @@ pub(super) fn admin_of(gate: Gate, token: Option<&str>) -> AdminService {
     let room = Room::new(gate, Budget::new(None, 0, 1));
     let counts = Arc::new(ReloadCounts::since(SystemTime::now()));
     let admin = AdminService::new(handle, None, counts, tasks.clone(), tasks, room);
-    admin.ask_for(token.map(|token| Secret::new(token.to_owned())));
+    admin.require_token(token.map(|token| Secret::new(token.to_owned())));
     let address = ListenAddress::Tcp(ADDRESS.parse().unwrap());
     admin.at(&address, CancellationToken::new())
 }
@@ -45,15 +45,11 @@ async fn status(
     path: &str,
     pairs: &[(&'static str, &str)],
 ) -> u16 {
-    let mut request = Request::new(());
+    let mut request = Request::new(Body::empty());
     *request.method_mut() = method;
     *request.uri_mut() = path.parse().unwrap();
     *request.headers_mut() = headers(pairs);
-    admin
-        .respond(&request.into_parts().0)
-        .await
-        .status()
-        .as_u16()
+    admin.respond(request).await.status().as_u16()
 }
 
 #[tokio::test]
@@ -165,7 +161,7 @@ async fn another_token_holds_everywhere_at_once_and_an_address_that_was_left_ans
     let closing = CancellationToken::new();
     let elsewhere = ListenAddress::Unix("/run/admin.sock".into());
     let elsewhere = admin.at(&elsewhere, closing.clone());
-    admin.ask_for(Some(Secret::new("n3w".to_owned())));
+    admin.require_token(Some(Secret::new("n3w".to_owned())));
     for (token, expected) in [("0ld", 401), ("n3w", 200)] {
         let bearer = format!("Bearer {token}");
         for admin in [&admin, &elsewhere] {
@@ -296,8 +292,8 @@ async fn whoever_else_is_on_the_worker_has_a_turn_between_two_answers() {
         let (admin, made) = (admin.clone(), Arc::clone(&made));
         asking.spawn(async move {
             let request = Request::get("/metrics").header("host", ADDRESS);
-            let (request, ()) = request.body(()).unwrap().into_parts();
-            assert_eq!(admin.respond(&request).await.status(), StatusCode::OK);
+            let request = request.body(Body::empty()).unwrap();
+            assert_eq!(admin.respond(request).await.status(), StatusCode::OK);
             made.fetch_add(1, Ordering::Relaxed);
         });
     }

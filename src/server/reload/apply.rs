@@ -142,7 +142,7 @@ impl Server {
     ) {
         applied.key("admin", settings != self.running.admin);
         self.admin
-            .ask_for(settings.as_ref().and_then(|admin| admin.token.clone()));
+            .require_token(settings.as_ref().and_then(|admin| admin.token.clone()));
         let stays = settings
             .as_ref()
             .is_some_and(|admin| self.listeners.has_admin_at(&admin.address));

@@ -2,6 +2,9 @@
 
 use std::error::Error;
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::config::ConfigErrors;
 use crate::error_report::ErrorReport;
 use crate::server::error::ServeError;
@@ -16,7 +19,8 @@ pub(in crate::server) enum Rejected {
 }
 
 /// One error, with its place where it has one.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = SettingsError)]
 pub(in crate::server) struct Place {
     pub(in crate::server) file: Option<String>,
     pub(in crate::server) line: Option<usize>,

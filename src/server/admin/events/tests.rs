@@ -1,9 +1,11 @@
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::super::guard::WRITE_TIMEOUT;
 use super::super::tests::{admin_of, gate};
-use super::*;
 use crate::proxy::Gate;
 use crate::types::ClientAddr;
 
@@ -125,12 +127,12 @@ async fn a_stream_ends_when_who_reads_it_would_not_be_let_in_any_more() {
             let mut got = String::new();
             read_until(&mut peer, &mut got, ": listening").await;
             let token = |token: &str| Some(crate::config::Secret::new(token.to_owned()));
-            admin.ask_for(token("0ld"));
+            admin.require_token(token("0ld"));
             refuse(&gate, 1);
             read_until(&mut peer, &mut got, "event: reject").await;
             match leave {
                 true => closing.cancel(),
-                false => admin.ask_for(token("n3w")),
+                false => admin.require_token(token("n3w")),
             }
             refuse(&gate, 1);
             let mut rest = String::new();

@@ -1,7 +1,7 @@
 //! What the gate itself has counted.
 
-use crate::proxy::{Metrics, RouteMetrics};
 use crate::server::admin::exposition::{Exposition, Family};
+use crate::server::admin::library::{Metrics, RouteMetrics};
 
 /// All of it.
 pub(super) fn write(text: &mut Exposition, metrics: &Metrics) {

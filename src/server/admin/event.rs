@@ -1,0 +1,112 @@
+//! The data of events.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::Object;
+
+use super::library::{Event, What};
+use super::metadata::SessionMetadata;
+use super::schema::one_of;
+use super::timestamp::timestamp;
+
+/// The data of an event `open`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct OpenEvent {
+    /// When it happened.
+    #[schema(format = DateTime)]
+    time: String,
+    #[serde(flatten)]
+    session: SessionMetadata,
+}
+
+/// The data of an event `close`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct CloseEvent {
+    /// When it happened.
+    #[schema(format = DateTime)]
+    time: String,
+    #[serde(flatten)]
+    session: SessionMetadata,
+    duration_ms: u64,
+    messages_from_client: u64,
+    bytes_from_client: u64,
+    messages_from_upstream: u64,
+    bytes_from_upstream: u64,
+    #[schema(schema_with = closed_by)]
+    closed_by: &'static str,
+    /// The close code that the client has, if it has one.
+    code: Option<u16>,
+    /// The word that the log has for it.
+    reason: &'static str,
+}
+
+/// The data of an event `reject`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RejectEvent {
+    /// When it happened.
+    #[schema(format = DateTime)]
+    time: String,
+    /// The word that the log has for it.
+    reason: &'static str,
+    status: Option<u16>,
+    route: Option<String>,
+    client: Option<String>,
+    peer: Option<String>,
+    upstream: Option<String>,
+    server: Option<String>,
+    error: Option<String>,
+}
+
+/// The data of an event `lost`: so many events were lost here.
+#[derive(Serialize, ToSchema)]
+pub(super) struct LostEvent {
+    #[schema(minimum = 1)]
+    count: u64,
+}
+
+/// The data of an event in JSON, of the schema that its kind has.
+pub(super) fn data(event: &Event) -> serde_json::Result<String> {
+    let time = timestamp(event.time);
+    match &event.what {
+        What::Open(session) => serde_json::to_string(&OpenEvent {
+            time,
+            session: session.into(),
+        }),
+        What::Close(session, ending) => serde_json::to_string(&CloseEvent {
+            time,
+            session: session.into(),
+            duration_ms: u64::try_from(ending.duration.as_millis()).unwrap_or(u64::MAX),
+            messages_from_client: ending.messages_from_client,
+            bytes_from_client: ending.bytes_from_client,
+            messages_from_upstream: ending.messages_from_upstream,
+            bytes_from_upstream: ending.bytes_from_upstream,
+            closed_by: ending.closed_by,
+            code: ending.code,
+            reason: ending.reason,
+        }),
+        What::Reject(refusal) => serde_json::to_string(&RejectEvent {
+            time,
+            reason: refusal.reason,
+            status: refusal.status,
+            route: text(&refusal.route),
+            client: text(&refusal.client),
+            peer: text(&refusal.peer),
+            upstream: text(&refusal.upstream),
+            server: text(&refusal.server),
+            error: refusal.error.clone(),
+        }),
+    }
+}
+
+/// The data of an event `lost`.
+pub(super) fn lost(count: u64) -> serde_json::Result<String> {
+    serde_json::to_string(&LostEvent { count })
+}
+
+fn text(value: &Option<impl ToString>) -> Option<String> {
+    value.as_ref().map(ToString::to_string)
+}
+
+fn closed_by() -> Object {
+    one_of(["client", "upstream", "gate"])
+}

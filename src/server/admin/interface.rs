@@ -1,0 +1,33 @@
+//! What the answers are made of.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
+
+use axum::extract::State;
+use tokio_util::task::TaskTracker;
+
+use super::library::Handle;
+use crate::server::reload::counts::ReloadCounts;
+use crate::server::reload::requests::Reloads;
+use crate::server::room::Room;
+
+/// What a handler takes it as.
+pub(super) type Shared = State<Arc<Interface>>;
+
+/// The state of the interface, which every address of it shares.
+pub(super) struct Interface {
+    pub(super) handle: Handle,
+    pub(super) drain_requested: AtomicBool,
+    /// `None` where the settings came from no file.
+    pub(super) reloads: Option<Reloads>,
+    pub(super) reload_counts: Arc<ReloadCounts>,
+    /// Owns what the interface starts.
+    pub(super) tasks: TaskTracker,
+    /// The connections of clients, to be counted.
+    pub(super) connections: TaskTracker,
+    pub(super) room: Arc<Room>,
+    /// The event streams that are open.
+    pub(super) streams: TaskTracker,
+    pub(super) started: SystemTime,
+}

@@ -1,0 +1,79 @@
+//! What responses look like.
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+use serde::Serialize;
+use utoipa::{IntoResponses, ToSchema};
+
+/// A body in JSON, on one line.
+pub(super) struct Json<T>(pub(super) T);
+
+/// A request that is not answered, and why.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    sentence: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Error {
+    /// What is wrong, in a sentence.
+    pub(super) error: String,
+}
+
+/// The query is wrong; nothing has changed.
+#[derive(IntoResponses)]
+#[response(status = 400)]
+pub(super) struct WrongQuery(pub(super) Error);
+
+impl Refusal {
+    pub(super) fn new(status: StatusCode, sentence: impl Into<String>) -> Self {
+        Self {
+            status,
+            sentence: sentence.into(),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let error = Json(Error {
+            error: self.sentence,
+        });
+        match self.status {
+            StatusCode::UNAUTHORIZED => {
+                (self.status, [(header::WWW_AUTHENTICATE, "Bearer")], error).into_response()
+            }
+            status => (status, error).into_response(),
+        }
+    }
+}
+
+impl IntoResponse for WrongQuery {
+    fn into_response(self) -> Response {
+        (StatusCode::BAD_REQUEST, Json(self.0)).into_response()
+    }
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_string(&self.0) {
+            Ok(json) => with_type("application/json", format!("{json}\n")),
+            Err(error) => {
+                tracing::error!(%error, "a response of the admin interface cannot be written");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        }
+    }
+}
+
+/// A body of this type, which nobody stores and no browser takes for another type.
+pub(super) fn with_type(content_type: &'static str, body: impl Into<Body>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, content_type),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, body.into()).into_response()
+}

@@ -1,0 +1,17 @@
+//! Schemas of what no type here describes.
+
+use utoipa::openapi::schema::AdditionalProperties;
+use utoipa::openapi::{Object, ObjectBuilder, Type};
+
+/// One of these words.
+pub(super) fn one_of<const N: usize>(words: [&'static str; N]) -> Object {
+    let word = ObjectBuilder::new().schema_type(Type::String);
+    word.enum_values(Some(words)).build()
+}
+
+/// An object of any properties.
+pub(super) fn any_object() -> Object {
+    let object = ObjectBuilder::new().schema_type(Type::Object);
+    let any = AdditionalProperties::FreeForm(true);
+    object.additional_properties(Some(any)).build()
+}
