@@ -8,10 +8,6 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-#[cfg(feature = "server")]
-use rustix::net::{RecvFlags, recv};
-#[cfg(feature = "server")]
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -72,36 +68,6 @@ impl Transport {
     /// Any stream, behind a box.
     pub(crate) fn custom(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
         Self::Custom(CustomStream(Box::new(stream)))
-    }
-}
-
-#[cfg(feature = "server")]
-impl Transport {
-    /// Writes what fits, without waiting; to an upgraded connection nothing.
-    ///
-    /// The system is asked and not the runtime, which does not know yet that a socket that was only
-    /// just accepted takes bytes.
-    pub(crate) fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => SockRef::from(stream).send(bytes),
-            Self::Unix(stream) => SockRef::from(stream).send(bytes),
-            Self::Custom(_) => Err(io::ErrorKind::WouldBlock.into()),
-        }
-    }
-
-    /// Looks at the first of what has come and was not read, and leaves it there. The system is asked
-    /// here as well.
-    pub(crate) fn peek_now<'a>(&self, buffer: &'a mut [u8]) -> &'a [u8] {
-        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        let came = match self {
-            Self::Tcp(stream) => recv(stream, &mut *buffer, flags),
-            Self::Unix(stream) => recv(stream, &mut *buffer, flags),
-            Self::Custom(_) => return &[],
-        };
-        match came {
-            Ok((length, _)) => &buffer[..length],
-            Err(_) => &[],
-        }
     }
 }
 

@@ -5,7 +5,6 @@ mod end;
 mod guard;
 mod leave;
 
-use http::StatusCode;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio_util::sync::CancellationToken;
@@ -15,14 +14,14 @@ pub(super) use answer::Answerer;
 use answer::RefusedUpgrade;
 use end::{End, Limits, MAX_HEADERS};
 use guard::Guard;
-pub(super) use leave::linger;
+use leave::Refusal;
 
 use super::accept::Accepted;
 use super::room::{Fault, Place, Room};
 use crate::config;
 use crate::error_report::ErrorReport;
 use crate::proxy::Gate;
-use crate::transport::{Transport, WrappedSocket};
+use crate::transport::WrappedSocket;
 use crate::types::ClientAddr;
 
 /// What every connection of the process has in common.
@@ -32,9 +31,6 @@ pub(super) struct Connections {
     http: http1::Builder,
     limits: Limits,
 }
-
-/// How much of a request shows that there is one: more than the empty lines that may stand before it.
-const BEGINNING: usize = 64;
 
 /// The smallest buffer that hyper takes.
 const SMALLEST_BUFFER: usize = 8 * 1024;
@@ -106,11 +102,7 @@ impl Connections {
                 let (unread, mut guard) = (&*parts.read_buf, parts.io.into_inner());
                 let end = match &ended {
                     Ended::ByItself(ended) => End::of(ended, &watch, unread, &self.limits),
-                    Ended::ByUs(end) if unread.is_empty() => {
-                        // A request may have come that nobody has got round to.
-                        end(guard.transport().peek_now(&mut [0; BEGINNING]))
-                    }
-                    Ended::ByUs(end) => end(unread),
+                    Ended::ByUs(end) => end(end::has_begun(unread, guard.transport()).await),
                 };
                 (guard, end)
             }
@@ -121,12 +113,9 @@ impl Connections {
             },
         };
         self.tell(end, &room, client, ended);
-        let socket = guard.transport();
-        if let Some(status) = end.status() {
-            leave::refuse(socket, status);
-        }
-        if end.lingers() && watch.fault() == Fault::None {
-            leave::linger_in_place(socket, &watch).await;
+        let status = end.status();
+        if status.is_some() || (end.lingers() && watch.fault() == Fault::None) {
+            leave::leave_in_place(guard.transport(), status, &watch).await;
         }
     }
 
@@ -141,12 +130,11 @@ impl Connections {
         }
     }
 
-    /// Turns a connection away that there is no place for; the client may still have to read why.
-    pub(super) fn turn_away(&self, accepted: Accepted) -> Transport {
+    /// Refuses a connection that there is no place for; the client has its answer still to come.
+    pub(super) fn refuse(&self, accepted: Accepted) -> Refusal {
         let (socket, client) = accepted.into_transport();
         self.gate.refuse_malformed(client, "overload");
-        leave::refuse(&socket, StatusCode::SERVICE_UNAVAILABLE);
-        socket
+        Refusal::new(socket)
     }
 }
 
@@ -154,5 +142,5 @@ impl Connections {
 enum Ended {
     ByItself(hyper::Result<()>),
     /// While it waited for a request.
-    ByUs(fn(&[u8]) -> End),
+    ByUs(fn(bool) -> End),
 }

@@ -13,8 +13,8 @@ const RESERVE: u64 = 200;
 /// Standard streams, listeners and their reserves, name look-ups, and some to spare.
 const PROCESS: u64 = 16;
 
-/// Connections that were turned away and are given a moment to read why, at once.
-pub(super) const FAREWELLS: usize = 4;
+/// Connections at once that are refused and have not gone yet.
+pub(super) const REFUSALS: usize = 4;
 
 /// Connections to the admin interface at once; beyond them new ones are closed.
 pub(super) const ADMIN_CONNECTIONS: usize = 64;
@@ -51,7 +51,7 @@ fn raise_limit() -> Option<u64> {
 fn own(limit: u64, workers: usize) -> u64 {
     let runtimes = u64::try_from(workers).unwrap_or(u64::MAX).saturating_add(1);
     let admin = u64::try_from(ADMIN_CONNECTIONS).unwrap_or(u64::MAX);
-    (PROCESS + FAREWELLS as u64)
+    (PROCESS + REFUSALS as u64)
         .saturating_add(runtimes.saturating_mul(PER_RUNTIME))
         .saturating_add(admin.min(limit / 32))
 }

@@ -2,12 +2,11 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::accept::Accepted;
-use super::connection::{Answerer, Connections, linger};
+use super::connection::{Answerer, Connections};
 use super::room::Room;
 use super::workers::Worker;
 
@@ -53,7 +52,7 @@ impl Dispatcher {
     /// `closing` is the end of the listener that accepted it.
     pub(super) fn dispatch(&self, accepted: Accepted, closing: &CancellationToken) {
         let Some(place) = self.room.enter() else {
-            self.turn_away(accepted);
+            self.refuse(accepted);
             return;
         };
         let stations = self.stations.iter().enumerate();
@@ -81,17 +80,12 @@ impl Dispatcher {
         }
     }
 
-    fn turn_away(&self, accepted: Accepted) {
-        let mut socket = self.connections().turn_away(accepted);
-        match (self.room.take_leave(), self.stations.first()) {
-            (Some(farewell), Some(station)) => station.worker.spawn(&self.owner, async move {
-                linger(&mut socket).await;
-                drop(farewell);
-            }),
-            // At least what is there already is thrown away.
-            _ => {
-                let _now = linger(&mut socket).now_or_never();
-            }
+    /// Refuses a connection for which there is no place. Without a slot for that it is only closed.
+    fn refuse(&self, accepted: Accepted) {
+        let refusal = self.connections().refuse(accepted);
+        if let (Some(slot), Some(station)) = (self.room.refuse(), self.stations.first()) {
+            // It was accepted on the first worker.
+            station.worker.spawn(&self.owner, refusal.carry_out(slot));
         }
     }
 

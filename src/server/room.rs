@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use waiting::Waiting;
 pub(super) use waiting::{Fault, Watch};
 
-use super::descriptors::{Budget, FAREWELLS};
+use super::descriptors::{Budget, REFUSALS};
 use crate::proxy::Gate;
 
 /// What the connections of the process share.
@@ -32,8 +32,10 @@ pub(super) struct Room {
     requests: AtomicUsize,
     /// Connections to servers that wait for a plain request.
     idle_upstream: AtomicUsize,
-    /// Connections that were turned away, and may not have read why yet.
-    farewells: AtomicUsize,
+    /// Connections that are refused and have not gone yet.
+    refusals: AtomicUsize,
+    /// Another one is to be refused, and has no slot.
+    next_refusal: Notify,
     /// Connections that were told to go and have not gone yet.
     leaving: AtomicUsize,
     waiting: Arc<Waiting>,
@@ -80,8 +82,8 @@ pub(super) struct IdlePlace {
     room: Arc<Room>,
 }
 
-/// A connection that was turned away, and may read why.
-pub(super) struct Farewell {
+/// The slot of a connection that is refused, until it is closed.
+pub(super) struct RefusalSlot {
     room: Arc<Room>,
 }
 
@@ -106,7 +108,8 @@ impl Room {
             connections: AtomicUsize::new(0),
             requests: AtomicUsize::new(0),
             idle_upstream: AtomicUsize::new(0),
-            farewells: AtomicUsize::new(0),
+            refusals: AtomicUsize::new(0),
+            next_refusal: Notify::new(),
             leaving: AtomicUsize::new(0),
             waiting: Waiting::new(),
             given_back: Notify::new(),
@@ -129,17 +132,22 @@ impl Room {
         &self.counts
     }
 
-    /// Resolves when a connection may be accepted: when there is a descriptor for it, or none to
-    /// be had.
+    /// Resolves when a connection may be accepted: when there is a descriptor for it, or a slot to
+    /// refuse it in.
     pub(super) async fn has_place(&self) {
         loop {
             let given_back = self.given_back.notified();
             tokio::pin!(given_back);
             given_back.as_mut().enable();
             self.make_room();
-            let leaving = self.leaving.load(Ordering::Relaxed);
-            if leaving == 0 || self.used() < self.budget().most_accepted() {
+            if self.used() < self.budget().most_accepted() {
                 return;
+            }
+            if self.leaving.load(Ordering::Relaxed) == 0 {
+                if self.refusals.load(Ordering::Relaxed) < REFUSALS {
+                    return;
+                }
+                self.next_refusal.notify_waiters();
             }
             tokio::select! {
                 () = given_back => {}
@@ -183,13 +191,13 @@ impl Room {
         })
     }
 
-    /// Lets a connection that was turned away stay for a moment, unless there are enough of them.
-    pub(super) fn take_leave(self: &Arc<Self>) -> Option<Farewell> {
+    /// Takes a slot for a connection that is refused, if there is one.
+    pub(super) fn refuse(self: &Arc<Self>) -> Option<RefusalSlot> {
         let order = Ordering::Relaxed;
-        let more = |farewells: usize| (farewells < FAREWELLS).then_some(farewells + 1);
-        self.farewells.fetch_update(order, order, more).ok()?;
+        let more = |refusals: usize| (refusals < REFUSALS).then_some(refusals + 1);
+        self.refusals.fetch_update(order, order, more).ok()?;
         let room = Arc::clone(self);
-        Some(Farewell { room })
+        Some(RefusalSlot { room })
     }
 
     /// Takes a place for an idle connection to a server, unless room is needed.
@@ -318,9 +326,16 @@ impl Drop for IdlePlace {
     }
 }
 
-impl Drop for Farewell {
+impl RefusalSlot {
+    /// Resolves when another connection is to be refused and has no slot.
+    pub(super) async fn needed(&self) {
+        self.room.next_refusal.notified().await;
+    }
+}
+
+impl Drop for RefusalSlot {
     fn drop(&mut self) {
-        self.room.farewells.fetch_sub(1, Ordering::Relaxed);
+        self.room.give_back(&self.room.refusals);
     }
 }
 

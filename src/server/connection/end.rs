@@ -3,9 +3,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use hyper::StatusCode;
+use tokio::io::AsyncReadExt;
+use tokio::task::yield_now;
 
 use super::super::room::{Fault, Room, Watch};
+use crate::transport::Transport;
 
 /// How a connection ended, as far as somebody has to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +46,9 @@ pub(super) struct Limits {
 
 /// The request headers that one request may have.
 pub(super) const MAX_HEADERS: usize = 100;
+
+/// How much of a request shows that there is one: more than the empty lines that may stand before it.
+const BEGINNING: usize = 64;
 
 /// The longest target that a request line may have, whatever the size of the head: that of
 /// [`hyper::Uri`].
@@ -86,14 +93,12 @@ impl End {
     }
 
     /// Closed while it waited for a request, because somebody else needed the place.
-    pub(super) fn reclaimed(unread: &[u8]) -> Self {
-        let began = has_begun(unread);
+    pub(super) fn reclaimed(began: bool) -> Self {
         Self::Reclaimed { began }
     }
 
     /// Closed while it waited for a request, because the process stops.
-    pub(super) fn stopped(unread: &[u8]) -> Self {
-        let began = has_begun(unread);
+    pub(super) fn stopped(began: bool) -> Self {
         Self::Stopped { began }
     }
 
@@ -156,9 +161,17 @@ impl End {
     }
 }
 
-/// Whether there is more than the empty lines that may stand before a request.
-fn has_begun(unread: &[u8]) -> bool {
-    unread.iter().any(|byte| !b"\r\n".contains(byte))
+/// Whether more has come than the empty lines that may stand before a request. What hyper has not
+/// read yet may have come as well: the runtime gets one turn to see it.
+pub(super) async fn has_begun(unread: &[u8], socket: &mut Transport) -> bool {
+    let is_of_request = |read: &[u8]| read.iter().any(|byte| !b"\r\n".contains(byte));
+    if !unread.is_empty() {
+        return is_of_request(unread);
+    }
+    yield_now().await;
+    let mut beginning = [0; BEGINNING];
+    let read = socket.read(&mut beginning).now_or_never();
+    matches!(read, Some(Ok(length)) if is_of_request(&beginning[..length]))
 }
 
 /// Whether it is the request line that makes a head too large (RFC 9110 §15.5.15).

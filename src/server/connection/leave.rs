@@ -1,6 +1,7 @@
 //! How a client is left: with its last answer, and the time to read it.
 
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Poll, ready};
@@ -10,7 +11,7 @@ use hyper::StatusCode;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
-use super::super::room::Watch;
+use super::super::room::{RefusalSlot, Watch};
 use crate::transport::Transport;
 
 /// The longest that a client may take to read its last answer and go.
@@ -22,40 +23,69 @@ const MOST_DISCARDED: usize = 256 * 1024;
 /// What is read at once.
 const CHUNK: usize = 16 * 1024;
 
-/// Answers what is no request, or none in time: the last that goes out on the connection.
-pub(super) fn refuse(socket: &Transport, status: StatusCode) {
-    let retry_after = match status {
-        StatusCode::SERVICE_UNAVAILABLE => "retry-after: 5\r\n",
-        _ => "",
-    };
-    let answer =
-        format!("HTTP/1.1 {status}\r\n{retry_after}connection: close\r\ncontent-length: 0\r\n\r\n");
-    // So few bytes fit, or the client takes none anyway.
-    let _written = socket.write_now(answer.as_bytes());
+/// A connection that is refused before it has said anything, with its answer to come.
+pub(in crate::server) struct Refusal {
+    socket: Transport,
 }
 
-/// Ends our half, and waits for the client to end its own; what it still sends is thrown away.
+impl Refusal {
+    pub(super) fn new(socket: Transport) -> Self {
+        Self { socket }
+    }
+
+    /// Answers, and closes the connection before another one has its slot.
+    pub(in crate::server) async fn carry_out(mut self, slot: RefusalSlot) {
+        let status = Some(StatusCode::SERVICE_UNAVAILABLE);
+        tokio::select! {
+            // First, so that also one that has to go at once is answered and emptied.
+            biased;
+            () = leave(&mut self.socket, status) => {}
+            () = slot.needed() => {}
+        }
+        drop(self);
+        drop(slot);
+    }
+}
+
+/// Leaves a client that has a place in the room, and is the first to give it to others.
+pub(super) async fn leave_in_place(
+    socket: &mut Transport,
+    status: Option<StatusCode>,
+    watch: &Arc<Watch>,
+) {
+    watch.begin_lingering();
+    tokio::select! {
+        biased;
+        () = leave(socket, status) => {}
+        () = watch.told_to_go() => {}
+    }
+}
+
+/// Answers what is no request, or none in time, ends our half, and waits for the client to end its
+/// own; what it still sends is thrown away.
 ///
 /// A socket that is closed with unread bytes in it, or that gets some afterwards, resets the
 /// connection, and the reset can reach the client before it has read the answer (RFC 9112 §9.6).
-pub(in crate::server) async fn linger(socket: &mut Transport) {
+async fn leave(socket: &mut Transport, status: Option<StatusCode>) {
     let _late = timeout(LONGEST, async {
-        if socket.shutdown().await.is_ok() {
-            discard(socket).await;
+        if let Some(status) = status {
+            socket.write_all(answer(status).as_bytes()).await?;
+            socket.flush().await?;
         }
+        socket.shutdown().await?;
+        discard(socket).await;
+        io::Result::Ok(())
     })
     .await;
 }
 
-/// The same for a connection that has a place in the room, and is the first to give it to others.
-pub(super) async fn linger_in_place(socket: &mut Transport, watch: &Arc<Watch>) {
-    watch.begin_lingering();
-    tokio::select! {
-        // First, so that also one that has to go at once is emptied.
-        biased;
-        () = linger(socket) => {}
-        () = watch.told_to_go() => {}
-    }
+/// The last that goes out on a connection.
+fn answer(status: StatusCode) -> String {
+    let retry_after = match status {
+        StatusCode::SERVICE_UNAVAILABLE => "retry-after: 5\r\n",
+        _ => "",
+    };
+    format!("HTTP/1.1 {status}\r\n{retry_after}connection: close\r\ncontent-length: 0\r\n\r\n")
 }
 
 /// Reads until the peer ends, or has sent too much.
@@ -77,7 +107,6 @@ async fn discard(socket: &mut Transport) {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt;
     use tokio::io::AsyncReadExt;
     use tokio::net::{TcpListener, TcpStream};
     use tokio::time::Instant;
@@ -97,9 +126,8 @@ mod tests {
         let (mut socket, mut client) = pair().await;
         let chunk = [b'x'; 8 * 1024];
         client.write_all(&chunk).await.unwrap();
-        refuse(&socket, StatusCode::FORBIDDEN);
         let leave = async move {
-            linger(&mut socket).await;
+            leave(&mut socket, Some(StatusCode::FORBIDDEN)).await;
             drop(socket);
         };
         let read = async move {
@@ -119,16 +147,23 @@ mod tests {
     #[tokio::test]
     async fn who_was_only_just_accepted_gets_the_answer_as_well() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
         let (accepted, _) = listener.accept().unwrap();
         accepted.set_nonblocking(true).unwrap();
         // The runtime has not looked at it yet.
         let mut socket = Transport::Tcp(TcpStream::from_std(accepted).unwrap());
-        refuse(&socket, StatusCode::SERVICE_UNAVAILABLE);
-        let _now = linger(&mut socket).now_or_never();
-        drop(socket);
-        let mut answer = String::new();
-        std::io::Read::read_to_string(&mut &client, &mut answer).unwrap();
+        let leave = async move {
+            leave(&mut socket, Some(StatusCode::SERVICE_UNAVAILABLE)).await;
+            drop(socket);
+        };
+        let read = async move {
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        let ((), answer) = tokio::join!(leave, read);
         assert!(answer.starts_with("HTTP/1.1 503 "), "{answer:?}");
     }
 
@@ -136,7 +171,7 @@ mod tests {
     async fn who_does_not_go_is_waited_for_no_longer_than_a_second() {
         let (mut socket, _client) = pair().await;
         let began = Instant::now();
-        linger(&mut socket).await;
+        leave(&mut socket, None).await;
         assert_eq!(began.elapsed(), LONGEST);
     }
 

@@ -1,3 +1,5 @@
+use std::pin::pin;
+
 use futures_util::FutureExt;
 
 use super::*;
@@ -62,12 +64,26 @@ async fn who_has_its_last_answer_goes_before_who_waits_for_one() {
 }
 
 #[tokio::test]
-async fn only_so_many_stay_that_were_turned_away() {
+async fn only_so_many_are_refused_at_once_and_the_next_one_waits_for_a_slot() {
     let room = room(128);
-    let stay: Vec<_> = (0..FAREWELLS).map(|_| room.take_leave().unwrap()).collect();
-    assert!(room.take_leave().is_none());
-    drop(stay);
-    assert!(room.take_leave().is_some());
+    let mut slots: Vec<_> = (0..REFUSALS).map(|_| room.refuse().unwrap()).collect();
+    assert!(room.refuse().is_none());
+    // Where there is a place, nobody needs a slot.
+    assert!(room.has_place().now_or_never().is_some());
+    let places: Vec<_> = std::iter::from_fn(|| room.enter()).collect();
+    for place in &places {
+        place.watch().stop_waiting();
+    }
+    room.leaving.store(0, Ordering::Relaxed);
+    let last = slots.pop().unwrap();
+    let mut needed = pin!(slots[0].needed());
+    assert!(needed.as_mut().now_or_never().is_none());
+    let mut may_accept = pin!(room.has_place());
+    assert!(may_accept.as_mut().now_or_never().is_none());
+    assert!(needed.now_or_never().is_some(), "the one before is told");
+    drop(last);
+    may_accept.await;
+    assert!(room.refuse().is_some());
 }
 
 #[tokio::test]
