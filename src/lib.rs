@@ -69,7 +69,7 @@ mod types;
 mod upstream;
 
 pub use close::{CloseCode, CloseReason};
-pub use config::Config;
+pub use config::{Config, Settings};
 pub use histogram::Durations;
 pub use proxy::{
     BuildError, Builder, ClosedMetrics, Drained, Gate, GateLayer, GateService, Handle,

@@ -1,8 +1,12 @@
-//! The ways to settings: a file, a text, a URL.
+//! The ways to settings: a file, a text, a URL, a program in Rust.
 
 #[cfg(feature = "server")]
-mod admin;
+pub(super) mod admin;
+mod interpolate;
 mod mask;
+mod merge;
+mod read;
+mod reader;
 #[cfg(test)]
 mod tests;
 
@@ -13,16 +17,16 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{ConfigError, Problem};
-use super::file::{File, ListenTable, RouteTable, ServerEntry, UpstreamTable};
-use super::interpolate::Environment;
-use super::reader::{FromText, FromToml, Named, Reader, Setting};
-use super::server_url::ServerUrl;
-use super::text::{Name, Parsed};
-use super::{Config, ConfigErrors, ListenAddress, resolve};
-
-#[cfg(feature = "server")]
-pub use admin::{AdminToken, admin_listener};
+use self::interpolate::{Environment, expand};
+use super::check;
+use super::checked::Config;
+use super::errors::{ConfigError, ConfigErrors};
+use super::report::{Node, Report};
+use super::settings::Settings;
+use super::settings::program::Listen;
+use super::settings::route::RouteSettings;
+use super::settings::upstream::{ServerEntry, UpstreamSettings};
+use super::values::error::ValueError;
 
 impl Config {
     /// Reads a file. Relative paths in it begin at its directory, and `${NAME}` takes the
@@ -48,26 +52,63 @@ impl Config {
         Self::read(name, text, directory, &environment)
     }
 
+    /// Checks settings that a program built itself, or read from a format of its own.
+    ///
+    /// They are held to all that a file is held to. The errors name keys in the place of lines:
+    /// `route[0].limits.message_size`. Relative paths begin where the process runs, and `${NAME}` has
+    /// no meaning. A `rewrite` and the values of headers are taken as they are.
+    ///
+    /// ```
+    /// use wsgate::{Config, Settings};
+    ///
+    /// let errors = Config::new(Settings::default()).unwrap_err();
+    /// assert!(errors.to_string().contains("there is no route"));
+    /// ```
+    pub fn new(settings: Settings) -> Result<Self, ConfigErrors> {
+        const NAME: &str = "the settings";
+        // Written down and read as a file is, values are checked in one way only.
+        let text = toml::to_string(&settings)
+            .map_err(|error| ConfigErrors::whole(NAME, ValueError::new(error.to_string())))?;
+        let (document, _) = DeTable::parse_recoverable(&text);
+        let mut root = Spanned::new(0..0, DeValue::Table(document.into_inner()));
+        let mut report = Report::new(None);
+        let mut written = read::settings(&mut root, &mut report);
+        written.take_secrets(settings);
+        let root = Node::new(&root, "");
+        let mut config = check::config(written, &root, Path::new(""), &mut report);
+        config.warnings = report.finish(NAME, String::new)?;
+        Ok(config)
+    }
+
     /// Settings that send every request to one server: a route named `default` with the defaults
     /// of everything. Without `listen` the program listens on 127.0.0.1:8080.
     pub fn to(url: &str, listen: Option<&str>) -> Result<Self, ConfigErrors> {
-        let url = ServerUrl::from_text(url)
-            .map_err(|problem| ConfigErrors::whole("the upstream's URL", problem))?;
-        let listen = (listen.map(ListenAddress::from_text).transpose())
+        const NAME: &str = "default";
+        let server: ServerEntry =
+            (url.parse()).map_err(|problem| ConfigErrors::whole("the upstream's URL", problem))?;
+        let listen = (listen.map(str::parse).transpose())
             .map_err(|problem| ConfigErrors::whole("the listen address", problem))?;
-        let file = file_to(url, listen)
+        let path = ("/*".parse())
             .map_err(|problem| ConfigErrors::whole("the route to the URL", problem))?;
-        let mut reader = Reader::new("", Path::new(""), &environment);
-        let config = resolve::config(&file, &mut reader);
-        match reader.finish() {
-            (errors, _) if errors.is_empty() => Ok(config),
-            (errors, _) => Err(ConfigErrors::new("the settings", String::new(), errors)),
-        }
-    }
-
-    /// What is allowed but probably not meant, each with the line that it is about.
-    pub fn warnings(&self) -> impl Iterator<Item = &str> {
-        self.warnings.iter().map(String::as_str)
+        let upstream = UpstreamSettings {
+            servers: vec![server],
+            ..UpstreamSettings::default()
+        };
+        let route = RouteSettings {
+            name: NAME.to_owned(),
+            path: Some(path),
+            upstream: NAME.to_owned(),
+            ..RouteSettings::default()
+        };
+        Self::new(Settings {
+            listen: listen
+                .map(|address| Listen { address })
+                .into_iter()
+                .collect(),
+            upstream: [(NAME.to_owned(), upstream)].into(),
+            route: vec![route],
+            ..Settings::default()
+        })
     }
 
     /// Reads a text with everything that it depends on.
@@ -79,74 +120,50 @@ impl Config {
     ) -> Result<Self, ConfigErrors> {
         let (document, syntax) = DeTable::parse_recoverable(text);
         if !syntax.is_empty() {
-            // Half a file would only give errors about the other half.
-            let errors = syntax.iter().map(syntax_error).collect();
-            return Err(ConfigErrors::new(name, mask::by_line(text), errors));
+            return Err(syntax_errors(name, text, &syntax));
         }
         let span = document.span();
-        let document = Spanned::new(span, DeValue::Table(document.into_inner()));
-        let mut reader = Reader::new(text, directory, environment);
-        let file = File::from_toml(&document, &mut reader).unwrap_or_default();
-        let mut config = resolve::config(&file, &mut reader);
-        let (errors, mut warnings) = reader.finish();
-        if !errors.is_empty() {
-            let masked = (document.get_ref().as_table())
-                .map_or_else(String::new, |document| mask::by_value(text, document));
-            return Err(ConfigErrors::new(name, masked, errors));
-        }
-        warnings.dedup();
-        config.warnings = warnings;
+        let mut root = Spanned::new(span, DeValue::Table(document.get_ref().clone()));
+        let mut report = Report::new(Some(text));
+        expand(&mut root, "", environment, &mut report);
+        merge::defaults(&mut root, &mut report);
+        let settings = read::settings(&mut root, &mut report);
+        let root = Node::new(&root, "");
+        let mut config = check::config(settings, &root, directory, &mut report);
+        config.warnings = report.finish(name, || mask::by_value(text, document.get_ref()))?;
         Ok(config)
+    }
+}
+
+impl Settings {
+    /// Puts the secrets of `other`, which are the same settings, in the place of their masks.
+    fn take_secrets(&mut self, other: Self) {
+        if let (Some(admin), Some(other)) = (&mut self.admin, other.admin) {
+            admin.token = other.token;
+        }
+        for (route, other) in self.route.iter_mut().zip(other.route) {
+            route.headers.set = other.headers.set;
+        }
     }
 }
 
 fn text_of(name: &str, contents: io::Result<Vec<u8>>) -> Result<String, ConfigErrors> {
     let bytes = contents.map_err(|error| ConfigErrors::unreadable(name, error))?;
     String::from_utf8(bytes)
-        .map_err(|_| ConfigErrors::whole(name, Problem::new("this file is not UTF-8")))
+        .map_err(|_| ConfigErrors::whole(name, ValueError::new("this file is not UTF-8")))
 }
 
 fn environment(name: &str) -> Result<String, VarError> {
     std::env::var(name)
 }
 
-fn syntax_error(error: &toml::de::Error) -> ConfigError {
-    let problem = Problem::new(error.message());
-    match error.span() {
-        Some(span) => ConfigError::at(span, problem),
-        None => ConfigError::whole(problem),
-    }
-}
-
-/// What a file with one route to one server says.
-fn file_to(url: ServerUrl, listen: Option<ListenAddress>) -> Result<File, Problem> {
-    const NAME: &str = "default";
-    let servers = vec![given(ServerEntry { url, weight: 1 })];
-    let upstream = UpstreamTable {
-        servers: given(servers),
-        ..UpstreamTable::default()
-    };
-    let route = RouteTable {
-        name: given(Name(NAME.to_owned())),
-        path: given(Parsed::from_text("/*")?),
-        upstream: given(NAME.to_owned()),
-        ..RouteTable::default()
-    };
-    let listen = listen.map(|address| ListenTable {
-        address: given(address),
+fn syntax_errors(name: &str, text: &str, errors: &[toml::de::Error]) -> ConfigErrors {
+    let errors = errors.iter().map(|error| {
+        let problem = ValueError::new(error.message());
+        match error.span() {
+            Some(span) => ConfigError::at(span, problem),
+            None => ConfigError::whole(problem),
+        }
     });
-    Ok(File {
-        listen: given(listen.map(given).into_iter().collect()),
-        upstream: given(Named(vec![(
-            Spanned::new(0..0, NAME.to_owned()),
-            given(upstream),
-        )])),
-        route: given(vec![given(route)]),
-        ..File::default()
-    })
-}
-
-/// A setting that stands in no file.
-fn given<T>(value: T) -> Setting<T> {
-    Setting::Given(Spanned::new(0..0, value))
+    ConfigErrors::new(name, mask::by_line(text), errors.collect())
 }

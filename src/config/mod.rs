@@ -1,94 +1,59 @@
 //! The settings: what they mean and what they default to.
 //!
-//! This is the only door for settings. The typed values stand here, one small file a topic, with
-//! their defaults; reading them from TOML, with every error at once, is the business of
-//! `file.rs` and `resolve.rs`.
+//! This is the only door for settings. [`Settings`] is what a file holds, or a program builds; the
+//! types of its tables are the reference of every key. [`Config`](crate::Config) is what has been
+//! checked.
 
-mod address;
-mod client_ip;
-mod drain;
-mod duration;
-mod error;
-mod file;
-mod headers;
-mod host;
-mod interpolate;
-mod keepalive;
-mod limits;
+mod check;
+mod checked;
+mod errors;
 mod load;
-mod log;
-mod network;
-mod number;
-mod origin;
-mod path;
-mod rate;
-mod reader;
-mod resolve;
-#[cfg(feature = "server")]
-mod resolved;
-mod route;
+mod report;
 #[cfg(feature = "server")]
 mod schema;
-mod secret;
-mod server;
-mod server_url;
-mod size;
+mod settings;
+#[cfg(feature = "server")]
+mod shown;
 mod summary;
-mod table;
-mod text;
-mod timeouts;
-mod upstream;
-mod value;
-mod words;
+mod values;
 
-use std::sync::Arc;
-
-pub use address::parse_network;
-pub use client_ip::{ClientIp, ForwardingHeader};
-pub use drain::Drain;
+pub use checked::Config;
+pub use errors::{ConfigError, ConfigErrors};
 #[cfg(feature = "server")]
-pub use duration::parse_duration;
-pub use error::{ConfigError, ConfigErrors};
-pub use keepalive::{Keepalive, Ping};
-pub use limits::{Limits, OnExceed, PerConnection, PerIp};
-#[cfg(feature = "server")]
-pub use load::{AdminToken, admin_listener};
-pub use rate::Rate;
+pub use load::admin::{AdminToken, admin_listener};
 #[cfg(feature = "server")]
 pub use schema::schema;
-pub use secret::Secret;
-pub use server::{Admin, ListenAddress};
-pub use value::ValueError;
+pub use settings::Settings;
+pub use settings::address::AddressRules;
+pub use settings::client_ip::{ClientIp, ForwardingHeader};
+pub use settings::drain::Drain;
+pub use settings::headers::{Forwarded, HeaderSettings};
+pub use settings::keepalive::{Keepalive, Ping};
+pub use settings::limits::{Limits, OnExceed, PerConnection, PerIp};
+pub use settings::origin::OriginRules;
+pub use settings::program::{Admin, Listen, Log, LogFormat, Server};
+pub use settings::route::{Compression, PlainHttp, RouteSettings};
+pub use settings::timeouts::Timeouts;
+pub use settings::upstream::{Balance, ServerEntry, UpstreamSettings};
+#[cfg(feature = "server")]
+pub use values::duration::parse_duration;
+pub use values::error::ValueError;
+pub use values::host::HostPattern;
+pub use values::listen::ListenAddress;
+pub use values::network::{Network, parse_network};
+pub use values::origin::{ExactOrigin, OriginPattern};
+pub use values::path::PathPattern;
+pub use values::rate::Rate;
+pub use values::secret::Secret;
+pub use values::server_url::ServerUrl;
 
-pub(crate) use address::{AddressRules, networks_contain};
-pub(crate) use headers::{Forwarded, Headers, Template, Values};
-pub(crate) use host::HostPattern;
-pub(crate) use log::{Log, LogFormat};
-pub(crate) use origin::{Origin, OriginPattern, OriginRules};
-pub(crate) use path::{Captures, PathPattern, Rewrite, is_dot_segment};
-pub(crate) use route::{Compression, PlainHttp, Route};
-pub(crate) use server::{Listen, Server};
-pub(crate) use timeouts::Timeouts;
-pub(crate) use upstream::{Balance, ServerAddress, Upstream, UpstreamServer};
+pub(crate) use checked::route::Route;
+pub(crate) use checked::upstream::{Upstream, UpstreamServer};
+pub(crate) use values::network::networks_contain;
+pub(crate) use values::origin::Origin;
+pub(crate) use values::path::{Captures, is_dot_segment};
+pub(crate) use values::server_url::ServerAddress;
+pub(crate) use values::template::Values;
 
-/// A whole, checked set of settings.
-///
-/// There is no way to make one with a contradiction in it: every value has been parsed, every
-/// name resolved, every route's defaults filled in.
-#[derive(Clone, Debug, Default)]
-pub struct Config {
-    pub(crate) listen: Vec<Listen>,
-    pub(crate) client_ip: ClientIp,
-    pub(crate) admin: Option<Admin>,
-    #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
-    pub(crate) log: Log,
-    pub(crate) drain: Drain,
-    #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
-    pub(crate) server: Server,
-    /// In file order; names are unique.
-    pub(crate) upstreams: Vec<Arc<Upstream>>,
-    /// In file order, which is the order of matching; names are unique.
-    pub(crate) routes: Vec<Arc<Route>>,
-    /// What is allowed but probably not meant, for `check` and the log.
-    pub(crate) warnings: Vec<String>,
-}
+#[cfg(test)]
+pub(crate) use {values::path::Rewrite, values::template::Template};

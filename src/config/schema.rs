@@ -1,80 +1,80 @@
 //! The JSON Schema of the settings, for editors.
 
-use serde_json::{Map, Value, json};
-use toml::de::DeValue;
+use schemars::Schema;
+use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
+use serde_json::{Value, json};
 
-use super::file::File;
-use super::reader::FromToml;
-use super::table::{KeyDescription, Table};
+use super::settings::Settings;
+use super::settings::route::OWN_KEYS;
 
 /// The JSON Schema (draft 2020-12) of a settings file: every key with its description, its type
 /// and its default.
 pub fn schema() -> Value {
-    let mut schema = File::schema();
-    schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
-    schema["title"] = json!("wsgate");
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        (settings.transforms).push(Box::new(RecursiveTransform(tidy)));
+    });
+    let mut schema = settings.into_generator().into_root_schema_for::<Settings>();
+    schema.insert("title".to_owned(), json!("wsgate"));
+    let mut schema = schema.to_value();
+    schema["properties"]["defaults"] = defaults(&schema["properties"]["route"]["items"]);
     schema
 }
 
-/// The schema of a table.
-pub(super) fn table_schema<T: Table>() -> Value {
-    let mut required = Vec::new();
-    let mut properties = Map::new();
-    for key in T::describe() {
-        if key.default == Some("required") {
-            required.push(key.name);
+/// `[defaults]`: a route without the keys that only a route has.
+fn defaults(route: &Value) -> Value {
+    let mut defaults = route.clone();
+    defaults["description"] =
+        json!("What holds for every route that does not say otherwise, key by key.");
+    defaults["required"] = json!([]);
+    if let Some(keys) = defaults["properties"].as_object_mut() {
+        keys.retain(|key, _| !OWN_KEYS.contains(&key.as_str()));
+    }
+    defaults
+}
+
+/// Says of a schema what a file needs to know of it, and no more.
+fn tidy(schema: &mut Schema) {
+    if let Some(Value::String(description)) = schema.get_mut("description") {
+        *description = description.replace('\n', " ");
+    }
+    if let Some(words) = words(schema) {
+        // What each word means is said where the key is documented.
+        schema.remove("oneOf");
+        schema.insert("enum".to_owned(), words);
+    }
+    if schema.get("properties").is_none() {
+        return;
+    }
+    let required = schema.get("required").cloned().unwrap_or(json!([]));
+    for (name, key) in (schema.get_mut("properties"))
+        .and_then(Value::as_object_mut)
+        .into_iter()
+        .flatten()
+    {
+        let is_required = required
+            .as_array()
+            .is_some_and(|keys| keys.contains(&json!(name)));
+        if let Some(key) = key.as_object_mut()
+            && (is_required || is_table(key) || key.get("default") == Some(&Value::Null))
+        {
+            key.remove("default");
         }
-        properties.insert(key.name.to_owned(), key_schema(key));
     }
-    json!({
-        "type": "object",
-        "description": prose(T::ABOUT),
-        "properties": properties,
-        "required": required,
-        "additionalProperties": false,
-    })
+    schema.insert("required".to_owned(), required);
 }
 
-fn key_schema(key: KeyDescription) -> Value {
-    let mut schema = key.schema;
-    schema["description"] = Value::String(prose(key.about));
-    if let Some(default) = key.default.filter(|default| *default != "required") {
-        schema["default"] = match DeValue::parse(default) {
-            Ok(default) => json_value(default.get_ref()),
-            Err(_) => Value::Null,
-        };
-    }
-    schema
+/// The words of a schema that is one of a few.
+fn words(schema: &Schema) -> Option<Value> {
+    let branches = schema.get("oneOf")?.as_array()?;
+    let words = branches.iter().map(|branch| branch.get("const").cloned());
+    words.collect::<Option<_>>().map(Value::Array)
 }
 
-/// The lines of a doc comment as one line.
-fn prose(comment: &str) -> String {
-    let lines: Vec<_> = comment.lines().map(str::trim).collect();
-    lines.join(" ").trim().to_owned()
-}
-
-fn json_value(value: &DeValue<'_>) -> Value {
-    match value {
-        DeValue::String(text) => json!(text),
-        DeValue::Boolean(boolean) => json!(boolean),
-        DeValue::Integer(integer) => integer
-            .as_str()
-            .parse::<u64>()
-            .map_or(Value::Null, Value::from),
-        DeValue::Array(array) => Value::Array(
-            array
-                .iter()
-                .map(|entry| json_value(entry.get_ref()))
-                .collect(),
-        ),
-        DeValue::Table(table) => {
-            let entry = |(key, value): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| {
-                let key: &std::borrow::Cow<'_, str> = key.get_ref();
-                (key.to_string(), json_value(value.get_ref()))
-            };
-            Value::Object(table.iter().map(entry).collect())
-        }
-        // No default is one of these.
-        DeValue::Float(_) | DeValue::Datetime(_) => Value::Null,
-    }
+/// Whether the keys of a value have their own defaults.
+fn is_table(key: &serde_json::Map<String, Value>) -> bool {
+    let inner = [key.get("items"), key.get("additionalProperties")];
+    key.contains_key("properties")
+        || (inner.into_iter().flatten()).any(|inner| inner.get("properties").is_some())
 }

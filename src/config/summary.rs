@@ -2,8 +2,10 @@
 
 use std::fmt::{Display, Write};
 
-use super::words::Word;
-use super::{Config, Limits, OnExceed, Rate, Route, rate, size};
+use super::checked::Config;
+use super::checked::route::Route;
+use super::settings::limits::{Limits, OnExceed};
+use super::values::{rate, rate::Rate, size};
 
 impl Config {
     /// The resolved settings for a person: listeners, routes in the order of matching, warnings.
@@ -75,7 +77,7 @@ fn limits(limits: &Limits) -> String {
         push(name, limit, size::written);
     }
     if limits.on_exceed != OnExceed::default() {
-        words.push(format!("else {}", limits.on_exceed.as_str()));
+        words.push(format!("else {}", limits.on_exceed));
     }
     words.join(", ")
 }

@@ -5,10 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 #[cfg(feature = "server")]
-use ipnet::IpNet;
-
-#[cfg(feature = "server")]
-use crate::config::networks_contain;
+use crate::config::{Network, networks_contain};
 use crate::session::SessionEntry;
 use crate::types::{ClientAddr, SessionId};
 
@@ -50,7 +47,7 @@ pub struct SessionInfo {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Selection {
     pub(crate) route: Option<String>,
-    pub(crate) client: Option<IpNet>,
+    pub(crate) client: Option<Network>,
     pub(crate) upstream: Option<String>,
 }
 

@@ -1,17 +1,16 @@
-//! The admin listener of a file, for whoever wants to talk to it: nothing else in the file has to
-//! be right for that.
+//! The admin listener of a file, for a command that talks to it: nothing else in the file has to be
+//! right for that.
 
 use std::path::Path;
 
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::super::file::AdminTable;
-use super::super::interpolate::Environment;
-use super::super::reader::{FromToml, Reader};
-use super::super::resolve;
-use super::super::{Admin, ConfigErrors};
-use super::{environment, mask, syntax_error, text_of};
+use super::interpolate::{Environment, expand};
+use super::{environment, mask, read, syntax_errors, text_of};
+use crate::config::check;
+use crate::config::errors::ConfigErrors;
+use crate::config::report::Report;
+use crate::config::settings::program::Admin;
 
 /// Whether [`admin_listener`] reads the token as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,33 +42,20 @@ fn read(
 ) -> Result<Option<Admin>, ConfigErrors> {
     let (document, syntax) = DeTable::parse_recoverable(text);
     if !syntax.is_empty() {
-        let errors = syntax.iter().map(syntax_error).collect();
-        return Err(ConfigErrors::new(name, mask::by_line(text), errors));
+        return Err(syntax_errors(name, text, &syntax));
     }
     let document = document.get_ref();
-    let Some(value) = document.get("admin") else {
+    let Some(mut value) = document.get("admin").cloned() else {
         return Ok(None);
     };
-    let mut reader = Reader::new(text, directory, environment);
-    let table = match token {
-        AdminToken::Read => AdminTable::from_toml(value, &mut reader),
-        AdminToken::Ignore => AdminTable::from_toml(&without_token(value), &mut reader),
-    };
-    let admin = table.and_then(|table| resolve::admin_as_written(&table, &reader));
-    let (errors, _) = reader.finish();
-    if !errors.is_empty() {
-        let masked = mask::by_value(text, document);
-        return Err(ConfigErrors::new(name, masked, errors));
-    }
-    Ok(admin)
-}
-
-fn without_token<'a>(value: &Spanned<DeValue<'a>>) -> Spanned<DeValue<'a>> {
-    let mut value = value.clone();
-    if let DeValue::Table(table) = value.get_mut() {
+    if let (DeValue::Table(table), AdminToken::Ignore) = (value.get_mut(), token) {
         table.remove("token");
     }
-    value
+    let mut report = Report::new(Some(text));
+    expand(&mut value, "admin", environment, &mut report);
+    let admin: Option<Admin> = read::read(&mut value, "admin", &mut report);
+    report.finish(name, || mask::by_value(text, document))?;
+    Ok(admin.map(|admin| check::program::resolved(admin, directory)))
 }
 
 #[cfg(test)]
@@ -78,8 +64,8 @@ mod tests {
     use std::net::SocketAddr;
     use std::path::PathBuf;
 
-    use super::super::super::ListenAddress;
     use super::*;
+    use crate::config::values::listen::ListenAddress;
 
     fn read_text(text: &str, token: AdminToken) -> Result<Option<Admin>, ConfigErrors> {
         let environment = |name: &str| match name {

@@ -6,8 +6,8 @@ use http::HeaderName;
 use super::*;
 use crate::close::CloseCode;
 use crate::config::{
-    Balance, ClientIp, Compression, Drain, Keepalive, Limits, OnExceed, OriginRules, Ping, Rate,
-    ServerAddress, Template, Timeouts,
+    Balance, ClientIp, Compression, Drain, Keepalive, Limits, ListenAddress, OnExceed, OriginRules,
+    Ping, Rate, ServerAddress, Template, Timeouts,
 };
 
 const SERVED: &str = "

@@ -3,12 +3,11 @@
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use http::StatusCode;
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::interface::Shared;
-use super::library::{CloseCode, Selection, SessionId, SessionInfo};
+use super::library::{CloseCode, Network, Selection, SessionId, SessionInfo};
 use super::metadata::SessionMetadata;
 use super::query::Query;
 use super::response::{Error, Json, Refusal, WrongQuery};
@@ -23,7 +22,7 @@ pub(super) struct ListQuery {
     /// The client's address, or a network such as 10.0.0.0/8.
     #[serde(default, deserialize_with = "value::network")]
     #[param(value_type = String, required = false)]
-    client: Option<IpNet>,
+    client: Option<Network>,
     /// The name of an upstream.
     #[serde(default, deserialize_with = "value::name")]
     #[param(nullable = false)]
@@ -46,7 +45,7 @@ pub(super) struct CloseSessionsQuery {
     /// The client's address, or a network such as 10.0.0.0/8.
     #[serde(default, deserialize_with = "value::network")]
     #[param(value_type = String, required = false)]
-    client: Option<IpNet>,
+    client: Option<Network>,
     /// The name of an upstream.
     #[serde(default, deserialize_with = "value::name")]
     #[param(nullable = false)]

@@ -3,10 +3,9 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use serde::de::{Deserialize, Deserializer, Error};
 
-use super::library::{CloseCode, MAX_REASON, parse_duration, parse_network};
+use super::library::{CloseCode, MAX_REASON, Network, parse_duration, parse_network};
 
 /// A name of the settings.
 pub(super) fn name<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
@@ -33,7 +32,7 @@ pub(super) fn page_size<'de, D: Deserializer<'de>>(value: D) -> Result<usize, D:
 }
 
 /// An address, or a network of them.
-pub(super) fn network<'de, D: Deserializer<'de>>(value: D) -> Result<Option<IpNet>, D::Error> {
+pub(super) fn network<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Network>, D::Error> {
     let form = "an address, or a network such as `10.0.0.0/8` without bits behind its prefix";
     must_be(form, value, |network| parse_network(network).ok().map(Some))
 }

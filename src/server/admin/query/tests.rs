@@ -1,9 +1,8 @@
 use std::time::Duration;
 
-use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::super::library::CloseCode;
+use super::super::library::{CloseCode, Network};
 use super::super::value;
 use super::*;
 
@@ -18,7 +17,7 @@ struct Keys {
     #[serde(default, deserialize_with = "value::flag")]
     close: bool,
     #[serde(default, deserialize_with = "value::network")]
-    client: Option<IpNet>,
+    client: Option<Network>,
     #[serde(default, deserialize_with = "value::duration")]
     over: Option<Duration>,
     #[serde(default = "going_away", deserialize_with = "value::close_code")]

@@ -1,0 +1,80 @@
+//! From settings as they are written to settings that hold together: names resolved, what is missing
+//! and what contradicts itself reported.
+
+mod headers;
+mod overlap;
+pub(super) mod program;
+mod route;
+mod upstream;
+
+use std::path::Path;
+
+use super::checked::Config;
+use super::report::{Node, Report};
+use super::settings::Settings;
+use super::settings::client_ip::ClientIp;
+use super::settings::drain::Drain;
+use super::values::error::ValueError;
+
+/// The settings that were written at `root`. They are whole only if the report has no error.
+pub(super) fn config(
+    settings: Settings,
+    root: &Node<'_>,
+    directory: &Path,
+    report: &mut Report<'_>,
+) -> Config {
+    let Settings {
+        listen,
+        client_ip,
+        admin,
+        log,
+        drain,
+        server,
+        upstream,
+        route,
+    } = settings;
+    let upstreams = upstream::upstreams(upstream, &root.get("upstream"), directory, report);
+    upstreams.warn_unused(&route, report);
+    let routes = root.get("route");
+    if route.is_empty() && !report.has_lost(root, "route") {
+        report.error_of_whole(
+            ValueError::new("there is no route, so nothing would be served")
+                .help("add a [[route]] with a name, a path and an upstream"),
+        );
+    }
+    overlap::warn(&route, &routes, report);
+    let routes = route::routes(route, &routes, &upstreams, report);
+    check_client_ip(&client_ip, &root.get("client_ip"), report);
+    check_drain(&drain, &root.get("drain"), report);
+    Config {
+        listen: program::listeners(listen, &root.get("listen"), directory, report),
+        client_ip,
+        admin: admin.map(|admin| program::admin(admin, &root.get("admin"), directory, report)),
+        log,
+        drain,
+        server,
+        upstreams: upstreams.into_pools(),
+        routes,
+        warnings: Vec::new(),
+    }
+}
+
+fn check_client_ip(client_ip: &ClientIp, node: &Node<'_>, report: &mut Report<'_>) {
+    let node = node.get("trusted_proxies");
+    for (index, proxy) in client_ip.trusted_proxies.iter().enumerate() {
+        if proxy.is_everything() {
+            let message = "everybody is a trusted proxy: any client can claim any address";
+            report.warn(&node.at(index), message);
+        }
+    }
+}
+
+fn check_drain(drain: &Drain, node: &Node<'_>, report: &mut Report<'_>) {
+    let keys = ["spread", "deadline"].map(|key| node.get(key));
+    let set = keys.iter().find(|key| key.is_written());
+    if let Some(set) = set.filter(|_| drain.spread > drain.spread_within(drain.deadline)) {
+        let message = "the closes are spread over three quarters of the deadline, which is less \
+                       than `spread`: the last ones need time to be answered";
+        report.warn(set, message);
+    }
+}

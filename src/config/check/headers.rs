@@ -1,0 +1,77 @@
+//! `[route.headers]`, checked against the headers that only the gate may touch.
+
+use std::collections::BTreeMap;
+
+use http::HeaderName;
+
+use crate::config::checked::route::Headers;
+use crate::config::report::{Node, Report};
+use crate::config::settings::headers::{Forwarded, HeaderSettings};
+use crate::config::values::error::ValueError;
+use crate::config::values::header_name::{parse_removed, parse_set};
+use crate::config::values::path::PathPattern;
+use crate::config::values::secret::Secret;
+use crate::config::values::template::Template;
+
+pub(super) fn headers(
+    settings: HeaderSettings,
+    path: &PathPattern,
+    node: &Node<'_>,
+    report: &mut Report<'_>,
+) -> Headers {
+    let HeaderSettings {
+        set,
+        remove,
+        forwarded,
+    } = settings;
+    Headers {
+        set: self::set(set, path, &node.get("set"), report),
+        remove: self::remove(&remove, forwarded, &node.get("remove"), report),
+        forwarded,
+    }
+}
+
+fn set(
+    written: BTreeMap<String, Secret>,
+    path: &PathPattern,
+    node: &Node<'_>,
+    report: &mut Report<'_>,
+) -> Vec<(HeaderName, Template)> {
+    let mut set: Vec<(HeaderName, Template)> = Vec::with_capacity(written.len());
+    for (key, value) in node.in_file_order(written) {
+        let name = match parse_set(&key) {
+            Ok(name) => name,
+            Err(problem) => {
+                report.error_of_key(node, &key, problem);
+                continue;
+            }
+        };
+        if set.iter().any(|(other, _)| *other == name) {
+            let problem = ValueError::new(format!("`{name}` is set twice"));
+            report.error_of_key(node, &key, problem);
+        }
+        match Template::parse(value.expose(), path) {
+            Ok(template) => set.push((name, template)),
+            Err(problem) => report.error(&node.get(&key), problem),
+        }
+    }
+    // Headers of `[defaults]` stand elsewhere in the file: the order is that of the names.
+    set.sort_by(|(one, _), (other, _)| one.as_str().cmp(other.as_str()));
+    set
+}
+
+fn remove(
+    written: &[String],
+    forwarded: Forwarded,
+    node: &Node<'_>,
+    report: &mut Report<'_>,
+) -> Vec<HeaderName> {
+    let mut remove = Vec::with_capacity(written.len());
+    for (index, text) in written.iter().enumerate() {
+        match parse_removed(text, forwarded != Forwarded::Off) {
+            Ok(name) => remove.push(name),
+            Err(problem) => report.error(&node.at(index), problem),
+        }
+    }
+    remove
+}

@@ -1,0 +1,78 @@
+//! What only the program uses: its listeners.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use crate::config::report::{Node, Report};
+use crate::config::settings::program::{Admin, Listen};
+use crate::config::values::error::ValueError;
+use crate::config::values::listen::ListenAddress;
+use crate::config::values::secret::Token;
+
+/// The listener of settings that name none.
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+pub(super) fn listeners(
+    written: Vec<Listen>,
+    node: &Node<'_>,
+    directory: &Path,
+    report: &mut Report<'_>,
+) -> Vec<Listen> {
+    let mut listeners: Vec<Listen> = Vec::new();
+    for (index, Listen { address }) in written.into_iter().enumerate() {
+        let address = absolute(address, directory);
+        if listeners.iter().any(|listen| listen.address == address) {
+            let problem = ValueError::new("this address is listened on already");
+            report.error(&node.at(index).get("address"), problem);
+        }
+        listeners.push(Listen { address });
+    }
+    if listeners.is_empty() {
+        let address = ListenAddress::Tcp(DEFAULT_LISTEN);
+        listeners.push(Listen { address });
+    }
+    listeners
+}
+
+pub(super) fn admin(
+    admin: Admin,
+    node: &Node<'_>,
+    directory: &Path,
+    report: &mut Report<'_>,
+) -> Admin {
+    let reachable = match &admin.address {
+        ListenAddress::Tcp(address) => !address.ip().to_canonical().is_loopback(),
+        ListenAddress::Unix(_) => false,
+    };
+    match &admin.token {
+        None if reachable && !report.has_lost(node, "token") => {
+            let problem = ValueError::new("an admin listener that others can reach needs a token")
+                .label("not a loopback address")
+                .help("set `token = \"${WSGATE_ADMIN_TOKEN}\"`, or listen on 127.0.0.1");
+            report.error(&node.get("address"), problem);
+        }
+        Some(token) => {
+            if let Err(problem) = Token::check(token) {
+                report.error(&node.get("token"), problem);
+            }
+        }
+        None => {}
+    }
+    resolved(admin, directory)
+}
+
+/// The listener with its path as the settings mean it, whether or not a process would serve it.
+pub(in crate::config) fn resolved(admin: Admin, directory: &Path) -> Admin {
+    Admin {
+        address: absolute(admin.address, directory),
+        ..admin
+    }
+}
+
+/// The address with the path of a unix socket as the settings mean it.
+fn absolute(address: ListenAddress, directory: &Path) -> ListenAddress {
+    match address {
+        ListenAddress::Tcp(address) => ListenAddress::Tcp(address),
+        ListenAddress::Unix(path) => ListenAddress::Unix(directory.join(path)),
+    }
+}

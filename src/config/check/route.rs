@@ -1,0 +1,157 @@
+//! `[[route]]`: one route with its names resolved.
+
+use std::sync::Arc;
+
+use super::headers;
+use super::upstream::Upstreams;
+use crate::config::checked::route::Route;
+use crate::config::report::{Node, Report};
+use crate::config::settings::limits::{Limits, OnExceed};
+use crate::config::settings::route::{Compression, RouteSettings};
+use crate::config::values::error::ValueError;
+use crate::config::values::path::{PathPattern, Rewrite};
+use crate::config::values::size::written;
+
+pub(super) fn routes(
+    written: Vec<RouteSettings>,
+    node: &Node<'_>,
+    upstreams: &Upstreams<'_>,
+    report: &mut Report<'_>,
+) -> Vec<Arc<Route>> {
+    check_names(&written, node, report);
+    let written = written.into_iter().enumerate();
+    written
+        .filter_map(|(index, settings)| route(settings, &node.at(index), upstreams, report))
+        .map(Arc::new)
+        .collect()
+}
+
+/// Reports names that two routes have.
+fn check_names(routes: &[RouteSettings], node: &Node<'_>, report: &mut Report<'_>) {
+    for (index, route) in routes.iter().enumerate() {
+        let earlier = routes[..index]
+            .iter()
+            .position(|earlier| earlier.name == route.name);
+        if let Some(earlier) = earlier.filter(|_| !route.name.is_empty()) {
+            let place = report.place(&node.at(earlier).get("name"));
+            let problem = ValueError::new(format!("two routes have the name `{}`", route.name))
+                .help(format!("the other one stands {place}"));
+            report.error(&node.at(index).get("name"), problem);
+        }
+    }
+}
+
+fn route(
+    settings: RouteSettings,
+    node: &Node<'_>,
+    upstreams: &Upstreams<'_>,
+    report: &mut Report<'_>,
+) -> Option<Route> {
+    let RouteSettings {
+        name,
+        host,
+        path,
+        subprotocols,
+        upstream,
+        rewrite,
+        http,
+        compression,
+        validate_utf8,
+        upstream_lost,
+        origin,
+        address,
+        limits,
+        keepalive,
+        timeouts,
+        headers,
+    } = settings;
+    for (key, is_missing) in [
+        ("name", name.is_empty()),
+        ("path", path.is_none()),
+        ("upstream", !node.get("upstream").is_written()),
+    ] {
+        if is_missing {
+            report.missing(node, key);
+        }
+    }
+    check_compression(compression, validate_utf8, node, report);
+    warn_small_bursts(&limits, &node.get("limits"), report);
+    let upstream = match upstream.as_str() {
+        "" if !node.get("upstream").is_written() => None,
+        name => upstreams.find(name, &node.get("upstream"), report),
+    };
+    let path = path?;
+    let rewrite_node = node.get("rewrite");
+    let rewrite = rewrite.and_then(|text| parse_rewrite(&text, &path, &rewrite_node, report));
+    let headers = headers::headers(headers, &path, &node.get("headers"), report);
+    Some(Route {
+        name: name.into(),
+        hosts: host,
+        path,
+        subprotocols,
+        upstream: upstream?,
+        rewrite,
+        rewrite_is_filled: report.is_filled(&rewrite_node),
+        http,
+        // Text can be checked only where it is not compressed.
+        compression: compression.unwrap_or(match validate_utf8 {
+            true => Compression::Off,
+            false => Compression::default(),
+        }),
+        validate_utf8,
+        upstream_lost,
+        origin,
+        address,
+        limits,
+        keepalive,
+        timeouts,
+        headers,
+    })
+}
+
+fn parse_rewrite(
+    text: &str,
+    path: &PathPattern,
+    node: &Node<'_>,
+    report: &mut Report<'_>,
+) -> Option<Rewrite> {
+    Rewrite::parse(text, path)
+        .map_err(|problem| report.error(node, problem))
+        .ok()
+}
+
+fn check_compression(
+    compression: Option<Compression>,
+    validate_utf8: bool,
+    node: &Node<'_>,
+    report: &mut Report<'_>,
+) {
+    if validate_utf8 && compression == Some(Compression::Passthrough) {
+        let problem = ValueError::new("compressed text cannot be validated")
+            .label("with `validate_utf8 = true`")
+            .help("leave `compression` out, or set it to \"off\"");
+        report.error(&node.get("compression"), problem);
+    }
+}
+
+/// A bucket that is smaller than a message never lets it through.
+fn warn_small_bursts(limits: &Limits, node: &Node<'_>, report: &mut Report<'_>) {
+    if limits.on_exceed == OnExceed::Delay {
+        return;
+    }
+    for (table, rate) in [
+        ("per_ip", limits.per_ip.bytes),
+        ("per_connection", limits.per_connection.bytes),
+    ] {
+        let Some(rate) = rate.filter(|rate| rate.burst < limits.message_size) else {
+            continue;
+        };
+        let message = format!(
+            "a message larger than the burst of {} is always refused, although message_size lets \
+             {} in",
+            written(rate.burst),
+            written(limits.message_size),
+        );
+        report.warn(&node.get(table).get("bytes"), &message);
+    }
+}

@@ -1,0 +1,95 @@
+//! A route with its names resolved.
+
+use std::sync::Arc;
+
+use http::HeaderName;
+
+use super::upstream::Upstream;
+use crate::close::CloseCode;
+use crate::config::settings::address::AddressRules;
+use crate::config::settings::headers::Forwarded;
+use crate::config::settings::keepalive::Keepalive;
+use crate::config::settings::limits::Limits;
+use crate::config::settings::origin::OriginRules;
+use crate::config::settings::route::{Compression, PlainHttp};
+use crate::config::settings::timeouts::Timeouts;
+#[cfg(test)]
+use crate::config::settings::upstream::UpstreamSettings;
+use crate::config::values::host::HostPattern;
+use crate::config::values::path::{PathPattern, Rewrite};
+use crate::config::values::template::Template;
+
+/// One route.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Route {
+    /// Unique; the name in logs.
+    pub(crate) name: Arc<str>,
+    /// Empty matches every host.
+    pub(crate) hosts: Vec<HostPattern>,
+    pub(crate) path: PathPattern,
+    /// Match only offers that hold one of these; empty matches all.
+    pub(crate) subprotocols: Vec<String>,
+    pub(crate) upstream: Arc<Upstream>,
+    /// The path sent upstream; `None` sends the request's own.
+    pub(crate) rewrite: Option<Rewrite>,
+    /// The rewrite holds an environment variable, which may be a secret of the upstream's paths.
+    #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
+    pub(crate) rewrite_is_filled: bool,
+    #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
+    pub(crate) http: PlainHttp,
+    pub(crate) compression: Compression,
+    /// Close a session whose text is not UTF-8; only with [`Compression::Off`].
+    pub(crate) validate_utf8: bool,
+    /// The code for the client whose upstream vanished.
+    pub(crate) upstream_lost: CloseCode,
+    pub(crate) origin: OriginRules,
+    pub(crate) address: AddressRules,
+    pub(crate) limits: Limits,
+    pub(crate) keepalive: Keepalive,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) headers: Headers,
+}
+
+/// Changes to the request's headers, applied in this order: remove, set, forwarding headers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Headers {
+    pub(crate) set: Vec<(HeaderName, Template)>,
+    pub(crate) remove: Vec<HeaderName>,
+    pub(crate) forwarded: Forwarded,
+}
+
+#[cfg(test)]
+impl Route {
+    /// A route with every default, to an upstream that nobody asks.
+    pub(crate) fn for_tests(name: &str, path: &str) -> Self {
+        let settings = UpstreamSettings::default();
+        let upstream = Upstream {
+            name: "upstream".into(),
+            servers: Vec::new(),
+            balance: settings.balance,
+            connect_timeout: settings.connect_timeout,
+            handshake_timeout: settings.handshake_timeout,
+            retries: settings.retries,
+            max_connections: settings.max_connections,
+        };
+        Self {
+            name: name.into(),
+            hosts: Vec::new(),
+            path: path.parse().unwrap(),
+            subprotocols: Vec::new(),
+            upstream: Arc::new(upstream),
+            rewrite: None,
+            rewrite_is_filled: false,
+            http: PlainHttp::default(),
+            compression: Compression::default(),
+            validate_utf8: false,
+            upstream_lost: CloseCode::INTERNAL_ERROR,
+            origin: OriginRules::default(),
+            address: AddressRules::default(),
+            limits: Limits::default(),
+            keepalive: Keepalive::default(),
+            timeouts: Timeouts::default(),
+            headers: Headers::default(),
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Reads settings out of a parsed file, with every error at once: what is wrong is reported and
+//! taken out, and the rest is read again.
+
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue};
+
+use super::reader::{Kind, ReadError, Reader, Step};
+use crate::config::report::{Node, Report, joined};
+use crate::config::settings::Settings;
+use crate::config::settings::route::{OWN_KEYS, RouteSettings};
+use crate::config::settings::upstream::UpstreamSettings;
+use crate::config::values::error::{ValueError, nearest};
+
+/// The table that is merged into the routes: a key of files only.
+pub(super) const DEFAULTS: &str = "defaults";
+
+/// The settings of a file whose `[defaults]` have been merged into its routes.
+pub(super) fn settings(root: &mut Spanned<DeValue<'_>>, report: &mut Report<'_>) -> Settings {
+    // Each for itself, so that a mistake in every one of them does not take the square of the time.
+    if let Some(DeValue::Array(routes)) = entry(root, "route") {
+        for (index, route) in routes.iter_mut().enumerate() {
+            read::<RouteSettings>(route, &format!("route[{index}]"), report);
+        }
+    }
+    if let Some(DeValue::Table(upstreams)) = entry(root, "upstream") {
+        for (name, upstream) in upstreams.iter_mut() {
+            let key = joined("upstream", name.get_ref());
+            read::<UpstreamSettings>(upstream, &key, report);
+        }
+    }
+    read(root, "", report).unwrap_or_default()
+}
+
+/// Checks `[defaults]`: a route without what is a route's own.
+pub(super) fn defaults(value: &mut Spanned<DeValue<'_>>, report: &mut Report<'_>) {
+    if let DeValue::Table(table) = value.get_ref() {
+        let own: Vec<_> = (table.keys().map(|key| key.get_ref().to_string()))
+            .filter(|key| OWN_KEYS.contains(&key.as_str()))
+            .collect();
+        for key in own {
+            let table = Node::new(value, DEFAULTS);
+            let known = known_keys::<RouteSettings>(DEFAULTS, &[]);
+            let below = keys_below::<RouteSettings>(&[], &known, &key);
+            report.error_of_key(&table, &key, unknown_key(&key, &known, &below));
+            remove(value, &[Step::Key(key)], report);
+        }
+    }
+    read::<RouteSettings>(value, DEFAULTS, report);
+}
+
+/// Reads the value of `key`; `None` where nothing can be read even when all that is wrong has been
+/// taken out.
+pub(super) fn read<T: DeserializeOwned>(
+    value: &mut Spanned<DeValue<'_>>,
+    key: &str,
+    report: &mut Report<'_>,
+) -> Option<T> {
+    loop {
+        let ReadError { kind, mut path } = match T::deserialize(Reader(value)) {
+            Ok(read) => return Some(read),
+            Err(error) => error,
+        };
+        path.reverse();
+        let node = path
+            .iter()
+            .fold(Node::new(value, key), |node, step| match step {
+                Step::Key(key) => node.get(key),
+                Step::Index(index) => node.at(*index),
+            });
+        match kind {
+            Kind::Value(problem) => report.error(&node, problem),
+            Kind::Type(problem) => report.error_of_form(&node, problem),
+            Kind::Mismatch(expected) => {
+                report.error_of_form(&node, ValueError::new(format!("expected {expected}")));
+            }
+            Kind::MissingKey(key) => report.missing(&node, key),
+            Kind::NoTable(problem) => {
+                report.error_of_form(&node, problem);
+                if let Some(value) = find(value, &path) {
+                    report.remove_all(value.span());
+                    *value.get_mut() = DeValue::Table(DeTable::new());
+                    continue;
+                }
+            }
+            Kind::UnknownKey {
+                key: unknown,
+                known: _,
+            } => {
+                let known = known_keys::<T>(key, &path);
+                let mut below = keys_below::<T>(&path, &known, &unknown);
+                if known.contains(&DEFAULTS) {
+                    let keys = known_keys::<RouteSettings>(DEFAULTS, &[]);
+                    let places = keys_below::<RouteSettings>(&[], &keys, &unknown);
+                    let own = keys.contains(&&*unknown).then(|| unknown.clone());
+                    let places = own.into_iter().chain(places);
+                    below.extend(places.map(|place| joined(DEFAULTS, &place)));
+                }
+                report.error_of_key(&node, &unknown, unknown_key(&unknown, &known, &below));
+                let meant = nearest(&unknown, known.iter().copied());
+                if let (Some(meant), Some(table)) = (meant, node.span()) {
+                    // It is not missing: it is mistyped.
+                    report.remove(table, meant);
+                }
+                path.push(Step::Key(unknown));
+            }
+        }
+        if !remove(value, &path, report) {
+            return None;
+        }
+    }
+}
+
+fn unknown_key(unknown: &str, known: &[&str], below: &[String]) -> ValueError {
+    let problem = ValueError::new(format!("unknown key `{unknown}`")).label("no such key here");
+    match below.is_empty() {
+        false => problem.help(format!("it is written `{}` here", below.join("` or `"))),
+        true => problem
+            .did_you_mean(unknown, known.iter().copied())
+            .or_help(format!("the keys here are {}", known.join(", "))),
+    }
+}
+
+/// The keys of the table at `path` in a `T` that is the value of `key`.
+fn known_keys<T: DeserializeOwned>(key: &str, path: &[Step]) -> Vec<&'static str> {
+    let mut known = keys_of::<T>(path).to_vec();
+    match (key, path) {
+        ("", []) => known.push(DEFAULTS),
+        (DEFAULTS, []) => known.retain(|key| !OWN_KEYS.contains(key)),
+        _ => {}
+    }
+    known
+}
+
+/// Where a key stands in the tables below the one at `path`.
+fn keys_below<T: DeserializeOwned>(path: &[Step], keys: &[&str], wanted: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for key in keys {
+        let path = [path, &[Step::Key((*key).to_owned())]].concat();
+        let inner = keys_of::<T>(&path);
+        if inner.contains(&wanted) {
+            found.push(joined(key, wanted));
+        }
+        let deeper = keys_below::<T>(&path, inner, wanted);
+        found.extend(deeper.iter().map(|place| joined(key, place)));
+    }
+    found
+}
+
+/// The keys of the table at `path` in a `T`, as serde names them where it does not know one; none
+/// if there is no table.
+fn keys_of<T: DeserializeOwned>(path: &[Step]) -> &'static [&'static str] {
+    let unspanned = |value| Spanned::new(0..0, value);
+    let table = |key: &str, value| {
+        let key = Spanned::new(0..0, key.to_owned().into());
+        DeValue::Table(DeTable::from_iter([(key, unspanned(value))]))
+    };
+    let unknown = table("", DeValue::Boolean(true));
+    let value = path.iter().rev().fold(unknown, |value, step| match step {
+        Step::Key(key) => table(key, value),
+        Step::Index(_) => DeValue::Array([unspanned(value)].into_iter().collect()),
+    });
+    match T::deserialize(Reader(&unspanned(value))) {
+        Err(ReadError {
+            kind: Kind::UnknownKey { known, .. },
+            path: found,
+        }) if found.len() == path.len() => known,
+        _ => &[],
+    }
+}
+
+/// Takes what stands at `path` out of `value`; `false` if nothing does.
+fn remove(value: &mut Spanned<DeValue<'_>>, path: &[Step], report: &mut Report<'_>) -> bool {
+    let Some((step, outer)) = path.split_last() else {
+        return false;
+    };
+    let Some(container) = find(value, outer) else {
+        return false;
+    };
+    let span = container.span();
+    match (container.get_mut(), step) {
+        (DeValue::Table(table), Step::Key(name)) => {
+            report.remove(span, name);
+            table.remove(name.as_str()).is_some()
+        }
+        (DeValue::Array(list), Step::Index(index)) if *index < list.len() => {
+            report.remove(span, index);
+            let entries = std::mem::replace(list, DeArray::new())
+                .into_iter()
+                .enumerate();
+            let others = entries.filter(|(other, _)| other != index);
+            *list = others.map(|(_, entry)| entry).collect();
+            true
+        }
+        _ => false,
+    }
+}
+
+fn find<'v, 'i>(
+    value: &'v mut Spanned<DeValue<'i>>,
+    path: &[Step],
+) -> Option<&'v mut Spanned<DeValue<'i>>> {
+    path.iter()
+        .try_fold(value, |value, step| match (value.get_mut(), step) {
+            (DeValue::Table(table), Step::Key(key)) => table.get_mut(key.as_str()),
+            (DeValue::Array(list), Step::Index(index)) => list.get_mut(*index),
+            _ => None,
+        })
+}
+
+fn entry<'v, 'i>(root: &'v mut Spanned<DeValue<'i>>, key: &str) -> Option<&'v mut DeValue<'i>> {
+    find(root, &[Step::Key(key.to_owned())]).map(Spanned::get_mut)
+}

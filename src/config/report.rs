@@ -1,0 +1,258 @@
+//! The errors and warnings of one set of settings, and the places that they are about.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::errors::{ConfigError, ConfigErrors, position};
+use super::values::error::ValueError;
+
+/// What has been found wrong so far.
+pub(super) struct Report<'a> {
+    /// The text of the file; `None` where the settings stand in none.
+    text: Option<&'a str>,
+    /// The strings that hold what an environment variable held.
+    filled: Vec<Range<usize>>,
+    /// The strings that wait for an environment variable: what else is wrong with them is not known.
+    unfilled: Vec<Range<usize>>,
+    /// What has been taken out: the place of the table or list, and the key or index in it.
+    removed: Vec<(Range<usize>, String)>,
+    errors: Vec<ConfigError>,
+    warnings: Vec<String>,
+}
+
+/// A value as it is written, or the place where it would be.
+#[derive(Clone, Debug)]
+pub(super) struct Node<'t> {
+    value: Option<&'t Spanned<DeValue<'t>>>,
+    /// `route[0].limits`; empty for the settings as a whole.
+    key: String,
+}
+
+/// In the place of a key: the table has lost all that could be in it.
+const EVERYTHING: &str = "";
+
+impl<'a> Report<'a> {
+    pub(super) fn new(text: Option<&'a str>) -> Self {
+        Self {
+            text,
+            filled: Vec::new(),
+            unfilled: Vec::new(),
+            removed: Vec::new(),
+            errors: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The warnings, or all errors. `masked` is the text of the file without its secrets.
+    pub(super) fn finish(
+        mut self,
+        name: &str,
+        masked: impl FnOnce() -> String,
+    ) -> Result<Vec<String>, ConfigErrors> {
+        if !self.errors.is_empty() {
+            return Err(ConfigErrors::new(name, masked(), self.errors));
+        }
+        self.warnings.dedup();
+        Ok(self.warnings)
+    }
+
+    /// Reports a problem with a value.
+    pub(super) fn error(&mut self, node: &Node<'_>, problem: ValueError) {
+        self.error_at(node.span(), &node.key, problem);
+    }
+
+    /// Reports a problem with the key `name` of a table.
+    pub(super) fn error_of_key(&mut self, table: &Node<'_>, name: &str, problem: ValueError) {
+        self.error_at(table.span_of_key(name), &table.get(name).key, problem);
+    }
+
+    /// Reports that a key is missing, unless it was there and has been reported already.
+    pub(super) fn missing(&mut self, table: &Node<'_>, name: &str) {
+        if !self.has_lost(table, name) && !self.has_lost(table, EVERYTHING) {
+            self.error_of_form(table, ValueError::new(format!("`{name}` is missing")));
+        }
+    }
+
+    /// Reports a problem with the settings as a whole.
+    pub(super) fn error_of_whole(&mut self, problem: ValueError) {
+        self.errors.push(ConfigError::whole(problem));
+    }
+
+    /// Reports a problem that repeats nothing of the value.
+    pub(super) fn error_of_form(&mut self, node: &Node<'_>, problem: ValueError) {
+        self.push(node.span(), &node.key, problem);
+    }
+
+    /// Reports a problem with what stands at `span`, for the value of `key`.
+    pub(super) fn error_at(&mut self, span: Option<Range<usize>>, key: &str, problem: ValueError) {
+        let is_in = |spans: &[Range<usize>]| spans.iter().any(|each| span.as_ref() == Some(each));
+        if is_in(&self.unfilled) {
+            return;
+        }
+        let problem = match is_in(&self.filled) {
+            // The problem may quote what the variable held.
+            true => ValueError::new(
+                "this value is not valid here once its environment variables are filled in",
+            ),
+            false => problem,
+        };
+        self.push(span, key, problem);
+    }
+
+    fn push(&mut self, span: Option<Range<usize>>, key: &str, problem: ValueError) {
+        let error = match span.filter(|_| self.text.is_some()) {
+            Some(span) => ConfigError::at(span, problem),
+            None => ConfigError::whole(problem),
+        };
+        self.errors.push(error.with_key(key));
+    }
+
+    /// Notes something allowed that is probably not meant.
+    pub(super) fn warn(&mut self, node: &Node<'_>, message: &str) {
+        self.warn_at(node.span(), &node.key, message);
+    }
+
+    /// Notes something about the key `name` of a table.
+    pub(super) fn warn_of_key(&mut self, table: &Node<'_>, name: &str, message: &str) {
+        self.warn_at(table.span_of_key(name), &table.get(name).key, message);
+    }
+
+    fn warn_at(&mut self, span: Option<Range<usize>>, key: &str, message: &str) {
+        let place = match self.line(span) {
+            Some(line) => format!("line {line}"),
+            None => key.to_owned(),
+        };
+        self.warnings.push(format!("{place}: {message}"));
+    }
+
+    /// Where a value stands, for a sentence about another one: `in line 4`.
+    pub(super) fn place(&self, node: &Node<'_>) -> String {
+        match self.line(node.span()) {
+            Some(line) => format!("in line {line}"),
+            None => format!("at `{}`", node.key),
+        }
+    }
+
+    fn line(&self, span: Option<Range<usize>>) -> Option<usize> {
+        Some(position(self.text?, span?.start).0)
+    }
+
+    /// Notes that the string at `span` holds what an environment variable held.
+    pub(super) fn fill(&mut self, span: Range<usize>) {
+        self.filled.push(span);
+    }
+
+    /// Whether an environment variable was filled in there.
+    pub(super) fn is_filled(&self, node: &Node<'_>) -> bool {
+        let span = node.value.map(Spanned::span);
+        span.is_some_and(|span| self.filled.contains(&span))
+    }
+
+    /// Notes that the string at `span` cannot be filled in, which has been reported.
+    pub(super) fn leave_unfilled(&mut self, span: Range<usize>) {
+        self.unfilled.push(span);
+    }
+
+    /// Reports a problem with a part of the string at `span`.
+    pub(super) fn error_of_part(
+        &mut self,
+        span: &Range<usize>,
+        part: &str,
+        key: &str,
+        problem: ValueError,
+    ) {
+        let written = self.text.and_then(|text| text.get(span.clone()));
+        // It need not be written as it reads.
+        let span = match written.and_then(|written| written.find(part)) {
+            Some(offset) => span.start + offset..span.start + offset + part.len(),
+            None => span.clone(),
+        };
+        self.push(Some(span), key, problem);
+    }
+
+    /// Notes that `entry` has been taken out of the table or list at `span`.
+    pub(super) fn remove(&mut self, span: Range<usize>, entry: impl ToString) {
+        self.removed.push((span, entry.to_string()));
+    }
+
+    /// Notes that something else stood where the table at `span` has to be.
+    pub(super) fn remove_all(&mut self, span: Range<usize>) {
+        self.remove(span, EVERYTHING);
+    }
+
+    /// Whether `entry` was in this table and has been taken out, or was probably meant there.
+    pub(super) fn has_lost(&self, table: &Node<'_>, entry: &str) -> bool {
+        let mut removed = self.removed.iter();
+        removed.any(|(span, removed)| table.span().as_ref() == Some(span) && removed == entry)
+    }
+
+    /// Whether anything has been taken out of this table or list.
+    pub(super) fn has_lost_any(&self, node: &Node<'_>) -> bool {
+        let mut removed = self.removed.iter();
+        removed.any(|(span, _)| node.span().as_ref() == Some(span))
+    }
+}
+
+impl<'t> Node<'t> {
+    /// The value of `key`, as a place to begin at.
+    pub(super) fn new(value: &'t Spanned<DeValue<'t>>, key: impl Into<String>) -> Self {
+        Self {
+            value: Some(value),
+            key: key.into(),
+        }
+    }
+
+    /// What a table holds under a key.
+    pub(super) fn get(&self, key: &str) -> Self {
+        Self {
+            value: self.value.and_then(|value| value.get_ref().get(key)),
+            key: joined(&self.key, key),
+        }
+    }
+
+    /// An entry of a list; of a list that is written without brackets, the only one.
+    pub(super) fn at(&self, index: usize) -> Self {
+        let entry = |value: &'t Spanned<DeValue<'t>>| match value.get_ref() {
+            DeValue::Array(list) => list.get(index),
+            _ => Some(value),
+        };
+        Self {
+            value: self.value.and_then(entry),
+            key: format!("{}[{index}]", self.key),
+        }
+    }
+
+    /// Whether the value stands there at all.
+    pub(super) fn is_written(&self) -> bool {
+        self.value.is_some()
+    }
+
+    pub(super) fn span(&self) -> Option<Range<usize>> {
+        self.value.map(Spanned::span)
+    }
+
+    fn span_of_key(&self, name: &str) -> Option<Range<usize>> {
+        let table = self.value?.get_ref().as_table()?;
+        table.get_key_value(name).map(|(key, _)| key.span())
+    }
+
+    /// Names in the order in which this table has them.
+    pub(super) fn in_file_order<T>(
+        &self,
+        entries: impl IntoIterator<Item = (String, T)>,
+    ) -> Vec<(String, T)> {
+        let mut entries: Vec<_> = entries.into_iter().collect();
+        entries.sort_by_key(|(name, _)| self.span_of_key(name).map(|span| span.start));
+        entries
+    }
+}
+
+/// The key of what `table` holds under `key`.
+pub(super) fn joined(table: &str, key: &str) -> String {
+    match table {
+        "" => key.to_owned(),
+        table => format!("{table}.{key}"),
+    }
+}

@@ -1,0 +1,92 @@
+//! Settings as a file, or a program in Rust, writes them: every key is a field.
+//!
+//! The doc comment of a field is what the JSON schema says of its key. Tests hold
+//! `config/full.toml` and `docs/configuration.md` to the fields.
+
+pub(super) mod address;
+pub(super) mod client_ip;
+pub(super) mod drain;
+pub(super) mod headers;
+pub(super) mod keepalive;
+pub(super) mod limits;
+pub(super) mod origin;
+pub(super) mod program;
+pub(super) mod route;
+pub(super) mod timeouts;
+pub(super) mod upstream;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use self::client_ip::ClientIp;
+use self::drain::Drain;
+use self::program::{Admin, Listen, Log, Server};
+use self::route::RouteSettings;
+use self::upstream::UpstreamSettings;
+
+/// Settings of wsgate.
+///
+/// They are what a file holds, and can be built in Rust or read from any format of serde as well.
+/// [`Config::new`](crate::Config::new) checks them.
+///
+/// ```
+/// use std::time::Duration;
+/// use wsgate::config::{RouteSettings, Timeouts, UpstreamSettings};
+/// use wsgate::{Config, Settings};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let chat = UpstreamSettings {
+///     servers: vec!["ws://127.0.0.1:9001".parse()?],
+///     ..Default::default()
+/// };
+/// let route = RouteSettings {
+///     name: "chat".to_owned(),
+///     path: Some("/ws/*".parse()?),
+///     upstream: "chat".to_owned(),
+///     timeouts: Timeouts {
+///         idle: Some(Duration::from_secs(300)),
+///         ..Default::default()
+///     },
+///     ..Default::default()
+/// };
+/// let config = Config::new(Settings {
+///     upstream: [("chat".to_owned(), chat)].into(),
+///     route: vec![route],
+///     ..Default::default()
+/// })?;
+/// # let _ = config;
+/// # Ok(()) }
+/// ```
+///
+/// A later release adds a key as a field with a default. End every literal of these types with
+/// `..Default::default()`, and it goes on compiling and means what it meant.
+///
+/// `[defaults]` is a table of files only: in Rust, take a route that holds what is common and end
+/// the others with `..common.clone()`.
+///
+/// Serialized, they show `***` in the place of the admin token and of the values of headers that
+/// are set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "server", schemars(description = "Settings of wsgate."))]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Where the program listens; 127.0.0.1:8080 if nothing is given. The library ignores it.
+    pub listen: Vec<Listen>,
+    /// Who the client is behind trusted proxies, and what counts as one client.
+    pub client_ip: ClientIp,
+    /// The admin listener; without this table there is none.
+    #[cfg_attr(feature = "server", schemars(with = "Admin"))]
+    pub admin: Option<Admin>,
+    /// The program's log.
+    pub log: Log,
+    /// How sessions are sent away when the gate stops.
+    pub drain: Drain,
+    /// The program's process.
+    pub server: Server,
+    /// Pools of servers, by name.
+    pub upstream: BTreeMap<String, UpstreamSettings>,
+    /// The routes; the first that matches a request takes it.
+    pub route: Vec<RouteSettings>,
+}

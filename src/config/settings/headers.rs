@@ -1,0 +1,53 @@
+//! `[route.headers]`: what the handshake request sent upstream carries.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::values::secret::Secret;
+
+/// What the handshake request sent upstream carries.
+///
+/// Headers are removed first, then set; the forwarding headers come last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct HeaderSettings {
+    /// Headers to set; values may use {client_ip}, {host}, {route} and {path.NAME}.
+    pub set: BTreeMap<String, Secret>,
+    /// Headers to take out.
+    pub remove: Vec<String>,
+    /// The headers that name the client to the upstream: x-forwarded (-For, -Proto and -Host),
+    /// forwarded (RFC 7239), both or off.
+    pub forwarded: Forwarded,
+}
+
+/// The headers that name the client to the upstream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Forwarded {
+    /// `X-Forwarded-For`, `-Proto` and `-Host`.
+    #[default]
+    #[serde(rename = "x-forwarded")]
+    XForwarded,
+    /// `Forwarded` (RFC 7239).
+    #[serde(rename = "forwarded")]
+    Standard,
+    /// Both of them.
+    Both,
+    /// None of them.
+    Off,
+}
+
+impl Forwarded {
+    /// Whether `X-Forwarded-*` are sent.
+    pub(crate) fn has_x_forwarded(self) -> bool {
+        matches!(self, Self::XForwarded | Self::Both)
+    }
+
+    /// Whether `Forwarded` is sent.
+    pub(crate) fn has_standard(self) -> bool {
+        matches!(self, Self::Standard | Self::Both)
+    }
+}

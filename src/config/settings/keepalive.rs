@@ -1,0 +1,41 @@
+//! `[route.keepalive]`: pings to both sides.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::values::duration::{Positive, ZeroForNever};
+use crate::config::values::text::As;
+
+/// Pings to both sides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Keepalive {
+    /// Pings to the client.
+    pub client: Ping,
+    /// Pings to the upstream.
+    pub upstream: Ping,
+}
+
+/// Pings to one side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Ping {
+    /// A ping goes out after so long without a received byte; "0s" sends none.
+    #[serde(with = "As::<ZeroForNever>")]
+    pub interval: Option<Duration>,
+    /// A peer that then sends nothing for so long is gone.
+    #[serde(with = "As::<Positive>")]
+    pub timeout: Duration,
+}
+
+impl Default for Ping {
+    fn default() -> Self {
+        Self {
+            interval: Some(Duration::from_secs(30)),
+            timeout: Duration::from_secs(15),
+        }
+    }
+}

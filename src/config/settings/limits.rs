@@ -1,0 +1,94 @@
+//! `[route.limits]`: how much a client may do.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::values::number::ZeroForNone;
+use crate::config::values::rate::{Bytes, Counts, Rate, Rates};
+use crate::config::values::size::ByteCount;
+use crate::config::values::text::As;
+
+/// How much a client may do.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Limits of one client address, over all its sessions on the route.
+    pub per_ip: PerIp,
+    /// Limits of one session.
+    pub per_connection: PerConnection,
+    /// A client over its message or byte rate: close (1008), delay or drop.
+    pub on_exceed: OnExceed,
+    /// The largest message in either direction, its fragments summed; closed with 1009.
+    #[serde(with = "As::<ByteCount>")]
+    pub message_size: u64,
+}
+
+/// Limits of one client address, over all its sessions on the route; `None` is no limit.
+///
+/// [`ClientIp`](crate::config::ClientIp) says what one address is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct PerIp {
+    /// Sessions at once; 0 is no limit.
+    #[serde(with = "ZeroForNone")]
+    pub connections: Option<u32>,
+    /// Handshakes.
+    #[serde(with = "Rates::<Counts>")]
+    pub handshakes: Option<Rate>,
+    /// Messages, client to upstream.
+    #[serde(with = "Rates::<Counts>")]
+    pub messages: Option<Rate>,
+    /// Bytes, client to upstream.
+    #[serde(with = "Rates::<Bytes>")]
+    pub bytes: Option<Rate>,
+}
+
+/// Limits of one session, client to upstream; `None` is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct PerConnection {
+    /// Messages, client to upstream.
+    #[serde(with = "Rates::<Counts>")]
+    pub messages: Option<Rate>,
+    /// Bytes, client to upstream.
+    #[serde(with = "Rates::<Bytes>")]
+    pub bytes: Option<Rate>,
+}
+
+/// What happens to a client over its message or byte rate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum OnExceed {
+    /// The session is closed with 1008.
+    #[default]
+    Close,
+    /// The client is not read until it is within its rate again.
+    Delay,
+    /// The message is dropped whole. A compressed session is closed instead, because a missing
+    /// message would spoil the ones behind it (RFC 7692 §7.1.1).
+    Drop,
+}
+
+/// The word of the settings.
+impl fmt::Display for OnExceed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            per_ip: PerIp::default(),
+            per_connection: PerConnection::default(),
+            on_exceed: OnExceed::default(),
+            message_size: 16 * 1024 * 1024,
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! `[[listen]]`, `[admin]`, `[log]` and `[server]`: settings of the program, not of the library.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::values::duration::Positive;
+use crate::config::values::listen::ListenAddress;
+use crate::config::values::log_filter::LogFilter;
+use crate::config::values::number::Number;
+use crate::config::values::secret::{Secret, Token};
+use crate::config::values::size::HeadSize;
+use crate::config::values::text::As;
+
+/// One listener of the program.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// `127.0.0.1:8080`, `[::]:8080` or `unix:/run/wsgate.sock`.
+    pub address: ListenAddress,
+}
+
+/// The admin listener.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Admin {
+    /// Where it listens; anything but a loopback address or a unix socket needs a token.
+    pub address: ListenAddress,
+    /// The bearer token that a request must carry.
+    #[serde(default, with = "Token")]
+    #[cfg_attr(feature = "server", schemars(with = "Secret"))]
+    pub token: Option<Secret>,
+}
+
+/// The program's log.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// error, warn, info, debug, trace, off, or a filter such as "info,wsgate=debug".
+    #[serde(with = "As::<LogFilter>")]
+    pub level: String,
+    /// text or json.
+    pub format: LogFormat,
+    /// One line when a session opens and one when it closes.
+    pub access: bool,
+}
+
+/// How a line of the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For a person.
+    #[default]
+    Text,
+    /// For a program.
+    Json,
+}
+
+/// The program's process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Threads; 0 is one a core.
+    #[serde(with = "Number::<0, 1024>")]
+    pub workers: usize,
+    /// Sessions at once; 0 is what the limit on open files allows.
+    #[serde(with = "Number::<0, 1_000_000_000>")]
+    pub sessions: usize,
+    /// From the accepted connection to the end of the request head, in total.
+    #[serde(with = "As::<Positive>")]
+    pub handshake_timeout: Duration,
+    /// The largest request head, from 8KiB to 1MiB.
+    #[serde(with = "As::<HeadSize>")]
+    pub head_size: usize,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: "info".to_owned(),
+            format: LogFormat::default(),
+            access: true,
+        }
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            workers: 0,
+            sessions: 0,
+            handshake_timeout: Duration::from_secs(10),
+            head_size: 16 * 1024,
+        }
+    }
+}

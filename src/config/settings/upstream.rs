@@ -1,0 +1,160 @@
+//! `[upstream.NAME]`: a pool of servers.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer};
+use serde::{Deserialize, Serialize};
+
+use crate::config::values::duration::Positive;
+use crate::config::values::error::ValueError;
+use crate::config::values::number::{Number, ZeroForNone};
+use crate::config::values::server_url::ServerUrl;
+use crate::config::values::text::{As, Text};
+
+/// A pool of servers that serve the same.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "server", schemars(extend("required" = ["servers"])))]
+#[serde(default, deny_unknown_fields)]
+pub struct UpstreamSettings {
+    /// URLs of the servers: ws://host:port, ws://host:port/base, unix:/path or unix:/path:/base.
+    pub servers: Vec<ServerEntry>,
+    /// How the server for a new session is picked.
+    pub balance: Balance,
+    /// The longest wait for a connection to a server.
+    #[serde(with = "As::<Positive>")]
+    pub connect_timeout: Duration,
+    /// The longest wait for a server's answer to the handshake.
+    #[serde(with = "As::<Positive>")]
+    pub handshake_timeout: Duration,
+    /// Other servers tried after a failed connect; never after the request was sent.
+    #[serde(with = "Number::<0, 100>")]
+    pub retries: u32,
+    /// Sessions at once on one server; 0 is no limit.
+    #[serde(with = "ZeroForNone")]
+    pub max_connections: Option<u32>,
+}
+
+/// A server of a pool: its URL, or a table with its weight.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ServerEntry {
+    /// The URL of the server.
+    pub url: ServerUrl,
+    /// Its share of the sessions, in proportion to the other servers of the pool; at least 1.
+    #[serde(with = "Number::<1, 65_535>")]
+    pub weight: u32,
+}
+
+/// A server with a weight.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+struct WeightedServer {
+    /// The URL of the server.
+    url: ServerUrl,
+    /// Its share of the sessions, in proportion to the other servers of the pool.
+    #[serde(default = "one", with = "Number::<1, 65_535>")]
+    weight: u32,
+}
+
+/// How a pool picks the server for a new session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Balance {
+    /// The server with the fewest sessions for its weight.
+    #[default]
+    LeastConnections,
+    /// One after the other.
+    RoundRobin,
+    /// The emptier of two picked at random.
+    RandomTwo,
+    /// The same server for the same client.
+    IpHash,
+}
+
+impl Balance {
+    /// The word of the settings.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::LeastConnections => "least_connections",
+            Self::RoundRobin => "round_robin",
+            Self::RandomTwo => "random_two",
+            Self::IpHash => "ip_hash",
+        }
+    }
+}
+
+impl Default for UpstreamSettings {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            balance: Balance::default(),
+            connect_timeout: Duration::from_secs(3),
+            handshake_timeout: Duration::from_secs(5),
+            retries: 1,
+            max_connections: None,
+        }
+    }
+}
+
+impl From<ServerUrl> for ServerEntry {
+    fn from(url: ServerUrl) -> Self {
+        Self { url, weight: one() }
+    }
+}
+
+impl FromStr for ServerEntry {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        text.parse::<ServerUrl>().map(Self::from)
+    }
+}
+
+impl<'de> Deserialize<'de> for ServerEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(EntryVisitor)
+    }
+}
+
+struct EntryVisitor;
+
+impl<'de> de::Visitor<'de> for EntryVisitor {
+    type Value = ServerEntry;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(ServerUrl::FORM)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<ServerEntry, E> {
+        text.parse().map_err(ValueError::into_serde)
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, table: A) -> Result<ServerEntry, A::Error> {
+        let WeightedServer { url, weight } =
+            WeightedServer::deserialize(MapAccessDeserializer::new(table))?;
+        Ok(ServerEntry { url, weight })
+    }
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[cfg(feature = "server")]
+impl schemars::JsonSchema for ServerEntry {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ServerEntry".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "anyOf": [
+            ServerUrl::json_schema(generator),
+            WeightedServer::json_schema(generator),
+        ] })
+    }
+}

@@ -1,0 +1,365 @@
+//! `path` and `rewrite`: which paths a route serves, and which path the upstream sees.
+//!
+//! Both work on the path as it stands in the request, never decoded, so that what was matched and
+//! what is sent on cannot differ.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::error::ValueError;
+use super::text::{Text, text};
+
+/// `/ws` (exact), `/ws/*` (what lies below `/ws/`), `/rooms/{id}` (a parameter is one whole
+/// segment, and not empty), `/rooms/{id}/*` or `/*` (all).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathPattern {
+    /// What stands between the slashes, behind the first one.
+    segments: Vec<Segment>,
+    /// Whether a `*` ends the pattern.
+    open: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Segment {
+    Literal(String),
+    Parameter(String),
+}
+
+/// What a pattern took out of a path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Captures<'p> {
+    parameters: Vec<&'p str>,
+    /// What stood in the place of the `*`.
+    rest: &'p str,
+}
+
+impl PathPattern {
+    /// Whether the pattern takes this path (without its query).
+    pub(crate) fn matches(&self, path: &str) -> bool {
+        self.walk(path, |_| ()).is_some()
+    }
+
+    /// What the pattern takes out of this path; `None` if it does not match.
+    pub(crate) fn capture<'p>(&self, path: &'p str) -> Option<Captures<'p>> {
+        let mut parameters = Vec::new();
+        let rest = self.walk(path, |parameter| parameters.push(parameter))?;
+        Some(Captures { parameters, rest })
+    }
+
+    /// The value of a parameter in what this pattern captured.
+    pub(crate) fn parameter<'p>(&self, name: &str, captures: &Captures<'p>) -> Option<&'p str> {
+        captures.parameters.get(self.position(name)?).copied()
+    }
+
+    /// Whether the pattern has a parameter of this name.
+    pub(crate) fn captures(&self, name: &str) -> bool {
+        self.position(name).is_some()
+    }
+
+    /// Whether every path that `other` takes is one that this pattern takes.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        let (mine, theirs) = (&self.segments, &other.segments);
+        let begin = mine.len() <= theirs.len()
+            && mine
+                .iter()
+                .zip(theirs)
+                .all(|(mine, their)| mine.covers(their));
+        // A `*` stands for at least one more segment, even if that is empty.
+        begin
+            && match self.open {
+                true => theirs.len() > mine.len() || other.open,
+                false => theirs.len() == mine.len() && !other.open,
+            }
+    }
+
+    /// Goes along the path, hands out each parameter and returns what stands for the `*`.
+    fn walk<'p>(&self, path: &'p str, mut take: impl FnMut(&'p str)) -> Option<&'p str> {
+        let mut rest = Some(path.strip_prefix('/')?);
+        for segment in &self.segments {
+            let (text, behind) = match rest?.split_once('/') {
+                Some((text, behind)) => (text, Some(behind)),
+                None => (rest?, None),
+            };
+            match segment {
+                Segment::Literal(literal) if literal == text => (),
+                Segment::Parameter(_) if !text.is_empty() => take(text),
+                Segment::Literal(_) | Segment::Parameter(_) => return None,
+            }
+            rest = behind;
+        }
+        match (self.open, rest) {
+            (true, Some(rest)) => Some(rest),
+            (false, None) => Some(""),
+            (true, None) | (false, Some(_)) => None,
+        }
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.parameters().position(|parameter| parameter == name)
+    }
+
+    fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Literal(_) => None,
+            Segment::Parameter(name) => Some(name.as_str()),
+        })
+    }
+}
+
+impl Segment {
+    fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Literal(mine), Self::Literal(their)) => mine == their,
+            (Self::Literal(_), Self::Parameter(_)) => false,
+            (Self::Parameter(_), Self::Literal(their)) => !their.is_empty(),
+            (Self::Parameter(_), Self::Parameter(_)) => true,
+        }
+    }
+}
+
+impl FromStr for PathPattern {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let rest = check_path(text)?;
+        let (segments, open) = match rest.strip_suffix("/*") {
+            Some(segments) => (Some(segments), true),
+            None if rest == "*" => (None, true),
+            None => (Some(rest), false),
+        };
+        let mut pattern = Self {
+            segments: Vec::new(),
+            open,
+        };
+        for segment in segments.into_iter().flat_map(|text| text.split('/')) {
+            let segment = parse_segment(segment, text)?;
+            if let Segment::Parameter(name) = &segment
+                && pattern.captures(name)
+            {
+                return Err(ValueError::new(format!(
+                    "`{text}` has two parameters `{{{name}}}`"
+                )));
+            }
+            pattern.segments.push(segment);
+        }
+        Ok(pattern)
+    }
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(literal) => write!(f, "/{literal}")?,
+                Segment::Parameter(name) => write!(f, "/{{{name}}}")?,
+            }
+        }
+        match self.open {
+            true => f.write_str("/*"),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Text for PathPattern {
+    type Value = Self;
+    const FORM: &'static str = "a path such as \"/ws/*\"";
+
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        text.parse()
+    }
+
+    fn print(pattern: &Self) -> String {
+        pattern.to_string()
+    }
+}
+
+text!(PathPattern);
+
+/// The path sent upstream: text in which `{name}` is a parameter of the route's [`PathPattern`],
+/// and a `/*` at the end is what stood for the `*` there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rewrite(Vec<Piece>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    /// The index among the captured parameters, and the name to print it back.
+    Parameter(usize, String),
+    Rest,
+}
+
+impl Rewrite {
+    /// Parses a rewrite for a route with this path: every placeholder must be captured there.
+    pub(crate) fn parse(text: &str, path: &PathPattern) -> Result<Self, ValueError> {
+        check_path(text)?;
+        let mut pieces = Vec::new();
+        let (mut rest, open) = match text.strip_suffix("/*") {
+            Some(_) => (&text[..text.len() - 1], true),
+            None => (text, false),
+        };
+        if open && !path.open {
+            return Err(ValueError::new(format!(
+                "`{text}` ends with `*`, but the route's path `{path}` does not"
+            )));
+        }
+        while let Some((literal, behind)) = rest.split_once('{') {
+            let Some((name, behind)) = behind.split_once('}') else {
+                return Err(ValueError::new(format!(
+                    "`{text}` has a `{{` without its `}}`"
+                )));
+            };
+            let Some(index) = path.position(name) else {
+                return Err(no_parameter(text, name, path));
+            };
+            push_text(&mut pieces, literal, text)?;
+            pieces.push(Piece::Parameter(index, name.to_owned()));
+            rest = behind;
+        }
+        push_text(&mut pieces, rest, text)?;
+        if open {
+            pieces.push(Piece::Rest);
+        }
+        Ok(Self(pieces))
+    }
+
+    /// The path sent upstream, made of what the route's path captured.
+    pub(crate) fn apply(&self, captures: &Captures<'_>) -> String {
+        let mut path = String::new();
+        for piece in &self.0 {
+            path.push_str(match piece {
+                Piece::Text(text) => text,
+                Piece::Parameter(index, _) => captures.parameters.get(*index).unwrap_or(&""),
+                Piece::Rest => captures.rest,
+            });
+        }
+        path
+    }
+}
+
+impl fmt::Display for Rewrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|piece| match piece {
+            Piece::Text(text) => f.write_str(text),
+            Piece::Parameter(_, name) => write!(f, "{{{name}}}"),
+            Piece::Rest => f.write_str("*"),
+        })
+    }
+}
+
+/// Whether a segment stands still or goes up in any of its spellings: `.`, `..`, `%2E%2e`, and either
+/// with parameters behind it (`..;x`), which some servers take off before they resolve it.
+pub(crate) fn is_dot_segment(segment: &str) -> bool {
+    let (mut rest, mut dots) = (segment.as_bytes(), 0);
+    loop {
+        match rest {
+            [b'.', behind @ ..] | [b'%', b'2', b'E' | b'e', behind @ ..] => {
+                dots += 1;
+                rest = behind;
+            }
+            [] | [b';', ..] | [b'%', b'3', b'B' | b'b', ..] => return dots == 1 || dots == 2,
+            _ => return false,
+        }
+    }
+}
+
+/// Checks what every path owes, whatever stands in it, and takes its first slash off.
+fn check_path(text: &str) -> Result<&str, ValueError> {
+    let error = |message: String| Err(ValueError::new(message));
+    let Some(rest) = text.strip_prefix('/') else {
+        return error(format!("`{text}` is not a path: it begins with `/`"));
+    };
+    if text.contains(['?', '#']) {
+        return error(format!(
+            "`{text}` has a query or fragment: write the path alone (a query is sent on as it is)"
+        ));
+    }
+    if !text.is_ascii() {
+        return error(format!(
+            "`{text}` is not ASCII: write it percent-encoded, as it stands in a request"
+        ));
+    }
+    if text.contains("//") {
+        return error(format!("`{text}` has an empty segment (`//`)"));
+    }
+    if rest.split('/').any(is_dot_segment) {
+        return error(format!(
+            "`{text}` has a `.` or `..` segment: requests with one are refused"
+        ));
+    }
+    Ok(rest)
+}
+
+fn parse_segment(segment: &str, path: &str) -> Result<Segment, ValueError> {
+    let name = segment
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'));
+    let Some(name) = name else {
+        check_text(segment, path)?;
+        return Ok(Segment::Literal(segment.to_owned()));
+    };
+    let word = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if !word || name.is_empty() || name.as_bytes()[0].is_ascii_digit() {
+        return Err(ValueError::new(format!(
+            "`{path}`: `{{{name}}}` is not a parameter: its name is of letters, digits and `_`, \
+             and does not begin with a digit"
+        )));
+    }
+    Ok(Segment::Parameter(name.to_owned()))
+}
+
+fn push_text(pieces: &mut Vec<Piece>, literal: &str, rewrite: &str) -> Result<(), ValueError> {
+    check_text(literal, rewrite)?;
+    if !literal.is_empty() {
+        pieces.push(Piece::Text(literal.to_owned()));
+    }
+    Ok(())
+}
+
+/// Checks literal text of a path (RFC 3986 §3.3).
+fn check_text(literal: &str, path: &str) -> Result<(), ValueError> {
+    let error = |message: String| Err(ValueError::new(message));
+    if literal.contains('*') {
+        return error(format!("`{path}`: a `*` stands only at the end, as `/*`"));
+    }
+    if literal.contains(['{', '}']) {
+        return error(format!(
+            "`{path}`: a parameter is a whole segment, like `/rooms/{{id}}`"
+        ));
+    }
+    let legal = |c: char| c.is_ascii_alphanumeric() || "/%-._~!$&'()+,;=:@".contains(c);
+    if let Some(wrong) = literal.chars().find(|&c| !legal(c)) {
+        return error(format!(
+            "`{path}`: {wrong:?} does not stand in a path: write it percent-encoded"
+        ));
+    }
+    let hex = |text: &str| {
+        let digits = text.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    if !literal.split('%').skip(1).all(hex) {
+        return error(format!(
+            "`{path}`: two hexadecimal digits stand behind a `%`"
+        ));
+    }
+    Ok(())
+}
+
+fn no_parameter(rewrite: &str, name: &str, path: &PathPattern) -> ValueError {
+    let known: Vec<String> = path
+        .parameters()
+        .map(|name| format!("`{{{name}}}`"))
+        .collect();
+    let known = match known.is_empty() {
+        true => "none".to_owned(),
+        false => known.join(", "),
+    };
+    ValueError::new(format!(
+        "`{rewrite}`: the route's path `{path}` has no parameter `{{{name}}}` (it has {known})"
+    ))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! Values of headers that are set on the request sent upstream.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use super::error::ValueError;
+use super::path::PathPattern;
+
+/// A header value with placeholders: `{client_ip}`, `{host}` (without the port), `{route}` and
+/// `{path.NAME}`; `{{` and `}}` are plain braces.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Template(Vec<Piece>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    ClientIp,
+    Host,
+    Route,
+    Path(String),
+}
+
+/// What a request puts in the place of the placeholders.
+#[derive(Clone, Copy)]
+pub(crate) struct Values<'a> {
+    pub(crate) client_ip: IpAddr,
+    pub(crate) host: &'a str,
+    pub(crate) route: &'a str,
+    /// What the route's path captured under a name.
+    pub(crate) path: &'a (dyn Fn(&str) -> Option<&'a str> + Sync),
+}
+
+impl Template {
+    /// Parses a value for a route with this path: `{path.NAME}` must be captured there.
+    pub(crate) fn parse(text: &str, path: &PathPattern) -> Result<Self, ValueError> {
+        if !text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
+            return Err(ValueError::new(
+                "a header value is made of printable ASCII characters",
+            ));
+        }
+        let mut pieces = Vec::new();
+        let mut literal = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(['{', '}']) {
+            let (before, after) = rest.split_at(at);
+            literal.push_str(before);
+            if let Some(brace) = ["{{", "}}"].iter().find(|pair| after.starts_with(**pair)) {
+                literal.push_str(&brace[..1]);
+                rest = &after[2..];
+                continue;
+            }
+            let Some((name, after)) = after.strip_prefix('{').and_then(|a| a.split_once('}'))
+            else {
+                return Err(unbalanced(after));
+            };
+            if !literal.is_empty() {
+                pieces.push(Piece::Text(std::mem::take(&mut literal)));
+            }
+            pieces.push(placeholder(name, path)?);
+            rest = after;
+        }
+        literal.push_str(rest);
+        if !literal.is_empty() {
+            pieces.push(Piece::Text(literal));
+        }
+        Ok(Self(pieces))
+    }
+
+    /// The value for one request. It need not be legal: what a path captured may not be.
+    pub(crate) fn render(&self, values: &Values<'_>) -> String {
+        let mut text = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(literal) => text.push_str(literal),
+                Piece::ClientIp => text.push_str(&values.client_ip.to_string()),
+                Piece::Host => text.push_str(values.host),
+                Piece::Route => text.push_str(values.route),
+                Piece::Path(name) => text.push_str((values.path)(name).unwrap_or_default()),
+            }
+        }
+        text
+    }
+}
+
+/// The text stays out: a value may be a credential for the upstream.
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Template(..)")
+    }
+}
+
+fn placeholder(name: &str, path: &PathPattern) -> Result<Piece, ValueError> {
+    match name {
+        "client_ip" => return Ok(Piece::ClientIp),
+        "host" => return Ok(Piece::Host),
+        "route" => return Ok(Piece::Route),
+        _ => {}
+    }
+    match name.strip_prefix("path.") {
+        Some(captured) if path.captures(captured) => Ok(Piece::Path(captured.to_owned())),
+        Some(captured) => Err(ValueError::new(format!(
+            "the route's path captures no `{{{captured}}}`"
+        ))),
+        None => Err(ValueError::new(format!(
+            "unknown placeholder `{{{name}}}`: there are {{client_ip}}, {{host}}, {{route}} and \
+             {{path.NAME}}; a plain brace is written `{{{{` or `}}}}`"
+        ))),
+    }
+}
+
+fn unbalanced(text: &str) -> ValueError {
+    ValueError::new(match text.starts_with('{') {
+        true => "`{` without its `}`; a plain brace is written `{{`".to_owned(),
+        false => "`}` without its `{`; a plain brace is written `}}`".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn render(text: &str) -> Result<String, String> {
+        let path: PathPattern = "/rooms/{id}".parse().unwrap();
+        let template = Template::parse(text, &path).map_err(|error| error.to_string())?;
+        Ok(template.render(&Values {
+            client_ip: "2001:db8::1".parse().unwrap(),
+            host: "chat.example.com",
+            route: "chat",
+            path: &|name| (name == "id").then_some("42"),
+        }))
+    }
+
+    #[rstest]
+    #[case("", "")]
+    #[case("plain value", "plain value")]
+    #[case("{client_ip}", "2001:db8::1")]
+    #[case("a{host}b{route}c", "achat.example.combchatc")]
+    #[case("{path.id}{path.id}", "4242")]
+    #[case("{{route}}", "{route}")]
+    #[case("{{{route}}}", "{chat}")]
+    #[case("}}{{", "}{")]
+    fn a_template_fills_its_placeholders(#[case] text: &str, #[case] rendered: &str) {
+        assert_eq!(render(text).as_deref(), Ok(rendered));
+    }
+
+    #[rstest]
+    #[case("{client_ip", "`{` without its `}`")]
+    #[case("{{}", "`}` without its `{`")]
+    #[case("a}b", "`}` without its `{`")]
+    #[case("{}", "unknown placeholder `{}`")]
+    #[case("{Host}", "unknown placeholder `{Host}`")]
+    #[case("{query}", "there are {client_ip}, {host}, {route} and {path.NAME}")]
+    #[case("{path.room}", "the route's path captures no `{room}`")]
+    #[case("a\r\nb", "printable ASCII")]
+    #[case("caf\u{e9}", "printable ASCII")]
+    fn a_wrong_template_says_what_is_wrong(#[case] text: &str, #[case] message: &str) {
+        let error = render(text).unwrap_err();
+        assert!(error.contains(message), "{error}");
+    }
+
+    #[test]
+    fn a_template_does_not_show_its_text() {
+        let template = Template::parse("Bearer canary", &"/rooms/{id}".parse().unwrap()).unwrap();
+        assert!(!format!("{template:?}").contains("canary"));
+    }
+}
