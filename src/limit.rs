@@ -1,50 +1,51 @@
-//! A rate limit (GCRA) that many sessions may share without a lock.
+//! A rate limit that many sessions may share without a lock: governor, on the caller's clock.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+mod clock;
+
+use std::num::NonZeroU32;
 use std::time::Duration;
 
+use governor::middleware::NoOpMiddleware;
+use governor::state::NotKeyed;
+use governor::{NotUntil, Quota, RateLimiter};
 use tokio::time::Instant;
 
+use self::clock::{Bucket, CallersClock, Moment};
 use crate::config::Rate;
 
-/// One bucket: `rate.count` per `rate.per`, `rate.burst` at once.
+/// One token bucket: `rate.count` per `rate.per`, `rate.burst` at once.
 ///
-/// What it counts is up to its owner (messages, handshakes, bytes); a rate too high for whole
-/// nanoseconds to be exact is counted in blocks of 1024.
+/// Its owner decides what it counts: messages, handshakes or bytes. A rate that is too high for
+/// whole nanoseconds to be exact is counted in blocks of 1024 units.
 ///
-/// The state is one atomic word: the time at which the bucket will be full again. Whoever takes
-/// something moves it on by the time that so much needs to come back, and may not move it further
-/// away than the whole bucket needs. That is the generic cell rate algorithm. It looks at no clock: a session
-/// reads the time once for all that it does at once, and says it.
+/// Its state is one atomic word (GCRA), and it reads no clock: a session reads the time once for
+/// all that it does at once, and passes it on.
 #[derive(Debug)]
 pub(crate) struct Limit {
-    /// When the bucket is full again, in nanoseconds from `epoch`.
-    full_at: AtomicU64,
-    epoch: Instant,
-    /// The nanoseconds in which one cell comes back.
-    period: u64,
-    /// Those in which an empty bucket fills.
-    fill: u64,
+    limiter: RateLimiter<NotKeyed, Bucket, CallersClock, NoOpMiddleware<Moment>>,
+    /// In cells.
+    burst: NonZeroU32,
     /// Units in a cell, as a power of two.
     cell_bits: u32,
 }
 
-/// The bucket does not hold as much as was asked for.
+/// The bucket holds less than was to be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exceeded {
-    /// It will, after this long.
+    /// It will hold enough after this time.
     For(Duration),
-    /// It never will: more was asked for than the burst.
+    /// It never will: the burst is smaller.
     Ever,
 }
 
 /// Above this many a second a nanosecond clock cannot tell two units apart to a percent.
 const EXACT_PER_SECOND: u64 = 10_000_000;
 
-/// A century in nanoseconds: no bucket takes longer to fill, so that no time here overflows its word.
+/// A century in nanoseconds. No bucket takes longer to fill, because governor multiplies and adds
+/// nanoseconds without a check.
 const LONGEST_FILL: u64 = 100 * 365 * 24 * 3600 * 1_000_000_000;
 
-/// The shortest wait that is told: tokio's timers know no shorter one.
+/// The shortest wait: tokio's timers know no shorter one.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
 impl Limit {
@@ -56,60 +57,57 @@ impl Limit {
         let period = (rate.per.as_nanos() << cell_bits) / u128::from(rate.count.max(1));
         let period = period.clamp(1, LONGEST_FILL.into()) as u64;
         let burst = rate.burst.div_ceil(1 << cell_bits);
-        let fill = period * burst.clamp(1, LONGEST_FILL / period);
+        let burst = burst.min(LONGEST_FILL / period).min(u32::MAX.into()) as u32;
+        let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::with_period(Duration::from_nanos(period));
+        // A period is never zero: see above.
+        let quota = quota.unwrap_or(Quota::per_second(NonZeroU32::MIN));
+        clock::set(Instant::now());
         Self {
-            full_at: AtomicU64::new(0),
-            epoch: Instant::now(),
-            period,
-            fill,
+            limiter: RateLimiter::new(quota.allow_burst(burst), Bucket::default(), CallersClock),
+            burst,
             cell_bits,
         }
     }
 
     /// Takes `units` out of the bucket, or none.
-    #[inline]
+    // Inlined, governor's nested results take no memory: a third fewer instructions.
+    #[inline(always)]
     pub(crate) fn take(&self, units: u64, now: Instant) -> Result<(), Exceeded> {
         let cells = units.div_ceil(1 << self.cell_bits);
-        let cost = cells.checked_mul(self.period);
-        let Some(cost) = cost.filter(|cost| *cost <= self.fill) else {
+        if cells > self.burst.get().into() {
             return Err(Exceeded::Ever);
+        }
+        // At most the burst, see above.
+        let Some(cells) = NonZeroU32::new(cells as u32) else {
+            return Ok(());
         };
-        let now = self.since_epoch(now);
-        let mut full_at = self.full_at.load(Ordering::Relaxed);
-        loop {
-            // Neither is more than a few centuries.
-            let next = full_at.max(now) + cost;
-            if next - now > self.fill {
-                let wait = Duration::from_nanos(next - now - self.fill);
-                return Err(Exceeded::For(wait.max(SHORTEST_WAIT)));
-            }
-            // The word stands for itself: nothing else is read by it.
-            let (before, order) = (full_at, Ordering::Relaxed);
-            match self
-                .full_at
-                .compare_exchange_weak(before, next, order, order)
-            {
-                Ok(_) => return Ok(()),
-                Err(changed) => full_at = changed,
-            }
+        let now = clock::set(now);
+        match self.limiter.check_n(cells) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(refused)) => Err(refusal(&refused, cells, now)),
+            Err(_more_than_the_burst) => Err(Exceeded::Ever),
         }
     }
 
     /// The most units that [`Limit::take`] can ever give at once.
     pub(crate) fn burst(&self) -> u64 {
-        (self.fill / self.period).saturating_mul(1 << self.cell_bits)
+        u64::from(self.burst.get()) << self.cell_bits
     }
 
     /// Whether nothing is missing from the bucket, so that a new one would be the same.
     pub(crate) fn is_full(&self, now: Instant) -> bool {
-        self.full_at.load(Ordering::Relaxed) <= self.since_epoch(now)
+        clock::set(now);
+        clock::dry_run(|| matches!(self.limiter.check_n(self.burst), Ok(Ok(()))))
     }
+}
 
-    /// A time in nanoseconds; centuries of them fit.
-    fn since_epoch(&self, now: Instant) -> u64 {
-        let since = now.saturating_duration_since(self.epoch);
-        since.as_secs() * 1_000_000_000 + u64::from(since.subsec_nanos())
-    }
+#[cold]
+fn refusal(refused: &NotUntil<Moment>, cells: NonZeroU32, now: Moment) -> Exceeded {
+    // A time from before the bucket was made counts as its beginning.
+    let longest = refused.quota().replenish_interval() * cells.get();
+    let wait = refused.wait_time_from(now).min(longest);
+    Exceeded::For(wait.max(SHORTEST_WAIT))
 }
 
 fn per_second(rate: Rate) -> u64 {
