@@ -77,7 +77,7 @@ pub use proxy::{
     ServerDrain, ServerInfo, ServerMetrics, SessionInfo, UnknownServer, UpstreamInfo,
 };
 pub use rejection::Rejection;
-pub use session::{Body, Message, MessageFilter, Verdict};
+pub use session::{Body, Message, MessageFilter, Utf8Bytes, Verdict};
 pub use types::{ClientAddr, OverTls, SessionId, Side};
 pub use upstream::{
     Connect, ConnectError, LocalResource, ServerTarget, TargetAddress, UpstreamStream,

@@ -2,6 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use bytes::Bytes;
+
 use super::filter::{Body, Message, MessageFilter, Verdict};
 use super::stop::Stop;
 use crate::close::CloseReason;
@@ -23,6 +25,9 @@ pub(super) struct Assembly {
     utf8: Utf8,
     bytes: Vec<u8>,
 }
+
+/// So much of a masked text is unmasked at once to be checked.
+const PIECE: usize = 4 * 1024;
 
 impl Assembly {
     pub(super) fn new(from: Side, filtered: bool) -> Self {
@@ -60,7 +65,7 @@ impl Assembly {
         }
     }
 
-    /// Takes payload, as it came; the mask is handle_pumped to its first byte.
+    /// Takes payload, as it came; the mask is turned to its first byte.
     pub(super) fn payload(&mut self, wire: &[u8], mask: Option<Mask>) -> Result<(), Stop> {
         let mut mask = mask;
         if self.filtered {
@@ -70,11 +75,13 @@ impl Assembly {
         self.bytes.extend_from_slice(wire);
         let valid = match mask {
             None => self.utf8.push(wire),
-            Some(_) => {
-                let mut plain = Vec::with_capacity(wire.len());
-                unmask(wire, mask.as_mut(), &mut plain);
-                self.utf8.push(&plain)
-            }
+            Some(mut mask) => wire.chunks(PIECE).try_for_each(|masked| {
+                let mut piece = [0; PIECE];
+                let plain = &mut piece[..masked.len()];
+                plain.copy_from_slice(masked);
+                mask.apply(plain);
+                self.utf8.push(plain)
+            }),
         };
         valid.map_err(|_| self.invalid_text())
     }
@@ -88,26 +95,28 @@ impl Assembly {
         self.collecting = false;
         let bytes = std::mem::take(&mut self.bytes);
         match filter.filter(|_| self.filtered) {
-            Some(filter) => self.judge(filter, bytes, out),
+            Some(filter) => self.apply(filter, bytes.into(), out),
             None => {
                 self.utf8.finish().map_err(|_| self.invalid_text())?;
-                out.extend_from_slice(&bytes);
+                match out.is_empty() {
+                    true => *out = bytes,
+                    false => out.extend_from_slice(&bytes),
+                }
                 Ok(())
             }
         }
     }
 
-    fn judge(
+    /// Asks the filter, and appends what it lets through as one frame.
+    fn apply(
         &self,
         filter: &mut Box<dyn MessageFilter>,
-        payload: Vec<u8>,
+        payload: Bytes,
         out: &mut Vec<u8>,
     ) -> Result<(), Stop> {
         let body = match self.kind {
             DataKind::Binary => Body::Binary(payload),
-            DataKind::Text => {
-                Body::Text(String::from_utf8(payload).map_err(|_| self.invalid_text())?)
-            }
+            DataKind::Text => Body::Text(payload.try_into().map_err(|_| self.invalid_text())?),
         };
         let message = Message {
             from: self.from,

@@ -1,15 +1,19 @@
 //! Message filters: the embedder's say on whole messages.
 
+use bytes::Bytes;
+
+use super::utf8_bytes::Utf8Bytes;
 use crate::close::CloseCode;
 use crate::types::Side;
 
-/// Looks at every message of a session, in both directions, before it is passed on.
+/// Decides about every message of a session, in both directions, before it is passed on.
 ///
-/// One filter is made for each session of a route that has one
-/// ([`Builder::filter`](crate::Builder::filter)), so it may keep state. It runs on the session's
-/// own task between a read and a write: it must not block. A panic ends its session with 1011.
+/// The gate makes one filter for each session of a route that has one
+/// ([`Builder::filter`](crate::Builder::filter)), so a filter may keep state. It runs on the
+/// session's own task between a read and a write: it must not block. A panic ends its session with
+/// 1011.
 pub trait MessageFilter: Send + 'static {
-    /// Says what becomes of one message.
+    /// Decides about one message.
     fn on_message(&mut self, message: Message) -> Verdict;
 }
 
@@ -22,37 +26,37 @@ impl<F: FnMut(Message) -> Verdict + Send + 'static> MessageFilter for F {
 /// A whole message, its fragments joined and its mask taken off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Who sent it.
+    /// The side that sent it.
     pub from: Side,
-    /// What it says.
+    /// Its content.
     pub body: Body,
 }
 
-/// What a message says.
+/// The content of a message. A clone shares the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
     /// A text message; it has been checked to be UTF-8 (RFC 6455 §8.1).
-    Text(String),
+    Text(Utf8Bytes),
     /// A binary message.
-    Binary(Vec<u8>),
+    Binary(Bytes),
 }
 
-/// What becomes of a message.
+/// What the gate does with a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// It goes on, as it came or with another body, to the side across from its sender. It travels
-    /// as one frame.
+    /// Passes it on, as it came or with another body, to the side across from its sender. It
+    /// travels as one frame.
     Forward(Message),
-    /// It is dropped; the session goes on.
+    /// Drops it; the session goes on.
     Discard,
-    /// The session is closed: the client gets this code and reason (cut at 123 bytes), the
-    /// upstream 1001.
+    /// Closes the session: the client gets this code and reason (cut at 123 bytes), the upstream
+    /// gets 1001.
     Close(CloseCode, String),
 }
 
 impl Message {
-    /// The text, if it is one.
+    /// The text, if it is a text message.
     pub fn text(&self) -> Option<&str> {
         match &self.body {
             Body::Text(text) => Some(text),

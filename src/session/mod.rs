@@ -27,6 +27,7 @@ mod scratch;
 mod session_events;
 mod stop;
 mod totals;
+mod utf8_bytes;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -56,6 +57,7 @@ pub(crate) use one_way::OneWay;
 pub(crate) use one_way::OneWayEnd;
 pub(crate) use registry::{PermitError, Registry, SessionEntry, SessionGuard, SessionMetadata};
 pub(crate) use totals::{RouteTotals, ServerTotals, Totals};
+pub use utf8_bytes::Utf8Bytes;
 
 /// One end of a session: the socket, and what had been read of it before the session began.
 pub(crate) struct Endpoint<S> {

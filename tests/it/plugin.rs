@@ -193,9 +193,9 @@ impl MessageFilter for Shout {
             Body::Text(text) if text == "bug" => panic!("a bug in the filter"),
             Body::Text(text) => {
                 let side = message.from;
-                *text = format!("{} {side}", text.to_uppercase());
+                *text = format!("{} {side}", text.to_uppercase()).into();
             }
-            Body::Binary(bytes) => bytes.reverse(),
+            Body::Binary(bytes) => *bytes = bytes.iter().rev().copied().collect(),
         }
         Verdict::Forward(message)
     }
