@@ -58,7 +58,7 @@ pub enum CloseReason {
     UpstreamClosed(Option<CloseCode>),
     /// The client's connection ended without a close frame.
     ClientLost,
-    /// The upstream's connection ended without a close frame; the client is told this code.
+    /// The upstream's connection ended without a close frame; the client gets this code.
     UpstreamLost(CloseCode),
     /// The client broke the framing rules, in the way that the word says.
     ClientProtocol(&'static str),
@@ -124,7 +124,7 @@ pub enum CloseReason {
 
 /// What a reason means for one leg: a code and the words that go with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Farewell<'a> {
+pub(crate) struct CloseFrame<'a> {
     pub(crate) code: CloseCode,
     pub(crate) reason: &'a str,
 }
@@ -197,13 +197,13 @@ impl CloseReason {
     pub fn client_code(&self) -> Option<CloseCode> {
         match self {
             Self::ClientClosed(code) | Self::UpstreamClosed(code) => *code,
-            _ => self.to_client().map(|farewell| farewell.code),
+            _ => self.to_client().map(|frame| frame.code),
         }
     }
 
     /// The close frame that we originate towards the client; `None` where a peer's own is relayed
-    /// or nobody is left to read one.
-    pub(crate) fn to_client(&self) -> Option<Farewell<'_>> {
+    /// or no peer is left to read one.
+    pub(crate) fn to_client(&self) -> Option<CloseFrame<'_>> {
         let (code, reason) = match self {
             Self::ClientClosed(_) | Self::UpstreamClosed(_) | Self::ClientLost | Self::Cut => {
                 return None;
@@ -236,11 +236,11 @@ impl CloseReason {
             Self::Kicked { code, reason } | Self::Filter { code, reason } => (*code, &**reason),
             Self::Internal => (CloseCode::INTERNAL_ERROR, "internal error"),
         };
-        Some(Farewell { code, reason })
+        Some(CloseFrame { code, reason })
     }
 
     /// The close frame that we originate towards the upstream; `None` likewise.
-    pub(crate) fn to_upstream(&self) -> Option<Farewell<'_>> {
+    pub(crate) fn to_upstream(&self) -> Option<CloseFrame<'_>> {
         let (code, reason) = match self {
             Self::ClientClosed(_) | Self::UpstreamClosed(_) | Self::UpstreamLost(_) | Self::Cut => {
                 return None;
@@ -271,7 +271,7 @@ impl CloseReason {
             | Self::Filter { .. }
             | Self::Internal => (CloseCode::GOING_AWAY, ""),
         };
-        Some(Farewell { code, reason })
+        Some(CloseFrame { code, reason })
     }
 }
 

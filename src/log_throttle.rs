@@ -1,4 +1,4 @@
-//! What the log tells of a flood: a sample, and how much was left out.
+//! Limits the log lines of one kind, and counts those that it leaves out.
 
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,14 +9,14 @@ use tokio::time::Instant;
 use crate::config::Rate;
 use crate::limit::Limit;
 
-/// Decides which lines of one kind are logged: all, until there are too many.
+/// Decides which lines of one kind are logged: all of them, until there are too many.
 #[derive(Debug)]
 pub(crate) struct LogThrottle {
     limit: Limit,
     suppressed: AtomicU64,
 }
 
-/// What is logged in full.
+/// Up to this rate, every line is logged.
 const RATE: Rate = Rate {
     count: 10,
     per: Duration::from_secs(1),
@@ -45,7 +45,7 @@ impl LogThrottle {
         taken
     }
 
-    /// How many were left out since the last call, if any. Whoever asks has to tell.
+    /// How many were left out since the last call, if any. The caller must log the number.
     pub(crate) fn take_suppressed(&self) -> Option<NonZeroU64> {
         NonZeroU64::new(self.suppressed.swap(0, Ordering::Relaxed))
     }

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The transport address of the peer that opened the connection.
 ///
 /// The host puts one into the extensions of every request that it hands to the gate. It is the
-/// address of the *socket*: who the client is behind trusted proxies is for the gate to find out.
+/// address of the *socket*: the gate itself finds the client behind trusted proxies.
 /// A request without one is refused (500), because no address policy could hold for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClientAddr {
     /// A TCP peer.
     Tcp(SocketAddr),
-    /// A peer on a unix socket: somebody on this machine, whom the socket's file mode let in.
+    /// A peer on a unix socket: a process on this machine that the socket's file mode let in.
     Unix,
 }
 
@@ -48,7 +48,7 @@ impl fmt::Display for ClientAddr {
 /// Says that a request came over TLS.
 ///
 /// A host that ends TLS puts it into the extensions of each such request, beside [`ClientAddr`]:
-/// the upstream is then told `https`, and `same-origin` leaves out pages that came over plain HTTP.
+/// the upstream then sees `https`, and `same-origin` leaves out pages that came over plain HTTP.
 /// Nothing in the request itself can say so, because a client may write `https://` into its target
 /// whatever it speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

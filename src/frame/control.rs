@@ -1,7 +1,8 @@
 //! Control frames (RFC 6455 §5.5), which are read whole.
 
 use super::header::{Header, Opcode};
-use super::{Mask, Violation};
+use super::mask::Mask;
+use super::violation::Violation;
 use crate::close::CloseCode;
 
 /// The most that a control frame may carry (§5.5).

@@ -1,6 +1,7 @@
 //! The frame header (RFC 6455 §5.2).
 
-use super::{Mask, Violation};
+use super::mask::Mask;
+use super::violation::Violation;
 use crate::types::Side;
 
 /// What a frame is for (§5.2, §11.8).

@@ -2,7 +2,8 @@
 
 use super::control::Control;
 use super::header::{DataKind, Header, Opcode};
-use super::{Mask, Violation};
+use super::mask::Mask;
+use super::violation::Violation;
 use crate::types::Side;
 
 /// What one sender has to keep to.

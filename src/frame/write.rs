@@ -1,7 +1,8 @@
 //! Frames of our own.
 
+use super::control::MAX_CONTROL_PAYLOAD;
 use super::header::Opcode;
-use super::{MAX_CONTROL_PAYLOAD, Mask};
+use super::mask::Mask;
 use crate::close::CloseCode;
 use crate::types::Side;
 

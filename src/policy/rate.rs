@@ -1,8 +1,9 @@
 //! How much one client address may do on a route: handshakes, sessions at once, and the message
 //! and byte rates that its sessions share.
 //!
-//! The table is asked once a handshake and once a session's end. A session holds its own handle on
-//! the two buckets that count per message, and touches neither the table nor a lock for them.
+//! A handshake looks the table up once, and the end of a session once more. A session holds its own
+//! handles on the two buckets that count messages and bytes, and touches neither the table nor a lock
+//! for them.
 
 mod counters;
 mod shard;
@@ -32,8 +33,8 @@ pub(crate) struct RateTable {
 /// Locks are held for a few entries at a time, so that so many are enough for any machine.
 const SHARDS: usize = 64;
 
-/// How many old entries each new one looks at. More than one, so that a table that nobody sweeps
-/// shrinks towards what is in use.
+/// How many old entries each new one looks at. It is more than one, so that the table shrinks to what
+/// is in use even between sweeps.
 const SWEPT_PER_INSERT: usize = 4;
 
 /// How many entries a newcomer may look at for a free place in a full table.
@@ -150,11 +151,11 @@ impl RateTable {
         self.inner.entries.load(Ordering::Relaxed)
     }
 
-    /// How many handshakes were counted in a shared entry since this was last asked, because the
-    /// table was full.
+    /// How many handshakes were counted in a shared entry since the last call, because the table was
+    /// full.
     pub(crate) fn take_new_overflows(&self) -> u64 {
         let all = self.overflowed();
-        // The larger stays: of two that ask at once, the slower one must not tell it again.
+        // The larger number stays: of two concurrent callers, the slower must not report it again.
         let told = &self.inner.overflowed.told;
         let told = told.fetch_max(all, Ordering::Relaxed);
         all.saturating_sub(told)
@@ -233,7 +234,7 @@ struct TableInner {
     /// Names the next route's rules; never given twice.
     next_rules: AtomicUsize,
     shards: Box<[Mutex<Shard>]>,
-    /// Picks the shard of a key; seeded, so that nobody can aim at one.
+    /// Picks the shard of a key; seeded, so that no client can aim at one.
     hasher: RandomState,
     /// In all shards; at most `tracked`.
     entries: AtomicUsize,
@@ -247,7 +248,7 @@ struct TableInner {
 #[derive(Debug, Default)]
 struct Overflowed {
     all: AtomicU64,
-    /// How many of them somebody was told of.
+    /// How many of them have been reported.
     told: AtomicU64,
 }
 
@@ -299,8 +300,8 @@ impl TableInner {
         self.entries.fetch_sub(entries, Ordering::Relaxed);
     }
 
-    /// Looks for an entry that nobody needs, at a bounded cost: each newcomer begins at another
-    /// shard and goes on where the one before it left off there.
+    /// Looks for an idle entry to remove, at a bounded cost: each newcomer begins at another shard, and
+    /// goes on where the one before it stopped there.
     fn make_room(&self) {
         let first = self.next_swept.fetch_add(1, Ordering::Relaxed);
         let mut budget = SWEPT_WHEN_FULL;

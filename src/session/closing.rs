@@ -11,15 +11,15 @@ use super::leg::Leg;
 use crate::close::{CloseCode, CloseReason};
 use crate::types::Side;
 
-/// How many times `timeouts.close` more a session may take to end, while a slow peer reads on.
-const PATIENCE: u32 = 12;
+/// A session may take this many times `timeouts.close` to end while a slow peer still reads.
+const MAX_EXTENSION: u32 = 12;
 
 impl<C, U> SessionState<C, U>
 where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
-    /// Follows an order from outside.
+    /// Ends the session because the registry requests it.
     pub(super) fn apply_close_request(&mut self, reason: CloseReason, now: Instant) {
         if reason == CloseReason::Cut {
             // Over at once: the deadline has come.
@@ -63,7 +63,7 @@ where
             ),
         };
         if truncated {
-            // The rest of a frame is lost, so the leg across cannot be told anything any more.
+            // The rest of a frame is lost, so nothing more can be sent to the leg across.
             match from {
                 Side::Client => self.upstream.truncate(),
                 Side::Upstream => self.client.truncate(),
@@ -78,16 +78,16 @@ where
     pub(super) fn begin_end(&mut self, reason: CloseReason, now: Instant) {
         if !self.client.close_sent && !self.client.shut() {
             match (self.client.close_received, reason.to_client()) {
-                // It closed first, and whoever should have answered cannot: it gets its own code.
+                // It closed first, and the side across can no longer answer: it gets its own code.
                 (Some(code), _) => self.client.close(code, ""),
-                (None, Some(farewell)) => self.client.close(Some(farewell.code), farewell.reason),
+                (None, Some(frame)) => self.client.close(Some(frame.code), frame.reason),
                 (None, None) => {}
             }
         }
         if !self.upstream.close_sent && !self.upstream.shut() {
             match (self.upstream.close_received, reason.to_upstream()) {
                 (Some(code), _) => self.upstream.close(code, ""),
-                (None, Some(farewell)) => self.upstream.close(Some(farewell.code), farewell.reason),
+                (None, Some(frame)) => self.upstream.close(Some(frame.code), frame.reason),
                 (None, None) => {}
             }
         }
@@ -101,14 +101,14 @@ where
         self.send_own(now);
     }
 
-    /// The first cause is the one that is told.
+    /// Keeps the first cause: that one is logged and counted.
     fn note_end(&mut self, reason: CloseReason, now: Instant) {
         let deadline = now + self.route.timeouts.close;
         self.ending.get_or_insert((reason, deadline));
     }
 
-    /// When the wait for the peers is over. A peer that still takes what it is sent is waited for
-    /// as long as it does so, but not for ever: its close frame stands behind all of that.
+    /// When the wait for the peers is over. A peer that still reads gets more time, because its close
+    /// frame stands behind everything that it has not read yet; but not for ever.
     pub(super) fn end_deadline(&self, noted: Instant) -> Instant {
         let close = self.route.timeouts.close;
         if self
@@ -124,7 +124,7 @@ where
         ];
         let taking = taking.into_iter().flatten().max();
         taking.map_or(noted, |taking| {
-            taking.clamp(noted, noted + close * PATIENCE)
+            taking.clamp(noted, noted + close * MAX_EXTENSION)
         })
     }
 
@@ -161,9 +161,9 @@ fn poll_leg<S: AsyncRead + AsyncWrite + Unpin>(
     if leg.has_own() {
         return Poll::Pending;
     }
-    let said_all = leg.close_sent || leg.truncated() || into.is_closed() || !into.relays();
-    let heard_all = from.is_closed();
-    if said_all && heard_all {
+    let sent_all = leg.close_sent || leg.truncated() || into.is_closed() || !into.relays();
+    let received_all = from.is_closed();
+    if sent_all && received_all {
         ready!(leg.poll_drained(now));
         let theirs_first = leg.side() == Side::Upstream && leg.close_received.is_some();
         if !theirs_first || leg.ended() || leg.truncated() {

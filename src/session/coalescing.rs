@@ -1,9 +1,9 @@
-//! Which of a thread's sessions are woken together.
+//! Timer coalescing: which of a thread's sessions are woken together.
 //!
-//! A thread with thousands of idle sessions has hardly anything to do but their pings, and to be woken
-//! for each of them costs more than the pings do. So a session that only waits to send one is woken
-//! with others that wait for about the same time. Not with too many: until the last of them has had
-//! its turn, the thread's busy sessions wait.
+//! A thread with thousands of idle sessions does little but send their pings, and a wake-up for each
+//! costs more than its ping. So a session that only waits to send a ping is woken together with others
+//! that wait for about the same time. Not with too many: the thread's busy sessions wait until the last
+//! of them has had its turn.
 
 use std::cell::RefCell;
 use std::sync::OnceLock;
@@ -11,18 +11,18 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How late a session may be woken: by this part of the time until then.
+/// A session may be woken late by one part in so many of its waiting time.
 const SLACK_DIVISOR: u64 = 128;
 
-/// How many sessions are woken at once: two milliseconds, at the 35 µs that the pings of one take.
+/// How many sessions are woken at once. At 35 µs for the pings of each, they take two milliseconds.
 const MAX_SESSIONS: u32 = 64;
 
 /// The binary logarithm of the shortest step between two slots, in nanoseconds: a millisecond, and
 /// timers are no more exact.
 const MIN_STEP_BITS: u32 = 20;
 
-/// How many slots a thread keeps in mind, as a power of two. One that is forgotten may only become
-/// too big.
+/// How many slots a thread remembers, as a power of two. A forgotten one may become too big, and
+/// nothing worse.
 const SLOT_BITS: u32 = 7;
 
 thread_local! {
@@ -31,7 +31,7 @@ thread_local! {
     };
 }
 
-/// Those that are woken at one time.
+/// The sessions that are woken at one time.
 #[derive(Clone, Copy)]
 struct WakeSlot {
     /// In nanoseconds since the epoch.
@@ -48,8 +48,8 @@ pub(super) fn coalesce(due: Instant, now: Instant) -> Instant {
     let (Some(longest), Some(age)) = (slack.and_then(u64::checked_ilog2), age) else {
         return due;
     };
-    // Powers of two, so that those that wait for different times meet as well. The latest first: it
-    // has most to wait for.
+    // Powers of two, so that sessions with different waits share slots as well. The latest slot comes
+    // first, because the most sessions can share it.
     let steps = (MIN_STEP_BITS..=longest).rev().map(|bits| 1 << bits);
     let mut slots = steps.filter_map(|step| age.checked_next_multiple_of(step));
     match slots.find(|&at| try_join(at)) {
@@ -58,7 +58,7 @@ pub(super) fn coalesce(due: Instant, now: Instant) -> Instant {
     }
 }
 
-/// Whether the slot of this time takes one more, which it then has.
+/// Adds one session to the slot of this time. Returns false if it is full.
 fn try_join(at: u64) -> bool {
     // Fibonacci hashing: times are multiples of large powers of two.
     let index =
@@ -68,9 +68,9 @@ fn try_join(at: u64) -> bool {
         if slot.at != at {
             *slot = WakeSlot { at, sessions: 0 };
         }
-        let try_join = slot.sessions < MAX_SESSIONS;
-        slot.sessions += u32::from(try_join);
-        try_join
+        let has_room = slot.sessions < MAX_SESSIONS;
+        slot.sessions += u32::from(has_room);
+        has_room
     })
 }
 

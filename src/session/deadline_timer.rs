@@ -8,8 +8,7 @@ use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 pin_project! {
-    /// Wakes the session's task at a time. Looking at it costs a comparison; only setting it costs
-    /// more.
+    /// Wakes the session's task at a time. To check it costs a comparison; only setting it costs more.
     pub(super) struct DeadlineTimer {
         #[pin]
         timer: Sleep,
@@ -18,7 +17,7 @@ pin_project! {
 }
 
 impl DeadlineTimer {
-    /// An alarm that is due now.
+    /// A timer that is due now.
     pub(super) fn new(now: Instant) -> Self {
         Self {
             timer: sleep_until(now),
@@ -26,19 +25,19 @@ impl DeadlineTimer {
         }
     }
 
-    /// Whether its time has come; then it is off until it is set again.
+    /// Returns whether its time has come, and then turns it off until it is set again.
     pub(super) fn take_expired(self: Pin<&mut Self>, now: Instant) -> bool {
         self.project().at.take_if(|at| now >= *at).is_some()
     }
 
-    /// Sets it for a time, unless it is to ring before that anyway.
+    /// Sets it for this time, unless it is set for an earlier one.
     pub(super) fn set_earlier(self: Pin<&mut Self>, cx: &mut Context<'_>, at: Instant) {
         if self.at.is_none_or(|before| at < before) {
             self.reset(cx, at);
         }
     }
 
-    /// Sets it for a time, in the place of any other.
+    /// Sets it for this time, whatever it was set for before.
     pub(super) fn reset(mut self: Pin<&mut Self>, cx: &mut Context<'_>, at: Instant) {
         let this = self.as_mut().project();
         if this.at.replace(at) != Some(at) {
@@ -49,17 +48,17 @@ impl DeadlineTimer {
 
     /// Wakes this task from now on.
     pub(super) fn register(self: Pin<&mut Self>, cx: &mut Context<'_>) {
-        // Not within the task's budget: out of it, the timer would forget whom to wake.
+        // Outside of the task's budget: when that is used up, the timer does not register the waker.
         if pin!(unconstrained(self.project().timer))
             .poll(cx)
             .is_ready()
         {
-            // The time has come meanwhile, or the alarm is off and this wakes once for nothing.
+            // The time has come meanwhile, or the timer is off and this wakes the task once too often.
             cx.waker().wake_by_ref();
         }
     }
 
-    /// Whether there is a time to ring at.
+    /// Whether it is set for a time.
     pub(super) fn is_set(&self) -> bool {
         self.at.is_some()
     }

@@ -1,4 +1,4 @@
-//! One direction of a session: what is made of the bytes from one leg for the other.
+//! One direction of a session: the frames from one leg to the other.
 
 mod charging;
 
@@ -38,10 +38,10 @@ pub(super) struct Direction {
     pub(super) bytes: u64,
 }
 
-/// So much payload of an unfinished frame is a sign of life to the idle time.
+/// So much payload of an unfinished frame resets the idle timeout.
 const PROGRESS: usize = 1024;
 
-/// How many headers and payloads in one buffer are a crowd.
+/// A buffer with more headers and payloads than this counts as one of small frames.
 const SMALL_FRAMES: usize = 256;
 
 /// What is done with what comes.
@@ -53,11 +53,11 @@ enum Mode {
     FinishFrame,
     /// Nothing is; only a close frame is looked for.
     Discard,
-    /// Nothing is, and nothing can be made of it any more.
+    /// Nothing is, and nothing more is read as frames.
     Closed,
 }
 
-/// What a walk over a buffer came to.
+/// The result of a walk over a buffer.
 #[derive(Debug)]
 pub(super) struct Walked {
     /// How much of the buffer's front is to be passed on.
@@ -71,7 +71,7 @@ pub(super) struct Walked {
     pub(super) stop: Option<Stop>,
 }
 
-/// What becomes of one step's bytes.
+/// What to do with the bytes of one step.
 enum Passage {
     Pass(usize),
     Skip(usize),
@@ -129,7 +129,7 @@ impl Direction {
         matches!(self.mode, Mode::Relay | Mode::FinishFrame)
     }
 
-    /// Whether the sender has nothing more to say that matters.
+    /// Whether whatever the sender still sends is ignored.
     pub(super) fn is_closed(&self) -> bool {
         self.mode == Mode::Closed
     }
@@ -143,11 +143,11 @@ impl Direction {
                 Mode::FinishFrame
             };
             // What a rate limit held back will not pass; a close frame behind it is still wanted.
-            self.wake();
+            self.end_wait();
         }
     }
 
-    /// Makes nothing of what comes any more. True if what was passed on ends inside a frame.
+    /// Ignores whatever comes from now on. Returns whether what was passed on ends inside a frame.
     pub(super) fn close(&mut self) -> bool {
         let truncated = !self.at_boundary();
         self.mode = Mode::Closed;
@@ -158,7 +158,7 @@ impl Direction {
     }
 
     /// Ends a wait.
-    pub(super) fn wake(&mut self) {
+    pub(super) fn end_wait(&mut self) {
         self.fresh |= self.resume.take().is_some();
     }
 
@@ -181,8 +181,8 @@ impl Direction {
         self.walker.remaining()
     }
 
-    /// Whether the last buffer was full of tiny frames: so many that a whole one of them would keep
-    /// the thread's other sessions waiting.
+    /// Whether the last buffer was full of small frames. Another full buffer of them would keep the
+    /// thread's other sessions waiting.
     pub(super) fn has_small_frames(&self) -> bool {
         self.small_frames
     }
@@ -288,9 +288,9 @@ impl Direction {
         }
     }
 
-    /// Whether payload counts against the idle time: with the end of its frame, or when a good deal
-    /// of it has come. A frame that only drips would otherwise keep a session alive that has
-    /// nothing to say, as no ping may.
+    /// Whether payload resets the idle timeout: with the end of its frame, or when a good deal of it
+    /// has come. Otherwise a frame that comes byte by byte would keep an idle session alive, which
+    /// not even a ping may.
     #[inline]
     fn is_progress(&mut self, length: usize) -> bool {
         self.partial_payload += length;

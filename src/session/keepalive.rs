@@ -1,11 +1,11 @@
-//! Pings to one leg, and what silence means.
+//! Keepalive of one leg: pings, and when silence means that the peer is gone.
 
 use tokio::time::Instant;
 
 use crate::config::Ping;
 
-/// The pings of one leg. No timer is touched a message: the session notes when bytes came, and
-/// asks here when its own timer fires.
+/// The keepalive of one leg. A message touches no timer: the session notes when bytes came, and
+/// calls [`Pinger::action`] when its own timer fires.
 #[derive(Debug)]
 pub(super) struct Pinger {
     ping: Ping,
@@ -14,14 +14,14 @@ pub(super) struct Pinger {
     queued: bool,
     /// A ping is out since then, and nothing at all has come.
     pinged_at: Option<Instant>,
-    /// Since it was last asked, a peer that had been pinged was heard.
+    /// A peer that had been pinged has sent something since the last look at this.
     answer_received: bool,
     /// The payload of the last ping, until its pong has come.
     expected_pong: Option<[u8; 8]>,
     pings: Pings,
 }
 
-/// How many pings of ours a leg has had.
+/// How many pings the gate has sent on a leg.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Pings {
     pub(super) sent: u64,
@@ -29,10 +29,10 @@ pub(super) struct Pings {
     pub(super) timed_out: u64,
 }
 
-/// What is to be done now.
+/// What the session must do now.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum KeepaliveAction {
-    /// Nothing before [`Pinger::due`].
+    /// Do nothing before [`Pinger::due`].
     Wait,
     /// Send a ping with this payload.
     SendPing([u8; 8]),
@@ -53,20 +53,19 @@ impl Pinger {
         }
     }
 
-    /// Bytes came. Any byte counts as life: a peer that sends is not gone, though it owes a pong
-    /// (RFC 6455 §5.5.2). A peer that is not read, by our choice, is excused in the same way.
+    /// Bytes came. Any byte counts as an answer: a peer that sends is not gone, though it owes a pong
+    /// (RFC 6455 §5.5.2). The same holds for a peer that the gate does not read on purpose.
     pub(super) fn note_received(&mut self, now: Instant) {
         self.last_received = now;
         self.answer_received |= self.pinged_at.take().is_some();
     }
 
-    /// Whether what was waited for since the last ping has come, so that the next look may be put
-    /// off; true once.
+    /// Returns once whether an answer to the last ping has come, so that the timer may be put off.
     pub(super) fn take_answer_received(&mut self) -> bool {
         self.answer_received && std::mem::take(&mut self.answer_received)
     }
 
-    /// The peer has not got what it is to answer: its time begins now.
+    /// The peer has not received the ping yet: its time to answer begins now.
     pub(super) fn postpone(&mut self, now: Instant) {
         match &mut self.pinged_at {
             Some(pinged_at) => *pinged_at = now,
@@ -74,7 +73,7 @@ impl Pinger {
         }
     }
 
-    /// Judges the peer by when it was last heard.
+    /// Decides by when the peer last sent something.
     pub(super) fn action(&mut self, now: Instant) -> KeepaliveAction {
         match self.due() {
             Some(due) if now >= due => {}
@@ -98,8 +97,7 @@ impl Pinger {
         }
     }
 
-    /// The ping cannot go out. The peer counts as asked all the same, so that its silence is not
-    /// for ever.
+    /// The ping cannot go out. The peer must send something all the same, or it would never time out.
     pub(super) fn unsendable(&mut self, now: Instant) {
         if std::mem::take(&mut self.queued) {
             self.pinged_at = Some(now);
@@ -111,15 +109,15 @@ impl Pinger {
         self.pings
     }
 
-    /// Whether a ping of ours is under way, or on its way out.
+    /// Whether a ping is queued, or sent and not answered.
     pub(super) fn is_awaiting_pong(&self) -> bool {
         self.queued || self.pinged_at.is_some()
     }
 
-    /// When to ask [`Pinger::pulse`] again at the latest, as things stand now.
+    /// When to call [`Pinger::action`] again at the latest, as things stand now.
     ///
-    /// While a ping waits, it is asked more often than it has something to say: the ping goes out
-    /// without anybody setting a timer. An answer does have it set: see [`Pinger::take_answer_received`].
+    /// A queued ping goes out without setting a timer, so that this returns a time before the answer
+    /// can be overdue. An answer sets the timer: see [`Pinger::take_answer_received`].
     pub(super) fn next_check(&self, now: Instant) -> Option<Instant> {
         let Ping { interval, timeout } = self.ping;
         match self.queued {
@@ -128,7 +126,7 @@ impl Pinger {
         }
     }
 
-    /// When [`Pinger::pulse`] has something to say next.
+    /// When [`Pinger::action`] is next something else than to wait.
     fn due(&self) -> Option<Instant> {
         if self.queued {
             return None;
@@ -142,7 +140,7 @@ impl Pinger {
         }
     }
 
-    /// Whether a pong answers our ping; only that one is not for the peer across.
+    /// Returns once whether a pong answers our ping. All others are for the peer across.
     pub(super) fn take_own_pong(&mut self, pong: &[u8]) -> bool {
         self.expected_pong
             .take_if(|payload| payload == pong)

@@ -19,7 +19,7 @@ use crate::types::Side;
 pub(super) struct Leg<S> {
     side: Side,
     io: S,
-    /// Whom the socket wakes.
+    /// Wakes the session's task for the socket.
     waker: LegWaker,
     /// What the socket did not take; empty (and without memory) nearly always.
     outbox: Vec<u8>,
@@ -63,12 +63,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
         }
     }
 
-    /// Has the socket wake this task from now on, in the place of any before.
+    /// Sets the task that the socket wakes from now on.
     pub(super) fn set_task(&mut self, task: &Waker) {
         self.waker = LegWaker::new(task);
     }
 
-    /// Whether the socket has woken the task since this was last asked.
+    /// Returns whether the socket has woken the task since the last call.
     pub(super) fn take_woken(&self) -> bool {
         self.waker.take_woken()
     }
@@ -198,13 +198,13 @@ impl<S> Leg<S> {
         !self.own.is_empty()
     }
 
-    /// Takes those frames, for a caller who stands at a boundary and sends them now.
+    /// Takes those frames. The caller stands at a frame boundary and sends them now.
     pub(super) fn take_own(&mut self, now: Instant) -> Vec<u8> {
         self.pinger.sent(now);
         std::mem::take(&mut self.own)
     }
 
-    /// Drops those frames: nothing of ours may follow what was written last.
+    /// Drops those frames, because nothing of ours may follow what was written last.
     pub(super) fn forget_own(&mut self) {
         self.own = Vec::new();
     }

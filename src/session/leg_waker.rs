@@ -1,11 +1,11 @@
-//! Which of a session's legs has woken its task.
+//! Tells which of a session's legs has woken its task.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
 
-/// What a leg's socket wakes: the session's task, which then knows for which leg it was. A leg that
-/// did not ring is not looked at, as its socket would only say again whom to wake.
+/// The waker of one leg's socket. It wakes the session's task and remembers that it did, so that the
+/// task polls only the legs that have woken it. Polling another would only register its waker again.
 #[derive(Debug)]
 pub(super) struct LegWaker {
     waker: Waker,
@@ -19,7 +19,7 @@ struct WakeFlag {
 }
 
 impl LegWaker {
-    /// A bell that nobody hears yet.
+    /// A waker that wakes no task yet.
     pub(super) fn noop() -> Self {
         Self {
             waker: Waker::noop().clone(),
@@ -27,7 +27,7 @@ impl LegWaker {
         }
     }
 
-    /// A bell that wakes this task. It has woken already: nobody has looked at the leg since.
+    /// A waker that wakes this task. It starts as woken, because the leg has not been polled with it.
     pub(super) fn new(task: &Waker) -> Self {
         let flag = Arc::new(WakeFlag {
             task: task.clone(),
@@ -39,7 +39,7 @@ impl LegWaker {
         }
     }
 
-    /// What the leg's socket is polled with.
+    /// The context to poll the leg's socket with.
     pub(super) fn context(&self) -> Context<'_> {
         Context::from_waker(&self.waker)
     }

@@ -23,22 +23,22 @@ pub(crate) struct Meter {
     bytes: [Option<Arc<Limit>>; 2],
     on_exceed: OnExceed,
     /// How many of the limits have been paid for what is waiting now, so that none is paid twice
-    /// when it is asked again.
+    /// when it is charged again.
     paid: usize,
     limit_counts: Arc<LimitCounts>,
 }
 
-/// How often the limits of a route told, counted by all its sessions together. Whom no limit holds
-/// back never touches it.
+/// How often the limits of a route held a client back, counted by all its sessions together. Other
+/// sessions never touch it.
 #[derive(Debug, Default)]
 pub(crate) struct LimitCounts {
     /// Messages, pings and pongs that were dropped.
     dropped: AtomicU64,
-    /// Waits that a client was made to keep.
+    /// Waits that were imposed on a client.
     delayed: AtomicU64,
 }
 
-/// What becomes of the bytes that were to be charged.
+/// The result of charging for bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Charge {
     Paid,
@@ -134,7 +134,7 @@ impl Meter {
     }
 }
 
-/// What is to be paid for, and when.
+/// What to charge, and when.
 struct Cost {
     frames: u64,
     bytes: u64,

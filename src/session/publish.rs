@@ -1,4 +1,4 @@
-//! What a session tells of itself while it lives.
+//! Publishes the counts of a session while it lives.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,11 +8,11 @@ use super::keepalive::Pings;
 use super::registry::SessionEntry;
 use super::totals::TrafficCounters;
 
-/// How often the time of the last data frame is told, so that not every frame pays for it.
+/// How often the time of the last data frame is published, so that not every frame pays for it.
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(1);
 
 impl<C, U> SessionState<C, U> {
-    /// Stores what has been moved. It costs no more than the stores, as nobody else writes there.
+    /// Stores what has been moved. Only the session writes there, so that this costs plain stores.
     pub(super) fn publish(&mut self, entry: &SessionEntry) {
         let traffic = &entry.traffic;
         let (up, down) = (&self.to_upstream, &self.to_client);

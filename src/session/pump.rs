@@ -1,4 +1,4 @@
-//! Moves what there is from one leg to the other.
+//! Moves the available bytes from one leg to the other.
 
 use std::task::Poll;
 
@@ -11,10 +11,10 @@ use super::leg::Leg;
 use super::scratch;
 use super::stop::Stop;
 
-/// What one turn of the pump came to.
+/// The result of one run of the pump.
 #[derive(Debug)]
 pub(super) enum Pumped {
-    /// Nothing to do before somebody wakes us.
+    /// Nothing to do until a waker wakes the task.
     Idle,
     /// Bytes came; there may be more.
     Moved { data: bool, stop: Option<Stop> },
@@ -43,7 +43,7 @@ where
         if now < resume {
             return Pumped::Idle;
         }
-        direction.wake();
+        direction.end_wait();
     }
     if direction.relays() && !drained {
         return Pumped::Idle;

@@ -1,4 +1,4 @@
-//! When the pumps of a session are handle_pumped, and what comes of it.
+//! When the pumps of a session run, and what follows from their results.
 
 use std::pin::pin;
 use std::task::Context;
@@ -11,23 +11,23 @@ use super::pump::{self, Pumped};
 use super::stop::Stop;
 use crate::types::Side;
 
-/// How often the pumps turn before the thread's other tasks get theirs. A turn moves up to 512 KiB
+/// How often the pumps run before the thread's other tasks get their turn. A run moves up to 512 KiB
 /// each way, in which the cost of a pause is lost; of the tiniest frames it walks some ten thousand.
 /// Two are as long as one session should hold up the others, and enough to find that there is
 /// nothing more.
-const TURNS: usize = 2;
+const MAX_RUNS: usize = 2;
 
-/// What another turn may bring.
+/// Whether another run may move more.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Progress {
     None,
-    /// Progress of what this one brought.
+    /// It may, in the same direction.
     ThisWay,
-    /// What comes of it may concern the other pump as well.
+    /// It may, in both directions.
     BothWays,
 }
 
-/// The pumps that are to be handle_pumped.
+/// The pumps to run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ReadyPumps {
     from_client: bool,
@@ -35,7 +35,7 @@ pub(super) struct ReadyPumps {
 }
 
 impl ReadyPumps {
-    /// Whatever their sockets have said.
+    /// Both, whichever socket has woken the task.
     pub(super) const BOTH: Self = Self {
         from_client: true,
         from_upstream: true,
@@ -47,37 +47,37 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
-    /// Turns the pumps until none has anything to do, or it is somebody else's turn.
+    /// Runs the pumps until neither has anything to do, or other tasks must get their turn.
     ///
-    /// One that has found nothing is not handle_pumped again: its socket wakes us, or what the other one
-    /// found concerns both.
+    /// A pump that has found nothing does not run again, unless what the other one found concerns both:
+    /// its socket wakes the task.
     pub(super) fn relay(&mut self, cx: &mut Context<'_>, now: Instant) {
         let ReadyPumps {
             mut from_client,
             mut from_upstream,
         } = self.take_ready();
-        for _ in 0..TURNS {
+        for _ in 0..MAX_RUNS {
             if from_client {
-                let turn = pump::pump_once(
+                let pumped = pump::pump_once(
                     &mut self.client,
                     &mut self.upstream,
                     &mut self.to_upstream,
                     self.filter.as_mut(),
                     now,
                 );
-                let more = self.handle_pumped(Side::Client, turn, now);
+                let more = self.handle_pumped(Side::Client, pumped, now);
                 from_client = more != Progress::None;
                 from_upstream |= more == Progress::BothWays;
             }
             if from_upstream {
-                let turn = pump::pump_once(
+                let pumped = pump::pump_once(
                     &mut self.upstream,
                     &mut self.client,
                     &mut self.to_client,
                     self.filter.as_mut(),
                     now,
                 );
-                let more = self.handle_pumped(Side::Upstream, turn, now);
+                let more = self.handle_pumped(Side::Upstream, pumped, now);
                 from_upstream = more != Progress::None;
                 from_client |= more == Progress::BothWays;
             }
@@ -92,8 +92,8 @@ where
         yield_to_others(cx);
     }
 
-    /// Which pumps there is a reason to turn: the socket that feeds one has woken us, or the one
-    /// that would not take what it gave.
+    /// The pumps that have a reason to run: the socket that feeds one has woken the task, or the
+    /// socket that did not take everything.
     fn take_ready(&mut self) -> ReadyPumps {
         let ready = std::mem::take(&mut self.ready);
         let (client, upstream) = (self.client.take_woken(), self.upstream.take_woken());
@@ -111,10 +111,10 @@ where
         }
     }
 
-    /// Takes note of what a turn came to.
+    /// Handles the result of one run.
     #[inline]
-    fn handle_pumped(&mut self, from: Side, turn: Pumped, now: Instant) -> Progress {
-        match turn {
+    fn handle_pumped(&mut self, from: Side, pumped: Pumped, now: Instant) -> Progress {
+        match pumped {
             Pumped::Idle => Progress::None,
             Pumped::Moved { data, stop } => {
                 if data {
@@ -146,8 +146,8 @@ where
     }
 }
 
-/// Asks to be polled again, behind everybody whose socket has become ready meanwhile: the runtime
-/// wakes who yields when it has looked at its sockets, and whom a waker wakes before that.
+/// Schedules the task again behind all tasks whose sockets have become ready meanwhile. The runtime
+/// wakes a task that yields after it has polled its sockets; a waker would wake it before that.
 fn yield_to_others(cx: &mut Context<'_>) {
     let mut pause = pin!(tokio::task::yield_now());
     if pause.as_mut().poll(cx).is_ready() {

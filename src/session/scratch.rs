@@ -8,8 +8,8 @@ pub(super) const READ: usize = 64 * 1024;
 /// What one read takes at most of such a frame.
 pub(super) const BULK_READ: usize = 512 * 1024;
 
-/// What one read takes at most of a sender whose last one was a crowd of tiny frames: it is frames,
-/// and not bytes, that take the thread's time then.
+/// What one read takes at most of a sender whose last read was full of small frames. Those cost the
+/// thread's time by their number and not by their bytes.
 pub(super) const SMALL_READ: usize = 4 * 1024;
 
 /// Room for what a direction may hold back (its early bytes at most), and a bulk read behind it.

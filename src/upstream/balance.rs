@@ -90,7 +90,7 @@ impl WeightedTurns {
             .map(|old_index| old[*old_index])
             .collect();
         // What is owed between those that stay and those that left is written off. Otherwise a
-        // newcomer, who is owed nothing, would be behind or ahead of all the others together.
+        // newcomer, which is owed nothing, would be behind or ahead of all the others together.
         let count = i64::try_from(kept.len()).unwrap_or(i64::MAX).max(1);
         let share = kept.iter().sum::<i64>() / count;
         let owed = origins.iter();

@@ -12,7 +12,7 @@ use crate::rejection::Rejection;
 /// What went wrong with a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ServerFailure {
-    /// This machine had no means to ask it, which is no fault of the server's and not counted as one.
+    /// This machine could not connect to any server, which is not counted as a failure of this one.
     NotAttempted,
     /// It did not take the connection.
     Connect,
@@ -26,13 +26,13 @@ pub(crate) enum ServerFailure {
 /// Why an upstream gives no session, or no response.
 #[derive(Debug)]
 pub(crate) struct UpstreamError {
-    /// What the client is told.
+    /// The answer to the client.
     pub(crate) rejection: Rejection,
-    /// What the log tells beside it.
+    /// What is logged with it.
     pub(crate) fault: Option<ServerFault>,
 }
 
-/// Which server was at fault.
+/// The server that was at fault.
 #[derive(Debug)]
 pub(crate) struct ServerFault {
     pub(crate) upstream: Arc<str>,
@@ -51,9 +51,9 @@ impl From<Rejection> for UpstreamError {
     }
 }
 
-/// Logs the failures of one upstream that no refused handshake tells of, because it went on: each
-/// of them, until there are too many, and then a sample with a count of what was left out. A dead
-/// server fails as fast as clients come back to it.
+/// Logs the failures of one upstream after which the handshake went on to another server: all of
+/// them, until there are too many, and then some with a count of the rest. A dead server fails as
+/// fast as clients come back to it.
 #[derive(Debug, Default)]
 pub(super) struct FailureLog {
     throttle: LogThrottle,
@@ -113,7 +113,7 @@ impl FailureLog {
         );
     }
 
-    /// Tells how many were left out since this was last told, if any.
+    /// Logs how many were left out since the last call, if any.
     pub(super) fn report(&self, upstream: &str) {
         if let Some(left_out) = self.throttle.take_suppressed() {
             tracing::warn!(

@@ -1,4 +1,5 @@
-//! The way to a server: one is picked out of the pool, dialled, and asked for the WebSocket.
+//! The way to a server: the pool picks one, a connector connects to it, and the exchange asks it for
+//! the WebSocket.
 //!
 //! ```text
 //! Pool::connect: lease (balance) ─► connect ─► exchange: request out, 101 back

@@ -1,4 +1,4 @@
-//! The servers of one upstream, and who holds a place on which.
+//! The servers of one upstream, and how many sessions each of them has.
 
 use std::error::Error;
 use std::fmt;
@@ -36,14 +36,14 @@ struct PoolInner {
 struct ServerState {
     /// Places taken.
     sessions: AtomicU32,
-    /// Nobody is sent there any more.
+    /// The server gets no new sessions.
     draining: AtomicBool,
 }
 
-/// How it is with a server at the moment.
+/// The load of a server at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ServerLoad {
-    /// Places taken, by whatever stands on them: a session, a handshake or a plain request.
+    /// Places in use: by sessions, handshakes and plain requests.
     pub(crate) in_use: u32,
     pub(crate) draining: bool,
 }
@@ -127,13 +127,13 @@ impl Pool {
         &self.inner.settings
     }
 
-    /// The servers in the order of the settings, and how it is with each.
+    /// The servers in the order of the settings, each with its load.
     pub(crate) fn servers(&self) -> impl Iterator<Item = (&UpstreamServer, ServerLoad)> {
         let servers = self.settings().servers.iter().zip(&self.inner.live);
         servers.map(|(server, live)| (server, live.load()))
     }
 
-    /// Whether nobody is sent to the server of this name.
+    /// Whether the server of this name gets no new sessions.
     fn is_draining(&self, server: &str) -> bool {
         let mut same = (self.servers()).filter(|(settings, _)| *settings.name == *server);
         same.any(|(_, load)| load.draining)
@@ -144,7 +144,7 @@ impl Pool {
     pub(crate) fn set_draining(&self, server: &str, draining: bool) {
         let servers = self.settings().servers.iter().zip(&self.inner.live);
         for (_, live) in servers.filter(|(settings, _)| *settings.name == *server) {
-            // Relaxed: whoever has to see it in time has taken a lock since.
+            // Relaxed: a reader that must see it in time takes a lock first.
             live.draining.store(draining, Ordering::Relaxed);
         }
     }
@@ -155,7 +155,7 @@ impl Pool {
         self.connect_from(self.place(client)?, client).await
     }
 
-    /// Takes a place on a server, for somebody who may have a connection to it already.
+    /// Takes a place on a server, for a caller that may have a connection to it already.
     pub(crate) fn place(&self, client: IpAddr) -> Result<Lease, Rejection> {
         self.lease(client, &[])
     }
@@ -181,7 +181,7 @@ impl Pool {
             tried.push(lease.server);
             let next = (!gives_up).then(|| self.lease(client, &tried));
             let Some(Ok(next)) = next else {
-                // Where there is no other server, what the last one did is the truer answer.
+                // Without another server, the failure of this one says more than that.
                 return Err(lease.at_fault(error.rejection(), error.failure(), Some(&error)));
             };
             lease.log_failure(error.failure(), error.message(), &error);
@@ -189,7 +189,7 @@ impl Pool {
         }
     }
 
-    /// Tells the log how many failures were left out of it.
+    /// Logs how many failures were left out of the log.
     pub(crate) fn report(&self) {
         self.inner.failures.report(&self.settings().name);
     }
@@ -292,7 +292,7 @@ impl Lease {
         &self.settings().address
     }
 
-    /// Whether the server takes nobody new by now.
+    /// Whether the server gets no new sessions by now.
     pub(crate) fn is_draining(&self) -> bool {
         self.pool.inner.live[self.server].load().draining
     }
@@ -302,7 +302,7 @@ impl Lease {
         &self.settings().base_path
     }
 
-    /// Counts that something went wrong with the server, of which the refusal is to tell.
+    /// Counts a failure of the server, and returns the refusal that reports it.
     pub(crate) fn at_fault(
         &self,
         rejection: Rejection,
@@ -314,7 +314,7 @@ impl Lease {
         self.refused(rejection, error)
     }
 
-    /// Why the server gives no session. It has not failed: it may refuse one.
+    /// The refusal of a server that has not failed: a server may refuse a session.
     pub(crate) fn refused(
         &self,
         rejection: Rejection,
@@ -330,8 +330,8 @@ impl Lease {
         }
     }
 
-    /// Counts that something went wrong with the server and logs it in these words, where nothing
-    /// is refused for it. In a flood of failures only a sample is logged.
+    /// Counts a failure of the server and logs it with this message, where no handshake is refused
+    /// for it. In a flood of failures only some are logged.
     pub(crate) fn log_failure(
         &self,
         failure: ServerFailure,

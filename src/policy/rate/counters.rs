@@ -1,4 +1,4 @@
-//! What one address has done on one route.
+//! The sessions and rates of one address on one route.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub(super) struct RouteRates {
     per_ip: PerIp,
     /// Tells buckets of these rates from those of earlier settings.
     generation: u32,
-    /// Where all the addresses are counted together that find the table full.
+    /// Counts all addresses together that find the table full.
     pub(super) overflow: Arc<Mutex<AddressCounters>>,
 }
 
