@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::totals::{Totals, TrafficCounters};
+use super::totals::{EntryCounts, Totals, TrafficCounters};
 use crate::close::CloseReason;
 #[cfg(feature = "server")]
 use crate::events::Events;
@@ -164,7 +164,8 @@ impl Registry {
         let (live, mut totals) = (sessions.live(), sessions.ended.clone());
         // One that ends from here on is still counted as it is now, and only once.
         drop(sessions);
-        live.iter().for_each(|entry| totals.add_open(entry));
+        live.iter()
+            .for_each(|entry| totals.add_open(&entry.counts()));
         totals
     }
 
@@ -255,6 +256,16 @@ impl SessionEntry {
         }
     }
 
+    /// What the session adds to the totals.
+    fn counts(&self) -> EntryCounts<'_> {
+        EntryCounts {
+            route: &self.metadata.route,
+            upstream: &self.metadata.upstream,
+            server: &self.metadata.server,
+            moved: self.traffic.load(),
+        }
+    }
+
     pub(crate) fn age(&self) -> Duration {
         self.opened.elapsed()
     }
@@ -332,7 +343,8 @@ impl Drop for SessionGuard {
         let reason = self.reason.take().unwrap_or(CloseReason::Internal);
         let mut sessions = self.registry.lock();
         if sessions.live.remove(&self.entry.id).is_some() {
-            sessions.ended.add_closed(&self.entry, &reason);
+            let entry = &self.entry;
+            (sessions.ended).add_closed(&entry.counts(), entry.age(), &reason);
         }
         drop(sessions);
         // Whoever reads the line finds the place free.

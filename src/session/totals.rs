@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use super::registry::SessionEntry;
 use crate::close::CloseReason;
 use crate::histogram::{Durations, LONG};
 
@@ -73,6 +73,14 @@ pub(crate) struct CloseLabels {
     /// The close code that the client has; empty where there was none. What a client made up for
     /// itself is `3xxx` or `4xxx`.
     pub(crate) code: Cow<'static, str>,
+}
+
+/// What one session adds to the totals.
+pub(super) struct EntryCounts<'a> {
+    pub(super) route: &'a Arc<str>,
+    pub(super) upstream: &'a Arc<str>,
+    pub(super) server: &'a Arc<str>,
+    pub(super) moved: TrafficCounts,
 }
 
 /// What all sessions of a gate came to.
@@ -146,36 +154,39 @@ impl CloseLabels {
 
 impl Totals {
     /// Adds a session that lives.
-    pub(super) fn add_open(&mut self, entry: &SessionEntry) {
-        let route = self.route(entry);
+    pub(super) fn add_open(&mut self, counts: &EntryCounts<'_>) {
+        let route = self.route(counts);
         route.open += 1;
-        route.moved.add(entry.traffic.load());
-        let server = self.server(entry);
+        route.moved.add(counts.moved);
+        let server = self.server(counts);
         server.open += 1;
         server.opened += 1;
     }
 
-    /// Adds a session that has ended.
-    pub(super) fn add_closed(&mut self, entry: &SessionEntry, reason: &CloseReason) {
-        let route = self.route(entry);
-        route.moved.add(entry.traffic.load());
-        route.lasted.add(entry.age());
+    /// Adds a session that has ended at this age.
+    pub(super) fn add_closed(
+        &mut self,
+        counts: &EntryCounts<'_>,
+        age: Duration,
+        reason: &CloseReason,
+    ) {
+        let route = self.route(counts);
+        route.moved.add(counts.moved);
+        route.lasted.add(age);
         *route.closed.entry(CloseLabels::of(reason)).or_default() += 1;
         route.slow_clients += u64::from(*reason == CloseReason::SlowClient);
         route.slow_upstreams += u64::from(*reason == CloseReason::SlowUpstream);
         let over_limit = matches!(reason, CloseReason::MessageRate | CloseReason::ByteRate);
         route.over_limit += u64::from(over_limit);
-        self.server(entry).opened += 1;
+        self.server(counts).opened += 1;
     }
 
-    fn route(&mut self, entry: &SessionEntry) -> &mut RouteTotals {
-        let name = Arc::clone(&entry.metadata.route);
-        self.routes.entry(name).or_default()
+    fn route(&mut self, counts: &EntryCounts<'_>) -> &mut RouteTotals {
+        self.routes.entry(Arc::clone(counts.route)).or_default()
     }
 
-    fn server(&mut self, entry: &SessionEntry) -> &mut ServerTotals {
-        let metadata = &entry.metadata;
-        let names = (Arc::clone(&metadata.upstream), Arc::clone(&metadata.server));
+    fn server(&mut self, counts: &EntryCounts<'_>) -> &mut ServerTotals {
+        let names = (Arc::clone(counts.upstream), Arc::clone(counts.server));
         self.servers.entry(names).or_default()
     }
 }
@@ -196,7 +207,6 @@ fn code(reason: &CloseReason) -> Cow<'static, str> {
 #[cfg(test)]
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
-    use std::time::Duration;
 
     use tokio::time::advance;
 
