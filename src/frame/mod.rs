@@ -12,7 +12,7 @@ mod violation;
 mod walker;
 mod write;
 
-pub(crate) use control::{Control, MAX_CONTROL_PAYLOAD};
+pub(crate) use control::Control;
 pub(crate) use header::{DataKind, Opcode};
 pub(crate) use mask::{Mask, unmask};
 pub(crate) use utf8::Utf8;
