@@ -68,7 +68,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let backend = arguments.next().unwrap_or("ws://127.0.0.1:9001".to_owned());
     let config = Config::from_toml("message_filter", &SETTINGS.replace("BACKEND", &backend))?;
     let gate = Gate::builder(config)
-        .filter("typed", TypedJson::default)
+        .filter("typed", |_| TypedJson::default())
         .build()?;
     let listener = TcpListener::bind(listen).await?;
     println!(

@@ -24,6 +24,9 @@ impl CloseCode {
     pub const TOO_BIG: Self = Self(1009);
     /// 1011: an unexpected condition on this side.
     pub const INTERNAL_ERROR: Self = Self(1011);
+    /// 4401: the right to the session is over. It is the gate's own, made after the status 401
+    /// (RFC 6455 §7.4.2 leaves 4000 to 4999 to applications).
+    pub const EXPIRED: Self = Self(4401);
 
     /// Takes a code that may travel, and no other.
     pub const fn new(code: u16) -> Option<Self> {
@@ -96,6 +99,8 @@ pub enum CloseReason {
     Idle,
     /// The session reached its lifetime.
     Lifetime,
+    /// A policy's grant came to its end.
+    Expired,
     /// The gate is draining.
     Drain(CloseCode),
     /// New settings have no route of the name that the session came by.
@@ -148,6 +153,7 @@ impl CloseReason {
             Self::ClientFrameTimeout | Self::UpstreamFrameTimeout => "frame_timeout",
             Self::Idle => "idle",
             Self::Lifetime => "lifetime",
+            Self::Expired => "expired",
             Self::Drain(_) => "drain",
             Self::RouteRemoved(_) => "route_removed",
             Self::ServerDrained(_) => "server_drained",
@@ -183,6 +189,7 @@ impl CloseReason {
             | Self::UpstreamFrameTimeout => "upstream",
             Self::Idle
             | Self::Lifetime
+            | Self::Expired
             | Self::Drain(_)
             | Self::RouteRemoved(_)
             | Self::ServerDrained(_)
@@ -230,6 +237,7 @@ impl CloseReason {
             Self::UpstreamFrameTimeout => (CloseCode::GOING_AWAY, "upstream frame timeout"),
             Self::Idle => (CloseCode::GOING_AWAY, "idle timeout"),
             Self::Lifetime => (CloseCode::GOING_AWAY, "lifetime over"),
+            Self::Expired => (CloseCode::EXPIRED, "login expired"),
             Self::Drain(code) => (*code, "server is shutting down"),
             Self::RouteRemoved(code) => (*code, "route removed"),
             Self::ServerDrained(code) => (*code, "server is being emptied"),
@@ -264,6 +272,7 @@ impl CloseReason {
             | Self::ClientFrameTimeout
             | Self::Idle
             | Self::Lifetime
+            | Self::Expired
             | Self::Drain(_)
             | Self::RouteRemoved(_)
             | Self::ServerDrained(_)

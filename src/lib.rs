@@ -43,12 +43,11 @@
 pub mod close;
 pub mod config;
 mod error_report;
-#[cfg(feature = "server")]
-mod events;
 mod frame;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod gate;
 mod handshake;
 mod histogram;
 mod limit;
@@ -56,28 +55,36 @@ mod log_throttle;
 #[cfg(feature = "microbench")]
 #[doc(hidden)]
 pub mod microbench;
+mod observe;
+mod pipeline;
 mod policy;
-mod proxy;
 mod rejection;
+mod request;
 mod route;
 #[cfg(feature = "server")]
 pub mod server;
 mod session;
-mod trace;
 mod transport;
 mod types;
 mod upstream;
 
 pub use close::{CloseCode, CloseReason};
 pub use config::{Config, Settings};
-pub use histogram::Durations;
-pub use proxy::{
-    BuildError, Builder, ClosedMetrics, Drained, Gate, GateLayer, GateService, Handle,
-    HandshakeMetrics, Metrics, Refuse, Reloaded, ResponseBody, ResponseFuture, RouteMetrics,
-    ServerDrain, ServerInfo, ServerMetrics, SessionInfo, UnknownServer, UpstreamInfo,
+pub use gate::{
+    BuildError, Builder, ClosedMetrics, Gate, GateLayer, GateService, Handle, HandshakeMetrics,
+    Metrics, Page, Refuse, Reloaded, ResponseBody, ResponseFuture, RouteMetrics, Selection,
+    ServerDrain, ServerInfo, ServerMetrics, UnknownServer, UpstreamInfo,
 };
-pub use rejection::Rejection;
-pub use session::{Body, Message, MessageFilter, Utf8Bytes, Verdict};
+pub use histogram::Durations;
+pub use observe::{
+    Closed, Event, EventFilter, EventKind, EventStream, Observer, Opened, PathParameters,
+    RecordedEvent, Refused, SessionInfo, SubscribeError, Tracing,
+};
+pub use pipeline::PlainRequest;
+pub use policy::Policy;
+pub use rejection::{Denial, Rejection};
+pub use request::{Grant, Handshake, Identity};
+pub use session::{Body, Drained, Message, MessageFilter, Utf8Bytes, Verdict};
 pub use types::{ClientAddr, OverTls, SessionId, Side};
 pub use upstream::{
     Connect, ConnectError, LocalResource, ServerTarget, TargetAddress, UpstreamStream,

@@ -7,12 +7,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{HeaderMap, header};
 
 use crate::config::{Config, Route};
 use crate::frame::FrameRules;
 use crate::policy::{address, origin, rate};
 use crate::rejection::Rejection;
+use crate::request::SingleLine;
 use crate::route;
 use crate::session::{Meter, OneWay};
 use crate::types::Side;
@@ -42,7 +43,11 @@ impl Policies {
 
     /// Checks an `Origin` of a page that came over TLS.
     pub fn check_origin(&self, headers: &HeaderMap, host: &str) -> Result<(), Rejection> {
-        origin::check(headers, &self.first.origin, host, None, true)
+        let origin = match headers.get(header::ORIGIN) {
+            None => SingleLine::Missing,
+            Some(origin) => SingleLine::Once(origin.clone()),
+        };
+        origin::check(&origin, &self.first.origin, host, None, true)
     }
 
     /// Checks an address.

@@ -1,11 +1,15 @@
 //! Each way to refuse a handshake, once: its status, its word in logs, and what the client is
 //! told.
 
+mod denial;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
+
+pub use denial::Denial;
 
 /// A refused handshake.
 ///
@@ -72,6 +76,11 @@ pub enum Rejection {
         retry_after: Duration,
     },
 
+    /// A policy of the embedder's refused it.
+    Denied(Box<Denial>),
+    /// A policy of the embedder's did not decide in time.
+    PolicyTimeout,
+
     // --- The gate itself. ---
     /// The host did not say where the request came from ([`ClientAddr`](crate::ClientAddr)).
     ClientAddrMissing,
@@ -132,6 +141,7 @@ impl Rejection {
             Self::HostNotOurs => StatusCode::MISDIRECTED_REQUEST,
             Self::NotUpgrade | Self::Version | Self::NotUpgradable => StatusCode::UPGRADE_REQUIRED,
             Self::TooManySessions | Self::HandshakeRate { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Denied(denial) => denial.status,
             Self::ClientAddrMissing => StatusCode::INTERNAL_SERVER_ERROR,
             Self::UpstreamRefused
             | Self::UpstreamReset
@@ -140,15 +150,18 @@ impl Rejection {
             | Self::UpstreamBad101
             | Self::UpstreamBadExtension
             | Self::UpstreamBadSubprotocol => StatusCode::BAD_GATEWAY,
-            Self::Full | Self::Draining | Self::UpstreamFull | Self::UpstreamDraining => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::PolicyTimeout
+            | Self::Full
+            | Self::Draining
+            | Self::UpstreamFull
+            | Self::UpstreamDraining => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::UpstreamAnswered(status) => *status,
         }
     }
 
-    /// The word for logs; one a variant, and never changed once released.
+    /// The word for logs; one a variant, and never changed once released. A [`Denial`] brings its
+    /// own.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::KeyMissing => "ws_key_missing",
@@ -175,6 +188,8 @@ impl Rejection {
             Self::OriginInvalid => "origin_invalid",
             Self::TooManySessions => "ip_connections",
             Self::HandshakeRate { .. } => "handshake_rate",
+            Self::Denied(denial) => denial.reason,
+            Self::PolicyTimeout => "policy_timeout",
             Self::ClientAddrMissing => "client_addr_missing",
             Self::Full => "overload",
             Self::Draining => "draining",
@@ -194,7 +209,7 @@ impl Rejection {
 
     /// The sentence in the answer's body: what a person who reads it can mend, and nothing that
     /// tells a stranger about the inside.
-    pub fn message(&self) -> &'static str {
+    pub fn message(&self) -> &str {
         match self {
             Self::KeyMissing => "the handshake has no Sec-WebSocket-Key",
             Self::KeyInvalid => "Sec-WebSocket-Key is not the base64 of 16 bytes",
@@ -220,6 +235,8 @@ impl Rejection {
             Self::OriginInvalid => "the Origin header is malformed",
             Self::TooManySessions => "too many connections from this address",
             Self::HandshakeRate { .. } => "too many connection attempts from this address",
+            Self::Denied(denial) => &denial.message,
+            Self::PolicyTimeout => "the server could not decide in time",
             Self::ClientAddrMissing => "the server does not know the client's address",
             Self::Full => "the server is full",
             Self::Draining => "the server is shutting down",
@@ -239,6 +256,7 @@ impl Rejection {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::HandshakeRate { retry_after } => Some(*retry_after),
+            Self::Denied(denial) => denial.retry_after,
             _ => match self.status() {
                 StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                     Some(RETRY_AFTER)
@@ -261,6 +279,9 @@ impl Rejection {
         );
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         self.status_headers(status, headers);
+        if let Self::Denied(denial) = &self {
+            headers.extend(denial.headers.clone());
+        }
         // The typed cause, for the host's own logs and error pages.
         response.extensions_mut().insert(self);
         response
@@ -287,6 +308,12 @@ impl Rejection {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
+    }
+}
+
+impl From<Denial> for Rejection {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(Box::new(denial))
     }
 }
 

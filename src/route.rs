@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::config::{Captures, Route, is_dot_segment};
+use crate::config::{Route, is_dot_segment};
 use crate::rejection::Rejection;
 
 /// The routes of one set of settings, in their order.
@@ -31,27 +31,20 @@ impl Table {
     ///
     /// A route with subprotocols takes only an offer that holds one of them, and so no plain
     /// request, which offers none. They are compared with regard to case (RFC 6455 §11.5).
-    pub(crate) fn find<'p>(
+    pub(crate) fn find(
         &self,
         host: &str,
-        path: &'p str,
+        path: &str,
         offered_subprotocols: &[impl AsRef<str>],
-    ) -> Result<Match<'p>, Rejection> {
+    ) -> Result<Arc<Route>, Rejection> {
         let mut host_is_ours = self.routes.is_empty();
         for route in &self.routes {
             if !route.serves_host(host) {
                 continue;
             }
             host_is_ours = true;
-            if !route.path.matches(path) || !route.takes_offer(offered_subprotocols) {
-                continue;
-            }
-            if let Some(captures) = route.path.capture(path) {
-                return Ok(Match {
-                    route: Arc::clone(route),
-                    path,
-                    captures,
-                });
+            if route.path.matches(path) && route.takes_offer(offered_subprotocols) {
+                return Ok(Arc::clone(route));
             }
         }
         Err(match host_is_ours {
@@ -61,42 +54,24 @@ impl Table {
     }
 }
 
-/// A route, and what its pattern took out of the path.
-#[derive(Clone, Debug)]
-pub(crate) struct Match<'p> {
-    route: Arc<Route>,
-    path: &'p str,
-    captures: Captures<'p>,
-}
-
-impl<'p> Match<'p> {
-    pub(crate) fn route(&self) -> &Arc<Route> {
-        &self.route
-    }
-
-    /// The value of a path parameter, as it stands in the request.
-    pub(crate) fn param(&self, name: &str) -> Option<&'p str> {
-        self.route.path.parameter(name, &self.captures)
-    }
-
-    /// The path to send upstream, without the request's query.
+impl Route {
+    /// The path to send upstream for this one, without the request's query.
     ///
     /// # Errors
     /// [`Rejection::Path`] where a rewrite makes a dot segment of the request's text and its own:
     /// `/.{id}` of `;x`.
-    pub(crate) fn upstream_path(&self) -> Result<Cow<'p, str>, Rejection> {
-        let Some(rewrite) = &self.route.rewrite else {
-            return Ok(Cow::Borrowed(self.path));
+    pub(crate) fn upstream_path<'p>(&self, path: &'p str) -> Result<Cow<'p, str>, Rejection> {
+        let Some(rewrite) = &self.rewrite else {
+            return Ok(Cow::Borrowed(path));
         };
-        let path = rewrite.apply(&self.captures);
+        let captures = self.path.capture(path).ok_or(Rejection::Path)?;
+        let path = rewrite.apply(&captures);
         match path.split('/').any(is_dot_segment) {
             true => Err(Rejection::Path),
             false => Ok(Cow::Owned(path)),
         }
     }
-}
 
-impl Route {
     fn serves_host(&self, host: &str) -> bool {
         self.hosts.is_empty() || self.hosts.iter().any(|pattern| pattern.matches(host))
     }
@@ -161,7 +136,7 @@ mod tests {
     ) {
         let table = some_routes();
         let found = table.find(host, path, offered);
-        let name = found.map(|found| found.route().name.to_string());
+        let name = found.map(|found| found.name.to_string());
         assert_eq!(name, expected.map(str::to_owned));
     }
 
@@ -169,7 +144,7 @@ mod tests {
     fn the_order_of_the_file_decides_not_the_longest_match() {
         let table = table([route(&[], "/*"), route(&[], "/ws")]);
         let found = table.find("a.test", "/ws", &[""; 0]).unwrap();
-        assert_eq!(&*found.route().name, "/*");
+        assert_eq!(&*found.name, "/*");
     }
 
     #[test]
@@ -192,14 +167,15 @@ mod tests {
         rewritten.rewrite = Some(Rewrite::parse("/r/{room}/*", &rewritten.path).unwrap());
         let table = table([rewritten, route(&[], "/plain/{id}")]);
 
-        let found = table.find("a.test", "/rooms/a%2Fb/c//d", &[""; 0]).unwrap();
-        assert_eq!(found.upstream_path().unwrap(), "/r/a%2Fb/c//d");
-        assert_eq!(found.param("room"), Some("a%2Fb"));
-        assert_eq!(found.param("id"), None);
+        let path = "/rooms/a%2Fb/c//d";
+        let found = table.find("a.test", path, &[""; 0]).unwrap();
+        assert_eq!(found.upstream_path(path).unwrap(), "/r/a%2Fb/c//d");
+        let captured = found.path.named_captures(path);
+        assert_eq!(captured, [("room".to_owned(), "a%2Fb".to_owned())]);
 
         let found = table.find("a.test", "/plain/7", &[""; 0]).unwrap();
         assert!(matches!(
-            found.upstream_path(),
+            found.upstream_path("/plain/7"),
             Ok(Cow::Borrowed("/plain/7"))
         ));
     }
@@ -211,7 +187,7 @@ mod tests {
         let table = table([dotted]);
         let sent = |path: &'static str| {
             let found = table.find("a.test", path, &[""; 0]).unwrap();
-            found.upstream_path()
+            found.upstream_path(path)
         };
         assert_eq!(sent("/x").unwrap(), "/v/.x");
         assert_eq!(sent("/..x").unwrap(), "/v/...x");

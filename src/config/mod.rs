@@ -51,7 +51,7 @@ pub(crate) use checked::route::Route;
 pub(crate) use checked::upstream::{Upstream, UpstreamServer};
 pub(crate) use values::network::networks_contain;
 pub(crate) use values::origin::Origin;
-pub(crate) use values::path::{Captures, is_dot_segment};
+pub(crate) use values::path::is_dot_segment;
 pub(crate) use values::server_url::ServerAddress;
 pub(crate) use values::template::Values;
 

@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderValue, Request};
 
 use super::Ways;
 use crate::config::{ClientIp, Config, ForwardingHeader, networks_contain, parse_network};
-use crate::handshake::{Hop, Target, Upgrade, upstream_request};
-use crate::policy::address::{ClientIdentity, identify};
+use crate::handshake::upstream_request;
+use crate::request::{ClientIdentity, Handshake, identify};
 use crate::types::ClientAddr;
 
 /// Three kinds of lines: the trusted networks with commas between them, the peer (an address or
@@ -79,7 +79,7 @@ fn check_identity(client: &ClientIdentity, headers: &HeaderMap, settings: &Clien
     let trusts = |ip| networks_contain(&settings.trusted_proxies, ip);
     let peer = client.peer.ip();
     let trusted = client.peer == ClientAddr::Unix || trusts(peer);
-    assert_eq!(client.through_trusted_proxy, trusted);
+    assert_eq!(client.trusted.is_some(), trusted);
     assert_eq!(client.ip, client.ip.to_canonical());
     if !trusted {
         assert_eq!(client.ip, peer, "a stranger's header was believed");
@@ -185,21 +185,12 @@ fn address(element: &[u8], header: ForwardingHeader) -> Option<IpAddr> {
 /// What the upstream is told, and whom a gate in its place would take the client for.
 fn check_told(client: &ClientIdentity, parts: &Parts, settings: &ClientIp, ways: Ways) {
     let route = &SETTINGS.routes[ways.two(1)];
-    let target = Target::of(parts).expect("a right target");
-    let upgrade = Upgrade::of(parts).expect("a right handshake");
-    let hop = Hop {
-        route,
-        target: &target,
-        captured: &|_| None,
-        client_ip: client.ip,
-        peer: client.peer,
-        trusted: client.through_trusted_proxy.then_some(settings.header),
-        scheme: "http",
-    };
-    let (told, _) = upstream_request(parts, &upgrade, "/ws", &hop).expect("values of a header");
+    let handshake = Handshake::websocket(parts, *client, route).expect("a right handshake");
+    let offer = handshake.offer().expect("an offer");
+    let (told, _) = upstream_request(&handshake, offer, "/ws").expect("values of a header");
     let told = told.headers();
     let lines = |name: &str| told.get_all(name).iter().count();
-    if !client.through_trusted_proxy {
+    if client.trusted.is_none() {
         let own = if route.headers.forwarded.has_x_forwarded() {
             1
         } else {

@@ -6,6 +6,7 @@ use super::Ways;
 use crate::config::OriginRules;
 use crate::policy::origin::check;
 use crate::rejection::Rejection;
+use crate::request::{Lines, SingleLine};
 
 /// Three kinds of lines: the host that was asked for and its port, the `Origin`, and the entries
 /// of `allow`.
@@ -41,13 +42,13 @@ pub fn origin(data: &[u8]) {
         assert_eq!(pattern.to_string().parse().as_ref(), Ok(pattern));
     }
     let mut headers = HeaderMap::new();
-    let missing = check(&headers, &rules, &host, port, ways.has(0));
+    let missing = check(&origin_of(&headers), &rules, &host, port, ways.has(0));
     assert_eq!(missing.is_ok(), ways.has(1));
     headers.append(header::ORIGIN, origin.clone());
     if ways.has(3) {
         headers.append(header::ORIGIN, origin.clone());
     }
-    let verdict = check(&headers, &rules, &host, port, ways.has(0));
+    let verdict = check(&origin_of(&headers), &rules, &host, port, ways.has(0));
     if ways.has(3) {
         assert_eq!(verdict, Err(Rejection::OriginInvalid));
         return;
@@ -65,13 +66,18 @@ pub fn origin(data: &[u8]) {
     }
 }
 
-/// What [`Target`](crate::handshake::Target) would make of a `Host`: lower case, and no
+/// As one pass over the lines finds it.
+fn origin_of(headers: &HeaderMap) -> SingleLine {
+    Lines::read(headers).into_kept().0
+}
+
+/// What [`Target`](crate::request::Target) would make of a `Host`: lower case, and no
 /// shorthand.
 fn asked_for(text: &str) -> Option<(String, Option<u16>)> {
     let uri: http::uri::Authority = text.parse().ok()?;
     let request = http::Request::get("/").header(header::HOST, uri.as_str());
     let parts = request.body(()).ok()?.into_parts().0;
-    let target = crate::handshake::Target::of(&parts).ok()?;
+    let target = crate::request::Target::of(&parts).ok()?;
     Some((target.host().to_owned(), target.port()))
 }
 

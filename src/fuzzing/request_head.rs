@@ -10,10 +10,10 @@ use super::upstream_request::{self, Accepted};
 use super::wire::{Script, run, serve};
 use super::{Ways, head};
 use crate::config::Config;
-use crate::handshake::{Hop, Target, Upgrade, upstream_request};
+use crate::handshake::{path_and_query, upstream_request};
 use crate::policy;
-use crate::proxy::path_and_query;
 use crate::rejection::Rejection;
+use crate::request::{Handshake, Lines, Offer, Target, identify};
 use crate::route::Table;
 use crate::types::ClientAddr;
 use crate::upstream::exchange_over;
@@ -53,7 +53,7 @@ pub fn request_head(data: &[u8]) {
     }
 }
 
-/// The stages of `proxy/flow.rs` that need no socket, in their order.
+/// The stages of `pipeline/` that need no socket, in their order.
 fn forward(parts: &Parts, ways: Ways) -> Result<Accepted, Rejection> {
     let config = &SETTINGS[usize::from(ways.has(3))];
     let peer = match (ways.has(1), ways.has(2)) {
@@ -61,30 +61,22 @@ fn forward(parts: &Parts, ways: Ways) -> Result<Accepted, Rejection> {
         (true, false) => ClientAddr::Tcp(SocketAddr::from(([10, 0, 0, 1], 5000))),
         (false, false) => ClientAddr::Tcp(SocketAddr::from(([203, 0, 113, 7], 5000))),
     };
-    let client = policy::address::identify(peer, &parts.headers, &config.client_ip);
-    let target = Target::of(parts)?;
-    let upgrade = Upgrade::of(parts)?;
+    let client = identify(peer, &parts.headers, &config.client_ip);
+    let lines = Lines::read(&parts.headers);
+    let target = Target::read(&parts.uri, parts.version, &lines)?;
+    let offer = Offer::read(parts, &lines)?;
     let routes = Table::new(&config.routes);
-    let found = routes.find(target.host(), target.path(), upgrade.subprotocols())?;
-    let route = found.route();
+    let route = routes.find(target.host(), target.path(), offer.subprotocols())?;
     policy::address::check(&route.address, client.ip)?;
+    let handshake = Handshake::websocket(parts, client, &route)?;
     let (host, port) = (target.host(), target.port());
-    policy::origin::check(&parts.headers, &route.origin, host, port, false)?;
-    let path = path_and_query("/base", &found.upstream_path()?, target.query());
-    let captured = |name: &str| found.param(name);
-    let trusted = client
-        .through_trusted_proxy
-        .then_some(config.client_ip.header);
-    let hop = Hop {
-        route,
-        target: &target,
-        captured: &captured,
-        client_ip: client.ip,
-        peer,
-        trusted,
-        scheme: "http",
-    };
-    let (request, _sent) = upstream_request(parts, &upgrade, &path, &hop)?;
+    policy::origin::check(handshake.origin(), &route.origin, host, port, false)?;
+    let path = path_and_query(
+        "/base",
+        &route.upstream_path(target.path())?,
+        target.query(),
+    );
+    let (request, _sent) = upstream_request(&handshake, &offer, &path)?;
     let (server, heard) = Script::replying(|_| Vec::new(), 0);
     let answer = run(exchange_over(server, request));
     assert_eq!(answer.err(), Some(Rejection::UpstreamReset));
@@ -94,7 +86,7 @@ fn forward(parts: &Parts, ways: Ways) -> Result<Accepted, Rejection> {
         authority: target.authority().to_owned(),
         route: route.name.to_string(),
         client,
-        trusted,
+        trusted: client.trusted,
         sent: heard.bytes(),
     })
 }

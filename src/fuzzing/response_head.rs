@@ -12,10 +12,9 @@ use super::Ways;
 use super::head::{Head, check_refusal};
 use super::wire::{Script, run, serve};
 use crate::config::Config;
-use crate::handshake::{
-    Hop, Target, Upgrade, refused, switching_protocols, upstream_request, verify,
-};
+use crate::handshake::{refused, switching_protocols, upstream_request, verify};
 use crate::rejection::Rejection;
+use crate::request::{ClientIdentity, Handshake};
 use crate::types::ClientAddr;
 use crate::upstream::{UpstreamResponse, exchange_over};
 
@@ -82,19 +81,16 @@ fn ask(
     ways: Ways,
     says: &[u8],
 ) -> Result<(Response<Full<bytes::Bytes>>, Option<Parts>), Rejection> {
-    let upgrade = Upgrade::of(&parts)?;
-    let target = Target::of(&parts)?;
     let peer = ClientAddr::Unix;
-    let hop = Hop {
-        route: &SETTINGS.routes[usize::from(ways.has(3))],
-        target: &target,
-        captured: &|_| None,
-        client_ip: peer.ip(),
+    let client = ClientIdentity {
+        ip: peer.ip(),
         peer,
         trusted: None,
-        scheme: "http",
     };
-    let (request, sent) = upstream_request(&parts, &upgrade, "/ws", &hop)?;
+    let route = &SETTINGS.routes[usize::from(ways.has(3))];
+    let handshake = Handshake::websocket(&parts, client, route)?;
+    let offer = handshake.offer().expect("an offer");
+    let (request, sent) = upstream_request(&handshake, offer, "/ws")?;
     let offered = request.headers().clone();
     let said = says.to_vec();
     let (server, _heard) = Script::replying(
@@ -116,11 +112,11 @@ fn ask(
             let behind = [&early[..], transport.unread()].concat();
             assert!(said.ends_with(&behind), "what stands behind the head");
             assert!(said[..said.len() - behind.len()].ends_with(b"\n"));
-            let agreed = verify(&parts, &sent)?;
+            let agreed = verify(parts.clone(), &sent)?;
             check_agreed(&parts, &offered, &accept);
             let deflate = parts.headers.contains_key("sec-websocket-extensions");
             assert_eq!(agreed.deflate(), deflate);
-            Ok((switching_protocols(&upgrade, &agreed), Some(parts)))
+            Ok((switching_protocols(&offer.acceptance, agreed), Some(parts)))
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
+use crate::Gate;
 use crate::config::Config;
-use crate::proxy::Gate;
 
 /// The text of a settings file.
 pub fn settings(data: &[u8]) {

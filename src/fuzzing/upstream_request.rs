@@ -6,7 +6,7 @@ use http::HeaderMap;
 
 use super::head::Head;
 use crate::config::ForwardingHeader;
-use crate::policy::address::ClientIdentity;
+use crate::request::ClientIdentity;
 
 /// A request that was let through, and the bytes that went upstream for it.
 pub(super) struct Accepted {

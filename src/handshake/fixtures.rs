@@ -1,6 +1,7 @@
 //! A request, a route and a way between them, for tests.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -8,8 +9,9 @@ use http::{HeaderName, HeaderValue, Request};
 use http_body_util::Empty;
 
 use super::forward::Sent;
-use super::{Hop, Target, Upgrade, upstream_request};
+use super::upstream_request;
 use crate::config::{Forwarded, ForwardingHeader, PathPattern, PlainHttp, Route, Template};
+use crate::request::{ClientIdentity, Facts, Handshake, Kind, Lines, Offer, Target};
 use crate::types::ClientAddr;
 
 pub(super) const PEER: &str = "203.0.113.7:5000";
@@ -77,21 +79,26 @@ impl Caller {
     }
 }
 
-pub(super) fn with_hop<T>(
-    parts: &Parts,
-    route: &Route,
-    from: Caller,
-    ask: impl FnOnce(&Hop<'_>) -> T,
-) -> T {
-    ask(&Hop {
-        route,
-        target: &Target::of(parts).unwrap(),
-        captured: &|name| (name == "id").then_some("42"),
-        client_ip: from.client_ip,
+/// The value that the stages would have made of this request.
+pub(super) fn read(parts: &Parts, route: &Route, from: Caller, kind: Kind) -> Handshake {
+    let client = ClientIdentity {
+        ip: from.client_ip,
         peer: from.peer,
         trusted: from.trusted,
-        scheme: "http",
-    })
+    };
+    let target = Target::of(parts).unwrap();
+    let facts = Facts::new(client, target, kind, Lines::read(&parts.headers));
+    Handshake::new(parts.clone(), facts, Arc::new(route.clone()))
+}
+
+pub(super) fn plain(parts: &Parts, route: &Route, from: Caller) -> Handshake {
+    read(parts, route, from, Kind::Plain)
+}
+
+pub(super) fn websocket(parts: &Parts, route: &Route, from: Caller) -> (Handshake, Offer) {
+    let offer = Offer::of(parts).unwrap();
+    let kind = Kind::WebSocket(offer.clone());
+    (read(parts, route, from, kind), offer)
 }
 
 pub(super) fn upstream(
@@ -99,10 +106,8 @@ pub(super) fn upstream(
     route: &Route,
     from: Caller,
 ) -> (Request<Empty<Bytes>>, Sent) {
-    let upgrade = Upgrade::of(parts).unwrap();
-    with_hop(parts, route, from, |hop| {
-        upstream_request(parts, &upgrade, "/base/42?token=x", hop).unwrap()
-    })
+    let (handshake, offer) = websocket(parts, route, from);
+    upstream_request(&handshake, &offer, "/base/42?token=x").unwrap()
 }
 
 /// All headers that go upstream with these, sorted, as `name: value` lines.

@@ -3,22 +3,21 @@
 use std::fmt;
 
 use bytes::Bytes;
-use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Uri, header};
 use http_body_util::Empty;
 use tungstenite::handshake::client::generate_key;
 use tungstenite::handshake::derive_accept_key;
 
-use super::extensions::{self, Deflate};
-use super::hop::Hop;
-use super::request::Upgrade;
-use super::subprotocols::Subprotocols;
-use super::{fields, forwarded, list};
-use crate::config::{Compression, Values};
+use super::forwarded;
+use crate::config::{Compression, Route, Values};
 use crate::rejection::Rejection;
+use crate::request::{
+    Deflate, Handshake, Offer, Subprotocols, belongs_to_handshake, extension_header, is_alias_of,
+    is_hop_by_hop,
+};
 
-/// What the upstream was asked, which its answer has to fit.
+/// What the upstream was offered, which its answer has to fit.
 pub(crate) struct Sent {
     /// The `Sec-WebSocket-Accept` that answers this leg's key.
     pub(super) accept: String,
@@ -29,31 +28,27 @@ pub(crate) struct Sent {
 /// Writes the WebSocket handshake for the upstream (RFC 6455 §4.1): the client's end-to-end
 /// headers, this hop's own, and a key of its own.
 ///
-/// `path_and_query` is what the server is asked for, its base path and the route's rewrite
-/// applied.
+/// `path_and_query` goes into the request line; the server's base path and the route's rewrite are
+/// in it.
 ///
 /// # Errors
 /// [`Rejection::Path`] if that is not a path, and [`Rejection::Header`] if a header that the
 /// route sets comes out with a value that no header has.
 pub(crate) fn upstream_request(
-    parts: &Parts,
-    upgrade: &Upgrade,
+    handshake: &Handshake,
+    offer: &Offer,
     path_and_query: &str,
-    hop: &Hop<'_>,
 ) -> Result<(Request<Empty<Bytes>>, Sent), Rejection> {
     let key = generate_key();
     let sent = Sent {
         accept: derive_accept_key(key.as_bytes()),
-        subprotocols: upgrade.subprotocols.clone(),
-        deflate: match hop.route.compression {
-            Compression::Passthrough => upgrade.deflate.clone(),
+        subprotocols: offer.subprotocols.clone(),
+        deflate: match handshake.settings().compression {
+            Compression::Passthrough => offer.deflate.clone(),
             Compression::Off => Vec::new(),
         },
     };
-    let mut headers = request_headers(&parts.headers, hop)?;
-    // They are about a body, and there is none.
-    headers.remove(header::CONTENT_LENGTH);
-    headers.remove(header::EXPECT);
+    let mut headers = request_headers(handshake)?;
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(
@@ -65,7 +60,7 @@ pub(crate) fn upstream_request(
     if let Some(offer) = sent.subprotocols.to_header() {
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, offer);
     }
-    if let Some(offer) = extensions::to_header(&sent.deflate) {
+    if let Some(offer) = extension_header(&sent.deflate) {
         headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, offer);
     }
     let mut request = Request::new(Empty::new());
@@ -78,55 +73,104 @@ pub(crate) fn upstream_request(
 /// handshake. Its version and its body, `Content-Length` included, are left alone.
 ///
 /// # Errors
-/// [`Rejection::Header`], [`Rejection::ConnectionNominates`] and [`Rejection::HeaderAlias`], as for
-/// a handshake; [`Rejection::Framing`] for a body in another coding than `chunked`.
-#[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
-pub(crate) fn plain_request_headers(
-    received: &HeaderMap,
-    hop: &Hop<'_>,
-) -> Result<HeaderMap, Rejection> {
-    fields::check(received)?;
-    check_codings(received)?;
-    request_headers(received, hop)
+/// [`Rejection::Header`] if a header that the route sets comes out with a value that no header has.
+pub(crate) fn plain_request_headers(handshake: &Handshake) -> Result<HeaderMap, Rejection> {
+    request_headers(handshake)
 }
 
-/// Hyper takes any codings whose last is `chunked`, undoes that one and frames the body anew: the
-/// upstream would get a `gzip` body and not be told (RFC 9112 §6.1).
-fn check_codings(headers: &HeaderMap) -> Result<(), Rejection> {
-    let codings = list::tokens(headers, &header::TRANSFER_ENCODING);
-    match codings.map_err(|_| Rejection::Framing)?[..] {
-        [] => Ok(()),
-        [coding] if coding.eq_ignore_ascii_case("chunked") => Ok(()),
-        _ => Err(Rejection::Framing),
+/// The server's base path, the route's path and the request's own query.
+pub(crate) fn path_and_query(base: &str, path: &str, query: Option<&str>) -> String {
+    match query {
+        Some(query) => [base, path, "?", query].concat(),
+        None => [base, path].concat(),
     }
 }
 
 /// What every request upstream has in common.
-fn request_headers(received: &HeaderMap, hop: &Hop<'_>) -> Result<HeaderMap, Rejection> {
-    let mut headers = fields::end_to_end(received);
-    forwarded::take_out(&mut headers, hop)?;
-    let changes = &hop.route.headers;
-    for name in &changes.remove {
-        fields::remove_with_aliases(&mut headers, name);
-    }
+fn request_headers(handshake: &Handshake) -> Result<HeaderMap, Rejection> {
+    let route = handshake.settings();
+    let mut headers = end_to_end(handshake)?;
     // The very authority that the route and the Origin were checked against.
-    let host = HeaderValue::try_from(hop.target.authority()).map_err(|_| Rejection::Host)?;
-    headers.insert(header::HOST, host);
-    for (name, _) in &changes.set {
-        fields::remove_with_aliases(&mut headers, name);
-    }
+    let authority =
+        HeaderValue::try_from(handshake.target().authority()).map_err(|_| Rejection::Host)?;
+    headers.insert(header::HOST, authority.clone());
+    let captured = |name: &str| handshake.path_parameter(name);
     let values = Values {
-        client_ip: hop.client_ip,
-        host: hop.target.host(),
-        route: &hop.route.name,
-        path: hop.captured,
+        client_ip: handshake.client(),
+        host: handshake.host(),
+        route: &route.name,
+        path: &captured,
     };
-    for (name, template) in &changes.set {
-        let value = HeaderValue::try_from(template.render(&values));
+    set(&mut headers, route, &values)?;
+    for (name, value) in handshake.granted_headers() {
+        if !belongs_to_hop(name.as_str()) && !is_about_a_body(name.as_str()) {
+            headers.insert(name, value.clone());
+        }
+    }
+    forwarded::put_in(&mut headers, handshake, authority)?;
+    Ok(headers)
+}
+
+/// The received lines that go on: all but those that end at this hop, those of the handshake, which
+/// each leg has its own of, and those that the route or a grant replaces.
+fn end_to_end(handshake: &Handshake) -> Result<HeaderMap, Rejection> {
+    let route = handshake.settings();
+    let received = handshake.headers();
+    let trusted = handshake.client_identity().trusted;
+    let forwarding = forwarded::Filter::new(route.headers.forwarded, trusted);
+    let without_body = handshake.is_websocket();
+    let mut headers = HeaderMap::with_capacity(received.len() + ADDED);
+    for (name, value) in received {
+        let text = name.as_str();
+        if belongs_to_hop(text)
+            || name == header::HOST
+            || without_body && is_about_a_body(text)
+            || forwarding.takes_out(text)
+            || handshake.nominates(name)
+            || is_replaced(handshake, text)
+        {
+            continue;
+        }
+        if forwarding.is_real_ip(text) {
+            // It has no chain to walk: its one true value is the client that was found.
+            headers.insert(name, forwarded::address(handshake.client())?);
+        } else {
+            headers.append(name, value.clone());
+        }
+    }
+    Ok(headers)
+}
+
+/// Headers that the gate itself puts into most requests.
+const ADDED: usize = 8;
+
+/// What says something of a body; a handshake has none.
+fn is_about_a_body(name: &str) -> bool {
+    matches!(name, "content-length" | "expect")
+}
+
+fn belongs_to_hop(name: &str) -> bool {
+    is_hop_by_hop(name) || belongs_to_handshake(name)
+}
+
+/// Whether the route or a grant takes this header out, in whatever spelling a backend could take
+/// for the one that they name.
+fn is_replaced(handshake: &Handshake, name: &str) -> bool {
+    let changes = &handshake.settings().headers;
+    let removed = changes.remove.iter();
+    let set = changes.set.iter().map(|(name, _)| name);
+    let granted = handshake.granted_headers().map(|(name, _)| name);
+    let mut replaced = removed.chain(set).chain(granted);
+    replaced.any(|replaced| is_alias_of(replaced.as_str(), name))
+}
+
+/// Puts in what the route sets.
+fn set(headers: &mut HeaderMap, route: &Route, values: &Values<'_>) -> Result<(), Rejection> {
+    for (name, template) in &route.headers.set {
+        let value = HeaderValue::try_from(template.render(values));
         headers.insert(name, value.map_err(|_| Rejection::Header)?);
     }
-    forwarded::put_in(&mut headers, received, hop)?;
-    Ok(headers)
+    Ok(())
 }
 
 fn origin_form(path_and_query: &str) -> Result<Uri, Rejection> {

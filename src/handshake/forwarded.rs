@@ -9,95 +9,118 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::fields;
-use super::hop::Hop;
 use crate::config::{Forwarded, ForwardingHeader};
 use crate::rejection::Rejection;
+use crate::request::Handshake;
 use crate::types::ClientAddr;
 
-/// Takes out what the peer is not believed in, and what the route does not send.
+/// Which received forwarding headers stay: neither those in which the peer is not believed, nor
+/// those that the route does not send.
 ///
 /// With [`Forwarded::Off`] a trusted proxy's headers stay as they are.
-pub(super) fn take_out(headers: &mut HeaderMap, hop: &Hop<'_>) -> Result<(), Rejection> {
-    let mode = hop.route.headers.forwarded;
-    let Some(spoken) = hop.trusted else {
-        fields::remove_where(headers, is_forwarding);
-        return Ok(());
-    };
-    if mode == Forwarded::Off {
-        return Ok(());
-    }
-    fields::remove_where(headers, |name| match spoken {
-        ForwardingHeader::XForwardedFor => name == FORWARDED,
-        ForwardingHeader::Forwarded => name.starts_with(X_FORWARDED),
-    });
-    for name in [X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST] {
-        if !mode.has_x_forwarded() {
-            headers.remove(name);
-        }
-    }
-    if !mode.has_standard() {
-        headers.remove(FORWARDED);
-    }
-    if headers.contains_key(X_REAL_IP) {
-        // It has no chain to walk: the one true value is who the client was found to be.
-        headers.insert(X_REAL_IP, value(hop.client_ip.to_string())?);
-    }
-    Ok(())
+pub(super) struct Filter {
+    mode: Forwarded,
+    trusted: Option<ForwardingHeader>,
 }
 
-/// Puts in what the route sends. A chain that is believed, from the request as `received`, is
-/// continued; any other begins anew.
+impl Filter {
+    /// `trusted` is the header in which a trusted proxy names its peer.
+    pub(super) fn new(mode: Forwarded, trusted: Option<ForwardingHeader>) -> Self {
+        Self { mode, trusted }
+    }
+
+    pub(super) fn takes_out(&self, name: &str) -> bool {
+        let Some(spoken) = self.trusted else {
+            return is_forwarding(name);
+        };
+        if self.mode == Forwarded::Off {
+            return false;
+        }
+        if name == FORWARDED {
+            return spoken == ForwardingHeader::XForwardedFor || !self.mode.has_standard();
+        }
+        if !name.starts_with(X_FORWARDED) {
+            return false;
+        }
+        let is_of_the_chain = [X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST]
+            .iter()
+            .any(|one| name == one);
+        spoken == ForwardingHeader::Forwarded || is_of_the_chain && !self.mode.has_x_forwarded()
+    }
+
+    /// Whether this is a trusted proxy's `X-Real-IP`, whose value the gate replaces.
+    pub(super) fn is_real_ip(&self, name: &str) -> bool {
+        self.trusted.is_some() && self.mode != Forwarded::Off && name == X_REAL_IP
+    }
+}
+
+/// Puts in what the route sends. A chain that is believed is continued; any other begins anew.
+/// `authority` is that of the request.
 pub(super) fn put_in(
     headers: &mut HeaderMap,
-    received: &HeaderMap,
-    hop: &Hop<'_>,
+    handshake: &Handshake,
+    authority: HeaderValue,
 ) -> Result<(), Rejection> {
-    let mode = hop.route.headers.forwarded;
-    let believed = |header, name| match hop.trusted == Some(header) {
-        true => lines(received, name),
+    let mode = handshake.settings().headers.forwarded;
+    let trusted = handshake.client_identity().trusted;
+    let believed = |header, name| match trusted == Some(header) {
+        true => lines(handshake.headers(), name),
         false => Vec::new(),
     };
     if mode.has_x_forwarded() {
         let believed = |name| believed(ForwardingHeader::XForwardedFor, name);
         let said = without_gaps(believed(X_FORWARDED_FOR), "unknown");
-        let chain = chain(said, hop, |from| from.ip().to_string());
+        let chain = chain(said, handshake, |from| from.ip().to_string());
         insert(headers, X_FORWARDED_FOR, chain)?;
         for (name, own) in [
-            (X_FORWARDED_PROTO, hop.scheme),
-            (X_FORWARDED_HOST, hop.target.authority()),
+            (
+                X_FORWARDED_PROTO,
+                HeaderValue::from_static(handshake.scheme()),
+            ),
+            (X_FORWARDED_HOST, authority),
         ] {
             let mut said = believed(name.clone());
             said.retain(|line| !line.is_empty());
-            if said.is_empty() {
-                said.push(own.as_bytes().to_vec());
+            match said.is_empty() {
+                true => drop(headers.insert(name, own)),
+                false => insert(headers, name, said)?,
             }
-            insert(headers, name, said)?;
         }
     }
     if mode.has_standard() {
         let said = believed(ForwardingHeader::Forwarded, FORWARDED);
         let said = without_gaps(said, "for=unknown");
-        let mut chain = chain(said, hop, |from| format!("for={}", node(from)));
+        let mut chain = chain(said, handshake, |from| format!("for={}", node(from)));
         if let Some(last) = chain.last_mut() {
             // Only this hop's own element says how the request got here (RFC 7239 §4).
-            let host = quoted(hop.target.authority());
-            last.extend_from_slice(format!(";host={host};proto={}", hop.scheme).as_bytes());
+            let host = quoted(handshake.target().authority());
+            let scheme = handshake.scheme();
+            last.extend_from_slice(format!(";host={host};proto={scheme}").as_bytes());
         }
         insert(headers, FORWARDED, chain)?;
     }
     Ok(())
 }
 
+/// An address as the value of a header.
+pub(super) fn address(ip: IpAddr) -> Result<HeaderValue, Rejection> {
+    value(ip.to_string())
+}
+
 /// One more element for the peer; where nothing is believed and the client is somebody else than
 /// the peer, one for the client comes before it.
-fn chain(mut said: Vec<Vec<u8>>, hop: &Hop<'_>, element: impl Fn(Node) -> String) -> Vec<Vec<u8>> {
-    if said.is_empty() && hop.client_ip != hop.peer.ip() {
-        said.push(element(Node::Ip(hop.client_ip)).into_bytes());
+fn chain(
+    mut said: Vec<Vec<u8>>,
+    handshake: &Handshake,
+    element: impl Fn(Node) -> String,
+) -> Vec<Vec<u8>> {
+    let (client, peer) = (handshake.client(), handshake.peer());
+    if said.is_empty() && client != peer.ip() {
+        said.push(element(Node::Ip(client)).into_bytes());
     }
-    let peer = match hop.peer {
-        ClientAddr::Tcp(_) => Node::Ip(hop.peer.ip()),
-        ClientAddr::Unix => Node::Unknown(hop.peer.ip()),
+    let peer = match peer {
+        ClientAddr::Tcp(_) => Node::Ip(peer.ip()),
+        ClientAddr::Unix => Node::Unknown(peer.ip()),
     };
     said.push(element(peer).into_bytes());
     said
@@ -148,7 +171,7 @@ fn lines(headers: &HeaderMap, name: HeaderName) -> Vec<Vec<u8>> {
 
 /// Puts `unknown` where a line of a chain is empty.
 ///
-/// Such a line ends the walk to the client (`policy/address.rs`). Were it left out, whoever walks the
+/// Such a line ends the walk to the client (`request/client.rs`). Were it left out, whoever walks the
 /// chain behind us would go on to what nobody vouches for.
 fn without_gaps(mut chain: Vec<Vec<u8>>, unknown: &str) -> Vec<Vec<u8>> {
     if chain.iter().all(Vec::is_empty) {
@@ -160,8 +183,16 @@ fn without_gaps(mut chain: Vec<Vec<u8>>, unknown: &str) -> Vec<Vec<u8>> {
     chain
 }
 
-fn insert(headers: &mut HeaderMap, name: HeaderName, list: Vec<Vec<u8>>) -> Result<(), Rejection> {
-    headers.insert(name, value(list.join(b", ".as_slice()))?);
+fn insert(
+    headers: &mut HeaderMap,
+    name: HeaderName,
+    mut list: Vec<Vec<u8>>,
+) -> Result<(), Rejection> {
+    let joined = match &mut list[..] {
+        [only] => std::mem::take(only),
+        _ => list.join(b", ".as_slice()),
+    };
+    headers.insert(name, value(joined)?);
     Ok(())
 }
 

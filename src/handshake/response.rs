@@ -7,14 +7,14 @@ use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
 use http_body_util::Full;
 
-use super::extensions::{self, Deflate};
 use super::forward::Sent;
-use super::request::{Upgrade, only};
-use super::{fields, list};
 use crate::rejection::Rejection;
+use crate::request::{
+    Acceptance, Deflate, belongs_to_handshake, chosen_extension, extension_header, has_token,
+    is_hop_by_hop, nominated, only, trim,
+};
 
 /// What both legs have agreed upon.
-#[derive(Clone)]
 pub(crate) struct Agreed {
     subprotocol: Option<HeaderValue>,
     deflate: Option<Deflate>,
@@ -46,7 +46,7 @@ impl fmt::Debug for Agreed {
 /// version that has no 101, [`Rejection::UpstreamBad101`] where `Upgrade`, `Connection` or
 /// `Sec-WebSocket-Accept` are not right, [`Rejection::UpstreamBadSubprotocol`] and
 /// [`Rejection::UpstreamBadExtension`] for a choice that was not on offer.
-pub(crate) fn verify(response: &Parts, sent: &Sent) -> Result<Agreed, Rejection> {
+pub(crate) fn verify(response: Parts, sent: &Sent) -> Result<Agreed, Rejection> {
     let headers = &response.headers;
     if response.status != StatusCode::SWITCHING_PROTOCOLS {
         return Err(Rejection::UpstreamNot101);
@@ -54,18 +54,20 @@ pub(crate) fn verify(response: &Parts, sent: &Sent) -> Result<Agreed, Rejection>
     if response.version != Version::HTTP_11 {
         return Err(Rejection::UpstreamBadResponse);
     }
-    let upgrade = only(headers, &header::UPGRADE).map(|value| list::trim(value.as_bytes()));
+    let upgrade = only(headers, &header::UPGRADE).map(|value| trim(value.as_bytes()));
     let accept = only(headers, &header::SEC_WEBSOCKET_ACCEPT);
-    let accept = accept.map(|value| list::trim(value.as_bytes()));
+    let accept = accept.map(|value| trim(value.as_bytes()));
     if !upgrade.is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
-        || !list::has_token(headers, &header::CONNECTION, "upgrade")
+        || !has_token(headers.get_all(header::CONNECTION), "upgrade")
         || accept != Some(sent.accept.as_bytes())
     {
         return Err(Rejection::UpstreamBad101);
     }
     let subprotocol = chosen_subprotocol(headers, sent)?;
-    let deflate = extensions::chosen(headers, &sent.deflate)?;
-    let mut headers = fields::end_to_end(headers);
+    let extensions = headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS);
+    let deflate = chosen_extension(extensions, &sent.deflate)?;
+    let mut headers = response.headers;
+    keep_end_to_end(&mut headers);
     // A 101 has no body for these to be about (RFC 9110 §8.6).
     headers.remove(header::CONTENT_LENGTH);
     Ok(Agreed {
@@ -75,22 +77,47 @@ pub(crate) fn verify(response: &Parts, sent: &Sent) -> Result<Agreed, Rejection>
     })
 }
 
-/// The 101 for the client (RFC 6455 §4.2.2 (5)): the answer to its key, and what was agreed.
-pub(crate) fn switching_protocols(upgrade: &Upgrade, agreed: &Agreed) -> Response<Full<Bytes>> {
+/// The client's answer (RFC 6455 §4.2.2 (5)): its handshake accepted, and what was agreed.
+pub(crate) fn switching_protocols(
+    acceptance: &Acceptance,
+    agreed: Agreed,
+) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let headers = response.headers_mut();
-    *headers = agreed.headers.clone();
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(header::SEC_WEBSOCKET_ACCEPT, upgrade.accept.clone());
-    if let Some(name) = &agreed.subprotocol {
-        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, name.clone());
+    *response.headers_mut() = agreed.headers;
+    match acceptance {
+        Acceptance::SwitchingProtocols { accept } => {
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+            let headers = response.headers_mut();
+            headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept.clone());
+        }
     }
-    if let Some(answer) = extensions::to_header(agreed.deflate.as_slice()) {
+    let headers = response.headers_mut();
+    if let Some(name) = agreed.subprotocol {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, name);
+    }
+    if let Some(answer) = extension_header(agreed.deflate.as_slice()) {
         headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, answer);
     }
     response
+}
+
+/// Takes out what ends at this hop (RFC 9110 §7.6.1) and what belongs to the handshake.
+fn keep_end_to_end(headers: &mut HeaderMap) {
+    remove_where(headers, |name| {
+        is_hop_by_hop(name) || belongs_to_handshake(name)
+    });
+}
+
+/// Takes out what `Connection` nominates, and every header for which `ends` holds.
+fn remove_where(headers: &mut HeaderMap, ends: impl Fn(&str) -> bool) {
+    let mut names = nominated(headers);
+    let ending = headers.keys().filter(|name| ends(name.as_str()));
+    names.extend(ending.cloned());
+    for name in &names {
+        headers.remove(name);
+    }
 }
 
 /// Passes an upstream's own refusal (4xx or 5xx) on, with the part of its body that the caller
@@ -109,7 +136,8 @@ pub(crate) fn refused(parts: Parts, body: Bytes) -> Result<Response<Full<Bytes>>
         return Err(Rejection::UpstreamBadResponse);
     }
     let version = parts.headers.get(header::SEC_WEBSOCKET_VERSION).cloned();
-    let mut headers = fields::end_to_end(&parts.headers);
+    let mut headers = parts.headers;
+    keep_end_to_end(&mut headers);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     if status == StatusCode::UPGRADE_REQUIRED {
@@ -132,9 +160,8 @@ pub(crate) fn refused(parts: Parts, body: Bytes) -> Result<Response<Full<Bytes>>
 }
 
 /// Takes out of a plain HTTP response what ends at this hop (RFC 9110 §7.6.1).
-#[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
 pub(crate) fn plain_response_headers(headers: &mut HeaderMap) {
-    fields::strip_hop_by_hop(headers);
+    remove_where(headers, is_hop_by_hop);
 }
 
 fn chosen_subprotocol(headers: &HeaderMap, sent: &Sent) -> Result<Option<HeaderValue>, Rejection> {

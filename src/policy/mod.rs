@@ -1,8 +1,16 @@
-//! Who may come in: by address, then by origin, then by rate.
+//! Who may come in: the policies of a route, in one list, which WebSockets and forwarded plain
+//! requests both pass.
 //!
-//! Each check stands alone; the proxy's flow calls them in this order, the cheapest and the one
-//! that a client can influence least first.
+//! The order is fixed: address, origin, rate, and then the embedder's own ([`Policy`]). The
+//! cheapest come first, and those that a client can influence least.
 
 pub(crate) mod address;
+mod custom;
+mod list;
 pub(crate) mod origin;
 pub(crate) mod rate;
+
+pub use custom::Policy;
+
+pub(crate) use custom::BoxedPolicy;
+pub(crate) use list::PolicyList;

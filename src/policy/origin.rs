@@ -3,10 +3,9 @@
 //! A browser lets every page open a WebSocket to every host, with the user's cookies, and leaves
 //! it to the server to look at `Origin`.
 
-use http::{HeaderMap, header};
-
 use crate::config::{Origin, OriginPattern, OriginRules};
 use crate::rejection::Rejection;
+use crate::request::SingleLine;
 
 /// Checks the request's `Origin` against a route's rules.
 ///
@@ -14,19 +13,17 @@ use crate::rejection::Rejection;
 /// the one that it was routed by. `secure` says that the client is known to speak TLS; where it
 /// is not, something in front of the gate may still have taken the TLS off.
 pub(crate) fn check(
-    headers: &HeaderMap,
+    origin: &SingleLine,
     rules: &OriginRules,
     host: &str,
     port: Option<u16>,
     secure: bool,
 ) -> Result<(), Rejection> {
-    let mut values = headers.get_all(header::ORIGIN).iter();
-    let Some(value) = values.next() else {
-        return allow_if(rules.allow_missing, Rejection::OriginMissing);
+    let value = match origin {
+        SingleLine::Missing => return allow_if(rules.allow_missing, Rejection::OriginMissing),
+        SingleLine::Once(value) => value,
+        SingleLine::Repeated => return Err(Rejection::OriginInvalid),
     };
-    if values.next().is_some() {
-        return Err(Rejection::OriginInvalid);
-    }
     let value = value.to_str().map_err(|_| Rejection::OriginInvalid)?;
     if value == "null" {
         return allow_if(rules.allow_null, Rejection::OriginDenied);
@@ -85,10 +82,13 @@ mod tests {
         }
     }
 
-    fn headers(origins: &[&str]) -> HeaderMap {
-        let value = |origin: &&str| HeaderValue::from_bytes(origin.as_bytes()).unwrap();
-        let line = |origin: &&str| (header::ORIGIN, value(origin));
-        origins.iter().map(line).collect()
+    fn line(origins: &[&str]) -> SingleLine {
+        let value = |origin: &str| HeaderValue::from_bytes(origin.as_bytes()).unwrap();
+        match origins {
+            [] => SingleLine::Missing,
+            [origin] => SingleLine::Once(value(origin)),
+            _ => SingleLine::Repeated,
+        }
     }
 
     #[rstest]
@@ -120,7 +120,7 @@ mod tests {
         #[case] allowed: bool,
     ) {
         let result = check(
-            &headers(&[origin]),
+            &line(&[origin]),
             &rules(&["same-origin"]),
             host,
             port,
@@ -153,14 +153,14 @@ mod tests {
         #[case] origins: &[&str],
         #[case] expected: Result<(), Rejection>,
     ) {
-        let result = check(&headers(origins), &rules(allow), "a.test", None, TLS);
+        let result = check(&line(origins), &rules(allow), "a.test", None, TLS);
         assert_eq!(result, expected);
     }
 
     #[test]
     fn a_missing_origin_is_for_the_route_to_decide() {
         let mut rules = rules(&[]);
-        let none = HeaderMap::new();
+        let none = line(&[]);
         assert_eq!(check(&none, &rules, "a.test", None, TLS), Ok(()));
         rules.allow_missing = false;
         let refused = Err(Rejection::OriginMissing);
@@ -171,9 +171,9 @@ mod tests {
     fn a_null_origin_is_let_in_only_where_the_route_says_so() {
         let mut rules = rules(&[]);
         rules.allow_null = true;
-        let null = headers(&["null"]);
+        let null = line(&["null"]);
         assert_eq!(check(&null, &rules, "a.test", None, TLS), Ok(()));
-        let other = headers(&["https://b.test"]);
+        let other = line(&["https://b.test"]);
         let refused = Err(Rejection::OriginDenied);
         assert_eq!(check(&other, &rules, "a.test", None, TLS), refused);
     }

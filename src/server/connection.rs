@@ -18,9 +18,9 @@ use leave::Refusal;
 
 use super::accept::Accepted;
 use super::room::{Fault, Place, Room};
+use crate::Gate;
 use crate::config;
 use crate::error_report::ErrorReport;
-use crate::proxy::Gate;
 use crate::transport::WrappedSocket;
 use crate::types::ClientAddr;
 
@@ -124,7 +124,7 @@ impl Connections {
     fn tell(&self, end: End, room: &Room, client: ClientAddr, ended: Ended) {
         end.count(room);
         if let Some(reason) = end.reason() {
-            self.gate.refuse_malformed(client, reason);
+            self.gate.handle().report_malformed(client, reason);
         } else if let Ended::ByItself(Err(error)) = ended {
             tracing::debug!(%client, error = %ErrorReport(&error), "connection ended");
         }
@@ -133,7 +133,7 @@ impl Connections {
     /// Refuses a connection that there is no place for; the client has its answer still to come.
     pub(super) fn refuse(&self, accepted: Accepted) -> Refusal {
         let (socket, client) = accepted.into_transport();
-        self.gate.refuse_malformed(client, "overload");
+        self.gate.handle().report_malformed(client, "overload");
         Refusal::new(socket)
     }
 }

@@ -8,7 +8,7 @@ use super::logging::LogError;
 use super::passed::PassedError;
 use super::signals::StopSignal;
 use super::traces::TracesError;
-use crate::proxy::BuildError;
+use crate::BuildError;
 
 /// Why the program does not serve, or no longer does.
 #[derive(Debug, thiserror::Error)]

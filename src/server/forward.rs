@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
@@ -32,9 +32,8 @@ use pool::Sender;
 use upload::{Progress, Upload};
 
 use super::room::Watch;
-use crate::proxy::{Gate, PlainRoute};
 use crate::rejection::Rejection;
-use crate::upstream::{Connected, Lease, ServerFailure, UpstreamError};
+use crate::{Gate, PlainRequest};
 
 /// The body of an answer: streamed from a server, or our own.
 pub(super) type ForwardBody = Either<Paced<Incoming>, Full<Bytes>>;
@@ -91,7 +90,7 @@ impl Forward {
         if let Some(page) = self.page.as_ref().and_then(|page| page.answer(&parts)) {
             return page.map(Either::Right);
         }
-        match self.forward(&parts, body).await {
+        match self.forward(parts, body).await {
             Ok(response) => response.map(Either::Left),
             Err(rejection) => rejection.into_response().map(Either::Right),
         }
@@ -99,51 +98,30 @@ impl Forward {
 
     async fn forward(
         &self,
-        parts: &Parts,
+        parts: Parts,
         body: Incoming,
     ) -> Result<Response<Paced<Incoming>>, Rejection> {
-        if parts.method == Method::CONNECT {
-            return Err(self.gate.refuse_plain(parts, Rejection::Method));
-        }
-        let route = self.gate.plain(parts)?;
-        self.forward_on(&route, parts, body)
-            .await
-            .map_err(|unserved| self.gate.refuse_on(&route, parts, unserved))
-    }
-
-    async fn forward_on(
-        &self,
-        route: &PlainRoute,
-        parts: &Parts,
-        body: Incoming,
-    ) -> Result<Response<Paced<Incoming>>, UpstreamError> {
-        let lease = route.pool.place(route.client)?;
-        if let Some(watch) = parts.extensions.get::<Arc<Watch>>() {
-            watch.set_write_limit(route.write_timeout);
+        let request = self.gate.admit(parts).await?;
+        if let Some(watch) = request.received().extensions.get::<Arc<Watch>>() {
+            watch.set_write_limit(request.write_timeout());
         }
         let (mut body, progress) = Upload::new(Paced::new(body, UPLOAD_PAUSE));
-        let exchange = Exchange {
-            route,
-            parts,
-            progress: &progress,
-        };
-        while let Some(mut sender) = self.pool.take(lease.address()) {
-            match exchange.run(&mut sender, &lease, body).await {
-                Ok(response) => return Ok(self.settle(response, sender, lease)),
-                Err(Failure::Refused(unserved)) => return Err(unserved),
+        while let Some(mut sender) = self.pool.take(request.address()) {
+            match exchange(&request, &progress, &mut sender, body).await {
+                Ok(response) => return Ok(self.settle(response, sender, request)),
+                Err(Failure::Refused(rejection)) => return Err(rejection),
                 // The server closed the idle connection before any of this went out.
                 Err(Failure::Unsent(unsent)) => body = unsent,
             }
         }
-        let connected = route.pool.connect_from(lease, route.client).await?;
-        let Connected { lease, transport } = connected;
-        let mut sender = self.pool.open(transport, &lease).await?;
-        match exchange.run(&mut sender, &lease, body).await {
-            Ok(response) => Ok(self.settle(response, sender, lease)),
-            Err(Failure::Refused(unserved)) => Err(unserved),
-            Err(Failure::Unsent(_)) => {
-                Err(lease.at_fault(Rejection::UpstreamReset, ServerFailure::Plain, None))
-            }
+        let (request, stream) = request.connect().await?;
+        let opened = self.pool.open(stream).await;
+        let mut sender =
+            opened.map_err(|error| request.fail(Rejection::UpstreamReset, Some(&error)))?;
+        match exchange(&request, &progress, &mut sender, body).await {
+            Ok(response) => Ok(self.settle(response, sender, request)),
+            Err(Failure::Refused(rejection)) => Err(rejection),
+            Err(Failure::Unsent(_)) => Err(request.fail(Rejection::UpstreamReset, None)),
         }
     }
 
@@ -152,17 +130,13 @@ impl Forward {
         &self,
         response: Response<Paced<Incoming>>,
         sender: Sender,
-        lease: Lease,
+        request: PlainRequest,
     ) -> Response<Paced<Incoming>> {
-        let lease = Arc::new(lease);
-        self.pool.keep(sender, Arc::clone(&lease));
+        let request = Arc::new(request);
+        self.pool.keep(sender, Arc::clone(&request));
         response.map(|body| {
             body.when_over(move |error| {
-                lease.log_failure(
-                    ServerFailure::Plain,
-                    "no more of a response to a plain request",
-                    error,
-                );
+                request.log_failure("no more of a response to a plain request", error);
             })
         })
     }
@@ -179,76 +153,64 @@ impl Service<Request<Incoming>> for Forward {
     }
 }
 
-/// A request, and what it has to do with one connection.
-struct Exchange<'a> {
-    route: &'a PlainRoute,
-    parts: &'a Parts,
-    progress: &'a Progress,
-}
-
 enum Failure {
     /// Nothing was sent, so that another connection may be tried with the body.
     Unsent(Upload<Paced<Incoming>>),
-    Refused(UpstreamError),
+    Refused(Rejection),
 }
 
-impl Exchange<'_> {
-    /// Sends the request, and waits for the head of the response.
-    async fn run(
-        &self,
-        sender: &mut Sender,
-        lease: &Lease,
-        body: Upload<Paced<Incoming>>,
-    ) -> Result<Response<Paced<Incoming>>, Failure> {
-        let mut head = self
-            .route
-            .request(self.parts, lease.base_path())
-            .map_err(|rejection| Failure::Refused(rejection.into()))?;
-        head.version = Version::HTTP_11;
-        // The client is told to continue as soon as the body is asked for here.
-        head.headers.remove(header::EXPECT);
-        self.progress.restart();
-        let answered = sender.try_send_request(Request::from_parts(head, body));
-        let response = tokio::select! {
-            answered = answered => answered.map_err(|error| self.failure(lease, error))?,
-            late = self.progress.overdue(lease.upstream().handshake_timeout) => {
-                return Err(Failure::Refused(lease.refused(late, None)));
-            }
-        };
-        // Nobody asked for another protocol.
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let rejection = Rejection::UpstreamBadResponse;
-            let unserved = lease.at_fault(rejection, ServerFailure::Plain, None);
-            return Err(Failure::Refused(unserved));
+/// Sends the request on one connection, and waits for the head of the response.
+async fn exchange(
+    request: &PlainRequest,
+    progress: &Progress,
+    sender: &mut Sender,
+    body: Upload<Paced<Incoming>>,
+) -> Result<Response<Paced<Incoming>>, Failure> {
+    let head = request.head();
+    let mut head = head.map_err(|rejection| Failure::Refused(request.refuse(rejection)))?;
+    head.version = Version::HTTP_11;
+    // The client is told to continue as soon as the body is wanted here.
+    head.headers.remove(header::EXPECT);
+    progress.restart();
+    let answered = sender.try_send_request(Request::from_parts(head, body));
+    let response = tokio::select! {
+        answered = answered => answered.map_err(|error| failure(request, progress, error))?,
+        late = progress.overdue(request.response_timeout()) => {
+            return Err(Failure::Refused(request.give_up(late)));
         }
-        let (mut head, body) = response.into_parts();
-        let trailers = announced_trailers(&head.headers);
-        self.route.response(&mut head);
-        for names in trailers {
-            head.headers.append(header::TRAILER, names);
-        }
-        let body = Paced::new(body, DOWNLOAD_PAUSE);
-        Ok(Response::from_parts(head, body))
+    };
+    // The request offered no other protocol.
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let rejection = request.fail(Rejection::UpstreamBadResponse, None);
+        return Err(Failure::Refused(rejection));
     }
+    let (mut head, body) = response.into_parts();
+    let trailers = announced_trailers(&head.headers);
+    request.clean(&mut head);
+    for names in trailers {
+        head.headers.append(header::TRAILER, names);
+    }
+    let body = Paced::new(body, DOWNLOAD_PAUSE);
+    Ok(Response::from_parts(head, body))
+}
 
-    fn failure(
-        &self,
-        lease: &Lease,
-        mut error: TrySendError<Request<Upload<Paced<Incoming>>>>,
-    ) -> Failure {
-        if let Some(unsent) = error.take_message() {
-            return Failure::Unsent(unsent.into_body());
-        }
-        let error = error.into_error();
-        if self.progress.is_broken() {
-            return Failure::Refused(Rejection::Body.into());
-        }
-        let rejection = match error.is_parse() {
-            true => Rejection::UpstreamBadResponse,
-            false => Rejection::UpstreamReset,
-        };
-        Failure::Refused(lease.at_fault(rejection, ServerFailure::Plain, Some(&error)))
+fn failure(
+    request: &PlainRequest,
+    progress: &Progress,
+    mut error: TrySendError<Request<Upload<Paced<Incoming>>>>,
+) -> Failure {
+    if let Some(unsent) = error.take_message() {
+        return Failure::Unsent(unsent.into_body());
     }
+    let error = error.into_error();
+    if progress.is_broken() {
+        return Failure::Refused(request.refuse(Rejection::Body));
+    }
+    let rejection = match error.is_parse() {
+        true => Rejection::UpstreamBadResponse,
+        false => Rejection::UpstreamReset,
+    };
+    Failure::Refused(request.fail(rejection, Some(&error)))
 }
 
 /// What the server says will stand behind the body; it is passed on where the client takes it.

@@ -19,7 +19,7 @@ use waiting::Waiting;
 pub(super) use waiting::{Fault, Watch};
 
 use super::descriptors::{Budget, REFUSALS};
-use crate::proxy::Gate;
+use crate::Gate;
 
 /// What the connections of the process share.
 pub(super) struct Room {
@@ -237,7 +237,7 @@ impl Room {
 
     /// The descriptors that are taken by what comes and goes.
     fn used(&self) -> usize {
-        let sessions = self.gate.open_sessions();
+        let sessions = self.gate.handle().open_sessions();
         self.connections.load(Ordering::Relaxed)
             + self.requests.load(Ordering::Relaxed)
             + self.idle_upstream.load(Ordering::Relaxed)

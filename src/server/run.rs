@@ -89,7 +89,7 @@ async fn serve_until_stopped(
     let workers: Vec<_> = server.workers.iter().cloned().collect();
     let manager = reloader.manager();
     manager.ready(server.sessions());
-    let mut attended = pin!(manager.attend(&workers, || gate.open_sessions()));
+    let mut attended = pin!(manager.attend(&workers, || gate.handle().open_sessions()));
     let stop = tokio::select! {
         stop = reloader.serve(&mut server, signals) => stop,
         never = &mut attended => match never {},

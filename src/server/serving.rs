@@ -26,7 +26,7 @@ use super::room::Room;
 use super::traces::Traces;
 use super::workers::{Worker, Workers};
 use crate::config::{self, Config};
-use crate::proxy::{Drained, Gate, Handle};
+use crate::{Drained, Gate, Handle};
 
 /// A running gate: listeners, workers and what runs on them. Dropping it cuts everything off;
 /// [`Server::shutdown`] takes leave first.
@@ -106,7 +106,7 @@ impl Server {
         let (sessions, budget) = descriptors::shares(running.server.sessions, workers.count());
         let gate = Gate::builder(config)
             .max_sessions(sessions)
-            .traced(beside.traces.tracing())
+            .tracing(beside.traces.tracing())
             .build()?;
         let room = Room::new(gate.clone(), budget);
         let reload_counts = Arc::new(ReloadCounts::since(SystemTime::now()));
@@ -172,7 +172,7 @@ impl Server {
 
     /// How many there are.
     pub(super) fn sessions(&self) -> usize {
-        self.gate.open_sessions()
+        self.gate.handle().open_sessions()
     }
 
     /// Accepts connections for the gate.

@@ -25,7 +25,7 @@ use opentelemetry_sdk::resource::{EnvResourceDetector, ResourceDetector};
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider};
 use tokio::task::spawn_blocking;
 
-use crate::trace::Tracing;
+use crate::Tracing;
 use collector::Collector;
 use environment::Environment;
 use exporter::{Bounded, Exporter};

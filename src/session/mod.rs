@@ -11,6 +11,7 @@ mod closing;
 mod coalescing;
 mod deadline_timer;
 mod direction;
+pub(crate) mod drain;
 mod filter;
 mod keepalive;
 mod leg;
@@ -23,8 +24,6 @@ mod pump;
 mod registry;
 mod relay;
 mod scratch;
-#[cfg(feature = "server")]
-mod session_events;
 mod stop;
 mod totals;
 mod utf8_bytes;
@@ -49,6 +48,7 @@ use crate::config::Route;
 use crate::frame::FrameRules;
 use crate::types::Side;
 
+pub use drain::Drained;
 pub use filter::{Body, Message, MessageFilter, Verdict};
 pub(crate) use meter::{LimitCounts, Meter};
 #[cfg(any(test, fuzzing, feature = "microbench"))]
@@ -72,6 +72,8 @@ pub(crate) struct SessionParameters {
     pub(crate) deflate: bool,
     pub(crate) meter: Option<Meter>,
     pub(crate) filter: Option<Box<dyn MessageFilter>>,
+    /// When the right to the session ends.
+    pub(crate) expires_at: Option<Instant>,
 }
 
 pin_project! {
@@ -100,6 +102,7 @@ struct SessionState<C, U> {
     /// The pumps that are to be handle_pumped, whether a socket has woken us for them or not.
     ready: ReadyPumps,
     opened: Instant,
+    expires_at: Option<Instant>,
     last_data: Instant,
     /// What the registry was told of that.
     last_data_published: Instant,
@@ -124,6 +127,7 @@ where
             deflate,
             meter,
             filter,
+            expires_at,
         } = parameters;
         let rules = |from| FrameRules {
             from,
@@ -155,6 +159,7 @@ where
             filter,
             ready: ReadyPumps::BOTH,
             opened: now,
+            expires_at,
             last_data: now,
             last_data_published: now,
             ending: None,
@@ -245,6 +250,8 @@ where
             self.begin_end(CloseReason::SlowClient, now);
         } else if passed(self.upstream.write_deadline(timeouts.write)) {
             self.begin_end(CloseReason::SlowUpstream, now);
+        } else if passed(self.expires_at) {
+            self.begin_end(CloseReason::Expired, now);
         } else if passed(timeouts.lifetime.map(|lifetime| self.opened + lifetime)) {
             self.begin_end(CloseReason::Lifetime, now);
         } else if passed(timeouts.idle.map(|idle| self.last_data + idle)) {
@@ -306,6 +313,7 @@ where
         let timeouts = self.route.timeouts;
         let relaying = [
             self.next_ping(now),
+            self.expires_at,
             timeouts.lifetime.map(|lifetime| self.opened + lifetime),
             timeouts.idle.map(|idle| self.last_data + idle),
         ];

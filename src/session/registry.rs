@@ -14,9 +14,8 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::totals::{EntryCounts, Totals, TrafficCounters};
 use crate::close::CloseReason;
-#[cfg(feature = "server")]
-use crate::events::Events;
-use crate::trace::SessionTrace;
+use crate::observe::{Closed, Event, Observers, Opened, PathParameters, SessionInfo, SessionTrace};
+use crate::request::Identity;
 use crate::types::{ClientAddr, SessionId};
 
 /// All sessions, each from before its 101 until both of its legs are shut.
@@ -25,15 +24,13 @@ use crate::types::{ClientAddr, SessionId};
 #[derive(Debug)]
 pub(crate) struct Registry {
     sessions: Mutex<SessionTable>,
-    /// SessionTable, and handshakes that may become one.
+    /// Sessions, and handshakes that may become one.
     permits: AtomicUsize,
     /// The most of them at once; 0 is no limit.
     max_sessions: AtomicUsize,
     draining: AtomicBool,
     pub(crate) tasks: TaskTracker,
-    /// Who watches live.
-    #[cfg(feature = "server")]
-    pub(crate) events: Arc<Events>,
+    observers: Arc<Observers>,
 }
 
 /// Who lives, and what came of the others: under one lock, so that each session is always in one
@@ -58,6 +55,8 @@ pub(crate) struct SessionMetadata {
     pub(crate) client: IpAddr,
     /// The socket's peer: the client, or the nearest proxy.
     pub(crate) peer: ClientAddr,
+    pub(crate) path_parameters: PathParameters,
+    pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) upstream: Arc<str>,
     pub(crate) server: Arc<str>,
 }
@@ -108,15 +107,15 @@ pub(crate) struct SessionGuard {
 }
 
 impl Registry {
-    pub(crate) fn new(max_sessions: usize) -> Self {
+    /// `max_sessions` at once; 0 is no limit.
+    pub(crate) fn new(max_sessions: usize, observers: Arc<Observers>) -> Self {
         Self {
             sessions: Mutex::default(),
             permits: AtomicUsize::new(0),
             max_sessions: AtomicUsize::new(max_sessions),
             draining: AtomicBool::new(false),
             tasks: TaskTracker::new(),
-            #[cfg(feature = "server")]
-            events: Arc::default(),
+            observers,
         }
     }
 
@@ -138,7 +137,6 @@ impl Registry {
     }
 
     /// How many sessions there are.
-    #[cfg(feature = "server")]
     pub(crate) fn count(&self) -> usize {
         self.lock().live.len()
     }
@@ -148,7 +146,7 @@ impl Registry {
         Some(self.max_sessions.load(Ordering::Relaxed)).filter(|max_sessions| *max_sessions > 0)
     }
 
-    /// SessionTable, and handshakes that may become one.
+    /// Sessions, and handshakes that may become one.
     pub(crate) fn permits(&self) -> usize {
         self.permits.load(Ordering::Relaxed)
     }
@@ -179,12 +177,16 @@ impl Registry {
         self.draining.store(true, Ordering::Release);
     }
 
+    /// No session will ever open or close again.
+    pub(super) fn end_events(&self) {
+        self.observers.end();
+    }
+
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
     }
 
     /// Allows so many sessions at once from now on. Those above that stay.
-    #[cfg(feature = "server")]
     pub(crate) fn set_max_sessions(&self, max_sessions: usize) {
         self.max_sessions.store(max_sessions, Ordering::Relaxed);
     }
@@ -202,8 +204,13 @@ impl SessionTable {
 }
 
 impl SessionPermit {
-    /// Takes the place for a session, unless the gate has begun to drain meanwhile.
-    pub(crate) fn register(self, metadata: SessionMetadata) -> Result<SessionGuard, PermitError> {
+    /// Takes the place for a session, unless the gate has begun to drain meanwhile. `began` is when
+    /// its handshake did.
+    pub(crate) fn register(
+        self,
+        metadata: SessionMetadata,
+        began: Instant,
+    ) -> Result<SessionGuard, PermitError> {
         let registry = Arc::clone(&self.registry);
         let mut sessions = registry.lock();
         if registry.is_draining() {
@@ -228,9 +235,10 @@ impl SessionPermit {
             reason: None,
             trace: SessionTrace::default(),
         };
-        log_open(&guard.entry);
-        #[cfg(feature = "server")]
-        guard.emit_open();
+        guard.registry.observers.notify(&Event::Opened(Opened {
+            session: guard.entry.info(),
+            handshake: guard.entry.opened - began,
+        }));
         Ok(guard)
     }
 }
@@ -270,6 +278,30 @@ impl SessionEntry {
         self.opened.elapsed()
     }
 
+    /// The session as it is now.
+    pub(crate) fn info(&self) -> SessionInfo {
+        let moved = self.traffic.load();
+        let age = self.age();
+        let metadata = &self.metadata;
+        SessionInfo {
+            id: self.id,
+            route: Arc::clone(&metadata.route),
+            path_parameters: metadata.path_parameters.clone(),
+            client: metadata.client,
+            peer: metadata.peer,
+            identity: metadata.identity.clone(),
+            upstream: Arc::clone(&metadata.upstream),
+            server: Arc::clone(&metadata.server),
+            opened: self.opened_at,
+            age,
+            idle: self.idle_at(age),
+            messages_from_client: moved.messages_from_client,
+            bytes_from_client: moved.bytes_from_client,
+            messages_from_upstream: moved.messages_from_upstream,
+            bytes_from_upstream: moved.bytes_from_upstream,
+        }
+    }
+
     /// For how long no data frame has passed, in either direction; up to two seconds too much.
     pub(crate) fn idle_at(&self, age: Duration) -> Duration {
         let last_data = self.traffic.last_data.load(Ordering::Relaxed);
@@ -288,20 +320,9 @@ impl SessionGuard {
         &self.entry
     }
 
-    #[cfg(feature = "server")]
-    pub(super) fn events(&self) -> &Events {
-        &self.registry.events
-    }
-
-    /// The session is told of in this trace, when it ends.
+    /// Ends this span with the session.
     pub(crate) fn set_trace(&mut self, trace: SessionTrace) {
         self.trace = trace;
-    }
-
-    /// The trace that is told of the session's end.
-    #[cfg(feature = "otel")]
-    pub(super) fn trace(&mut self) -> &mut SessionTrace {
-        &mut self.trace
     }
 
     /// The order that came since the last call; costs a load where there is none.
@@ -349,47 +370,13 @@ impl Drop for SessionGuard {
         drop(sessions);
         // Whoever reads the line finds the place free.
         drop(self.permit.take());
-        log_close(&self.entry, &reason);
-        #[cfg(feature = "server")]
-        self.emit_close(&reason);
-        #[cfg(feature = "otel")]
-        self.end_trace(&reason);
+        let closed = Closed {
+            session: self.entry.info(),
+            closed_by: reason.closed_by(),
+            code: reason.client_code(),
+            reason: reason.as_str(),
+        };
+        self.trace.end(&closed);
+        self.registry.observers.notify(&Event::Closed(closed));
     }
-}
-
-/// The line of a session that has begun; the target is what `log.access` turns off.
-fn log_open(entry: &SessionEntry) {
-    tracing::info!(
-        target: "wsgate::access",
-        id = %entry.id,
-        route = %entry.metadata.route,
-        client = %entry.metadata.client,
-        peer = %entry.metadata.peer,
-        upstream = %entry.metadata.upstream,
-        server = %entry.metadata.server,
-        reason = "accepted",
-        "session open"
-    );
-}
-
-fn log_close(entry: &SessionEntry, reason: &CloseReason) {
-    let moved = entry.traffic.load();
-    tracing::info!(
-        target: "wsgate::access",
-        id = %entry.id,
-        route = %entry.metadata.route,
-        client = %entry.metadata.client,
-        peer = %entry.metadata.peer,
-        upstream = %entry.metadata.upstream,
-        server = %entry.metadata.server,
-        duration_ms = u64::try_from(entry.age().as_millis()).unwrap_or(u64::MAX),
-        client_messages = moved.messages_from_client,
-        client_bytes = moved.bytes_from_client,
-        upstream_messages = moved.messages_from_upstream,
-        upstream_bytes = moved.bytes_from_upstream,
-        closed_by = reason.closed_by(),
-        code = reason.client_code().map(|code| code.get()),
-        reason = reason.as_str(),
-        "session closed"
-    );
 }

@@ -60,7 +60,7 @@ impl Setup {
     fn begin(self) -> Bench {
         let (client, gate_client) = duplex(self.pipes.0);
         let (upstream, gate_upstream) = duplex(self.pipes.1);
-        let registry = Arc::new(Registry::new(0));
+        let registry = Arc::new(Registry::new(0, Arc::default()));
         let limit_counts = Arc::clone(&self.limit_counts);
         let session = session(&registry, gate_client, gate_upstream, self);
         let entry = registry.list().remove(0);
@@ -85,6 +85,8 @@ where
         route: "test".into(),
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),
         peer: ClientAddr::Unix,
+        path_parameters: Default::default(),
+        identity: None,
         upstream: "test".into(),
         server: "test".into(),
     };
@@ -103,8 +105,13 @@ where
             deflate: false,
             meter: setup.meter,
             filter: setup.filter,
+            expires_at: None,
         },
-        registry.acquire().unwrap().register(metadata).unwrap(),
+        registry
+            .acquire()
+            .unwrap()
+            .register(metadata, Instant::now())
+            .unwrap(),
     )
 }
 

@@ -210,6 +210,8 @@ mod tests {
 
     use tokio::time::advance;
 
+    use tokio::time::Instant;
+
     use super::*;
     use crate::close::CloseCode;
     use crate::session::{Registry, SessionMetadata};
@@ -251,7 +253,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_session_is_added_once_and_no_sum_falls_when_it_ends() {
-        let registry = Arc::new(Registry::new(0));
+        let registry = Arc::new(Registry::new(0, Arc::default()));
         let names = ("back".into(), "one".into());
         let mut ended = 0;
         for (reason, slow_clients, slow_upstreams, over_limit) in [
@@ -265,10 +267,16 @@ mod tests {
                 route: "chat".into(),
                 client: IpAddr::V4(Ipv4Addr::LOCALHOST),
                 peer: ClientAddr::Unix,
+                path_parameters: Default::default(),
+                identity: None,
                 upstream: "back".into(),
                 server: "one".into(),
             };
-            let guard = registry.acquire().unwrap().register(metadata).unwrap();
+            let guard = registry
+                .acquire()
+                .unwrap()
+                .register(metadata, Instant::now())
+                .unwrap();
             let traffic = &guard.entry().traffic;
             traffic.messages_from_client.store(7, Ordering::Relaxed);
             traffic.pings_to_upstream.store(2, Ordering::Relaxed);

@@ -19,7 +19,6 @@ pub(crate) enum ServerFailure {
     /// It took the connection, and gave no right answer to the handshake.
     Handshake,
     /// It gave no right answer to a plain request, or not all of one.
-    #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
     Plain,
 }
 

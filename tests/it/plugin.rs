@@ -9,7 +9,8 @@ use hyper::body::Bytes;
 use tokio_tungstenite::tungstenite::Message;
 use tower::{ServiceBuilder, ServiceExt};
 use wsgate::{
-    Body, BuildError, ClientAddr, CloseCode, Config, Gate, MessageFilter, Rejection, Side, Verdict,
+    Body, BuildError, ClientAddr, CloseCode, Config, Gate, MessageFilter, Rejection, SessionInfo,
+    Side, Verdict,
 };
 
 use crate::support::{
@@ -203,7 +204,7 @@ impl MessageFilter for Shout {
 
 fn filtered(urls: &str) -> Setup {
     let setup = setup([urls]).route("compression = \"off\"");
-    setup.build(|builder| builder.filter("test", Shout::default))
+    setup.build(|builder| builder.filter("test", |_| Shout::default()))
 }
 
 #[tokio::test]
@@ -296,7 +297,7 @@ async fn a_filter_sees_no_text_that_is_not_utf8() {
     let upstream = Listener::start().await;
     let seen = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&seen);
-    let make = move || {
+    let make = move |_: &SessionInfo| {
         let count = Arc::clone(&count);
         move |message: wsgate::Message| {
             assert_eq!(message.from, Side::Client);
@@ -327,8 +328,8 @@ fn gate(setup: Setup) -> Gate {
 fn a_second_filter_for_a_route_is_an_error() {
     let setup = setup(["ws://127.0.0.1:9"]).route("compression = \"off\"");
     let config = Config::from_toml("test", &setup.toml()).unwrap();
-    let builder = Gate::builder(config).filter("test", || Verdict::Forward);
-    let error = builder.filter("test", || Verdict::Forward).build();
+    let builder = Gate::builder(config).filter("test", |_| Verdict::Forward);
+    let error = builder.filter("test", |_| Verdict::Forward).build();
     let route = "test".to_owned();
     assert_eq!(error.unwrap_err(), BuildError::DuplicateFilter { route });
 }
@@ -354,7 +355,9 @@ fn a_filter_that_does_not_fit_the_settings_is_an_error() {
     ] {
         let setup = setup(["ws://127.0.0.1:9"]).route(&format!("compression = {compression:?}"));
         let config = Config::from_toml("test", &setup.toml()).unwrap();
-        let built = Gate::builder(config).filter(route, Shout::default).build();
+        let built = Gate::builder(config)
+            .filter(route, |_| Shout::default())
+            .build();
         let message = built
             .as_ref()
             .err()

@@ -51,6 +51,18 @@ impl PathPattern {
         captures.parameters.get(self.position(name)?).copied()
     }
 
+    /// The parameters by name, in the order of the path; none where the path does not match.
+    pub(crate) fn named_captures(&self, path: &str) -> Vec<(String, String)> {
+        if self.parameters().next().is_none() {
+            return Vec::new();
+        }
+        let values = self.capture(path).unwrap_or_default().parameters;
+        let pairs = self.parameters().zip(values);
+        pairs
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    }
+
     /// Whether the pattern has a parameter of this name.
     pub(crate) fn captures(&self, name: &str) -> bool {
         self.position(name).is_some()

@@ -6,8 +6,9 @@ use super::*;
 use crate::config::Forwarded;
 use crate::config::ForwardingHeader;
 use crate::handshake::fixtures::{
-    Caller, PEER, handshake, route, sending, sent_lines, setting, upstream, with_hop,
+    Caller, PEER, handshake, plain, route, sending, sent_lines, setting, upstream, websocket,
 };
+use crate::request::Lines;
 
 #[test]
 fn the_upstream_gets_a_handshake_of_its_own() {
@@ -145,16 +146,14 @@ fn the_route_may_set_another_host() {
 
 #[test]
 fn a_value_that_no_header_has_is_refused() {
-    let parts = handshake(&[]);
     let route = setting("x-id", "{path.id}");
-    let hop = |hop: &Hop<'_>| {
-        let hop = Hop {
-            captured: &|_| Some("a\r\nb: c"),
-            ..*hop
-        };
-        plain_request_headers(&parts.headers, &hop)
+    let values = Values {
+        client_ip: "203.0.113.7".parse().unwrap(),
+        host: "chat.example.com",
+        route: "chat",
+        path: &|_| Some("a\r\nb: c"),
     };
-    let refused = with_hop(&parts, &route, Caller::stranger(PEER), hop);
+    let refused = set(&mut HeaderMap::new(), &route, &values);
     assert_eq!(refused, Err(Rejection::Header));
 }
 
@@ -167,10 +166,8 @@ fn a_value_that_no_header_has_is_refused() {
 #[case("http://a.example/")]
 fn only_a_path_goes_into_the_request_line(#[case] path: &str) {
     let parts = handshake(&[]);
-    let upgrade = Upgrade::of(&parts).unwrap();
-    let refused = with_hop(&parts, &route(), Caller::stranger(PEER), |hop| {
-        upstream_request(&parts, &upgrade, path, hop).err()
-    });
+    let (handshake, offer) = websocket(&parts, &route(), Caller::stranger(PEER));
+    let refused = upstream_request(&handshake, &offer, path).err();
     assert_eq!(refused, Some(Rejection::Path));
 }
 
@@ -197,8 +194,8 @@ fn a_plain_request_goes_by_the_same_rules() {
         .header("expect", "100-continue");
     let parts = request.body(()).unwrap().into_parts().0;
     let from = Caller::stranger(PEER);
-    let ask = |hop: &Hop<'_>| plain_request_headers(&parts.headers, hop);
-    let headers = with_hop(&parts, &sending(Forwarded::Off), from, ask).unwrap();
+    let handshake = plain(&parts, &sending(Forwarded::Off), from);
+    let headers = plain_request_headers(&handshake).unwrap();
     let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
     names.sort_unstable();
     assert_eq!(names, ["content-length", "content-type", "expect", "host"]);
@@ -218,8 +215,7 @@ fn a_plain_request_is_checked_like_a_handshake() {
             .header("host", "a.example")
             .header(name, value);
         let parts = request.body(()).unwrap().into_parts().0;
-        let ask = |hop: &Hop<'_>| plain_request_headers(&parts.headers, hop);
-        let refused = with_hop(&parts, &route(), Caller::stranger(PEER), ask);
+        let refused = Lines::read(&parts.headers).check_plain();
         assert_eq!(refused, Err(expected), "{name}: {value}");
     }
 }
@@ -263,11 +259,13 @@ proptest! {
                 parts.headers.append(name, value);
             }
         }
-        let ask = |hop: &Hop<'_>| plain_request_headers(&parts.headers, hop);
         for from in [Caller::stranger(PEER), Caller::proxy(ForwardingHeader::XForwardedFor)] {
-            let Ok(headers) = with_hop(&parts, &route(), from, ask) else { continue };
+            if Lines::read(&parts.headers).check_plain().is_err() {
+                continue;
+            }
+            let headers = plain_request_headers(&plain(&parts, &route(), from)).unwrap();
             for name in headers.keys() {
-                prop_assert!(!fields::is_hop_by_hop(name.as_str()), "{}", name);
+                prop_assert!(!is_hop_by_hop(name.as_str()), "{}", name);
             }
             prop_assert!(!nominated.contains(&"x-private") || !headers.contains_key("x-private"));
             let chain = headers["x-forwarded-for"].as_bytes();

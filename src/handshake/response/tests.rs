@@ -4,25 +4,26 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
-use crate::handshake::subprotocols::Subprotocols;
+use crate::request::Offer;
 
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /// What was sent, the client having offered this.
 fn sent(subprotocols: &'static str, extensions: &'static str) -> Sent {
-    let mut offered = HeaderMap::new();
+    let mut offered = Vec::new();
     for (name, value) in [
         (header::SEC_WEBSOCKET_PROTOCOL, subprotocols),
         (header::SEC_WEBSOCKET_EXTENSIONS, extensions),
     ] {
         if !value.is_empty() {
-            offered.insert(name, HeaderValue::from_static(value));
+            offered.push((name, value));
         }
     }
+    let offer = offer(&offered);
     Sent {
         accept: ACCEPT.to_owned(),
-        subprotocols: Subprotocols::of(&offered).unwrap(),
-        deflate: extensions::offers(&offered).unwrap(),
+        subprotocols: offer.subprotocols,
+        deflate: offer.deflate,
     }
 }
 
@@ -48,13 +49,20 @@ fn with(name: &'static str, lines: &[&'static str]) -> Parts {
     parts
 }
 
-fn client() -> Upgrade {
-    let request = Request::get("/")
+fn client() -> Offer {
+    offer(&[])
+}
+
+fn offer(headers: &[(http::HeaderName, &'static str)]) -> Offer {
+    let mut request = Request::get("/")
         .header("connection", "upgrade")
         .header("upgrade", "websocket")
         .header("sec-websocket-version", "13")
         .header("sec-websocket-key", "x3JJHMbDL1EzLkh9GBhXDw==");
-    Upgrade::of(&request.body(()).unwrap().into_parts().0).unwrap()
+    for (name, value) in headers {
+        request = request.header(name, *value);
+    }
+    Offer::of(&request.body(()).unwrap().into_parts().0).unwrap()
 }
 
 #[rstest]
@@ -63,7 +71,7 @@ fn client() -> Upgrade {
 #[case("connection", &["keep-alive, Upgrade"])]
 #[case("connection", &["keep-alive", "UPGRADE"])]
 fn every_right_101_is_accepted(#[case] name: &'static str, #[case] lines: &[&'static str]) {
-    let agreed = verify(&with(name, lines), &sent("v1", "permessage-deflate")).unwrap();
+    let agreed = verify(with(name, lines), &sent("v1", "permessage-deflate")).unwrap();
     assert_eq!(agreed.subprotocol, None);
     assert!(!agreed.deflate());
 }
@@ -81,7 +89,7 @@ fn every_right_101_is_accepted(#[case] name: &'static str, #[case] lines: &[&'st
 #[case("sec-websocket-accept", &[ACCEPT, ACCEPT])]
 #[case("sec-websocket-accept", &["s3pPLMBiTxaQ9kYGzzhZRbK+xOo=, x"])]
 fn a_wrong_101_is_refused(#[case] name: &'static str, #[case] lines: &[&'static str]) {
-    let refused = verify(&with(name, lines), &sent("", ""));
+    let refused = verify(with(name, lines), &sent("", ""));
     assert_eq!(refused.unwrap_err(), Rejection::UpstreamBad101);
 }
 
@@ -89,12 +97,12 @@ fn a_wrong_101_is_refused(#[case] name: &'static str, #[case] lines: &[&'static 
 fn only_an_http_1_1_101_switches_protocols() {
     let mut parts = with("upgrade", &["websocket"]);
     parts.version = Version::HTTP_10;
-    let refused = verify(&parts, &sent("", ""));
+    let refused = verify(parts, &sent("", ""));
     assert_eq!(refused.unwrap_err(), Rejection::UpstreamBadResponse);
     for status in [100, 200, 204, 302, 404, 500] {
         let mut parts = with("upgrade", &["websocket"]);
         parts.status = StatusCode::from_u16(status).unwrap();
-        let refused = verify(&parts, &sent("", ""));
+        let refused = verify(parts, &sent("", ""));
         assert_eq!(refused.unwrap_err(), Rejection::UpstreamNot101, "{status}");
     }
 }
@@ -108,7 +116,7 @@ fn an_offered_subprotocol_is_agreed(
     #[case] lines: &[&'static str],
     #[case] chosen: Option<&str>,
 ) {
-    let agreed = verify(&with("sec-websocket-protocol", lines), &sent(offered, "")).unwrap();
+    let agreed = verify(with("sec-websocket-protocol", lines), &sent(offered, "")).unwrap();
     let agreed = agreed
         .subprotocol
         .as_ref()
@@ -125,7 +133,7 @@ fn an_offered_subprotocol_is_agreed(
 #[case("v1, v2", &["v1", "v2"])]
 #[case("v1", &["v1", "v1"])]
 fn another_subprotocol_is_refused(#[case] offered: &'static str, #[case] lines: &[&'static str]) {
-    let refused = verify(&with("sec-websocket-protocol", lines), &sent(offered, ""));
+    let refused = verify(with("sec-websocket-protocol", lines), &sent(offered, ""));
     assert_eq!(refused.unwrap_err(), Rejection::UpstreamBadSubprotocol);
 }
 
@@ -133,11 +141,11 @@ fn another_subprotocol_is_refused(#[case] offered: &'static str, #[case] lines: 
 fn an_extension_that_was_not_offered_is_refused() {
     let parts = with("sec-websocket-extensions", &["permessage-deflate"]);
     assert!(
-        verify(&parts, &sent("", "permessage-deflate"))
+        verify(parts.clone(), &sent("", "permessage-deflate"))
             .unwrap()
             .deflate()
     );
-    let refused = verify(&parts, &sent("", "x-other"));
+    let refused = verify(parts, &sent("", "x-other"));
     assert_eq!(refused.unwrap_err(), Rejection::UpstreamBadExtension);
 }
 
@@ -161,9 +169,9 @@ fn the_client_gets_a_101_of_its_own() {
         ("transfer-encoding", "chunked"),
         ("content-length", "7"),
     ]);
-    let agreed = verify(&parts, &sent("v1", "permessage-deflate")).unwrap();
+    let agreed = verify(parts, &sent("v1", "permessage-deflate")).unwrap();
     assert!(!format!("{agreed:?}").contains("a=b"));
-    let response = switching_protocols(&client(), &agreed);
+    let response = switching_protocols(&client().acceptance, agreed);
     assert_eq!(response.status(), 101);
     let mut lines: Vec<_> = response
         .headers()
@@ -267,15 +275,15 @@ proptest! {
                 parts.headers.append(name, value);
             }
         }
-        let verified = verify(&parts, &sent("v1", "permessage-deflate"));
+        let verified = verify(parts.clone(), &sent("v1", "permessage-deflate"));
         if let Ok(agreed) = verified {
             for name in agreed.headers.keys() {
-                prop_assert!(!fields::is_hop_by_hop(name.as_str()), "{}", name);
+                prop_assert!(!is_hop_by_hop(name.as_str()), "{}", name);
             }
         }
         plain_response_headers(&mut parts.headers);
         for name in parts.headers.keys() {
-            prop_assert!(!fields::is_hop_by_hop(name.as_str()), "{}", name);
+            prop_assert!(!is_hop_by_hop(name.as_str()), "{}", name);
         }
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::Object;
 
-use super::library::{Event, What};
+use super::library::{CloseCode, Closed, Event, RecordedEvent};
 use super::metadata::SessionMetadata;
 use super::schema::one_of;
 use super::timestamp::timestamp;
@@ -65,36 +65,45 @@ pub(super) struct LostEvent {
 }
 
 /// The data of an event in JSON, of the schema that its kind has.
-pub(super) fn data(event: &Event) -> serde_json::Result<String> {
-    let time = timestamp(event.time);
-    match &event.what {
-        What::Open(session) => serde_json::to_string(&OpenEvent {
+pub(super) fn data(recorded: &RecordedEvent) -> serde_json::Result<String> {
+    let time = timestamp(recorded.time);
+    match &recorded.event {
+        Event::Opened(opened) => serde_json::to_string(&OpenEvent {
+            time,
+            session: (&opened.session).into(),
+        }),
+        Event::Closed(closed) => serde_json::to_string(&CloseEvent::new(time, closed)),
+        Event::Refused(refused) => serde_json::to_string(&RejectEvent {
+            time,
+            reason: refused.reason,
+            status: refused.status.map(|status| status.as_u16()),
+            route: text(&refused.route),
+            client: text(&refused.client),
+            peer: text(&refused.peer),
+            upstream: text(&refused.upstream),
+            server: text(&refused.server),
+            error: refused.error.clone(),
+        }),
+        // Nobody can subscribe to these.
+        Event::Abandoned { .. } => Ok("{}".to_owned()),
+    }
+}
+
+impl CloseEvent {
+    fn new(time: String, closed: &Closed) -> Self {
+        let session = &closed.session;
+        Self {
             time,
             session: session.into(),
-        }),
-        What::Close(session, ending) => serde_json::to_string(&CloseEvent {
-            time,
-            session: session.into(),
-            duration_ms: u64::try_from(ending.duration.as_millis()).unwrap_or(u64::MAX),
-            messages_from_client: ending.messages_from_client,
-            bytes_from_client: ending.bytes_from_client,
-            messages_from_upstream: ending.messages_from_upstream,
-            bytes_from_upstream: ending.bytes_from_upstream,
-            closed_by: ending.closed_by,
-            code: ending.code,
-            reason: ending.reason,
-        }),
-        What::Reject(refusal) => serde_json::to_string(&RejectEvent {
-            time,
-            reason: refusal.reason,
-            status: refusal.status,
-            route: text(&refusal.route),
-            client: text(&refusal.client),
-            peer: text(&refusal.peer),
-            upstream: text(&refusal.upstream),
-            server: text(&refusal.server),
-            error: refusal.error.clone(),
-        }),
+            duration_ms: u64::try_from(session.age.as_millis()).unwrap_or(u64::MAX),
+            messages_from_client: session.messages_from_client,
+            bytes_from_client: session.bytes_from_client,
+            messages_from_upstream: session.messages_from_upstream,
+            bytes_from_upstream: session.bytes_from_upstream,
+            closed_by: closed.closed_by,
+            code: closed.code.map(CloseCode::get),
+            reason: closed.reason,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use utoipa::IntoParams;
 
 use super::access::Admission;
 use super::interface::Shared;
-use super::library::{Kind, NotHeard, Wants};
+use super::library::{EventFilter, EventKind};
 use super::query::Query;
 use super::response::{Error, Refusal, WrongQuery, with_type};
 use super::stream::EventStream;
@@ -25,7 +25,7 @@ pub(super) struct EventsQuery {
     /// Some of `open`, `close` and `reject`, with commas between; all of them by default.
     #[serde(default = "every_kind", deserialize_with = "kinds")]
     #[param(value_type = String, required = false)]
-    kind: Vec<Kind>,
+    kind: Vec<EventKind>,
 }
 
 /// What happens, as it happens.
@@ -44,32 +44,32 @@ pub(super) async fn events(
     Extension(admission): Extension<Admission>,
     Query(query): Query<EventsQuery>,
 ) -> Result<Response, Refusal> {
-    let wants = Wants {
+    let filter = EventFilter {
         kinds: query.kind,
         route: query.route,
     };
-    let listening = interface.handle.listen(wants).map_err(|refused| {
-        let sentence = match refused {
-            NotHeard::Full => "eight listen already: that is as many as may",
-            NotHeard::Ended => "the gate has drained, and nothing happens any more",
-        };
-        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, sentence)
-    })?;
-    let stream = EventStream::new(listening, admission, interface.streams.token());
+    let events = interface.handle.subscribe(filter);
+    let events =
+        events.map_err(|error| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
+    let stream = EventStream::new(events, admission, interface.streams.token());
     Ok(with_type("text/event-stream", Body::new(stream)))
 }
 
-fn every_kind() -> Vec<Kind> {
-    Kind::ALL.into()
+fn every_kind() -> Vec<EventKind> {
+    EventKind::ALL.into()
 }
 
 /// Words of kinds, with commas between them.
-fn kinds<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<Kind>, D::Error> {
+fn kinds<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<EventKind>, D::Error> {
     let value = String::deserialize(value)?;
-    let kind = |word| Kind::ALL.into_iter().find(|kind| kind.as_str() == word);
+    let kind = |word| {
+        EventKind::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
+    };
     let kinds: Option<Vec<_>> = value.split(',').map(kind).collect();
     kinds.ok_or_else(|| {
-        let words = Kind::ALL.map(Kind::as_str).join(", ");
+        let words = EventKind::ALL.map(EventKind::as_str).join(", ");
         de::Error::custom(format_args!(": give some of {words}, with commas between"))
     })
 }

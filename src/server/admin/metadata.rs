@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::library::{Session, SessionInfo};
+use super::library::SessionInfo;
 use super::timestamp::timestamp;
 
 /// The part that an entry of the list of sessions and the data of an event have in common.
@@ -26,20 +26,6 @@ pub(super) struct SessionMetadata {
 
 impl From<&SessionInfo> for SessionMetadata {
     fn from(session: &SessionInfo) -> Self {
-        Self {
-            id: session.id.get(),
-            route: session.route.to_string(),
-            client: session.client.to_string(),
-            peer: session.peer.to_string(),
-            upstream: session.upstream.to_string(),
-            server: session.server.to_string(),
-            opened: timestamp(session.opened),
-        }
-    }
-}
-
-impl From<&Session> for SessionMetadata {
-    fn from(session: &Session) -> Self {
         Self {
             id: session.id.get(),
             route: session.route.to_string(),

@@ -18,7 +18,7 @@ pub(super) struct Settings;
 #[utoipa::path(get, path = "/config", operation_id = "settings",
     responses((status = 200, description = "In the form of the file.", body = Settings), WrongQuery))]
 pub(super) async fn show(State(interface): Shared, _: Query<NoKeys>) -> Json<Value> {
-    Json(interface.handle.resolved_settings())
+    Json(interface.handle.config().resolved())
 }
 
 impl PartialSchema for Settings {

@@ -13,7 +13,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::access::Admission;
 use super::event;
-use super::library::Listening;
+use super::library::{EventKind, EventStream as Events};
 
 /// A body that goes on for as long as somebody reads it.
 ///
@@ -21,7 +21,7 @@ use super::library::Listening;
 /// a drain, another token, and the interface leaving its address. A reader that takes no byte is
 /// cut off as with any other response; one that is slow loses events, and holds up nobody.
 pub(super) struct EventStream {
-    listening: Listening,
+    events: Events,
     ended: Pin<Box<dyn Future<Output = ()> + Send>>,
     ping: Interval,
     has_begun: bool,
@@ -35,15 +35,11 @@ const PING_INTERVAL: Duration = Duration::from_secs(15);
 const MAX_EVENTS: usize = 32;
 
 impl EventStream {
-    pub(super) fn new(
-        listening: Listening,
-        admission: Admission,
-        tracked: TaskTrackerToken,
-    ) -> Self {
+    pub(super) fn new(events: Events, admission: Admission, tracked: TaskTrackerToken) -> Self {
         let mut ping = interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
-            listening,
+            events,
             ended: Box::pin(admission.ended()),
             ping,
             has_begun: false,
@@ -69,14 +65,14 @@ impl Body for EventStream {
             // The reader sees that it is heard before anything happens.
             text.push_str(": listening\n\n");
         }
-        if let Some(count) = this.listening.take_lost() {
+        if let Some(count) = this.events.take_lost() {
             write_event(&mut text, None, "lost", event::lost(count));
         }
         for _ in 0..MAX_EVENTS {
-            match this.listening.poll_next(cx) {
+            match this.events.poll_next(cx) {
                 Poll::Ready(Some(event)) => {
-                    let (number, kind) = (Some(event.number), event.kind().as_str());
-                    write_event(&mut text, number, kind, event::data(&event));
+                    let kind = event.event.kind().map_or("", EventKind::as_str);
+                    write_event(&mut text, Some(event.number), kind, event::data(&event));
                 }
                 Poll::Ready(None) if text.is_empty() => return Poll::Ready(None),
                 Poll::Ready(None) | Poll::Pending => break,

@@ -7,8 +7,8 @@ use tokio::time::{Instant, interval};
 
 use super::guard::WRITE_TIMEOUT;
 use super::*;
+use crate::Gate;
 use crate::config::Config;
-use crate::proxy::Gate;
 use crate::server::descriptors::Budget;
 
 const ADDRESS: &str = "127.0.0.1:9900";

@@ -17,10 +17,10 @@ use pin_project_lite::pin_project;
 
 use super::super::forward::{Forward, ForwardBody};
 use super::super::room::{RequestPlace, Room, Watch};
-use crate::proxy::{Gate, GateService, ResponseBody};
 use crate::rejection::Rejection;
 use crate::transport::WrappedSocket;
 use crate::types::ClientAddr;
+use crate::{Gate, GateService, ResponseBody};
 
 /// What a worker's connections answer with.
 pub(in crate::server) type Answerer = GateService<Forward>;
@@ -79,7 +79,7 @@ impl Service<Request<Incoming>> for Answer {
             }
             None => {
                 let (parts, _) = request.into_parts();
-                let rejection = self.gate.refuse_plain(&parts, Rejection::Full);
+                let rejection = self.gate.refuse(&parts, Rejection::Full);
                 Answering {
                     answer: None,
                     refusal: Some(rejection.into_response()),

@@ -7,17 +7,16 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::super::room::{IdlePlace, Room};
 use super::pace::Paced;
 use super::upload::Upload;
+use crate::PlainRequest;
 use crate::config::ServerAddress;
 use crate::error_report::ErrorReport;
-use crate::rejection::Rejection;
-use crate::transport::Transport;
-use crate::upstream::{Lease, ServerFailure, UpstreamError};
 
 /// One connection, to send requests on.
 pub(super) type Sender = http1::SendRequest<Upload<Paced<Incoming>>>;
@@ -71,20 +70,12 @@ impl Pool {
     /// Makes a new connection ready for its first request.
     pub(super) async fn open(
         &self,
-        transport: Transport,
-        lease: &Lease,
-    ) -> Result<Sender, UpstreamError> {
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    ) -> hyper::Result<Sender> {
         let opened = http1::Builder::new()
             .max_buf_size(BUFFER)
-            .handshake(TokioIo::new(transport))
-            .await;
-        let (sender, connection) = match opened {
-            Ok(opened) => opened,
-            Err(error) => {
-                let rejection = Rejection::UpstreamReset;
-                return Err(lease.at_fault(rejection, ServerFailure::Plain, Some(&error)));
-            }
-        };
+            .handshake(TokioIo::new(stream));
+        let (sender, connection) = opened.await?;
         self.tasks.spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(error = %ErrorReport(&error), "a connection to a server ended");
@@ -93,13 +84,13 @@ impl Pool {
         Ok(sender)
     }
 
-    /// Takes a connection back once its response has been read to the end; until then it counts
-    /// on its server.
-    pub(super) fn keep(&self, mut sender: Sender, lease: Arc<Lease>) {
+    /// Takes a connection back once its response has been read to the end; until then its request
+    /// counts on its server.
+    pub(super) fn keep(&self, mut sender: Sender, request: Arc<PlainRequest>) {
         let pool = self.clone();
         self.tasks.spawn(async move {
             if sender.ready().await.is_ok() {
-                pool.put(lease.address(), sender);
+                pool.put(request.address(), sender);
             }
         });
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use crate::proxy::Reloaded;
+use crate::Reloaded;
 use crate::server::bound::BoundAddress;
 
 /// What a reload of the program changed.

@@ -95,7 +95,7 @@ impl Server {
         }
         if sessions {
             let (most, budget) = descriptors::shares(server.sessions, self.workers.count());
-            self.handle.allow_sessions(most);
+            self.handle.set_max_sessions(most);
             self.room.renew(budget);
         }
     }

@@ -1,6 +1,6 @@
 //! No traces: what the rest of the program calls when the feature `otel` is off.
 
-use crate::trace::Tracing;
+use crate::Tracing;
 
 /// Why there can be no traces: nothing keeps them from not being.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +30,7 @@ impl Traces {
     }
 
     pub(super) fn tracing(&self) -> Tracing {
-        Tracing {}
+        Tracing::default()
     }
 
     pub(super) async fn finish(self) {}

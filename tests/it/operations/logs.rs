@@ -3,7 +3,7 @@
 use tokio_tungstenite::tungstenite::Message;
 use tower::ServiceExt;
 use tracing::Level;
-use wsgate::{ClientAddr, CloseCode, Verdict};
+use wsgate::{ClientAddr, CloseCode, SessionInfo, Verdict};
 
 use crate::support::{Echo, Event, Frame, Listener, Logs, Request, Socket, answer, setup, until};
 
@@ -246,7 +246,7 @@ async fn no_secret_is_in_any_line() {
     }
 
     // A filter that says why.
-    let close = || |_| Verdict::Close(CloseCode::POLICY, CANARY.to_owned());
+    let close = |_: &SessionInfo| |_| Verdict::Close(CloseCode::POLICY, CANARY.to_owned());
     let echo = Echo::start().await;
     let setup = setup([echo.url()]).route("compression = \"off\"");
     let filtered = setup

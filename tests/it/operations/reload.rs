@@ -201,7 +201,7 @@ async fn a_filter_stays_with_its_route_and_settings_without_that_are_refused() {
     let filtered = || setup([echo.url()]).route("compression = \"off\"");
     let bench = filtered()
         .build(|builder| {
-            builder.filter("test", || {
+            builder.filter("test", |_| {
                 |message: Whole| match message.text() {
                     Some("secret") => Verdict::Discard,
                     _ => Verdict::Forward(message),

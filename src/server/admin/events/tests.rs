@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::guard::WRITE_TIMEOUT;
 use super::super::tests::{admin_of, gate};
-use crate::proxy::Gate;
+use crate::Gate;
 use crate::types::ClientAddr;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -34,7 +34,8 @@ async fn read_until(peer: &mut DuplexStream, got: &mut String, end: &str) {
 
 fn refuse(gate: &Gate, times: usize) {
     for _ in 0..times {
-        gate.refuse_malformed(ClientAddr::Unix, "bad_request");
+        gate.handle()
+            .report_malformed(ClientAddr::Unix, "bad_request");
     }
 }
 

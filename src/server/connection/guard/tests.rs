@@ -14,8 +14,8 @@ use tokio::sync::mpsc;
 use super::super::super::descriptors::Budget;
 use super::super::super::room::Room;
 use super::*;
+use crate::Gate;
 use crate::config::Config;
-use crate::proxy::Gate;
 
 /// A guarded socket, and the client at its other end.
 async fn pair() -> (Guard, TcpStream) {

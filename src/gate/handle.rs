@@ -1,0 +1,187 @@
+//! The handle: what an operator does to a running gate.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::build_error::BuildError;
+use super::metrics::Metrics;
+use super::reload::Reloaded;
+use super::servers::{ServerDrain, UnknownServer, UpstreamInfo};
+use super::sessions::{Page, Selection};
+use crate::close::{CloseCode, CloseReason};
+use crate::config::Config;
+use crate::observe::{EventFilter, EventStream, SessionInfo, SubscribeError};
+use crate::pipeline::Core;
+use crate::session::SessionEntry;
+use crate::session::drain::{self, Drained};
+use crate::types::{ClientAddr, SessionId};
+
+/// Lists, closes and drains the sessions of a [`Gate`](super::Gate). Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    core: Arc<Core>,
+}
+
+impl Handle {
+    pub(super) fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// All live sessions, oldest first.
+    pub fn sessions(&self) -> Vec<SessionInfo> {
+        let mut entries = self.core.registry.list();
+        entries.sort_unstable_by_key(|entry| entry.id);
+        entries.iter().map(|entry| entry.info()).collect()
+    }
+
+    /// How many live sessions there are.
+    pub fn open_sessions(&self) -> usize {
+        self.core.registry.count()
+    }
+
+    /// The live sessions of a selection, a page at a time: the oldest `most` of those with an id
+    /// above `after`; [`SessionId::from(0)`](SessionId) begins.
+    pub fn page(&self, selection: &Selection, after: SessionId, most: usize) -> Page {
+        Page::of(self.selected(selection), after, most)
+    }
+
+    /// Closes every session of a selection, as [`Handle::close`] does with one, and says how many
+    /// there were.
+    pub fn close_selected(&self, selection: &Selection, code: CloseCode, reason: &str) -> usize {
+        let entries = self.selected(selection);
+        let kicked = CloseReason::Kicked {
+            code,
+            reason: reason.into(),
+        };
+        for entry in &entries {
+            entry.request_close(kicked.clone());
+        }
+        entries.len()
+    }
+
+    fn selected(&self, selection: &Selection) -> Vec<Arc<SessionEntry>> {
+        let mut entries = self.core.registry.list();
+        entries.retain(|entry| selection.takes(entry));
+        entries
+    }
+
+    /// What the gate has counted since it was built, live sessions included.
+    pub fn metrics(&self) -> Metrics {
+        Metrics::of(&self.core)
+    }
+
+    /// Closes one session: the client gets this code and reason (cut at 123 bytes), the upstream
+    /// 1001. False if there is no such session.
+    pub fn close(&self, id: SessionId, code: CloseCode, reason: &str) -> bool {
+        let entry = self.core.registry.find(id);
+        entry
+            .inspect(|entry| {
+                entry.request_close(CloseReason::Kicked {
+                    code,
+                    reason: reason.into(),
+                })
+            })
+            .is_some()
+    }
+
+    /// Every upstream of the settings with its servers, and how it is with them.
+    pub fn upstreams(&self) -> Vec<UpstreamInfo> {
+        self.core.upstreams()
+    }
+
+    /// Sends no new session to a server, and no plain request. Live sessions stay, unless `close`
+    /// says over which time they are to be sent away: with `drain.close_code`, each at a moment of
+    /// its own; what is still open `drain.deadline` after that is cut.
+    ///
+    /// `server` is the server as the settings name it, its `host:port`, or its place among the
+    /// upstream's servers, from 0 on. It holds over reloads, for as long as an upstream of this
+    /// name has a server of this name, until [`Handle::resume_server`]. Where every server of an
+    /// upstream is drained, handshakes are answered 503.
+    ///
+    /// Calling it again does no harm: with another `close`, the sessions that are left are spread
+    /// anew. With `close` it is to be called within a tokio runtime, on which they are sent away.
+    ///
+    /// # Errors
+    /// [`UnknownServer`] if there is no such server; nothing has changed then.
+    pub fn drain_server(
+        &self,
+        upstream: &str,
+        server: &str,
+        close: Option<Duration>,
+    ) -> Result<ServerDrain, UnknownServer> {
+        self.core.drain_server(upstream, server, close)
+    }
+
+    /// Sends sessions to a drained server again. Those that have not been told to leave yet stay.
+    ///
+    /// # Errors
+    /// [`UnknownServer`] if there is no such server.
+    pub fn resume_server(&self, upstream: &str, server: &str) -> Result<(), UnknownServer> {
+        self.core.resume_server(upstream, server)
+    }
+
+    /// Takes no new sessions (handshakes are answered 503) and closes the live ones by the
+    /// settings under `[drain]`: with `close_code`, spread over `spread`. What is still open at
+    /// the `deadline` is cut. Returns when no session is left.
+    pub async fn drain(&self, deadline: Duration) -> Drained {
+        let settings = self.core.settings().config.drain;
+        drain::drain(&self.core.registry, settings, deadline).await
+    }
+
+    /// Puts other settings in the place of the gate's own, without losing a session.
+    ///
+    /// Handshakes that begin from now on see the new settings; those under way and all live
+    /// sessions keep the ones that they began with. Sessions of routes whose names are gone are
+    /// sent away as `[drain]` of the new settings says. What addresses have done so far stays
+    /// counted for a route of the same name, and what servers carry for an upstream and a server
+    /// of the same names. A message filter stays with its route's name.
+    ///
+    /// To be called within a tokio runtime, on which the sessions are sent away.
+    ///
+    /// # Errors
+    /// [`BuildError`] if a filter's route is gone or lets clients compress; nothing has changed
+    /// then.
+    pub fn reload(&self, config: Config) -> Result<Reloaded, BuildError> {
+        self.core.reload(config)
+    }
+
+    /// Subscribes to what happens from now on, until the gate has drained: at most eight times at
+    /// once. A subscriber that does not keep up loses events, and nobody waits for it.
+    ///
+    /// # Errors
+    /// [`SubscribeError`] where there are eight already, or the gate has drained.
+    pub fn subscribe(&self, filter: EventFilter) -> Result<EventStream, SubscribeError> {
+        self.core.observers.subscribe(filter)
+    }
+
+    /// The settings of the moment.
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.core.settings().config)
+    }
+
+    /// The deadline of a drain, by the settings (`drain.deadline`).
+    pub fn drain_deadline(&self) -> Duration {
+        self.core.settings().config.drain.deadline
+    }
+
+    /// The time over which the settings spread the closes of a drain (`drain.spread`).
+    pub fn drain_spread(&self) -> Duration {
+        self.core.settings().config.drain.spread
+    }
+
+    /// Allows at most this many sessions at once from now on; 0 is no limit. Those above it stay.
+    pub fn set_max_sessions(&self, max_sessions: usize) {
+        self.core.registry.set_max_sessions(max_sessions);
+    }
+
+    /// Counts and logs a request of which not even the head could be read, so that the host's HTTP
+    /// server has answered it. `reason` is the word of the log.
+    pub fn report_malformed(&self, peer: ClientAddr, reason: &'static str) {
+        self.core.refuse_malformed(peer, reason);
+    }
+
+    /// Whether the gate takes new sessions; false from the beginning of a drain on.
+    pub fn is_ready(&self) -> bool {
+        !self.core.registry.is_draining()
+    }
+}

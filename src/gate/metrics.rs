@@ -1,0 +1,275 @@
+//! What a gate has counted, for its host.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::histogram::Durations;
+use crate::observe::ACCEPTED;
+use crate::pipeline::{Core, RouteCounts, Snapshot};
+use crate::session::{RouteTotals, ServerTotals, Totals};
+use crate::upstream::ServerFailures;
+
+/// What a gate has counted since it was built: [`Handle::metrics`](super::Handle::metrics).
+///
+/// A count never falls from one call to the next; `open`, and whatever else says so, is how it is
+/// at the moment. Names of routes, upstreams and servers are those of the settings, and all other words are wsgate's own:
+/// no client can make the lists longer.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Metrics {
+    /// What handshakes came to, by route and outcome.
+    pub handshakes: Vec<HandshakeMetrics>,
+    /// Every route.
+    pub routes: Vec<RouteMetrics>,
+    /// Sessions that have ended, by route and way to end.
+    pub closed: Vec<ClosedMetrics>,
+    /// Every server of every upstream.
+    pub servers: Vec<ServerMetrics>,
+    /// Whether the gate has begun to drain, and lets nobody in any more.
+    pub draining: bool,
+    /// The most sessions at once; `None` is no limit. A handshake takes a session's place from
+    /// before its upstream is dialled.
+    pub most_sessions: Option<u64>,
+    /// Handshakes at the moment that hold the place of a session.
+    pub handshakes_open: u64,
+    /// Lines about refused handshakes and failing servers that were left out of the log, because
+    /// there were too many.
+    pub log_lines_left_out: u64,
+    /// Client addresses that have limits of their own at the moment; one on two routes is two.
+    pub addresses_tracked: u64,
+    /// Handshakes that shared a limit, because more addresses came than are tracked.
+    pub addresses_overflowed: u64,
+}
+
+/// How many handshakes on a route came to one outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HandshakeMetrics {
+    /// The route's name; empty where the handshake ended before a route was found.
+    pub route: Arc<str>,
+    /// `accepted`, `abandoned` (the client hung up before it was answered), or
+    /// [`Rejection::reason`](crate::Rejection::reason). A refused plain request counts as well.
+    pub outcome: &'static str,
+    /// How many.
+    pub count: u64,
+}
+
+/// What the sessions of one route came to, live ones included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RouteMetrics {
+    /// The route's name.
+    pub route: Arc<str>,
+    /// Sessions open at the moment.
+    pub open: u64,
+    /// Messages from clients.
+    pub messages_from_client: u64,
+    /// Bytes passed on from clients, frame headers included.
+    pub bytes_from_client: u64,
+    /// Messages from upstreams.
+    pub messages_from_upstream: u64,
+    /// Bytes passed on from upstreams, frame headers included.
+    pub bytes_from_upstream: u64,
+    /// Messages, pings and pongs that a rate limit dropped (`on_exceed = "drop"`).
+    pub dropped: u64,
+    /// How often a rate limit made a client wait (`on_exceed = "delay"`).
+    pub delayed: u64,
+    /// Sessions that a rate limit ended (`on_exceed = "close"`, or where nothing else was possible).
+    pub over_limit: u64,
+    /// Sessions that there have been; those that are open are in it.
+    pub opened: u64,
+    /// How long the sessions that have ended had lasted.
+    pub session_duration: Durations,
+    /// How long accepted handshakes took, from the request's head to the 101.
+    pub handshake_duration: Durations,
+    /// How long it took to connect to a server for a handshake, where it worked; servers that were
+    /// tried in vain before it are in that time.
+    pub connect_duration: Durations,
+    /// Pings of the gate's own that went to clients.
+    pub pings_to_client: u64,
+    /// Pings of the gate's own that went to upstreams.
+    pub pings_to_upstream: u64,
+    /// Sessions that ended because nothing came from the client for `keepalive.client.timeout`
+    /// after a ping.
+    pub ping_timeouts_of_client: u64,
+    /// The same of upstreams.
+    pub ping_timeouts_of_upstream: u64,
+    /// Sessions that ended because the client took nothing for `timeouts.write`.
+    pub slow_clients: u64,
+    /// The same of upstreams.
+    pub slow_upstreams: u64,
+}
+
+/// How many sessions of a route ended in one way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClosedMetrics {
+    /// The route's name.
+    pub route: Arc<str>,
+    /// [`CloseReason::as_str`](crate::CloseReason::as_str).
+    pub reason: &'static str,
+    /// `client`, `upstream` or `gate`.
+    pub closed_by: &'static str,
+    /// The close code that the client has; empty where there was none. Codes from 3000 upwards
+    /// that a client closed with are `3xxx` and `4xxx`.
+    pub code: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// One server of an upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerMetrics {
+    /// The upstream's name.
+    pub upstream: Arc<str>,
+    /// The server, as the settings name it.
+    pub server: Arc<str>,
+    /// Sessions open at the moment.
+    pub open: u64,
+    /// Sessions that there have been; those that are open are in it.
+    pub opened: u64,
+    /// Connections that it did not take.
+    pub failed_connects: u64,
+    /// Handshakes that it gave no right answer to.
+    pub failed_handshakes: u64,
+    /// Plain requests that it gave no right answer to (the program only).
+    pub failed_plain_requests: u64,
+}
+
+impl Metrics {
+    pub(super) fn of(core: &Core) -> Self {
+        let settings = core.settings();
+        let Totals { routes, servers } = core.registry.totals();
+        let open = routes.values().map(|totals| totals.open).sum();
+        Self {
+            handshakes: handshakes(core, &settings),
+            closed: closed(&routes),
+            routes: route_metrics(core, &settings, routes),
+            servers: server_metrics(core, &settings, servers),
+            draining: core.registry.is_draining(),
+            most_sessions: core.registry.max_sessions().map(|most| most as u64),
+            handshakes_open: (core.registry.permits() as u64).saturating_sub(open),
+            log_lines_left_out: core.observers.suppressed_refusals() + core.failures.left_out(),
+            addresses_tracked: settings.rates.len() as u64,
+            addresses_overflowed: settings.rates.overflowed(),
+        }
+    }
+}
+
+impl RouteMetrics {
+    fn new(route: Arc<str>, totals: RouteTotals, counts: &RouteCounts) -> Self {
+        let (moved, limited) = (totals.moved, &counts.limited);
+        Self {
+            route,
+            open: totals.open,
+            messages_from_client: moved.messages_from_client,
+            bytes_from_client: moved.bytes_from_client,
+            messages_from_upstream: moved.messages_from_upstream,
+            bytes_from_upstream: moved.bytes_from_upstream,
+            dropped: limited.dropped(),
+            delayed: limited.delayed(),
+            over_limit: totals.over_limit,
+            opened: totals.opened(),
+            session_duration: totals.lasted,
+            handshake_duration: counts.handshakes.durations(),
+            connect_duration: counts.connects.durations(),
+            pings_to_client: moved.pings_to_client,
+            pings_to_upstream: moved.pings_to_upstream,
+            ping_timeouts_of_client: moved.ping_timeouts_of_client,
+            ping_timeouts_of_upstream: moved.ping_timeouts_of_upstream,
+            slow_clients: totals.slow_clients,
+            slow_upstreams: totals.slow_upstreams,
+        }
+    }
+}
+
+/// Every route of the settings: a count that is there from the start shows its first step.
+fn known_routes(settings: &Snapshot) -> impl Iterator<Item = Arc<str>> {
+    let routes = settings.config.routes.iter();
+    routes.map(|route| Arc::clone(&route.name))
+}
+
+fn route_metrics(
+    core: &Core,
+    settings: &Snapshot,
+    mut routes: BTreeMap<Arc<str>, RouteTotals>,
+) -> Vec<RouteMetrics> {
+    let counts = core.counts.by_route();
+    let unused = RouteCounts::default();
+    for route in known_routes(settings).chain(counts.keys().cloned()) {
+        routes.entry(route).or_default();
+    }
+    let each = routes.into_iter().map(|(route, totals)| {
+        let counts = counts.get(&route).map_or(&unused, |counts| counts);
+        RouteMetrics::new(route, totals, counts)
+    });
+    each.collect()
+}
+
+fn closed(routes: &BTreeMap<Arc<str>, RouteTotals>) -> Vec<ClosedMetrics> {
+    let each = routes.iter().flat_map(|(route, totals)| {
+        totals.closed.iter().map(|(ending, count)| ClosedMetrics {
+            route: Arc::clone(route),
+            reason: ending.reason,
+            closed_by: ending.closed_by,
+            code: ending.code.to_string(),
+            count: *count,
+        })
+    });
+    each.collect()
+}
+
+fn handshakes(core: &Core, settings: &Snapshot) -> Vec<HandshakeMetrics> {
+    let mut by_route = core.observers.outcomes.by_route();
+    for route in known_routes(settings) {
+        by_route
+            .entry(route)
+            .or_default()
+            .entry(ACCEPTED)
+            .or_default();
+    }
+    let each = by_route.into_iter().flat_map(|(route, outcomes)| {
+        outcomes.into_iter().map(move |(outcome, count)| {
+            let route = Arc::clone(&route);
+            HandshakeMetrics {
+                route,
+                outcome,
+                count,
+            }
+        })
+    });
+    each.collect()
+}
+
+fn server_metrics(
+    core: &Core,
+    settings: &Snapshot,
+    totals: BTreeMap<(Arc<str>, Arc<str>), ServerTotals>,
+) -> Vec<ServerMetrics> {
+    let mut servers: BTreeMap<_, (ServerTotals, ServerFailures)> = BTreeMap::new();
+    for upstream in &settings.config.upstreams {
+        for server in &upstream.servers {
+            let names = (Arc::clone(&upstream.name), Arc::clone(&server.name));
+            servers.entry(names).or_default();
+        }
+    }
+    for (names, totals) in totals {
+        servers.entry(names).or_default().0 = totals;
+    }
+    for (names, failed) in core.failures.by_server() {
+        servers.entry(names).or_default().1 = failed;
+    }
+    let each = servers
+        .into_iter()
+        .map(|((upstream, server), (totals, failed))| ServerMetrics {
+            upstream,
+            server,
+            open: totals.open,
+            opened: totals.opened,
+            failed_connects: failed.connects,
+            failed_handshakes: failed.handshakes,
+            failed_plain_requests: failed.plain_requests,
+        });
+    each.collect()
+}

@@ -1,0 +1,19 @@
+//! The plugin's face: [`Gate`], its [`Builder`], layer, service and [`Handle`].
+
+mod build_error;
+mod builder;
+mod handle;
+mod layer;
+mod metrics;
+mod reload;
+mod servers;
+mod sessions;
+
+pub use build_error::BuildError;
+pub use builder::{Builder, Gate};
+pub use handle::Handle;
+pub use layer::{GateLayer, GateService, Refuse, ResponseBody, ResponseFuture};
+pub use metrics::{ClosedMetrics, HandshakeMetrics, Metrics, RouteMetrics, ServerMetrics};
+pub use reload::Reloaded;
+pub use servers::{ServerDrain, ServerInfo, UnknownServer, UpstreamInfo};
+pub use sessions::{Page, Selection};

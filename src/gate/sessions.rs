@@ -1,0 +1,68 @@
+//! The live sessions that an operator selects.
+
+use std::sync::Arc;
+
+use crate::config::{Network, networks_contain};
+use crate::observe::SessionInfo;
+use crate::session::SessionEntry;
+use crate::types::SessionId;
+
+/// A choice of live sessions: all, unless a field narrows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Only sessions of the route of this name.
+    pub route: Option<String>,
+    /// Only sessions of clients in this network.
+    pub client: Option<Network>,
+    /// Only sessions with the upstream of this name.
+    pub upstream: Option<String>,
+}
+
+/// Some of the sessions of a selection: [`Handle::page`](super::Handle::page).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Page {
+    /// Oldest first.
+    pub sessions: Vec<SessionInfo>,
+    /// How many sessions the selection has in all.
+    pub total: usize,
+    /// Whether there are more behind these.
+    pub has_more: bool,
+}
+
+impl Selection {
+    /// Whether it narrows nothing, so that it selects all sessions.
+    pub fn is_all(&self) -> bool {
+        self.route.is_none() && self.client.is_none() && self.upstream.is_none()
+    }
+
+    pub(super) fn takes(&self, entry: &SessionEntry) -> bool {
+        let metadata = &entry.metadata;
+        let is = |wanted: &Option<String>, name: &str| {
+            wanted.as_ref().is_none_or(|wanted| *wanted == *name)
+        };
+        is(&self.route, &metadata.route)
+            && is(&self.upstream, &metadata.upstream)
+            && (self.client).is_none_or(|network| networks_contain(&[network], metadata.client))
+    }
+}
+
+impl Page {
+    pub(super) fn of(mut entries: Vec<Arc<SessionEntry>>, after: SessionId, most: usize) -> Self {
+        let total = entries.len();
+        entries.retain(|entry| entry.id > after);
+        let has_more = entries.len() > most;
+        if has_more {
+            // Of a hundred thousand only those that are shown are put in order.
+            entries.select_nth_unstable_by_key(most, |entry| entry.id);
+            entries.truncate(most);
+        }
+        entries.sort_unstable_by_key(|entry| entry.id);
+        let sessions = entries.iter().map(|entry| entry.info());
+        Self {
+            sessions: sessions.collect(),
+            total,
+            has_more,
+        }
+    }
+}

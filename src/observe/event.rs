@@ -1,0 +1,123 @@
+//! The events.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::session::SessionInfo;
+use crate::close::CloseCode;
+use crate::types::ClientAddr;
+
+/// Something that happened at the gate.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A request was refused.
+    Refused(Refused),
+    /// A client hung up before its handshake was answered.
+    Abandoned {
+        /// The name of its route, if that was found.
+        route: Option<Arc<str>>,
+    },
+    /// A handshake was accepted: its session begins.
+    Opened(Opened),
+    /// A session is over: both of its legs are shut.
+    Closed(Closed),
+}
+
+/// A request that was refused, as far as it was known by then.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Refused {
+    /// The word of the log, in the style of `origin_denied`.
+    pub reason: &'static str,
+    /// The status of the answer; none where the head was so wrong that the HTTP server itself
+    /// answered it.
+    pub status: Option<StatusCode>,
+    /// The name of its route.
+    pub route: Option<Arc<str>>,
+    /// The client's address, behind trusted proxies.
+    pub client: Option<IpAddr>,
+    /// The socket's peer.
+    pub peer: Option<ClientAddr>,
+    /// The upstream whose server failed.
+    pub upstream: Option<Arc<str>>,
+    /// The server that failed.
+    pub server: Option<Arc<str>>,
+    /// How the server failed, down to the last cause.
+    pub error: Option<String>,
+}
+
+/// A session that begins.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Opened {
+    /// The session.
+    pub session: SessionInfo,
+    /// From its request to its acceptance.
+    pub handshake: Duration,
+}
+
+/// A session that is over.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Closed {
+    /// The session, with all that it has moved.
+    pub session: SessionInfo,
+    /// Who closed it: `client`, `upstream` or `gate`.
+    pub closed_by: &'static str,
+    /// The close code that the client got or sent; none where there was no close frame.
+    pub code: Option<CloseCode>,
+    /// The word of the log, in the style of `idle`.
+    pub reason: &'static str,
+}
+
+/// The kinds of events that a [subscription](crate::Handle::subscribe) chooses among.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// [`Event::Opened`].
+    Opened,
+    /// [`Event::Closed`].
+    Closed,
+    /// [`Event::Refused`].
+    Refused,
+}
+
+impl EventKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Opened, Self::Closed, Self::Refused];
+
+    /// The word for it: `open`, `close` or `reject`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "open",
+            Self::Closed => "close",
+            Self::Refused => "reject",
+        }
+    }
+}
+
+impl Event {
+    /// Its kind, if it is one that is subscribed to.
+    pub fn kind(&self) -> Option<EventKind> {
+        match self {
+            Self::Refused(_) => Some(EventKind::Refused),
+            Self::Abandoned { .. } => None,
+            Self::Opened(_) => Some(EventKind::Opened),
+            Self::Closed(_) => Some(EventKind::Closed),
+        }
+    }
+
+    /// The name of its route, if that was found.
+    pub fn route(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Refused(refused) => refused.route.as_ref(),
+            Self::Abandoned { route } => route.as_ref(),
+            Self::Opened(opened) => Some(&opened.session.route),
+            Self::Closed(closed) => Some(&closed.session.route),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The lines of the log about sessions and refusals. `reason` is their key: its words never change.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::event::{Closed, Event, Refused};
+use super::observer::Observer;
+use super::session::SessionInfo;
+use crate::log_throttle::LogThrottle;
+
+/// Logs each session that opens and closes, and each refusal until there are too many; then a
+/// sample, with a count of the rest.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    refusals: LogThrottle,
+    /// Refusals without a line, since the beginning.
+    suppressed: AtomicU64,
+}
+
+impl Observer for Log {
+    fn on_event(&self, event: &Event) {
+        match event {
+            Event::Refused(refused) => self.refused(refused),
+            Event::Abandoned { .. } => {}
+            Event::Opened(opened) => log_opened(&opened.session),
+            Event::Closed(closed) => log_closed(closed),
+        }
+    }
+}
+
+impl Log {
+    fn refused(&self, refused: &Refused) {
+        if !self.refusals.allows() {
+            self.suppressed.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        self.report_suppressed();
+        let peer = refused.peer.map(tracing::field::display);
+        let Some(status) = refused.status else {
+            tracing::warn!(
+                target: "wsgate::rejection",
+                reason = refused.reason,
+                peer,
+                "request rejected"
+            );
+            return;
+        };
+        tracing::warn!(
+            target: "wsgate::rejection",
+            reason = refused.reason,
+            status = status.as_u16(),
+            route = refused.route.as_deref(),
+            client = refused.client.map(tracing::field::display),
+            peer,
+            upstream = refused.upstream.as_deref(),
+            server = refused.server.as_deref(),
+            error = refused.error.as_deref(),
+            "handshake rejected"
+        );
+    }
+
+    pub(super) fn suppressed(&self) -> u64 {
+        self.suppressed.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn report_suppressed(&self) {
+        if let Some(left_out) = self.refusals.take_suppressed() {
+            tracing::warn!(
+                target: "wsgate::rejection",
+                reason = "log_suppressed",
+                left_out,
+                "more handshakes rejected than are logged"
+            );
+        }
+    }
+}
+
+/// The target of these lines is what `log.access` turns off.
+fn log_opened(session: &SessionInfo) {
+    tracing::info!(
+        target: "wsgate::access",
+        id = %session.id,
+        route = %session.route,
+        client = %session.client,
+        peer = %session.peer,
+        upstream = %session.upstream,
+        server = %session.server,
+        reason = "accepted",
+        "session open"
+    );
+}
+
+fn log_closed(closed: &Closed) {
+    let session = &closed.session;
+    tracing::info!(
+        target: "wsgate::access",
+        id = %session.id,
+        route = %session.route,
+        client = %session.client,
+        peer = %session.peer,
+        upstream = %session.upstream,
+        server = %session.server,
+        duration_ms = u64::try_from(session.age.as_millis()).unwrap_or(u64::MAX),
+        client_messages = session.messages_from_client,
+        client_bytes = session.bytes_from_client,
+        upstream_messages = session.messages_from_upstream,
+        upstream_bytes = session.bytes_from_upstream,
+        closed_by = closed.closed_by,
+        code = closed.code.map(|code| code.get()),
+        reason = closed.reason,
+        "session closed"
+    );
+}

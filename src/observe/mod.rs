@@ -1,0 +1,91 @@
+//! What happens, reported once: a request refused, a session opened, a session closed.
+//!
+//! ```text
+//! pipeline, registry ─► Event ─► log · counts · live feed · the embedder's observers
+//!                            └─► spans (of the handshake and its session)
+//! ```
+//!
+//! Nothing is reported for a message.
+
+mod event;
+mod feed;
+mod log;
+mod observer;
+mod outcomes;
+mod session;
+mod spans;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use event::{Closed, Event, EventKind, Opened, Refused};
+pub use feed::{EventFilter, EventStream, RecordedEvent, SubscribeError};
+pub use observer::Observer;
+pub use session::{PathParameters, SessionInfo};
+pub use spans::Tracing;
+
+pub(crate) use outcomes::ACCEPTED;
+pub(crate) use spans::{HandshakeTrace, SessionTrace, SpanParents};
+
+use feed::Feed;
+use log::Log;
+use outcomes::Outcomes;
+
+/// Everybody who sees the events of a gate.
+#[derive(Default)]
+pub(crate) struct Observers {
+    log: Log,
+    pub(crate) outcomes: Outcomes,
+    feed: Arc<Feed>,
+    pub(crate) tracing: Tracing,
+    custom: Vec<Box<dyn Observer>>,
+}
+
+impl Observers {
+    pub(crate) fn new(tracing: Tracing, custom: Vec<Box<dyn Observer>>) -> Self {
+        Self {
+            tracing,
+            custom,
+            ..Self::default()
+        }
+    }
+
+    /// Reports an event to each of them. Spans belong to one handshake or session, which reports
+    /// to them itself.
+    pub(crate) fn notify(&self, event: &Event) {
+        self.log.on_event(event);
+        self.outcomes.on_event(event);
+        self.feed.on_event(event);
+        self.custom
+            .iter()
+            .for_each(|observer| observer.on_event(event));
+    }
+
+    /// Subscribes to events from now on.
+    pub(crate) fn subscribe(&self, filter: EventFilter) -> Result<EventStream, SubscribeError> {
+        self.feed.subscribe(filter)
+    }
+
+    /// Nothing happens any more: subscribers get what waits for them, and then the end.
+    pub(crate) fn end(&self) {
+        self.feed.end();
+    }
+
+    /// Logs how many lines were suppressed since the last report, if any.
+    pub(crate) fn report_suppressed(&self) {
+        self.log.report_suppressed();
+    }
+
+    /// How many refusals have no line in the log.
+    pub(crate) fn suppressed_refusals(&self) -> u64 {
+        self.log.suppressed()
+    }
+}
+
+impl fmt::Debug for Observers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observers")
+            .field("custom", &self.custom.len())
+            .finish_non_exhaustive()
+    }
+}

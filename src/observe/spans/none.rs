@@ -1,0 +1,72 @@
+//! No spans: what the rest of the code calls when the feature `otel` is off.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::request::Parts;
+
+use crate::observe::event::Closed;
+use crate::types::{ClientAddr, SessionId};
+
+/// Makes no spans.
+#[derive(Clone, Debug, Default)]
+pub struct Tracing {}
+
+/// A handshake without spans.
+#[derive(Debug)]
+pub(crate) struct HandshakeTrace;
+
+/// Where no spans join it.
+#[derive(Clone, Debug)]
+pub(crate) struct SpanParents;
+
+/// A dial without a span.
+#[derive(Debug)]
+pub(crate) struct ConnectTrace;
+
+/// A session without a span.
+#[derive(Debug, Default)]
+pub(crate) struct SessionTrace {}
+
+impl Tracing {
+    pub(crate) fn begin(&self, _: &Parts, _: &'static str) -> HandshakeTrace {
+        HandshakeTrace
+    }
+}
+
+impl HandshakeTrace {
+    pub(crate) fn set_client(&mut self, _: IpAddr, _: ClientAddr) {}
+
+    pub(crate) fn set_authority(&mut self, _: &str, _: Option<u16>) {}
+
+    pub(crate) fn set_route(&mut self, _: &Arc<str>) {}
+
+    pub(crate) fn set_server(&mut self, _: &Arc<str>, _: &Arc<str>) {}
+
+    pub(crate) fn parents(&self) -> SpanParents {
+        SpanParents
+    }
+
+    pub(crate) fn refused(&mut self, _: u16, _: &'static str) {}
+
+    pub(crate) fn accepted(&mut self, _: SessionId) -> SessionTrace {
+        SessionTrace {}
+    }
+}
+
+impl SpanParents {
+    pub(crate) fn begin_connect(&self) -> ConnectTrace {
+        ConnectTrace
+    }
+
+    pub(crate) fn inject(&self, _: &mut HeaderMap) {}
+}
+
+impl SessionTrace {
+    pub(crate) fn end(&mut self, _: &Closed) {}
+}
+
+impl ConnectTrace {
+    pub(crate) fn ended(self, _: Result<&str, &'static str>) {}
+}

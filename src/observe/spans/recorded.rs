@@ -1,0 +1,425 @@
+//! The spans and their attributes.
+//!
+//! The names of attributes are OpenTelemetry's where it has one (semantic conventions of HTTP server
+//! spans), and ours begin with `wsgate.`. A span that is not sampled gets none.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{HeaderMap, Method, Version};
+use opentelemetry::trace::{
+    Span as _, SpanContext, SpanKind, Status, TraceContextExt, Tracer as _,
+};
+use opentelemetry::{Context, Key, KeyValue, StringValue, Value};
+use opentelemetry_sdk::trace::{SdkTracer, Span};
+
+use super::context;
+use crate::close::CloseCode;
+use crate::observe::event::Closed;
+use crate::types::{ClientAddr, SessionId};
+
+/// Makes the spans of a gate; none, unless it was given a tracer.
+#[derive(Clone, Debug, Default)]
+pub struct Tracing {
+    tracer: Option<SdkTracer>,
+}
+
+/// The spans of a handshake that is under way, and of the session that may come of it. If it is
+/// dropped before the handshake was answered, the client has hung up.
+pub(crate) struct HandshakeTrace {
+    spans: Option<Box<Spans>>,
+}
+
+struct Spans {
+    tracer: SdkTracer,
+    session: Span,
+    handshake: Span,
+}
+
+/// Where further spans join those of a handshake: the dial's, and the upstream's own.
+#[derive(Clone)]
+pub(crate) struct SpanParents {
+    /// With the spans of the session and of the handshake.
+    joins: Option<(SdkTracer, SpanContext, SpanContext)>,
+}
+
+/// The span of a dial.
+pub(crate) struct ConnectTrace {
+    span: Option<Span>,
+}
+
+/// The span of a session.
+#[derive(Default)]
+pub(crate) struct SessionTrace {
+    /// Behind a pointer, because idle sessions are many.
+    span: Option<Box<Span>>,
+}
+
+/// The longest path that is exported.
+const LONGEST_PATH: usize = 1024;
+
+/// The word for a handshake whose client hung up before it was answered; it is that of the counts.
+const ABANDONED: &str = "abandoned";
+
+impl Tracing {
+    pub fn with(tracer: SdkTracer) -> Self {
+        Self {
+            tracer: Some(tracer),
+        }
+    }
+
+    /// Begins the spans of a handshake, in the trace of the client's own span if it names one.
+    pub(crate) fn begin(&self, parts: &Parts, scheme: &'static str) -> HandshakeTrace {
+        let begin = |tracer: &SdkTracer| Box::new(Spans::begin(tracer.clone(), parts, scheme));
+        HandshakeTrace {
+            spans: self.tracer.as_ref().map(begin),
+        }
+    }
+}
+
+impl Spans {
+    fn begin(tracer: SdkTracer, parts: &Parts, scheme: &'static str) -> Self {
+        let above = context::parent(&parts.headers).map_or_else(Context::new, below);
+        let session = tracer.span_builder("websocket");
+        let session = session.with_kind(SpanKind::Server);
+        let mut session = session.start_with_context(&tracer, &above);
+        if session.is_recording() {
+            session.set_attributes(request(parts, scheme));
+        }
+        let handshake = tracer.span_builder("handshake");
+        let handshake =
+            handshake.start_with_context(&tracer, &below(session.span_context().clone()));
+        Self {
+            tracer,
+            session,
+            handshake,
+        }
+    }
+
+    /// Sets an attribute of both spans.
+    fn set(&mut self, attribute: KeyValue) {
+        self.session.set_attribute(attribute.clone());
+        self.handshake.set_attribute(attribute);
+    }
+
+    fn answered(&mut self, status: u16) {
+        self.tell(KeyValue::new(
+            "http.response.status_code",
+            i64::from(status),
+        ));
+    }
+
+    fn failed(&mut self, word: &'static str) {
+        for span in [&mut self.session, &mut self.handshake] {
+            fail(span, word);
+        }
+    }
+}
+
+impl HandshakeTrace {
+    /// Its client is this.
+    pub(crate) fn set_client(&mut self, client: IpAddr, peer: ClientAddr) {
+        if let Some(session) = self.recording() {
+            session.set_attribute(KeyValue::new("client.address", client.to_string()));
+            if let ClientAddr::Tcp(address) = peer {
+                let ip = peer.ip().to_string();
+                session.set_attribute(KeyValue::new("network.peer.address", ip));
+                let port = i64::from(address.port());
+                session.set_attribute(KeyValue::new("network.peer.port", port));
+            }
+        }
+    }
+
+    /// Its `Host` is this.
+    pub(crate) fn set_authority(&mut self, host: &str, port: Option<u16>) {
+        if let Some(session) = self.recording() {
+            session.set_attribute(KeyValue::new("server.address", host.to_owned()));
+            if let Some(port) = port {
+                session.set_attribute(KeyValue::new("server.port", i64::from(port)));
+            }
+        }
+    }
+
+    /// Its route is this.
+    pub(crate) fn set_route(&mut self, route: &Arc<str>) {
+        if let Some(session) = self.recording() {
+            session.update_name(format!("websocket {route}"));
+            session.set_attribute(shared("wsgate.route", route));
+        }
+    }
+
+    /// The server is this that takes it, or is to blame.
+    pub(crate) fn set_server(&mut self, upstream: &Arc<str>, server: &Arc<str>) {
+        if let Some(session) = self.recording() {
+            session.set_attribute(shared("wsgate.upstream", upstream));
+            session.set_attribute(shared("wsgate.server", server));
+        }
+    }
+
+    pub(crate) fn parents(&self) -> SpanParents {
+        let joins = self.spans.as_ref().map(|spans| {
+            let of = |span: &Span| span.span_context().clone();
+            (
+                spans.tracer.clone(),
+                of(&spans.session),
+                of(&spans.handshake),
+            )
+        });
+        SpanParents { joins }
+    }
+
+    /// It was refused with this status, for the reason that the log has this word for.
+    pub(crate) fn refused(&mut self, status: u16, word: &'static str) {
+        // Its end is that of the spans.
+        if let Some(mut spans) = self.spans.take() {
+            spans.set(KeyValue::new("wsgate.rejection", word));
+            spans.answered(status);
+            if status >= 500 {
+                spans.failed(word);
+            }
+        }
+    }
+
+    /// It was answered 101, and is the session with this id.
+    pub(crate) fn accepted(&mut self, id: SessionId) -> SessionTrace {
+        let Some(mut spans) = self.spans.take() else {
+            return SessionTrace::default();
+        };
+        spans.answered(101);
+        let Spans { mut session, .. } = *spans;
+        if !session.is_recording() {
+            return SessionTrace::default();
+        }
+        session.set_attribute(KeyValue::new("wsgate.session.id", id.to_string()));
+        SessionTrace {
+            span: Some(Box::new(session)),
+        }
+    }
+
+    /// The session's span, if it is recorded.
+    fn recording(&mut self) -> Option<&mut Span> {
+        let session = self.spans.as_mut().map(|spans| &mut spans.session);
+        session.filter(|session| session.is_recording())
+    }
+}
+
+impl Drop for HandshakeTrace {
+    fn drop(&mut self) {
+        if let Some(spans) = &mut self.spans {
+            spans.set(KeyValue::new("wsgate.rejection", ABANDONED));
+        }
+    }
+}
+
+impl SpanParents {
+    /// Begins the span of a dial, which ends with what it comes to.
+    pub(crate) fn begin_connect(&self) -> ConnectTrace {
+        let begin = |(tracer, _, handshake): &(SdkTracer, _, SpanContext)| {
+            let connect = tracer.span_builder("connect");
+            connect.start_with_context(tracer, &below(handshake.clone()))
+        };
+        ConnectTrace {
+            span: self.joins.as_ref().map(begin),
+        }
+    }
+
+    /// Tells the upstream of the session's span, which lasts as long as what it does for it.
+    pub(crate) fn inject(&self, headers: &mut HeaderMap) {
+        if let Some((_, session, _)) = &self.joins
+            && session.is_valid()
+        {
+            context::inject(session, headers);
+        }
+    }
+}
+
+impl ConnectTrace {
+    /// It came to a connection with this server, or to none for the reason with this word.
+    pub(crate) fn ended(self, outcome: Result<&str, &'static str>) {
+        let Some(mut span) = self.span else {
+            return;
+        };
+        match outcome {
+            Ok(server) => {
+                span.set_attribute(KeyValue::new("wsgate.server", server.to_owned()));
+            }
+            Err(word) => fail(&mut span, word),
+        }
+    }
+}
+
+impl SessionTrace {
+    /// Ends the span with the session.
+    pub(crate) fn end(&mut self, closed: &Closed) {
+        let Some(mut span) = self.span.take() else {
+            return;
+        };
+        let count = |key: &'static str, count: u64| {
+            KeyValue::new(key, i64::try_from(count).unwrap_or(i64::MAX))
+        };
+        let session = &closed.session;
+        span.set_attributes([
+            KeyValue::new("wsgate.close.reason", closed.reason),
+            KeyValue::new("wsgate.closed_by", closed.closed_by),
+            count("wsgate.client.messages", session.messages_from_client),
+            count("wsgate.client.bytes", session.bytes_from_client),
+            count("wsgate.upstream.messages", session.messages_from_upstream),
+            count("wsgate.upstream.bytes", session.bytes_from_upstream),
+        ]);
+        if let Some(code) = closed.code {
+            span.set_attribute(KeyValue::new("wsgate.close.code", i64::from(code.get())));
+        }
+        if closed.code == Some(CloseCode::INTERNAL_ERROR) {
+            fail(&mut span, closed.reason);
+        }
+    }
+}
+
+/// What a request says of itself, its secrets left out.
+fn request(parts: &Parts, scheme: &'static str) -> [KeyValue; 5] {
+    [
+        KeyValue::new("http.request.method", method(&parts.method)),
+        KeyValue::new("url.path", cut(parts.uri.path()).into_owned()),
+        KeyValue::new("url.scheme", scheme),
+        KeyValue::new("network.protocol.name", "http"),
+        KeyValue::new("network.protocol.version", version(parts.version)),
+    ]
+}
+
+/// A method that HTTP knows; what a client makes up is `_OTHER`, as the conventions have it.
+fn method(method: &Method) -> &'static str {
+    const KNOWN: [&str; 9] = [
+        "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
+    ];
+    let known = KNOWN.into_iter().find(|known| *known == method.as_str());
+    known.unwrap_or("_OTHER")
+}
+
+fn version(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_09 => "0.9",
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_11 => "1.1",
+        Version::HTTP_2 => "2",
+        _ => "3",
+    }
+}
+
+fn cut(path: &str) -> Cow<'_, str> {
+    match path.len() <= LONGEST_PATH {
+        true => Cow::Borrowed(path),
+        false => Cow::Owned(format!(
+            "{}…",
+            &path[..path.floor_char_boundary(LONGEST_PATH)]
+        )),
+    }
+}
+
+/// An attribute whose text is shared with whoever else has it.
+fn shared(key: &'static str, text: &Arc<str>) -> KeyValue {
+    let text = StringValue::from(Arc::clone(text));
+    KeyValue::new(Key::from_static_str(key), Value::String(text))
+}
+
+fn fail(span: &mut Span, word: &'static str) {
+    span.set_attribute(KeyValue::new("error.type", word));
+    span.set_status(Status::error(word));
+}
+
+/// What is begun in it has this span as its parent.
+fn below(span: SpanContext) -> Context {
+    Context::new().with_remote_span_context(span)
+}
+
+impl fmt::Debug for HandshakeTrace {
+    // A span shows its attributes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HandshakeTrace").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SessionTrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionTrace").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use opentelemetry::trace::TracerProvider as _;
+    use opentelemetry_sdk::trace::SdkTracerProvider;
+
+    use super::*;
+    use crate::observe::SessionInfo;
+
+    fn closed() -> Closed {
+        Closed {
+            session: SessionInfo::for_tests("chat"),
+            closed_by: "gate",
+            code: None,
+            reason: "idle",
+        }
+    }
+
+    fn parts(target: &str) -> Parts {
+        Request::get(target).body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn a_path_is_exported_without_its_query_and_not_at_any_length() {
+        let long = format!("/{}", "x".repeat(4 * LONGEST_PATH));
+        for (target, expected) in [
+            ("/ws/room?token=secret", "/ws/room"),
+            ("http://user:secret@gate.test/ws?secret", "/ws"),
+            (&*long, &*format!("{}…", &long[..LONGEST_PATH])),
+        ] {
+            let attributes = request(&parts(target), "http");
+            let path = attributes.iter().find(|one| one.key.as_str() == "url.path");
+            assert_eq!(path.unwrap().value.as_str(), expected);
+            assert!(!format!("{attributes:?}").contains("secret"), "{target}");
+        }
+    }
+
+    #[test]
+    fn a_method_that_nobody_knows_is_not_exported() {
+        let method_of = |name: &str| method(&name.parse().unwrap());
+        assert_eq!(method_of("GET"), "GET");
+        assert_eq!(method_of("get"), "_OTHER");
+        assert_eq!(method_of("SECRET"), "_OTHER");
+    }
+
+    #[test]
+    fn without_a_tracer_nothing_is_made_and_no_header_is_touched() {
+        let mut trace = Tracing::default().begin(&parts("/"), "http");
+        let mut headers = HeaderMap::new();
+        headers.insert("traceparent", "whatever".parse().unwrap());
+        trace.parents().inject(&mut headers);
+        assert_eq!(headers["traceparent"], "whatever");
+        trace.accepted(SessionId::next()).end(&closed());
+    }
+
+    #[test]
+    fn a_trace_that_is_not_sampled_is_passed_on_without_attributes() {
+        let provider = SdkTracerProvider::builder()
+            .with_sampler(opentelemetry_sdk::trace::Sampler::AlwaysOff)
+            .build();
+        let tracing = Tracing::with(provider.tracer("test"));
+        let mut request = parts("/");
+        let client = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        request
+            .headers
+            .insert("traceparent", client.parse().unwrap());
+        let mut trace = tracing.begin(&request, "http");
+        let mut headers = HeaderMap::new();
+        trace.parents().inject(&mut headers);
+        let sent = headers["traceparent"].to_str().unwrap();
+        assert_eq!(sent[..35], client[..35]);
+        assert_ne!(sent[36..52], client[36..52]);
+        assert!(sent.ends_with("-00"), "{sent}");
+        trace.accepted(SessionId::next()).end(&closed());
+    }
+}

@@ -1,0 +1,56 @@
+//! A hint in the log, now and then.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, header};
+
+use crate::log_throttle::LogThrottle;
+use crate::request::ClientIdentity;
+
+/// Warns of a peer that sends forwarding headers without being a trusted proxy.
+///
+/// It may be a client that tries to pass for another, and then nothing is wrong. Or it is a load
+/// balancer that nobody listed, and then all clients have its address and share its limits.
+#[derive(Debug)]
+pub(super) struct UntrustedHint {
+    throttle: LogThrottle,
+}
+
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// Who sends these says whom it sends on.
+const HEADERS: [HeaderName; 3] = [
+    HeaderName::from_static("x-forwarded-for"),
+    header::FORWARDED,
+    HeaderName::from_static("x-real-ip"),
+];
+
+impl UntrustedHint {
+    /// Looks at a request. Only the name of a header is logged.
+    pub(super) fn look(&self, client: &ClientIdentity, headers: &HeaderMap) {
+        if client.trusted.is_some() {
+            return;
+        }
+        let sent = HEADERS.into_iter().find(|name| headers.contains_key(name));
+        let Some(header) = sent.filter(|_| self.throttle.allows()) else {
+            return;
+        };
+        let left_out = self.throttle.take_suppressed();
+        tracing::warn!(
+            reason = "untrusted_xff",
+            peer = %client.peer,
+            header = header.as_str(),
+            left_out = left_out.map(|count| count.get()),
+            "a forwarding header was not believed: if the peer is a proxy of yours, list it in \
+             client_ip.trusted_proxies, or all its clients count as one"
+        );
+    }
+}
+
+impl Default for UntrustedHint {
+    fn default() -> Self {
+        Self {
+            throttle: LogThrottle::one_in(INTERVAL),
+        }
+    }
+}

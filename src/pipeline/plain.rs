@@ -1,0 +1,216 @@
+//! The way of a plain HTTP request, as far as it is a handshake's: receive → route → policies.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, Method, Uri, request, response};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::core::Core;
+use super::receive::{Unrouted, receive_plain};
+use super::refusal::Refusal;
+use crate::config::ServerAddress;
+use crate::handshake::{path_and_query, plain_request_headers, plain_response_headers};
+use crate::rejection::Rejection;
+use crate::request::Handshake;
+use crate::upstream::{Connected, Lease, Pool, ServerFailure, TargetAddress, UpstreamError};
+
+/// A plain request that its route forwards and its policies have let in, with a place on a server:
+/// [`Gate::admit`](crate::Gate::admit).
+///
+/// Its place and its grants last as long as it does: keep it until the response is over. Send
+/// [`PlainRequest::head`] on an idle connection to [`PlainRequest::server_address`] or on a new one
+/// ([`PlainRequest::connect`]), and take what ends at this hop out of the response with
+/// [`PlainRequest::clean`].
+pub struct PlainRequest {
+    core: Arc<Core>,
+    handshake: Handshake,
+    pool: Pool,
+    lease: Lease,
+    headers: HeaderMap,
+    path: String,
+}
+
+/// Decides about a plain request, in the order of a handshake.
+pub(crate) async fn admit(
+    core: &Arc<Core>,
+    mut parts: request::Parts,
+) -> Result<PlainRequest, Rejection> {
+    core.start_housekeeping();
+    if let Some(unrouted) = parts.extensions.remove::<Unrouted>() {
+        return Err(core.refuse_plain(&parts, unrouted.into()));
+    }
+    let settings = core.settings();
+    if parts.method == Method::CONNECT {
+        return Err(refuse_by_host(core, &parts, Rejection::Method));
+    }
+    let mut handshake = match receive_plain(core, &settings, parts) {
+        Ok(handshake) => handshake,
+        Err((parts, refusal)) => return Err(core.refuse_plain(&parts, refusal)),
+    };
+    let route = Arc::clone(handshake.settings());
+    let admitted = match core.registry.is_draining() {
+        true => Err(Rejection::Draining),
+        false => {
+            let policies = settings.policies(&route);
+            policies.admit(&mut handshake, &settings.rates).await
+        }
+    };
+    let pool = settings.pool(&route);
+    let prepared = admitted.and_then(|_| {
+        let headers = plain_request_headers(&handshake)?;
+        let path = route.upstream_path(handshake.path())?.into_owned();
+        Ok((headers, path, pool.place(handshake.client())?))
+    });
+    match prepared {
+        Ok((headers, path, lease)) => Ok(PlainRequest {
+            core: Arc::clone(core),
+            handshake,
+            pool: pool.clone(),
+            lease,
+            headers,
+            path,
+        }),
+        Err(rejection) => {
+            let client = *handshake.client_identity();
+            let refusal = Refusal::on(&route.name, rejection).by(client);
+            Err(core.refuse_plain(handshake.parts(), refusal))
+        }
+    }
+}
+
+/// Refuses a request before it is read.
+pub(crate) fn refuse_by_host(
+    core: &Arc<Core>,
+    parts: &request::Parts,
+    rejection: Rejection,
+) -> Rejection {
+    core.start_housekeeping();
+    let mut refusal = Refusal::from(rejection);
+    refusal.client = core.identify(&core.settings(), parts).ok();
+    core.refuse_plain(parts, refusal)
+}
+
+/// Refuses a plain request where nothing but WebSockets is served.
+pub(crate) fn refuse(core: &Arc<Core>, mut parts: request::Parts) -> Rejection {
+    core.start_housekeeping();
+    if let Some(unrouted) = parts.extensions.remove::<Unrouted>() {
+        return core.refuse_plain(&parts, unrouted.into());
+    }
+    let (parts, refusal) = match receive_plain(core, &core.settings(), parts) {
+        Err(refused) => refused,
+        Ok(handshake) => {
+            let client = *handshake.client_identity();
+            let route = &handshake.settings().name;
+            let refusal = Refusal::on(route, Rejection::NotUpgrade).by(client);
+            return core.refuse_plain(handshake.parts(), refusal);
+        }
+    };
+    core.refuse_plain(&parts, refusal)
+}
+
+impl PlainRequest {
+    /// The request as it was received.
+    pub fn received(&self) -> &request::Parts {
+        self.handshake.parts()
+    }
+
+    /// A client that takes no byte of the response for so long is a slow reader.
+    pub fn write_timeout(&self) -> Duration {
+        self.handshake.settings().timeouts.write
+    }
+
+    /// How long its server may take to answer.
+    pub fn response_timeout(&self) -> Duration {
+        self.lease.upstream().handshake_timeout
+    }
+
+    /// Where its server is, for a pool of idle connections.
+    pub fn server_address(&self) -> TargetAddress<'_> {
+        self.address().into()
+    }
+
+    pub(crate) fn address(&self) -> &ServerAddress {
+        self.lease.address()
+    }
+
+    /// Connects to its server, or to another one where that fails; its place is on that server
+    /// then.
+    ///
+    /// # Errors
+    /// The [`Rejection`] to answer with where no server took the connection; it is counted and
+    /// logged.
+    pub async fn connect(
+        self,
+    ) -> Result<(Self, impl AsyncRead + AsyncWrite + Send + Unpin + 'static), Rejection> {
+        let connected = self.pool.connect_from(self.lease, self.handshake.client());
+        match connected.await {
+            Ok(Connected { lease, transport }) => Ok((Self { lease, ..self }, transport)),
+            Err(error) => Err(report(&self.core, &self.handshake, error)),
+        }
+    }
+
+    /// The head that goes to its server.
+    ///
+    /// # Errors
+    /// [`Rejection::Path`] if the path comes out as none.
+    pub fn head(&self) -> Result<request::Parts, Rejection> {
+        let path = path_and_query(self.lease.base_path(), &self.path, self.handshake.query());
+        let mut sent = http::Request::new(()).into_parts().0;
+        sent.method = self.handshake.method().clone();
+        sent.uri = path.parse::<Uri>().map_err(|_| Rejection::Path)?;
+        sent.headers = self.headers.clone();
+        Ok(sent)
+    }
+
+    /// Takes out of the server's head what does not go on to the client.
+    pub fn clean(&self, response: &mut response::Parts) {
+        plain_response_headers(&mut response.headers);
+    }
+
+    /// Refuses it because its server failed: both are counted and logged. Returns the rejection to
+    /// answer with.
+    pub fn fail(&self, rejection: Rejection, error: Option<&(dyn Error + 'static)>) -> Rejection {
+        let failure = ServerFailure::Plain;
+        let error = self.lease.at_fault(rejection, failure, error);
+        report(&self.core, &self.handshake, error)
+    }
+
+    /// Refuses it for no fault of its server; it is counted and logged. Returns the rejection to
+    /// answer with.
+    pub fn refuse(&self, rejection: Rejection) -> Rejection {
+        report(&self.core, &self.handshake, rejection.into())
+    }
+
+    /// Refuses it because its server has not answered yet, which counts as no failure; it is logged
+    /// with the server. Returns the rejection to answer with.
+    pub fn give_up(&self, rejection: Rejection) -> Rejection {
+        report(
+            &self.core,
+            &self.handshake,
+            self.lease.refused(rejection, None),
+        )
+    }
+
+    /// Counts and logs that its server failed when the response had begun.
+    pub fn log_failure(&self, message: &str, error: &(dyn Error + 'static)) {
+        self.lease.log_failure(ServerFailure::Plain, message, error);
+    }
+}
+
+fn report(core: &Core, handshake: &Handshake, error: UpstreamError) -> Rejection {
+    let client = *handshake.client_identity();
+    let refusal = Refusal::on(&handshake.settings().name, error).by(client);
+    core.refuse_plain(handshake.parts(), refusal)
+}
+
+/// The headers stay out: they may hold secrets.
+impl fmt::Debug for PlainRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlainRequest")
+            .field("handshake", &self.handshake)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,155 @@
+//! The first stages: a head is read, and its route found.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+
+use super::core::Core;
+use super::refusal::Refusal;
+use super::snapshot::Snapshot;
+use crate::config::{PlainHttp, Route};
+use crate::rejection::Rejection;
+use crate::request::{ClientIdentity, Facts, Handshake, Kind, Lines, Offer, Target};
+
+/// What comes of a request's head.
+pub(crate) enum Received {
+    /// It is right so far, and has a route.
+    Handshake(Handshake),
+    /// It is refused.
+    Refused(Parts, Refusal),
+    /// No route of the settings is for it.
+    Unrouted(Parts, Refusal),
+}
+
+/// Why a request that was read has no route. It travels with the request to the service behind the
+/// gate, so that one of ours there reads nothing again.
+#[derive(Clone)]
+pub(crate) struct Unrouted {
+    rejection: Rejection,
+    client: Option<ClientIdentity>,
+    target: Option<Target>,
+}
+
+impl From<Refusal> for Unrouted {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            rejection: refusal.rejection,
+            client: refusal.client,
+            target: refusal.target,
+        }
+    }
+}
+
+impl From<Unrouted> for Refusal {
+    fn from(unrouted: Unrouted) -> Self {
+        Self {
+            client: unrouted.client,
+            target: unrouted.target,
+            ..unrouted.rejection.into()
+        }
+    }
+}
+
+/// Reads a WebSocket's opening handshake, and finds its route.
+///
+/// One that is malformed is refused where a route serves its host and path, or where there is no
+/// saying which one would.
+pub(crate) fn receive(core: &Core, settings: &Snapshot, parts: Parts) -> Received {
+    match read(core, settings, &parts, |lines| {
+        Offer::read(&parts, lines).map(Kind::WebSocket)
+    }) {
+        Ok((facts, route)) => Received::Handshake(Handshake::new(parts, facts, route)),
+        Err(failure) if failure.is_routed => Received::Refused(parts, *failure.refusal),
+        Err(failure) => Received::Unrouted(parts, *failure.refusal),
+    }
+}
+
+/// Reads a plain request, and finds its route, which has to forward such.
+#[expect(clippy::result_large_err, reason = "it is taken apart at once")]
+pub(super) fn receive_plain(
+    core: &Core,
+    settings: &Snapshot,
+    parts: Parts,
+) -> Result<Handshake, (Parts, Refusal)> {
+    let mut checked = Ok(());
+    let read = read(core, settings, &parts, |lines| {
+        // It counts only once the route is known to forward plain requests.
+        checked = lines.check_plain();
+        Ok(Kind::Plain)
+    });
+    let refusal = match read {
+        Ok((facts, route)) => {
+            let client = facts.client;
+            let served = match route.http {
+                PlainHttp::Forward => checked,
+                PlainHttp::Refuse => Err(Rejection::NotUpgrade),
+            };
+            match served {
+                Ok(()) => return Ok(Handshake::new(parts, facts, route)),
+                Err(rejection) => Refusal::on(&route.name, rejection).by(client),
+            }
+        }
+        Err(failure) => *failure.refusal,
+    };
+    Err((parts, refusal))
+}
+
+/// Why a request becomes no handshake.
+struct Failure {
+    refusal: Box<Refusal>,
+    /// A route serves it, or there is no saying which one would.
+    is_routed: bool,
+}
+
+impl Failure {
+    fn refused(refusal: Refusal) -> Self {
+        Self {
+            refusal: Box::new(refusal),
+            is_routed: true,
+        }
+    }
+
+    fn unrouted(refusal: Refusal) -> Self {
+        Self {
+            is_routed: false,
+            ..Self::refused(refusal)
+        }
+    }
+}
+
+fn read(
+    core: &Core,
+    settings: &Snapshot,
+    parts: &Parts,
+    kind: impl FnOnce(&Lines<'_>) -> Result<Kind, Rejection>,
+) -> Result<(Facts, Arc<Route>), Failure> {
+    let refused = |rejection: Rejection| Failure::refused(rejection.into());
+    let client = core.identify(settings, parts).map_err(refused)?;
+    let refused = |rejection| Refusal::from(rejection).by(client);
+    let lines = Lines::read(&parts.headers);
+    let target = match Target::read(&parts.uri, parts.version, &lines) {
+        Ok(target) => target,
+        Err(rejection) => return Err(Failure::refused(refused(rejection))),
+    };
+    let routes = &settings.routes;
+    let (host, path) = (target.host(), target.path());
+    let kind = match kind(&lines) {
+        Ok(kind) => kind,
+        Err(rejection) => {
+            let is_ours = routes.serves(host, path);
+            let refusal = refused(rejection).to(target);
+            return Err(match is_ours {
+                true => Failure::refused(refusal),
+                false => Failure::unrouted(refusal),
+            });
+        }
+    };
+    let offered = match &kind {
+        Kind::WebSocket(offer) => offer.subprotocols(),
+        Kind::Plain => &[],
+    };
+    match routes.find(host, path, offered) {
+        Ok(route) => Ok((Facts::new(client, target, kind, lines), route)),
+        Err(rejection) => Err(Failure::unrouted(refused(rejection).to(target))),
+    }
+}

@@ -1,0 +1,281 @@
+//! The way of a handshake from its route to its session: policies → connect → 101 → session.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::Response;
+use http_body_util::Full;
+use hyper::upgrade::OnUpgrade;
+use tokio::io::AsyncWrite;
+use tokio::time::{Instant, timeout};
+
+use super::core::Core;
+use super::counts::RouteCounts;
+use super::in_flight::InFlight;
+use super::refusal::Refusal;
+use super::snapshot::Snapshot;
+use crate::close::{CloseCode, CloseReason};
+use crate::config::Route;
+use crate::frame::write_close;
+use crate::handshake::{
+    self, Agreed, path_and_query, switching_protocols, upstream_request, verify,
+};
+use crate::limit::Limit;
+use crate::observe::{HandshakeTrace, PathParameters, SpanParents};
+use crate::policy::rate::Admission;
+use crate::rejection::Rejection;
+use crate::request::{Grant, Handshake, Offer};
+use crate::session::drain::{self, Eviction};
+use crate::session::{
+    Endpoint, Meter, PermitError, Session, SessionGuard, SessionMetadata, SessionParameters,
+};
+use crate::transport::Transport;
+use crate::types::Side;
+use crate::upstream::{self, Connected, Lease, ServerFailure, UpstreamResponse};
+
+/// How long a client may take from our 101 to being upgraded: hyper only has to write it out.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A server's verified 101, and its connection.
+struct Accepted {
+    agreed: Agreed,
+    upstream: Endpoint<Transport>,
+    lease: Lease,
+}
+
+/// What a session holds until its end: its place on the server, its place in the rate table, and
+/// what its policies granted.
+type Held = (Lease, Admission, Vec<Grant>);
+
+/// Answers one handshake by these settings, whatever a reload does meanwhile; the session that an
+/// acceptance opens runs on a task of its own.
+pub(crate) async fn answer(
+    core: Arc<Core>,
+    settings: Arc<Snapshot>,
+    handshake: Handshake,
+    on_upgrade: OnUpgrade,
+) -> Response<Full<Bytes>> {
+    core.start_housekeeping();
+    let mut in_flight = InFlight::new(&core);
+    let mut trace = begin_trace(&core, &handshake);
+    in_flight.set_route(&handshake.settings().name);
+    let began = in_flight.began();
+    let opened = open(&core, &settings, handshake, on_upgrade, began, &mut trace).await;
+    in_flight.answered();
+    match opened {
+        Ok(response) => response,
+        Err(refusal) => core.refuse(refusal, &mut trace),
+    }
+}
+
+fn begin_trace(core: &Core, handshake: &Handshake) -> HandshakeTrace {
+    let tracing = &core.observers.tracing;
+    let mut trace = tracing.begin(handshake.parts(), handshake.scheme());
+    trace.set_client(handshake.client(), handshake.peer());
+    trace.set_authority(handshake.host(), handshake.port());
+    trace
+}
+
+async fn open(
+    core: &Arc<Core>,
+    settings: &Snapshot,
+    mut handshake: Handshake,
+    on_upgrade: OnUpgrade,
+    began: Instant,
+    trace: &mut HandshakeTrace,
+) -> Result<Response<Full<Bytes>>, Refusal> {
+    let client = *handshake.client_identity();
+    // Before the dial, and for as long as that takes: an upstream that answers slowly would let
+    // a flood hold any number of connections to it.
+    let permit = core.registry.acquire();
+    let permit = permit.map_err(|full| Refusal::from(Rejection::from(full)).by(client))?;
+    let route = Arc::clone(handshake.settings());
+    trace.set_route(&route.name);
+    let refused = |refusal: Refusal| Refusal::on(&route.name, refusal).by(client);
+    let policies = settings.policies(&route);
+    let admission = policies.admit(&mut handshake, &settings.rates).await;
+    let admission = admission.map_err(|rejection| refused(rejection.into()))?;
+    let counts = core.counts.route(&route.name);
+    let Some(offer) = handshake.offer() else {
+        return Err(refused(Rejection::NotUpgrade.into()));
+    };
+    let accepted = connect(settings, &handshake, offer, &counts, &trace.parents()).await;
+    let Accepted {
+        agreed,
+        upstream,
+        lease,
+    } = accepted.map_err(refused)?;
+    let metadata = metadata(&handshake, &lease);
+    let mut guard = match permit.register(metadata, began) {
+        Ok(guard) => guard,
+        Err(draining) => {
+            say_goodbye(upstream.io);
+            return Err(refused(Rejection::from(draining).into()));
+        }
+    };
+    trace.set_server(&route.upstream.name, lease.server());
+    guard.set_trace(trace.accepted(guard.entry().id));
+    evict_if_late(core, &guard, &lease);
+    let parameters = SessionParameters {
+        meter: meter(&counts, &route, &admission),
+        deflate: agreed.deflate(),
+        filter: core.make_filter(&route, guard.entry()),
+        expires_at: handshake.expires_at().map(instant),
+        route,
+    };
+    let response = switching_protocols(&offer.acceptance, agreed);
+    let held: Held = (lease, admission, handshake.take_grants());
+    let session = run(on_upgrade, upstream, parameters, guard, held);
+    core.registry.tasks.spawn(session);
+    counts.handshakes.add(began.elapsed());
+    Ok(response)
+}
+
+/// Sends the handshake to a server, and verifies what it answers.
+async fn connect(
+    settings: &Snapshot,
+    handshake: &Handshake,
+    offer: &Offer,
+    counts: &RouteCounts,
+    parents: &SpanParents,
+) -> Result<Accepted, Refusal> {
+    let route = handshake.settings();
+    let path = route.upstream_path(handshake.path())?;
+    let began = Instant::now();
+    let span = parents.begin_connect();
+    let connected = settings.pool(route).connect(handshake.client()).await;
+    let server = connected.as_ref();
+    let server = server.map(|connected| &**connected.lease.server());
+    span.ended(server.map_err(|error| error.rejection.reason()));
+    let Connected { lease, transport } = connected?;
+    counts.connects.add(began.elapsed());
+    let path = path_and_query(lease.base_path(), &path, handshake.query());
+    let (mut request, sent) = upstream_request(handshake, offer, &path)?;
+    parents.inject(request.headers_mut());
+    match upstream::exchange(&lease, transport, request).await? {
+        UpstreamResponse::Refused { parts, body } => {
+            let rejection = Rejection::UpstreamAnswered(parts.status);
+            let refused = lease.refused(rejection, None);
+            let answer = handshake::refused(parts, body)?;
+            Err(Refusal {
+                answer: Some(answer),
+                ..refused.into()
+            })
+        }
+        UpstreamResponse::Switching {
+            parts,
+            transport: io,
+            early,
+        } => Ok(Accepted {
+            agreed: verify(parts, &sent)
+                .map_err(|rejection| lease.at_fault(rejection, ServerFailure::Handshake, None))?,
+            upstream: Endpoint { io, early },
+            lease,
+        }),
+    }
+}
+
+fn metadata(handshake: &Handshake, lease: &Lease) -> SessionMetadata {
+    let route = handshake.settings();
+    let captured = route.path.named_captures(handshake.path());
+    SessionMetadata {
+        route: Arc::clone(&route.name),
+        client: handshake.client(),
+        peer: handshake.peer(),
+        path_parameters: PathParameters::new(captured),
+        identity: handshake.identity().cloned(),
+        upstream: Arc::clone(&route.upstream.name),
+        server: Arc::clone(lease.server()),
+    }
+}
+
+/// The moment of the wall clock, for a timer.
+fn instant(moment: SystemTime) -> Instant {
+    let now = Instant::now();
+    let left = moment.duration_since(SystemTime::now()).unwrap_or_default();
+    now.checked_add(left).unwrap_or(now + drain::FOREVER)
+}
+
+/// Sends a session away whose route was removed during its handshake, or whose server is being
+/// emptied since then: whoever did either saw only the sessions that were registered before.
+fn evict_if_late(core: &Core, guard: &SessionGuard, lease: &Lease) {
+    let entry = guard.entry();
+    let settings = core.settings();
+    if !settings.has_route(&entry.metadata.route) {
+        let eviction = Eviction::of_removed_routes(vec![entry.id], settings.config.drain);
+        let _runs_by_itself = drain::evict(&core.registry, &core.evictions, eviction);
+    } else if lease.is_draining() && core.drains.is_closing(&entry.metadata) {
+        entry.request_close(CloseReason::ServerDrained(settings.config.drain.close_code));
+    }
+}
+
+/// The session, from our 101 to its end. It does not hold the gate: a host that lets go of it keeps
+/// its sessions.
+///
+/// Not an `async fn`: that would keep a second place for each of its arguments as long as the session
+/// lives.
+#[expect(clippy::manual_async_fn, reason = "an idle session would be bigger")]
+fn run(
+    on_upgrade: OnUpgrade,
+    upstream: Endpoint<Transport>,
+    parameters: SessionParameters,
+    guard: SessionGuard,
+    held: Held,
+) -> impl Future<Output = ()> + Send {
+    async move {
+        let upgraded = tokio::select! {
+            upgraded = timeout(UPGRADE_TIMEOUT, on_upgrade) => upgraded,
+            () = guard.cut_requested() => {
+                say_goodbye(upstream.io);
+                return guard.finish(CloseReason::Cut);
+            }
+        };
+        match upgraded {
+            Ok(Ok(upgraded)) => {
+                let (io, early) = Transport::from_upgraded(upgraded);
+                Session::new(Endpoint { io, early }, upstream, parameters, guard).await;
+            }
+            // The upstream has a session all the same: one whose client is gone when it begins.
+            Ok(Err(_)) | Err(_) => {
+                let (io, early) = (tokio::io::empty(), Bytes::new());
+                Session::new(Endpoint { io, early }, upstream, parameters, guard).await;
+            }
+        }
+        drop(held);
+    }
+}
+
+/// Closes an upstream that has answered 101 and gets no session: it stands at a frame boundary, and
+/// gets 1001 before the end. Nothing is waited for; the socket is new, and takes so little at once.
+fn say_goodbye(mut upstream: Transport) {
+    let mut frame = Vec::new();
+    write_close(Side::Upstream, Some(CloseCode::GOING_AWAY), "", &mut frame);
+    let mut cx = Context::from_waker(Waker::noop());
+    let _ = Pin::new(&mut upstream).poll_write(&mut cx, &frame);
+    let _ = Pin::new(&mut upstream).poll_shutdown(&mut cx);
+}
+
+/// The limits that bear on a session, each found once.
+fn meter(counts: &RouteCounts, route: &Route, admission: &Admission) -> Option<Meter> {
+    let own = route.limits.per_connection;
+    let limit = |rate: Option<_>| rate.map(|rate| Arc::new(Limit::new(rate)));
+    Meter::new(
+        [admission.messages(), limit(own.messages)],
+        limit(own.messages.or(route.limits.per_ip.messages)),
+        [admission.bytes(), limit(own.bytes)],
+        route.limits.on_exceed,
+        &counts.limited,
+    )
+}
+
+impl From<PermitError> for Rejection {
+    fn from(error: PermitError) -> Self {
+        match error {
+            PermitError::Full => Self::Full,
+            PermitError::Draining => Self::Draining,
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! The value that goes through the stages.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::request::Parts;
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request};
+use hyper::upgrade::OnUpgrade;
+
+use super::client::ClientIdentity;
+use super::grant::{Grant, Identity};
+use super::lines::{Lines, SingleLine};
+use super::offer::Offer;
+use super::target::Target;
+use crate::config::Route;
+use crate::types::{ClientAddr, OverTls};
+
+/// A request that wants in: a WebSocket's opening handshake, or a plain request on a route that
+/// forwards such.
+///
+/// Its head was read once and is right; its route is found. A [`Policy`](crate::Policy) decides
+/// about it by what it says, and adds its [`Grant`].
+pub struct Handshake {
+    parts: Parts,
+    client: ClientIdentity,
+    target: Target,
+    origin: SingleLine,
+    nominated: Vec<HeaderName>,
+    kind: Kind,
+    route: Arc<Route>,
+    grants: Vec<Grant>,
+}
+
+/// What a request wants.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    WebSocket(Offer),
+    Plain,
+}
+
+/// What was read of a head, before its route is known.
+pub(crate) struct Facts {
+    pub(crate) client: ClientIdentity,
+    pub(crate) target: Target,
+    pub(crate) kind: Kind,
+    origin: SingleLine,
+    nominated: Vec<HeaderName>,
+}
+
+impl Facts {
+    pub(crate) fn new(
+        client: ClientIdentity,
+        target: Target,
+        kind: Kind,
+        lines: Lines<'_>,
+    ) -> Self {
+        let (origin, nominated) = lines.into_kept();
+        Self {
+            client,
+            target,
+            kind,
+            origin,
+            nominated,
+        }
+    }
+}
+
+impl Handshake {
+    pub(crate) fn new(parts: Parts, facts: Facts, route: Arc<Route>) -> Self {
+        Self {
+            parts,
+            client: facts.client,
+            target: facts.target,
+            origin: facts.origin,
+            nominated: facts.nominated,
+            kind: facts.kind,
+            route,
+            grants: Vec::new(),
+        }
+    }
+
+    /// The handshake that the stages make of a request with this client and route.
+    ///
+    /// # Errors
+    /// What a target or an offer is refused for.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn websocket(
+        parts: &Parts,
+        client: ClientIdentity,
+        route: &Arc<Route>,
+    ) -> Result<Self, crate::Rejection> {
+        let lines = Lines::read(&parts.headers);
+        let target = Target::read(&parts.uri, parts.version, &lines)?;
+        let kind = Kind::WebSocket(Offer::read(parts, &lines)?);
+        let facts = Facts::new(client, target, kind, lines);
+        Ok(Self::new(parts.clone(), facts, Arc::clone(route)))
+    }
+
+    /// The name of its route.
+    pub fn route(&self) -> &str {
+        &self.route.name
+    }
+
+    /// The client's address, behind trusted proxies.
+    pub fn client(&self) -> IpAddr {
+        self.client.ip
+    }
+
+    /// The socket's peer: the client, or the nearest proxy.
+    pub fn peer(&self) -> ClientAddr {
+        self.client.peer
+    }
+
+    /// Whether it wants a WebSocket; otherwise it is a plain request.
+    pub fn is_websocket(&self) -> bool {
+        matches!(self.kind, Kind::WebSocket(_))
+    }
+
+    /// Whether it came over TLS, as far as the host has said so ([`OverTls`]).
+    pub fn is_secure(&self) -> bool {
+        is_secure(&self.parts)
+    }
+
+    /// The method: always GET for a WebSocket.
+    pub fn method(&self) -> &Method {
+        &self.parts.method
+    }
+
+    /// The host that it names, in lower case and without a port; an IPv6 address in brackets.
+    pub fn host(&self) -> &str {
+        self.target.host()
+    }
+
+    /// The port that it names, if it names one.
+    pub fn port(&self) -> Option<u16> {
+        self.target.port()
+    }
+
+    /// The path as received. It begins with `/`, and holds no dot segment and no escaped
+    /// separator.
+    pub fn path(&self) -> &str {
+        self.target.path()
+    }
+
+    /// The query as received, without its `?`. It may hold a secret.
+    pub fn query(&self) -> Option<&str> {
+        self.target.query()
+    }
+
+    /// What the route's path captured under this name: `room` in `/rooms/{room}`.
+    pub fn path_parameter(&self, name: &str) -> Option<&str> {
+        let pattern = &self.route.path;
+        let captures = pattern.capture(self.target.path())?;
+        pattern.parameter(name, &captures)
+    }
+
+    /// The header lines as received. They may hold secrets.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.parts.headers
+    }
+
+    /// What the host and its layers have put beside the request.
+    pub fn extensions(&self) -> &Extensions {
+        &self.parts.extensions
+    }
+
+    /// The subprotocols that the client offers, in its order of preference (RFC 6455 §1.9).
+    pub fn subprotocols(&self) -> &[String] {
+        self.offer().map_or(&[], Offer::subprotocols)
+    }
+
+    /// Who the client is, if a policy before this one has found out.
+    pub fn identity(&self) -> Option<&Arc<Identity>> {
+        self.grants.iter().rev().find_map(Grant::identity)
+    }
+
+    /// What becomes the client's socket once it is accepted.
+    pub(crate) fn take_upgrade(&mut self) -> OnUpgrade {
+        // Hyper takes the upgrade out of a request's extensions.
+        let mut request = Request::new(());
+        std::mem::swap(request.extensions_mut(), &mut self.parts.extensions);
+        let on_upgrade = hyper::upgrade::on(&mut request);
+        std::mem::swap(request.extensions_mut(), &mut self.parts.extensions);
+        on_upgrade
+    }
+
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    pub(crate) fn client_identity(&self) -> &ClientIdentity {
+        &self.client
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// What a WebSocket's handshake offers.
+    pub(crate) fn offer(&self) -> Option<&Offer> {
+        match &self.kind {
+            Kind::WebSocket(offer) => Some(offer),
+            Kind::Plain => None,
+        }
+    }
+
+    pub(crate) fn origin(&self) -> &SingleLine {
+        &self.origin
+    }
+
+    /// The settings of its route.
+    pub(crate) fn settings(&self) -> &Arc<Route> {
+        &self.route
+    }
+
+    /// What `Connection` nominates, so that it ends here (RFC 9110 §7.6.1).
+    pub(crate) fn nominates(&self, name: &HeaderName) -> bool {
+        self.nominated.contains(name)
+    }
+
+    pub(crate) fn scheme(&self) -> &'static str {
+        scheme(&self.parts)
+    }
+
+    pub(crate) fn add_grant(&mut self, grant: Grant) {
+        self.grants.push(grant);
+    }
+
+    /// The headers that its grants send upstream.
+    pub(crate) fn granted_headers(&self) -> impl Iterator<Item = &(HeaderName, HeaderValue)> {
+        self.grants.iter().flat_map(Grant::headers)
+    }
+
+    /// When the first of its grants ends.
+    pub(crate) fn expires_at(&self) -> Option<SystemTime> {
+        self.grants.iter().filter_map(Grant::expires_at).min()
+    }
+
+    /// The grants, for whatever the handshake becomes.
+    pub(crate) fn take_grants(&mut self) -> Vec<Grant> {
+        std::mem::take(&mut self.grants)
+    }
+}
+
+/// `http` or `https`: what the client's connection speaks, as far as the host has said so.
+pub(crate) fn scheme(parts: &Parts) -> &'static str {
+    match is_secure(parts) {
+        true => "https",
+        false => "http",
+    }
+}
+
+fn is_secure(parts: &Parts) -> bool {
+    parts.extensions.get::<OverTls>().is_some()
+}
+
+/// Headers, the query and the subprotocols stay out: they may hold secrets.
+impl fmt::Debug for Handshake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handshake")
+            .field("route", &self.route.name)
+            .field("client", &self.client)
+            .field("target", &self.target)
+            .field("is_websocket", &self.is_websocket())
+            .field("grants", &self.grants)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,170 @@
+//! One pass over the lines of a head.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{fields, list};
+use crate::rejection::Rejection;
+
+/// What one pass over a request's header lines finds: the lines that the checks are about, and the
+/// faults that only a look at every line can show.
+#[derive(Debug, Default)]
+pub(crate) struct Lines<'a> {
+    pub(super) host: Line<'a>,
+    pub(super) origin: Line<'a>,
+    pub(super) content_length: Line<'a>,
+    pub(super) version: Line<'a>,
+    pub(super) key: Line<'a>,
+    pub(super) transfer_encoding: Vec<&'a HeaderValue>,
+    pub(super) subprotocols: Vec<&'a HeaderValue>,
+    pub(super) extensions: Vec<&'a HeaderValue>,
+    /// `Upgrade` lists `websocket`.
+    pub(super) upgrades_to_websocket: bool,
+    /// `Connection` lists `upgrade`.
+    pub(super) connection_upgrades: bool,
+    /// What `Connection` nominates beside the headers that end at every hop.
+    nominated: Vec<HeaderName>,
+    connection_is_malformed: bool,
+    nominates_owned: bool,
+    has_alias: bool,
+}
+
+/// A header that may have one line only.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Line<'a> {
+    #[default]
+    Missing,
+    Once(&'a HeaderValue),
+    Repeated,
+}
+
+/// The same without the request.
+#[derive(Clone, Default)]
+pub(crate) enum SingleLine {
+    #[default]
+    Missing,
+    Once(HeaderValue),
+    Repeated,
+}
+
+impl<'a> Lines<'a> {
+    pub(crate) fn read(headers: &'a HeaderMap) -> Self {
+        let mut lines = Self::default();
+        for (name, value) in headers {
+            lines.add(name.as_str(), value);
+        }
+        lines
+    }
+
+    fn add(&mut self, name: &str, value: &'a HeaderValue) {
+        match name {
+            "host" => self.host.add(value),
+            "origin" => self.origin.add(value),
+            "content-length" => self.content_length.add(value),
+            "sec-websocket-version" => self.version.add(value),
+            "sec-websocket-key" => self.key.add(value),
+            "transfer-encoding" => self.transfer_encoding.push(value),
+            "sec-websocket-protocol" => self.subprotocols.push(value),
+            "sec-websocket-extensions" => self.extensions.push(value),
+            "upgrade" => self.upgrades_to_websocket |= list::has_token([value], "websocket"),
+            "connection" => self.add_connection(value),
+            _ => self.has_alias |= fields::is_alias(name),
+        }
+    }
+
+    fn add_connection(&mut self, value: &'a HeaderValue) {
+        for element in list::elements([value]) {
+            match element {
+                [] => {}
+                upgrade if upgrade.eq_ignore_ascii_case(b"upgrade") => {
+                    self.connection_upgrades = true;
+                }
+                element => match list::token(element) {
+                    Some(name) => self.nominate(name),
+                    None => self.connection_is_malformed = true,
+                },
+            }
+        }
+    }
+
+    fn nominate(&mut self, name: &str) {
+        if name.eq_ignore_ascii_case("keep-alive") {
+            return;
+        }
+        self.nominates_owned |= fields::is_owned(name);
+        if let Ok(name) = HeaderName::try_from(name)
+            && !fields::is_hop_by_hop(name.as_str())
+        {
+            self.nominated.push(name);
+        }
+    }
+
+    /// What every request has to pass before any of its headers is believed or sent on.
+    ///
+    /// A name in `Connection` takes that header out of the forwarded request (RFC 9110 §7.6.1), so
+    /// one that says where a request belongs or who sent it may not stand there; nor may a
+    /// header's name be one of those in a spelling that CGI-like backends fold into it
+    /// (`X_Forwarded_For`).
+    ///
+    /// # Errors
+    /// [`Rejection::Header`] for a `Connection` that is no list of tokens,
+    /// [`Rejection::ConnectionNominates`], [`Rejection::HeaderAlias`].
+    pub(super) fn check_names(&self) -> Result<(), Rejection> {
+        if self.connection_is_malformed {
+            return Err(Rejection::Header);
+        }
+        if self.nominates_owned {
+            return Err(Rejection::ConnectionNominates);
+        }
+        match self.has_alias {
+            true => Err(Rejection::HeaderAlias),
+            false => Ok(()),
+        }
+    }
+
+    /// Checks a plain request. Hyper takes any codings whose last is `chunked`, undoes that one and
+    /// frames the body anew: the upstream would get a `gzip` body that no header announces
+    /// (RFC 9112 §6.1).
+    ///
+    /// # Errors
+    /// Those of [`Lines::check_names`], and [`Rejection::Framing`] for a body in another coding
+    /// than `chunked`.
+    pub(crate) fn check_plain(&self) -> Result<(), Rejection> {
+        self.check_names()?;
+        let codings = list::tokens(self.transfer_encoding.iter().copied());
+        match codings.map_err(|_| Rejection::Framing)?[..] {
+            [] => Ok(()),
+            [coding] if coding.eq_ignore_ascii_case("chunked") => Ok(()),
+            _ => Err(Rejection::Framing),
+        }
+    }
+
+    /// What outlives the request's borrow.
+    pub(crate) fn into_kept(self) -> (SingleLine, Vec<HeaderName>) {
+        (self.origin.into_single(), self.nominated)
+    }
+}
+
+impl<'a> Line<'a> {
+    fn add(&mut self, value: &'a HeaderValue) {
+        *self = match self {
+            Self::Missing => Self::Once(value),
+            Self::Once(_) | Self::Repeated => Self::Repeated,
+        };
+    }
+
+    /// The value, where there is one line.
+    pub(super) fn once(self) -> Option<&'a HeaderValue> {
+        match self {
+            Self::Once(value) => Some(value),
+            Self::Missing | Self::Repeated => None,
+        }
+    }
+
+    fn into_single(self) -> SingleLine {
+        match self {
+            Self::Missing => SingleLine::Missing,
+            Self::Once(value) => SingleLine::Once(value.clone()),
+            Self::Repeated => SingleLine::Repeated,
+        }
+    }
+}

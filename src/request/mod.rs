@@ -1,0 +1,30 @@
+//! A request as one value, which the stages enrich: its head is read once, in one pass over its
+//! lines, and nothing after that looks at the head again.
+//!
+//! ```text
+//! head ─► Lines (one pass) ─► client, Target, Offer ─► + route ─► Handshake ─► + grants
+//! ```
+
+mod client;
+mod extensions;
+mod fields;
+mod grant;
+mod handshake;
+mod lines;
+mod list;
+mod offer;
+mod subprotocols;
+mod target;
+
+pub use grant::{Grant, Identity};
+pub use handshake::Handshake;
+
+pub(crate) use client::{ClientIdentity, identify};
+pub(crate) use extensions::{Deflate, chosen as chosen_extension, to_header as extension_header};
+pub(crate) use fields::{belongs_to_handshake, is_alias_of, is_hop_by_hop, nominated};
+pub(crate) use handshake::{Facts, Kind, scheme};
+pub(crate) use lines::{Lines, SingleLine};
+pub(crate) use list::{has_token, only, trim};
+pub(crate) use offer::{Acceptance, Offer, is_websocket};
+pub(crate) use subprotocols::Subprotocols;
+pub(crate) use target::Target;

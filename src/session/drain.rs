@@ -1,0 +1,241 @@
+//! Sends every session away, gently.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio_util::task::TaskTracker;
+
+use super::registry::{Registry, SessionEntry};
+use crate::close::CloseReason;
+use crate::config::Drain;
+use crate::types::SessionId;
+
+/// What a drain came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Drained {
+    /// Sessions that ended in time.
+    pub closed: usize,
+    /// Sessions that were still open at the deadline, and were cut.
+    pub cut: usize,
+}
+
+/// For a time that the clock has no number for: 30 years.
+pub(crate) const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
+/// How long the end of sessions that were cut is waited for; it takes them no waiting of their own.
+const CUT_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(crate) async fn drain(registry: &Registry, settings: Drain, deadline: Duration) -> Drained {
+    registry.stop();
+    let start = Instant::now();
+    let deadline = end_of(start, deadline);
+    let sessions = registry.list();
+    tracing::info!(sessions = sessions.len(), "draining");
+    registry.tasks.close();
+    let told = tell(&sessions, settings, start, deadline);
+    let ended = async {
+        // Both: a session whose turn has not come may end by itself, and then nobody waits.
+        tokio::select! {
+            () = registry.tasks.wait() => {}
+            () = async { told.await; registry.tasks.wait().await } => {}
+        }
+    };
+    let mut cut = 0;
+    if timeout_at(deadline, ended).await.is_err() {
+        let left = registry.list();
+        cut = left.len();
+        left.iter()
+            .for_each(|entry| entry.request_close(CloseReason::Cut));
+        if timeout(CUT_TIMEOUT, registry.tasks.wait()).await.is_err() {
+            // Only a filter that blocks its thread can do this.
+            tracing::error!(sessions = registry.list().len(), "sessions do not end");
+        }
+    }
+    let drained = Drained {
+        closed: sessions.len().saturating_sub(cut),
+        cut,
+    };
+    tracing::info!(closed = drained.closed, cut, "drained");
+    registry.end_events();
+    drained
+}
+
+/// Tells the sessions one by one, each at a moment of its own within the spread: clients that
+/// were all sent away at once would all come back at once.
+async fn tell(sessions: &[Arc<SessionEntry>], settings: Drain, start: Instant, deadline: Instant) {
+    let spread = settings.spread_within(deadline - start);
+    let turns = Turns::new(sessions.len(), start, spread);
+    for (index, entry) in sessions.iter().enumerate() {
+        turns.come(index).await;
+        entry.request_close(CloseReason::Drain(settings.close_code));
+    }
+}
+
+/// Sessions that are sent away while the gate goes on.
+pub(crate) struct Eviction {
+    pub(crate) sessions: Vec<SessionId>,
+    /// What they are, for the log.
+    pub(crate) are: &'static str,
+    pub(crate) reason: CloseReason,
+    /// Over which time.
+    pub(crate) spread: Duration,
+    /// What is still open after this time is cut.
+    pub(crate) deadline: Duration,
+}
+
+impl Eviction {
+    /// Of sessions whose routes were removed.
+    pub(crate) fn of_removed_routes(sessions: Vec<SessionId>, settings: Drain) -> Self {
+        Self {
+            sessions,
+            are: "sessions of removed routes",
+            reason: CloseReason::RouteRemoved(settings.close_code),
+            spread: settings.spread_within(settings.deadline),
+            deadline: settings.deadline,
+        }
+    }
+
+    /// Of sessions whose server is being emptied over this time.
+    pub(crate) fn of_drained_server(
+        sessions: Vec<SessionId>,
+        settings: Drain,
+        over: Duration,
+    ) -> Self {
+        Self {
+            sessions,
+            are: "sessions of a drained server",
+            reason: CloseReason::ServerDrained(settings.close_code),
+            // The clock has no numbers for the moments of any time.
+            spread: over.min(FOREVER),
+            // The last one that is told has as long as all have in a drain.
+            deadline: over.saturating_add(settings.deadline),
+        }
+    }
+}
+
+/// Sends sessions away, each at a moment of its own; what is still open at the deadline is cut. It
+/// goes on by itself, as a task of `owner`.
+pub(crate) fn evict(
+    registry: &Arc<Registry>,
+    owner: &TaskTracker,
+    eviction: Eviction,
+) -> Option<AbortHandle> {
+    if eviction.sessions.is_empty() {
+        return None;
+    }
+    let registry = Arc::clone(registry);
+    let task = owner.spawn(async move {
+        let Eviction {
+            sessions,
+            are,
+            reason,
+            spread,
+            deadline,
+        } = eviction;
+        let start = Instant::now();
+        let order = |session, reason| {
+            let entry = registry.find(session);
+            entry.inspect(|entry| entry.request_close(reason)).is_some()
+        };
+        tracing::info!(sessions = sessions.len(), "{are} are sent away");
+        let turns = Turns::new(sessions.len(), start, spread);
+        for (index, session) in sessions.iter().enumerate() {
+            turns.come(index).await;
+            order(*session, reason.clone());
+        }
+        sleep_until(end_of(start, deadline)).await;
+        let left = sessions.into_iter();
+        let cut = left
+            .filter(|session| order(*session, CloseReason::Cut))
+            .count();
+        if cut > 0 {
+            tracing::info!(cut, "{are} were cut");
+        }
+    });
+    Some(task.abort_handle())
+}
+
+fn end_of(start: Instant, deadline: Duration) -> Instant {
+    start.checked_add(deadline).unwrap_or(start + FOREVER)
+}
+
+/// When each of so many sessions is told.
+struct Turns {
+    start: Instant,
+    slot: Duration,
+}
+
+impl Turns {
+    fn new(count: usize, start: Instant, spread: Duration) -> Self {
+        let slot = spread.div_f64(count.max(1) as f64);
+        Self { start, slot }
+    }
+
+    /// Waits for a random moment within this session's slot.
+    async fn come(&self, index: usize) {
+        let jitter: f64 = rand::random();
+        sleep_until(self.start + self.slot.mul_f64(index as f64 + jitter)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::pin::pin;
+
+    use super::*;
+    use crate::session::{SessionGuard, SessionMetadata};
+    use crate::types::ClientAddr;
+
+    fn place(registry: &Arc<Registry>) -> SessionGuard {
+        let metadata = SessionMetadata {
+            route: "test".into(),
+            client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            peer: ClientAddr::Unix,
+            path_parameters: Default::default(),
+            identity: None,
+            upstream: "test".into(),
+            server: "test".into(),
+        };
+        registry
+            .acquire()
+            .unwrap()
+            .register(metadata, Instant::now())
+            .unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_whose_task_has_not_begun_is_waited_for() {
+        let registry = Arc::new(Registry::new(0, Arc::default()));
+        let guard = place(&registry);
+        let minute = Duration::from_secs(60);
+        let mut drain = pin!(drain(&registry, Drain::default(), minute));
+        assert!(timeout(minute / 2, &mut drain).await.is_err());
+        drop(guard);
+        let drained = drain.await;
+        assert_eq!((drained.closed, drained.cut), (1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cut_reaches_a_session_that_waits_for_its_101_to_be_out() {
+        let registry = Arc::new(Registry::new(0, Arc::default()));
+        let guard = place(&registry);
+        let waiting = registry.tasks.spawn(async move {
+            guard.cut_requested().await;
+            guard.finish(CloseReason::Cut);
+        });
+        let drained = drain(&registry, Drain::default(), Duration::from_secs(60)).await;
+        assert_eq!((drained.closed, drained.cut), (0, 1));
+        waiting.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn no_deadline_is_too_far() {
+        let registry = Arc::new(Registry::new(0, Arc::default()));
+        let drained = drain(&registry, Drain::default(), Duration::MAX).await;
+        assert_eq!((drained.closed, drained.cut), (0, 0));
+    }
+}
