@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 use super::close::Close;
 use super::drain::Drain;
+use super::probe::Probe;
 use super::reload::Reload;
 use super::run::Run;
 use super::sessions::Sessions;
@@ -45,6 +46,8 @@ pub(super) enum Command {
     },
     /// Print the JSON schema of the settings, for editors
     Schema,
+    /// Open a WebSocket as a client, try it, and say what came of it
+    Probe(Probe),
     /// List the sessions of a running wsgate
     Sessions(Sessions),
     /// Close sessions of a running wsgate, one by one or by what they have in common
@@ -65,6 +68,7 @@ Examples:
   wsgate run --to ws://127.0.0.1:9001       in front of one server, without a file
   wsgate check wsgate.toml                  what the file means, or what is wrong with it
   wsgate run wsgate.toml                    serve
+  wsgate probe ws://127.0.0.1:8080/ws/      what a client gets: status, ping, close code
   wsgate sessions --config wsgate.toml      who is connected to the wsgate that serves by this file
   wsgate top --config wsgate.toml           what it does, as it does it
   wsgate reload --admin unix:/run/wsgate/admin.sock

@@ -124,13 +124,18 @@ fn describe(error: &(dyn Error + 'static), help: Option<&str>, color: bool) -> S
         true => ("\x1b[1;31m", "\x1b[1;36m", "\x1b[0m"),
         false => ("", "", ""),
     };
-    let causes = successors(Some(error), |&error| error.source());
-    let causes: Vec<_> = causes.map(ToString::to_string).collect();
-    let mut text = format!("{red}error{plain}: {}\n", causes.join(": "));
+    let mut text = format!("{red}error{plain}: {}\n", with_causes(error));
     if let Some(help) = help {
         text += &format!("{cyan}help{plain}: {help}\n");
     }
     text
+}
+
+/// The error and each of its causes, in one line.
+pub(super) fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let causes = successors(Some(error), |&error| error.source());
+    let causes: Vec<_> = causes.map(ToString::to_string).collect();
+    causes.join(": ")
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ mod demo;
 mod drain;
 mod error;
 mod output;
+mod probe;
 mod reload;
 mod run;
 mod sessions;
@@ -66,6 +67,7 @@ fn carry_out(command: Command) -> Result<(), CommandError> {
         Command::Run(run) => run.serve(),
         Command::Check { file } => check(&file),
         Command::Demo { listen } => demo::serve(listen.as_deref()),
+        Command::Probe(probe) => on_this_thread(probe.carry_out()),
         Command::Schema => print(&format!("{:#}\n", config::schema())),
         Command::Sessions(sessions) => on_this_thread(sessions.list()),
         Command::Close(close) => on_this_thread(close.carry_out()),

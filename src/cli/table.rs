@@ -149,7 +149,7 @@ pub(super) fn cut_at_the_end(text: &str, width: usize) -> String {
 }
 
 /// Without anything that would move the cursor.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     match text.contains(char::is_control) {
         true => text.escape_debug().to_string(),
         false => text.to_owned(),

@@ -2,6 +2,7 @@
 
 mod close;
 mod empty;
+mod probe;
 mod reload;
 mod sessions;
 mod target;

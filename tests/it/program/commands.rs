@@ -19,7 +19,14 @@ async fn finish_on(command: &str, text: &str, variables: &[(&str, &str)]) -> Fin
 async fn help_names_every_command_and_the_version_is_the_packages() {
     let help = finish(&["--help"]).await;
     assert_eq!((help.code, &*help.stderr), (Some(0), ""));
-    for command in ["run", "check", "demo", "schema", "wsgate run --to ws://"] {
+    for command in [
+        "run",
+        "check",
+        "demo",
+        "probe",
+        "schema",
+        "wsgate run --to ws://",
+    ] {
         assert!(help.stdout.contains(command), "{command}: {}", help.stdout);
     }
     for command in ["sessions", "close", "upstreams", "drain", "reload", "top"] {
