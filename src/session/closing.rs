@@ -5,9 +5,9 @@ use std::task::{Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::SessionState;
 use super::direction::Direction;
 use super::leg::Leg;
+use super::state::SessionState;
 use crate::close::{CloseCode, CloseReason};
 use crate::types::Side;
 

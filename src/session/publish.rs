@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::SessionState;
 use super::keepalive::Pings;
 use super::registry::SessionEntry;
+use super::state::SessionState;
 use super::totals::TrafficCounters;
 
 /// How often the time of the last data frame is published, so that not every frame pays for it.

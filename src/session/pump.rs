@@ -22,6 +22,21 @@ pub(super) enum Pumped {
     Ended,
 }
 
+/// The pumps to run.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ReadyPumps {
+    pub(super) from_client: bool,
+    pub(super) from_upstream: bool,
+}
+
+impl ReadyPumps {
+    /// Both, whichever socket has woken the task.
+    pub(super) const BOTH: Self = Self {
+        from_client: true,
+        from_upstream: true,
+    };
+}
+
 /// One read, one walk, one write.
 ///
 /// The source is not read while the sink has not taken what came before: that is the back-pressure,

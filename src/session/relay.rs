@@ -6,8 +6,8 @@ use std::task::Context;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::SessionState;
-use super::pump::{self, Pumped};
+use super::pump::{self, Pumped, ReadyPumps};
+use super::state::SessionState;
 use super::stop::Stop;
 use crate::types::Side;
 
@@ -25,21 +25,6 @@ enum Progress {
     ThisWay,
     /// It may, in both directions.
     BothWays,
-}
-
-/// The pumps to run.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct ReadyPumps {
-    from_client: bool,
-    from_upstream: bool,
-}
-
-impl ReadyPumps {
-    /// Both, whichever socket has woken the task.
-    pub(super) const BOTH: Self = Self {
-        from_client: true,
-        from_upstream: true,
-    };
 }
 
 impl<C, U> SessionState<C, U>

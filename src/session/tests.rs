@@ -9,18 +9,20 @@ mod model;
 mod relay;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{advance, timeout};
 
 use super::*;
-use crate::close::CloseCode;
-use crate::config::{self, Compression, OnExceed, Rate};
+use crate::close::{CloseCode, CloseReason};
+use crate::config::{self, Compression, OnExceed, Rate, Route};
 use crate::frame::{Opcode, write_frame};
 use crate::limit::Limit;
-use crate::types::ClientAddr;
+use crate::types::{ClientAddr, Side};
 
 const SECOND: Duration = Duration::from_secs(1);
 
