@@ -1,4 +1,4 @@
-//! Every session of a gate: who they are, how much they moved, and how to send them away.
+//! Every session of a gate: what it is, how much it moved, and how to close it.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -33,22 +33,22 @@ pub(crate) struct Registry {
     observers: Arc<Observers>,
 }
 
-/// Who lives, and what came of the others: under one lock, so that each session is always in one
-/// of the two.
+/// The live sessions, and the totals of the others: under one lock, so that each session is always
+/// in one of the two.
 #[derive(Debug, Default)]
 struct SessionTable {
     live: HashMap<SessionId, Arc<SessionEntry>>,
     ended: Totals,
 }
 
-/// Why there is no place for one more session.
+/// Why there is no permit for one more session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PermitError {
     Full,
     Draining,
 }
 
-/// What a session is about.
+/// What identifies a session.
 #[derive(Debug)]
 pub(crate) struct SessionMetadata {
     pub(crate) route: Arc<str>,
@@ -61,7 +61,7 @@ pub(crate) struct SessionMetadata {
     pub(crate) server: Arc<str>,
 }
 
-/// What the registry knows of one session.
+/// One session in the registry.
 #[derive(Debug)]
 pub(crate) struct SessionEntry {
     pub(crate) id: SessionId,
@@ -71,19 +71,19 @@ pub(crate) struct SessionEntry {
     pub(crate) opened_at: SystemTime,
     pub(crate) traffic: TrafficCounters,
     close_request: Mutex<CloseRequest>,
-    /// There is an order that the session has not seen.
+    /// There is a request that the session has not seen.
     close_requested: AtomicBool,
 }
 
-/// What a session was told from outside, and how it is woken for it.
+/// A request from outside to close the session, and how to wake the session for it.
 #[derive(Debug, Default)]
 struct CloseRequest {
     reason: Option<CloseReason>,
-    /// It stays here when it is used: one order may follow another.
+    /// It stays here when it is used: one request may follow another.
     waker: Option<Waker>,
 }
 
-/// Room for one session, given back when it is dropped.
+/// The permit for one session, given back when it is dropped.
 ///
 /// A handshake has it from before the upstream is dialled, so that there are never more connections
 /// to upstreams than there may be sessions, however slowly those answer.
@@ -92,17 +92,17 @@ pub(crate) struct SessionPermit {
     registry: Arc<Registry>,
 }
 
-/// One place in the registry, given back when it is dropped.
+/// A session's entry in the registry, which is removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct SessionGuard {
     registry: Arc<Registry>,
-    /// Some until the place is given back.
+    /// Some until the entry is removed.
     permit: Option<SessionPermit>,
     entry: Arc<SessionEntry>,
     /// Set when the session ends by itself; otherwise its task was torn down.
     reason: Option<CloseReason>,
     trace: SessionTrace,
-    /// Whoever waits for the tasks waits for this place as well: its task may not have begun.
+    /// A wait for the tasks includes this guard: the session's task may not have begun.
     _tracked: TaskTrackerToken,
 }
 
@@ -119,7 +119,7 @@ impl Registry {
         }
     }
 
-    /// Keeps room for a session, unless the gate is full or draining.
+    /// Takes the permit for a session, unless the gate is full or draining.
     pub(crate) fn acquire(self: &Arc<Self>) -> Result<SessionPermit, PermitError> {
         if self.is_draining() {
             return Err(PermitError::Draining);
@@ -171,7 +171,7 @@ impl Registry {
         self.lock().live.get(&id).cloned()
     }
 
-    /// Takes no session any more. Whoever got a place before this is in [`Registry::list`].
+    /// Accepts no more sessions. Every session that was accepted before is in [`Registry::list`].
     pub(crate) fn stop(&self) {
         let _sessions = self.lock();
         self.draining.store(true, Ordering::Release);
@@ -204,7 +204,7 @@ impl SessionTable {
 }
 
 impl SessionPermit {
-    /// Takes the place for a session, unless the gate has begun to drain meanwhile. `began` is when
+    /// Registers the session, unless the gate has begun to drain meanwhile. `began` is when
     /// its handshake did.
     pub(crate) fn register(
         self,
@@ -250,7 +250,8 @@ impl Drop for SessionPermit {
 }
 
 impl SessionEntry {
-    /// Tells the session to end. The first order stands, but for [`CloseReason::Cut`].
+    /// Asks the session to close. The first request stands, except that [`CloseReason::Cut`] replaces
+    /// any.
     pub(crate) fn request_close(&self, reason: CloseReason) {
         let mut request = self.close_request();
         if request.reason.is_none() || reason == CloseReason::Cut {
@@ -325,7 +326,7 @@ impl SessionGuard {
         self.trace = trace;
     }
 
-    /// The order that came since the last call; costs a load where there is none.
+    /// The request that came since the last call; costs a load where there is none.
     pub(super) fn take_close_request(&self) -> Option<CloseReason> {
         let requested = &self.entry.close_requested;
         if !requested.load(Ordering::Acquire) {
@@ -348,12 +349,12 @@ impl SessionGuard {
         .await;
     }
 
-    /// Tells whom to wake for an order; to be called before one is looked for.
+    /// Sets the waker for a request; to be called before the first look for one.
     pub(super) fn set_waker(&self, waker: &Waker) {
         self.entry.close_request().waker = Some(waker.clone());
     }
 
-    /// Gives the place back, for this reason.
+    /// Ends the session's entry, for this reason.
     pub(crate) fn finish(mut self, reason: CloseReason) {
         self.reason = Some(reason);
     }
@@ -368,7 +369,7 @@ impl Drop for SessionGuard {
             (sessions.ended).add_closed(&entry.counts(), entry.age(), &reason);
         }
         drop(sessions);
-        // Whoever reads the line finds the place free.
+        // Before the line is logged: a reader of the line finds the permit free.
         drop(self.permit.take());
         let closed = Closed {
             session: self.entry.info(),
