@@ -2,10 +2,10 @@
 
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{Bench, Frame, Head, Listener, Logs, Request, answer, setup, soon, switching};
+use crate::kit::{Bench, Frame, Head, Logs, Request, Upstream, answer, setup, soon, switching};
 
 /// A client's request that has arrived at the upstream, which answers this and hangs up.
-async fn answered(bench: &Bench, upstream: &Listener, answer: &str) -> (Head, String) {
+async fn answered(bench: &Bench, upstream: &Upstream, answer: &str) -> (Head, String) {
     let mut client = bench.ask(&offering()).await;
     let (mut server, request) = upstream.request().await;
     let accept = switching(&request, "");
@@ -19,10 +19,10 @@ async fn answered(bench: &Bench, upstream: &Listener, answer: &str) -> (Head, St
         .try_send(answer.replace("ACCEPT", accept).as_bytes())
         .await;
     server.shut().await;
-    let response = client.response().await;
+    let response = client.response().await.parts();
     client.expect_end().await;
     // The gate hangs up as well: nobody else is ever sent what stands on this connection.
-    server.gone().await;
+    server.end().await;
     response
 }
 
@@ -165,7 +165,7 @@ async fn an_answer_that_is_not_the_right_101_is_a_502() {
         ),
     ];
     let logs = Logs::capture();
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     for (reason, text) in cases {
         let shown = &text[..text.len().min(300)];
@@ -181,7 +181,7 @@ async fn an_answer_that_is_not_the_right_101_is_a_502() {
 
 #[tokio::test]
 async fn a_101_is_right_however_it_is_written() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     for changes in [
         &[("Connection: Upgrade", "connection: keep-alive, UPGRADE")][..],
@@ -222,7 +222,7 @@ async fn a_101_is_right_however_it_is_written() {
 
 #[tokio::test]
 async fn an_answer_that_comes_byte_by_byte_is_the_same_answer() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let refusal = answer("403 Forbidden", "Set-Cookie: a=1\r\n", "no");
     for (text, status) in [(wrong_101(&[]), 101), (refusal, 403)] {
@@ -245,7 +245,7 @@ async fn an_answer_that_comes_byte_by_byte_is_the_same_answer() {
 
 #[tokio::test]
 async fn a_body_without_end_is_cut_and_its_server_let_go() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     for framing in ["Transfer-Encoding: chunked\r\n", "Connection: close\r\n"] {
         let mut client = bench.ask(&offering()).await;
@@ -255,15 +255,16 @@ async fn a_body_without_end_is_cut_and_its_server_let_go() {
         let chunk = format!("400\r\n{}\r\n", "x".repeat(0x400));
         let endless = async { while server.try_send(chunk.as_bytes()).await {} };
         let (response, ()) = tokio::join!(client.response(), soon("the gate", endless));
-        assert_eq!((response.0.status(), response.1.len()), (401, 64 * 1024));
-        response.0.assert(&[("set-cookie", "a=1")]);
+        let (head, body) = response.parts();
+        assert_eq!((head.status(), body.len()), (401, 64 * 1024));
+        head.assert(&[("set-cookie", "a=1")]);
         client.expect_end().await;
     }
 }
 
 #[tokio::test]
 async fn compression_that_was_not_offered_is_a_502() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()])
         .route("compression = \"off\"")
         .start()
@@ -275,7 +276,7 @@ async fn compression_that_was_not_offered_is_a_502() {
 
 #[tokio::test]
 async fn an_upstreams_own_refusal_is_passed_on() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     for (status, code) in [
         ("400 Bad Request", 400),
@@ -312,21 +313,21 @@ async fn an_upstreams_own_refusal_is_passed_on() {
 
 #[tokio::test]
 async fn a_refusals_body_is_cut_at_64_kib() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let mut client = bench.ask(&Request::websocket("/")).await;
     let (mut server, _) = upstream.request().await;
     server
         .send(answer("500 Broken", "", &"x".repeat(100_000)))
         .await;
-    let (head, body) = client.response().await;
+    let (head, body) = client.response().await.parts();
     assert_eq!((head.status(), body.len()), (500, 64 * 1024));
     client.expect_end().await;
 }
 
 #[tokio::test]
 async fn a_refusal_that_never_ends_is_a_504() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()])
         .upstream("handshake_timeout = \"100ms\"")
         .start()
@@ -340,19 +341,19 @@ async fn a_refusal_that_never_ends_is_a_504() {
         let mut client = bench.ask(&Request::websocket("/")).await;
         let (mut server, _) = upstream.request().await;
         server.send(text).await;
-        let (head, body) = client.response().await;
+        let (head, body) = client.response().await.parts();
         assert_eq!(
             (head.status(), &*body),
             (504, "the backend did not answer in time\n")
         );
         client.expect_end().await;
-        server.gone().await;
+        server.end().await;
     }
 }
 
 #[tokio::test]
 async fn a_dead_upstream_is_a_502() {
-    let dead = Listener::dead();
+    let dead = Upstream::dead();
     let logs = Logs::capture();
     let bench = setup([dead.url()]).start().await;
     let (head, body) = bench.refused(&Request::websocket("/")).await;
@@ -405,25 +406,25 @@ async fn an_upstream_that_resets_is_a_502() {
     stream.readable().await.unwrap();
     // Closed with the request unread, a socket is reset.
     drop(stream);
-    let (head, body) = client.response().await;
+    let (head, body) = client.response().await.parts();
     assert_eq!((head.status(), &*body), (502, "the backend hung up\n"));
     client.expect_end().await;
 }
 
 #[tokio::test]
 async fn what_one_clients_upstream_left_unread_reaches_no_other_client() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let mut first = bench.ask(&Request::websocket("/first")).await;
     let (mut server, _) = upstream.request().await;
     let refusal = answer("403 Forbidden", "", "first");
     let stray = answer("403 Forbidden", "", "stray");
     server.send(format!("{refusal}{stray}")).await;
-    assert_eq!(first.response().await.1, "first");
+    assert_eq!(first.response().await.parts().1, "first");
 
     let mut second = bench.ask(&Request::websocket("/second")).await;
     let (mut server, request) = upstream.request().await;
     assert_eq!(request.target(), "/second");
     server.send(answer("403 Forbidden", "", "second")).await;
-    assert_eq!(second.response().await.1, "second");
+    assert_eq!(second.response().await.parts().1, "second");
 }

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::support::{Echo, Request, Socket, Wire, soon};
+use crate::kit::{Echo, Request, Socket, Wire, soon};
 
 /// A running example; it ends when this is dropped.
 struct Example {
@@ -50,9 +50,7 @@ async fn the_embedding_examples_serve_their_own_pages_and_the_backends_sessions(
     let backend = Echo::start().await;
     for name in ["embed_hyper", "embed_axum"] {
         let example = Example::run(name, &backend).await;
-        let mut socket = Socket::open(example.address, "/ws/room", &[])
-            .await
-            .unwrap();
+        let mut socket = Socket::open(&example.address.to_string(), "/ws/room").await;
         socket.echoes("hello").await;
         let mut wire = Wire::connect(example.address).await;
         wire.send(Request::plain("/").text()).await;
@@ -64,7 +62,7 @@ async fn the_embedding_examples_serve_their_own_pages_and_the_backends_sessions(
 async fn the_filter_example_passes_what_has_a_type_and_drops_the_rest() {
     let backend = Echo::start().await;
     let example = Example::run("message_filter", &backend).await;
-    let mut socket = Socket::open(example.address, "/", &[]).await.unwrap();
+    let mut socket = Socket::open(&example.address.to_string(), "/").await;
     socket.send("no JSON").await;
     let typed = r#"{"type":"greeting"}"#;
     // The first thing to come back is the second that was sent.

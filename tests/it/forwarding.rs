@@ -3,10 +3,10 @@
 use http::Extensions;
 use wsgate::{ClientAddr, OverTls};
 
-use crate::support::{Bench, Head, Listener, Logs, Request, setup};
+use crate::kit::{Bench, Head, Logs, Request, Upstream, setup};
 
 /// The request as it arrives at the upstream.
-async fn arrived(bench: &Bench, upstream: &Listener, request: &Request) -> Head {
+async fn arrived(bench: &Bench, upstream: &Upstream, request: &Request) -> Head {
     let _client = bench.ask(request).await;
     upstream.request().await.1
 }
@@ -61,7 +61,7 @@ async fn the_upstream_is_told_who_asks_for_what() {
             ],
         ),
     ] {
-        let upstream = Listener::start().await;
+        let upstream = Upstream::start().await;
         let route = format!("headers.forwarded = {mode:?}");
         let bench = setup([upstream.url()]).route(&route).start().await;
         let request = Request::websocket("/").with("Host", "gate.test:8080");
@@ -114,7 +114,7 @@ async fn what_a_trusted_proxy_says_is_continued() {
             ],
         ),
     ] {
-        let upstream = Listener::start().await;
+        let upstream = Upstream::start().await;
         let route = format!("headers.forwarded = {mode:?}");
         let bench = setup([upstream.url()]).top(top).route(&route);
         let bench = bench
@@ -133,7 +133,7 @@ async fn what_a_trusted_proxy_says_is_continued() {
 
 #[tokio::test]
 async fn a_unix_peer_is_a_trusted_one() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let says = |_, extensions: &mut Extensions| {
         extensions.insert(ClientAddr::Unix);
     };
@@ -153,7 +153,7 @@ async fn a_unix_peer_is_a_trusted_one() {
 
 #[tokio::test]
 async fn the_clients_own_headers_arrive_unchanged() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let request = Request::websocket("/")
         .with("Host", "Gate.test:8080")
@@ -181,7 +181,7 @@ async fn the_clients_own_headers_arrive_unchanged() {
 
 #[tokio::test]
 async fn what_ends_at_this_hop_goes_no_further() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let request = Request::websocket("/")
         .with("Connection", "keep-alive, Upgrade, X-Nominated, TE")
@@ -208,7 +208,7 @@ async fn what_ends_at_this_hop_goes_no_further() {
 
 #[tokio::test]
 async fn headers_are_removed_and_set() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let setup = setup([upstream.url()])
         .route("path = \"/rooms/{id}/*\"")
         .route(
@@ -262,7 +262,7 @@ async fn the_target_is_the_base_path_the_route_and_the_clients_query() {
             "/v1/r/a%20b/live",
         ),
     ] {
-        let upstream = Listener::start().await;
+        let upstream = Upstream::start().await;
         let url = format!("{}{base}", upstream.url());
         let mut setup = setup([&*url]).route(&format!("path = {path:?}"));
         if !rewrite.is_empty() {
@@ -276,7 +276,7 @@ async fn the_target_is_the_base_path_the_route_and_the_clients_query() {
 
 #[tokio::test]
 async fn an_absolute_target_goes_on_in_origin_form() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let request = Request::websocket("/").line("GET http://gate.test/a?b HTTP/1.1");
     let arrived = arrived(&bench, &upstream, &request).await;
@@ -286,7 +286,7 @@ async fn an_absolute_target_goes_on_in_origin_form() {
 
 #[tokio::test]
 async fn a_host_of_its_own_may_be_set_for_the_upstream() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()])
         .route("headers.set.host = \"inside.test\"")
         .start()
@@ -297,7 +297,7 @@ async fn a_host_of_its_own_may_be_set_for_the_upstream() {
 
 #[tokio::test]
 async fn a_client_cannot_claim_tls_by_its_target() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     for scheme in ["https", "wss", "HTTPS"] {
         let line = format!("GET {scheme}://gate.test/ HTTP/1.1");
@@ -309,7 +309,7 @@ async fn a_client_cannot_claim_tls_by_its_target() {
 
 #[tokio::test]
 async fn a_host_that_ends_tls_says_so() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let route = "headers.forwarded = \"both\"";
     let bench = setup([upstream.url()])
         .route(route)
@@ -343,7 +343,7 @@ async fn an_operator_is_told_once_of_a_proxy_that_is_not_listed() {
         let lines = lines.filter(|line| line.field("reason") == "untrusted_xff");
         lines.collect::<Vec<_>>()
     };
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     for (name, value) in [
         ("X-Forwarded-For", "192.0.2.66"),
         ("Forwarded", "for=192.0.2.66"),

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::ServiceExt;
 use wsgate::ClientAddr;
 
-use crate::support::{Listener, Logs, Request, setup, soon, until};
+use crate::kit::{Logs, Request, Upstream, setup, soon, until};
 
 fn handshake() -> hyper::Request<()> {
     let request = hyper::Request::get("/")
@@ -23,7 +23,7 @@ fn handshake() -> hyper::Request<()> {
 #[tokio::test]
 async fn an_upstream_whose_client_vanished_before_the_session_is_told_1001() {
     let logs = Logs::capture();
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let service = bench.gate.as_ref().unwrap().service();
     // No server is behind this request, so that its upgrade never comes.
@@ -42,7 +42,7 @@ async fn an_upstream_whose_client_vanished_before_the_session_is_told_1001() {
 #[tokio::test]
 async fn an_upstream_whose_session_is_cut_before_it_began_is_told_1001() {
     let logs = Logs::capture();
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     // A client that takes no byte, on a connection that keeps none: our 101 never gets out.
     let (mut client, stream) = tokio::io::duplex(1);

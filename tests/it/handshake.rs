@@ -3,10 +3,10 @@
 mod negotiation;
 mod refusals;
 
-use crate::support::{Bench, Host, Listener, Request, setup};
+use crate::kit::{Bench, Host, Request, Upstream, setup};
 
 /// A gate that serves nothing but `gate.test/ws/…`.
-async fn strict(upstream: &Listener) -> Bench {
+async fn strict(upstream: &Upstream) -> Bench {
     let setup = setup([upstream.url()]).host(Host::Service);
     let setup = setup
         .route("path = \"/ws/*\"")

@@ -17,11 +17,19 @@ mod examples;
 mod forwarding;
 mod handover;
 mod handshake;
+#[cfg_attr(
+    not(feature = "server"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "some of it is for tests of the program only"
+    )
+)]
+mod kit;
 mod layering;
 mod operations;
 mod plugin;
 mod policy;
 mod relay;
-mod support;
 mod timeouts;
 mod upstreams;

@@ -13,9 +13,7 @@ use wsgate::{
     Side, Verdict,
 };
 
-use crate::support::{
-    Bench, Echo, Frame, Host, Listener, Logs, Request, Setup, bits, setup, until,
-};
+use crate::kit::{Bench, Echo, Frame, Host, Logs, Request, Setup, Upstream, bits, setup, until};
 
 const HOSTS: [Host; 5] = [
     Host::Layer,
@@ -33,7 +31,10 @@ async fn every_way_to_serve_a_gate_serves_sessions() {
         let mut socket = bench.open().await;
         socket.echoes("hello").await;
         socket.echoes(&"x".repeat(1 << 20)).await;
-        assert_eq!(socket.close(1000, "").await, Some((1000, String::new())));
+        assert_eq!(
+            socket.close_with(1000, "").await,
+            Some((1000, String::new()))
+        );
         until("the session to end", || bench.handle.sessions().is_empty()).await;
         let (head, _) = bench
             .refused(&Request::websocket("/").with("Host", ""))
@@ -44,7 +45,7 @@ async fn every_way_to_serve_a_gate_serves_sessions() {
 
 #[tokio::test]
 async fn a_layer_leaves_every_other_request_alone() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     for host in [Host::Layer, Host::HyperLayer] {
         let setup = setup([upstream.url()]).host(host).route("path = \"/ws/*\"");
         let bench = setup.route("host = \"gate.test\"").start().await;
@@ -68,7 +69,7 @@ async fn a_layer_leaves_every_other_request_alone() {
         ] {
             // All on one connection, which nobody closes.
             wire.send(request.text()).await;
-            let (head, body) = wire.response().await;
+            let (head, body) = wire.response().await.parts();
             assert_eq!((head.status(), &*body), (200, "host"), "{}", request.text());
         }
         assert_eq!(bench.handle.sessions().len(), 0);
@@ -153,7 +154,7 @@ async fn a_request_that_cannot_be_upgraded_leaves_no_session_behind() {
 
 #[tokio::test]
 async fn a_gate_that_is_let_go_keeps_its_sessions() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let mut bench = setup([upstream.url()]).start().await;
     let (mut client, mut server) = bench.session(&upstream).await;
     // Server, gate and handle, all of them.
@@ -209,7 +210,7 @@ fn filtered(urls: &str) -> Setup {
 
 #[tokio::test]
 async fn a_filter_sees_whole_messages_of_both_sides_and_changes_them() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = filtered(upstream.url()).start().await;
     let (mut client, mut server) = bench.session(&upstream).await;
     let fragments = [
@@ -250,7 +251,7 @@ async fn a_filters_message_may_be_of_any_size() {
 #[tokio::test]
 async fn a_filter_closes_its_session_and_each_session_has_its_own() {
     let logs = Logs::capture();
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = filtered(upstream.url()).start().await;
     for _ in 0..2 {
         let (mut client, mut server) = bench.session(&upstream).await;
@@ -274,7 +275,7 @@ async fn a_filter_closes_its_session_and_each_session_has_its_own() {
 #[tokio::test]
 async fn a_filter_that_panics_ends_its_own_session_with_1011() {
     let logs = Logs::capture();
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = filtered(upstream.url()).start().await;
     let (mut other, mut other_up) = bench.session(&upstream).await;
     let (mut client, mut server) = bench.session(&upstream).await;
@@ -294,7 +295,7 @@ async fn a_filter_that_panics_ends_its_own_session_with_1011() {
 
 #[tokio::test]
 async fn a_filter_sees_no_text_that_is_not_utf8() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let seen = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&seen);
     let make = move |_: &SessionInfo| {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Bench, Echo, Frame, Listener, Logs, Request, bits, setup, switching, until};
+use crate::kit::{Bench, Echo, Frame, Logs, Request, Upstream, bits, setup, switching, until};
 
 const TRUSTED: &str = "[client_ip]\ntrusted_proxies = [\"127.0.0.0/8\", \"10.0.0.0/8\"]\n";
 
@@ -145,7 +145,7 @@ async fn an_address_has_only_so_many_sessions_at_once() {
 
 #[tokio::test]
 async fn a_handshake_that_fails_gives_its_place_back() {
-    let dead = Listener::dead();
+    let dead = Upstream::dead();
     let bench = setup([dead.url()])
         .route("limits.per_ip.connections = 1")
         .start()
@@ -187,7 +187,7 @@ async fn an_address_makes_only_so_many_handshakes() {
 
 #[tokio::test]
 async fn the_sockets_of_an_address_share_its_message_rate() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let route = "limits.per_ip.messages = { rate = \"1/h\", burst = 3 }";
     let bench = setup([upstream.url()])
         .top(TRUSTED)
@@ -216,7 +216,7 @@ async fn the_sockets_of_an_address_share_its_message_rate() {
 
 #[tokio::test]
 async fn the_sockets_of_an_address_share_its_byte_rate() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let route = "limits.message_size = \"1000B\"\n\
                  limits.per_ip.bytes = { rate = \"1B/h\", burst = \"2000B\" }";
     let bench = setup([upstream.url()])
@@ -241,7 +241,7 @@ async fn the_sockets_of_an_address_share_its_byte_rate() {
 #[tokio::test]
 async fn a_session_over_its_own_rate_is_closed() {
     let logs = Logs::capture();
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let route = "limits.per_connection.messages = { rate = \"1/h\", burst = 2 }";
     let bench = setup([upstream.url()]).route(route).start().await;
     // Each session has its own.
@@ -284,7 +284,7 @@ async fn a_session_over_its_own_rate_is_closed() {
 
 #[tokio::test]
 async fn a_session_over_its_own_rate_is_slowed_down() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let route = "limits.on_exceed = \"delay\"\n\
                  limits.per_connection.messages = { rate = \"20/s\", burst = 2 }";
     let bench = setup([upstream.url()]).route(route).start().await;
@@ -307,7 +307,7 @@ async fn a_session_over_its_own_rate_is_slowed_down() {
 
 #[tokio::test]
 async fn a_frame_bigger_than_the_burst_is_slowed_down_and_not_refused() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let route = "limits.on_exceed = \"delay\"\n\
                  limits.per_connection.bytes = { rate = \"100KB/s\", burst = \"10KB\" }";
     let bench = setup([upstream.url()]).route(route).start().await;
@@ -328,7 +328,7 @@ async fn a_frame_bigger_than_the_burst_is_slowed_down_and_not_refused() {
 
 #[tokio::test]
 async fn messages_over_the_rate_are_dropped_whole() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let route = "limits.on_exceed = \"drop\"\n\
                  limits.per_connection.messages = { rate = \"1/h\", burst = 2 }";
     let bench = setup([upstream.url()]).route(route).start().await;
@@ -365,7 +365,7 @@ async fn messages_over_the_rate_are_dropped_whole() {
 #[tokio::test]
 async fn a_compressed_message_over_the_rate_is_never_dropped() {
     // The ones behind it could not be read without it.
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let route = "limits.on_exceed = \"drop\"\n\
                  limits.per_connection.messages = { rate = \"1/h\", burst = 1 }";
     let bench = setup([upstream.url()]).route(route).start().await;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Bench, Frame, Listener, Logs, Wire, bits, setup, until};
+use crate::kit::{Bench, Frame, Logs, Upstream, Wire, bits, setup, until};
 
 const PING: u8 = bits::FIN | bits::PING;
 
@@ -38,7 +38,7 @@ fn keepalive(side: &str, interval: &str, timeout: &str) -> String {
 
 #[tokio::test]
 async fn a_silent_peer_is_pinged_and_its_pong_goes_no_further() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     for side in ["client", "upstream"] {
         let bench = setup([upstream.url()])
             .route(&keepalive(side, "20ms", "1h"))
@@ -69,7 +69,7 @@ async fn a_silent_peer_is_pinged_and_its_pong_goes_no_further() {
 #[tokio::test]
 async fn a_peer_that_answers_no_ping_is_gone() {
     let logs = Logs::capture();
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     for (side, to_client, to_upstream) in [
         ("client", "ping timeout", ""),
         ("upstream", "upstream ping timeout", "ping timeout"),
@@ -98,7 +98,7 @@ async fn a_peer_that_answers_no_ping_is_gone() {
 
 #[tokio::test]
 async fn a_ping_stands_between_frames_and_not_in_one() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let route = keepalive("client", "10ms", "1h");
     let bench = setup([upstream.url()]).route(&route).start().await;
     let (mut client, mut server) = bench.session(&upstream).await;
@@ -134,7 +134,7 @@ async fn a_ping_stands_between_frames_and_not_in_one() {
 #[tokio::test]
 async fn a_session_without_data_ends_however_many_pings_it_sees() {
     let logs = Logs::capture();
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()])
         .route("timeouts.idle = \"100ms\"")
         .start()
@@ -165,7 +165,7 @@ async fn a_session_without_data_ends_however_many_pings_it_sees() {
 #[tokio::test]
 async fn a_session_has_a_lifetime() {
     let logs = Logs::capture();
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()])
         .route("timeouts.lifetime = \"100ms\"")
         .start()

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::support::{Bench, Echo, Frame, Listener, Logs, Request, Socket, setup, until};
+use crate::kit::{Bench, Echo, Frame, Logs, Request, Socket, Upstream, setup, until};
 
 /// The name of the server that a real client's session came to.
 fn server(socket: &Socket) -> &str {
@@ -21,7 +21,7 @@ async fn the_server_with_the_fewest_sessions_takes_the_next() {
     // Those of `a` end, and so the next three are its own.
     let (of_a, of_b): (Vec<_>, Vec<_>) = sockets.into_iter().partition(|s| server(s) == "a");
     for socket in of_a {
-        socket.close(1000, "").await;
+        socket.close_with(1000, "").await;
     }
     until("the sessions to end", || bench.handle.sessions().len() == 3).await;
     let mut next = Vec::new();
@@ -64,7 +64,7 @@ async fn servers_take_turns() {
         // How many are open does not matter.
         let socket = bench.open().await;
         turns.push(server(&socket).to_owned());
-        socket.close(1000, "").await;
+        socket.close_with(1000, "").await;
     }
     assert_eq!(turns, ["a", "b", "a", "b", "a", "b"]);
 }
@@ -81,7 +81,9 @@ async fn a_client_comes_to_its_own_server_again() {
         let mut servers = HashSet::new();
         for _ in 0..3 {
             let header = [("x-forwarded-for", &*client)];
-            let socket = Socket::open(bench.address, "/", &header).await.unwrap();
+            let socket = Socket::try_open(&bench.address.to_string(), "/", &header)
+                .await
+                .unwrap();
             servers.insert(server(&socket).to_owned());
         }
         assert_eq!(servers.len(), 1, "{client} came to {servers:?}");
@@ -106,7 +108,7 @@ async fn two_choices_use_both_servers() {
 #[tokio::test]
 async fn a_refused_connection_is_tried_elsewhere() {
     let logs = Logs::capture();
-    let dead = [Listener::dead(), Listener::dead()];
+    let dead = [Upstream::dead(), Upstream::dead()];
     let echo = Echo::start().await;
     let servers = [dead[0].url(), dead[1].url(), echo.url()];
     let setup = setup(servers)
@@ -127,7 +129,7 @@ async fn a_refused_connection_is_tried_elsewhere() {
 
 #[tokio::test]
 async fn there_are_only_so_many_tries() {
-    let dead = [Listener::dead(), Listener::dead()];
+    let dead = [Upstream::dead(), Upstream::dead()];
     let echo = Echo::start().await;
     for (retries, status) in [(0, 502), (1, 101)] {
         let setup = setup([dead[0].url(), echo.url()]).upstream("balance = \"round_robin\"");
@@ -156,12 +158,12 @@ async fn there_are_only_so_many_tries() {
 
 #[tokio::test]
 async fn nothing_is_tried_again_once_the_request_was_sent() {
-    let (one, two) = (Listener::start().await, Listener::start().await);
+    let (one, two) = (Upstream::start().await, Upstream::start().await);
     let setup = setup([one.url(), two.url()]).upstream("balance = \"round_robin\"");
     let bench = setup.upstream("retries = 5").start().await;
     let mut client = bench.ask(&Request::websocket("/first")).await;
     drop(one.request().await);
-    assert_eq!(client.response().await.0.status(), 502);
+    assert_eq!(client.response().await.status(), 502);
     // What comes to the other server is the next client's.
     let _client = bench.ask(&Request::websocket("/second")).await;
     let (_, request) = two.request().await;
@@ -182,14 +184,14 @@ async fn a_server_has_only_so_many_sessions() {
     assert_eq!((head.status(), &*body), (503, "the backend is full\n"));
     assert!(head.one("retry-after").parse::<u64>().unwrap() > 0);
     let freed = server(&first).to_owned();
-    first.close(1000, "").await;
+    first.close_with(1000, "").await;
     until("the session to end", || bench.handle.sessions().len() == 1).await;
     assert_eq!(server(&bench.open().await), freed);
 }
 
 #[tokio::test]
 async fn a_handshake_that_fails_gives_its_place_on_the_server_back() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()])
         .upstream("max_connections = 1")
         .start()
@@ -197,13 +199,13 @@ async fn a_handshake_that_fails_gives_its_place_on_the_server_back() {
     for _ in 0..3 {
         let mut client = bench.ask(&Request::websocket("/")).await;
         drop(upstream.request().await);
-        assert_eq!(client.response().await.0.status(), 502);
+        assert_eq!(client.response().await.status(), 502);
     }
     // As does one whose client has left.
     let client = bench.ask(&Request::websocket("/")).await;
     let (mut server, _) = upstream.request().await;
     drop(client);
-    server.gone().await;
+    server.end().await;
     bench.session(&upstream).await;
 }
 
@@ -216,7 +218,7 @@ async fn a_server_may_be_on_a_unix_socket() {
     let session = bench.handle.sessions();
     assert_eq!(&*session[0].server, echo.url());
 
-    let upstream = Listener::unix(&folder.path().join("base.sock"));
+    let upstream = Upstream::unix(&folder.path().join("base.sock"));
     let url = format!("{}:/base", upstream.url());
     let bench = setup([&*url]).start().await;
     let _client = bench.ask(&Request::websocket("/a?b")).await;
@@ -243,7 +245,7 @@ async fn a_server_that_comes_back_is_used_again() {
 
 #[tokio::test]
 async fn a_lost_server_ends_its_sessions_and_no_others() {
-    let (a, b) = (Listener::start().await, Listener::start().await);
+    let (a, b) = (Upstream::start().await, Upstream::start().await);
     let setup = setup([a.url(), b.url()]).upstream("balance = \"round_robin\"");
     let bench: Bench = setup.start().await;
     let (mut one, one_up) = bench.session(&a).await;

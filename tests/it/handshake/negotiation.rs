@@ -3,11 +3,11 @@
 use futures_util::future::join4;
 
 use super::{right, strict};
-use crate::support::{Echo, Frame, Host, Listener, Request, Socket, bits, setup, switching, until};
+use crate::kit::{Echo, Frame, Host, Request, Socket, Upstream, bits, setup, switching, until};
 
 #[tokio::test]
 async fn a_connection_header_that_says_upgrade_is_taken_however_it_says_it() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = strict(&upstream).await;
     let connection = |value| right().with("Connection", value);
     for request in [
@@ -31,7 +31,7 @@ async fn a_connection_header_that_says_upgrade_is_taken_however_it_says_it() {
 
 #[tokio::test]
 async fn the_101_answers_the_clients_own_key_and_the_request_upstream_has_another() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let mut client = bench.ask(&Request::websocket("/")).await;
     let (mut server, request) = upstream.request().await;
@@ -68,7 +68,9 @@ async fn a_subprotocol_is_negotiated_end_to_end() {
     let bench = setup([echo.url()]).start().await;
     for (offered, chosen) in [("chat.v1, chat.v2", "chat.v2"), ("chat.v1", "chat.v1")] {
         let offer = [("sec-websocket-protocol", offered)];
-        let mut socket = Socket::open(bench.address, "/", &offer).await.unwrap();
+        let mut socket = Socket::try_open(&bench.address.to_string(), "/", &offer)
+            .await
+            .unwrap();
         assert_eq!(socket.response.headers()["sec-websocket-protocol"], chosen);
         socket.echoes("hello").await;
     }
@@ -86,7 +88,9 @@ async fn a_subprotocol_picks_the_route() {
     let bench = setup([one.url()]).top(&second).start().await;
     for (offer, server) in [("chat.v1", "one"), ("chat.v1, chat.v2", "two")] {
         let offer = [("sec-websocket-protocol", offer)];
-        let socket = Socket::open(bench.address, "/", &offer).await.unwrap();
+        let socket = Socket::try_open(&bench.address.to_string(), "/", &offer)
+            .await
+            .unwrap();
         assert_eq!(socket.response.headers()["x-server"], server);
     }
     let socket = bench.open().await;
@@ -97,7 +101,7 @@ const DEFLATE: &str = "permessage-deflate; server_no_context_takeover; client_ma
 
 #[tokio::test]
 async fn compression_passes_through() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let offer = format!("x-unknown; a=b, {DEFLATE}, permessage-deflate");
     let request = Request::websocket("/").header("Sec-WebSocket-Extensions", &offer);
@@ -131,7 +135,7 @@ async fn compression_passes_through() {
 
 #[tokio::test]
 async fn compression_that_is_off_is_not_offered() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()])
         .route("compression = \"off\"")
         .start()
@@ -154,7 +158,7 @@ async fn compression_that_is_off_is_not_offered() {
 
 #[tokio::test]
 async fn early_client_frames_wait_for_the_101_and_are_delivered_once() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()])
         .route("path = \"/ws\"")
         .start()
@@ -166,7 +170,7 @@ async fn early_client_frames_wait_for_the_101_and_are_delivered_once() {
     client.send([request, frames].concat()).await;
     let (mut server, request) = upstream.request().await;
     // Whatever the gate does at once, it has done before it answers another connection.
-    let (other, _) = bench.ask(&Request::plain("/")).await.response().await;
+    let other = bench.ask(&Request::plain("/")).await.response().await.head;
     assert_eq!(other.status(), 200);
     assert_eq!(server.there(), b"");
     server.send(switching(&request, "")).await;
@@ -185,7 +189,7 @@ async fn early_frames_may_be_more_than_anybody_holds() {
             .map(|at| (at >> 10) as u8)
             .collect::<Vec<_>>(),
     );
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     for host in [Host::Layer, Host::Buffered] {
         let bench = setup([upstream.url()]).host(host).start().await;
         let client = bench.ask(&Request::websocket("/")).await;
@@ -212,7 +216,7 @@ async fn early_frames_may_be_more_than_anybody_holds() {
 
 #[tokio::test]
 async fn early_client_frames_are_dropped_with_a_refused_handshake() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let mut client = bench.connect().await;
     let request = Request::websocket("/").text().into_bytes();
@@ -223,7 +227,7 @@ async fn early_client_frames_are_dropped_with_a_refused_handshake() {
     server
         .send("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
         .await;
-    let (head, _) = client.response().await;
+    let (head, _) = client.response().await.parts();
     assert_eq!(head.status(), 403);
     client.expect_end().await;
     server.expect_end().await;
@@ -231,7 +235,7 @@ async fn early_client_frames_are_dropped_with_a_refused_handshake() {
 
 #[tokio::test]
 async fn early_upstream_frames_are_delivered_behind_the_101() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let mut client = bench.ask(&Request::websocket("/")).await;
     let (mut server, request) = upstream.request().await;
@@ -250,12 +254,12 @@ async fn early_upstream_frames_are_delivered_behind_the_101() {
 
 #[tokio::test]
 async fn a_client_that_leaves_before_the_101_leaves_nothing_behind() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let client = bench.ask(&Request::websocket("/")).await;
     let (mut server, _) = upstream.request().await;
     drop(client);
-    server.gone().await;
+    server.end().await;
     assert_eq!(bench.handle.sessions().len(), 0);
 
     // Or with the 101 on its way.
@@ -263,13 +267,13 @@ async fn a_client_that_leaves_before_the_101_leaves_nothing_behind() {
     let (mut server, request) = upstream.request().await;
     server.send(switching(&request, "")).await;
     drop(client);
-    server.gone().await;
+    server.end().await;
     until("the session to end", || bench.handle.sessions().is_empty()).await;
 }
 
 #[tokio::test]
 async fn a_connection_may_speak_plain_http_before() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let mut client = bench.connect().await;
     let (plain, websocket) = (Request::plain("/"), Request::websocket("/"));
@@ -278,7 +282,7 @@ async fn a_connection_may_speak_plain_http_before() {
     let text = format!("{0}{0}{1}", plain.text(), websocket.text()).into_bytes();
     client.send([text, early].concat()).await;
     for _ in 0..2 {
-        assert_eq!(client.response().await.1, "host");
+        assert_eq!(client.response().await.parts().1, "host");
     }
     let mut server = upstream.session().await;
     assert_eq!(client.head().await.status(), 101);

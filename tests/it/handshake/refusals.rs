@@ -1,14 +1,14 @@
 //! Handshakes that are not right, each with the status and the reason that it is refused with.
 
 use super::{right, strict};
-use crate::support::{Listener, Logs, Request};
+use crate::kit::{Logs, Request, Upstream};
 
 /// Sends each request with another, right one behind it in the same write. Each has to be refused
 /// for this reason and with this status, its connection has to end, and the upstream has to hear
 /// of none of them.
 async fn refuses(cases: &[(&str, u16, Vec<Request>)]) {
     let logs = Logs::capture();
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = strict(&upstream).await;
     for (reason, status, requests) in cases {
         assert!(!requests.is_empty(), "{reason}");
@@ -259,7 +259,7 @@ async fn what_nobody_serves_is_refused() {
 
 #[tokio::test]
 async fn what_is_not_http_is_refused() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = strict(&upstream).await;
     let rest = right().text();
     let (line, headers) = rest.split_once("\r\n").unwrap();
@@ -281,7 +281,7 @@ async fn what_is_not_http_is_refused() {
         wire.send(format!("{line}\r\n{wrong}\r\n{headers}{rest}"))
             .await;
         assert_eq!(wire.head().await.status(), 400, "{wrong:?}");
-        wire.gone().await;
+        wire.end().await;
     }
     let _client = bench.ask(&Request::websocket("/ws/right")).await;
     let (_, request) = upstream.request().await;

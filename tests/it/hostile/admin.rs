@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::program::kit::{Program, Wire, finish_with, settings};
+use crate::kit::{Program, Wire, finish_with, settings};
 
 /// A gate with an admin interface, which has this token.
 async fn guarded(token: &str) -> (Program, String) {

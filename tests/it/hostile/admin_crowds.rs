@@ -4,9 +4,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::admin::drains;
-use super::kit::{Stage, Vitals};
-use crate::program::kit::{Echo, Program, Socket, Wire, settings, soon};
-use crate::support::AT_ONCE;
+use crate::kit::{AT_ONCE, Echo, Program, Socket, Stage, Vitals, Wire, settings, soon};
 
 /// What a connection may take of memory while nobody reads what it says.
 const UNREAD: usize = 128 * 1024;
@@ -63,7 +61,7 @@ async fn o07_clients_that_do_not_read_their_answers_leave_their_places() {
     for _ in 0..PLACES {
         let mut wire = Wire::connect_unix(&admin).await;
         let requests = "GET /metrics HTTP/1.1\r\n\r\n".repeat(100);
-        floods.spawn(async move { while wire.is_taken(&requests).await {} });
+        floods.spawn(async move { while wire.try_send(&requests).await {} });
     }
     assert_eq!(probe().await, "", "there is no place left");
     for _ in 0..20 {

@@ -1,7 +1,6 @@
 //! Case H22: upstreams that answer a handshake with something that is no 101.
 
-use super::kit::{ACCEPT, Answer, CANARY, Stage};
-use crate::support::Head;
+use crate::kit::{ACCEPT, Answer, CANARY, Head, Stage};
 
 /// Lines that make an answer look like a 101.
 fn upgrade() -> String {
@@ -286,7 +285,7 @@ async fn h22_the_body_of_a_refusal_is_broken() {
 #[tokio::test]
 async fn h22_the_body_of_a_refusal_does_not_come() {
     let pool = |url: &str| format!("servers = [\"{url}\"]\nhandshake_timeout = \"200ms\"");
-    let upstream = crate::support::Listener::start().await;
+    let upstream = crate::kit::Upstream::start().await;
     let pool = pool(upstream.url());
     let mut stage = Stage::set_with(upstream, &pool, "", "").await;
     for (what, head) in [

@@ -1,7 +1,6 @@
 //! Case H27: upstreams that answer a handshake with no HTTP, with too much of it or too late.
 
-use super::kit::{ACCEPT, Answer, CANARY, Stage};
-use crate::support::Listener;
+use crate::kit::{ACCEPT, Answer, CANARY, Stage, Upstream};
 
 /// The lines of a right 101, behind its first.
 fn lines() -> String {
@@ -207,7 +206,7 @@ async fn h27_lines_end_with_a_bare_lf() {
 
 #[tokio::test]
 async fn h27_upstream_answers_too_late() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let url = upstream.url().to_owned();
     let pool = format!("servers = [\"{url}\"]\nhandshake_timeout = \"300ms\"");
     let mut stage = Stage::set_with(upstream, &pool, "", "").await;
@@ -231,7 +230,7 @@ async fn h27_upstream_answers_too_late() {
 /// The deadline is that of the whole answer, and not of its next byte.
 #[tokio::test]
 async fn h27_upstream_drips_its_answer() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let url = upstream.url().to_owned();
     let pool = format!("servers = [\"{url}\"]\nhandshake_timeout = \"300ms\"");
     let mut stage = Stage::set_with(upstream, &pool, "", "").await;
@@ -257,7 +256,7 @@ async fn h27_upstream_drips_its_answer() {
             }
         };
         let (response, ()) = tokio::join!(client.response(), dripping);
-        assert_eq!(response.0.status(), 504, "{what}: {response:#?}");
+        assert_eq!(response.head.status(), 504, "{what}: {response:#?}");
         client.expect_end().await;
         stage.refuses("upstream_timeout");
     }

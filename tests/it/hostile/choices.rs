@@ -1,7 +1,6 @@
 //! Cases H23 and H25: what an upstream chooses of the subprotocols and extensions.
 
-use super::kit::{Answer, Stage};
-use crate::support::Request;
+use crate::kit::{Answer, Request, Stage};
 
 #[tokio::test]
 async fn h23_the_subprotocol_is_none_that_was_offered() {

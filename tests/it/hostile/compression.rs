@@ -1,7 +1,6 @@
 //! Case F17: permessage-deflate, agreed on or not (RFC 7692).
 
-use super::kit::{CANARY, Fault, Side, Stage};
-use crate::support::{Frame, Wire, bits, switching};
+use crate::kit::{CANARY, Fault, Frame, Side, Stage, Wire, bits, switching};
 
 use bits::{BINARY, CONTINUATION, FIN, PING, RSV1, TEXT};
 
@@ -22,7 +21,7 @@ async fn offer(stage: &mut Stage, lines: &str) -> (Wire, Wire, String, String) {
     let answer = client.head().await;
     assert_eq!(answer.status(), 101, "{answer:?}");
     stage.was_accepted();
-    let extensions = |head: &crate::support::Head| head.all("sec-websocket-extensions").join("|");
+    let extensions = |head: &crate::kit::Head| head.all("sec-websocket-extensions").join("|");
     (client, server, extensions(&asked), extensions(&answer))
 }
 
@@ -104,7 +103,7 @@ async fn f17_an_upstream_that_compresses_though_nobody_offered_it() {
         asked.assert(&[("sec-websocket-extensions", "")]);
         server.send(switching(&asked, AGREED)).await;
         assert_eq!(client.head().await.status(), 502);
-        client.gone().await;
+        client.end().await;
         server.expect_end().await;
         stage.refuses("bad_extension");
         stage.stands().await;

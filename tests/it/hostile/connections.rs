@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, interval};
 
-use super::kit::Stage;
-use crate::support::{Listener, Wire};
+use crate::kit::{Stage, Upstream, Wire};
 
 /// The deadline of a request's head here; for the whole of it, and not for each byte.
 const DEADLINE: Duration = Duration::from_millis(500);
 
 async fn impatient() -> Stage {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let pool = format!("servers = [\"{}\"]", upstream.url());
     let more = "[server]\nhandshake_timeout = \"500ms\"";
     Stage::set_with(upstream, &pool, "", more).await
@@ -89,5 +88,5 @@ async fn is_late(client: &mut Wire) {
     let answer = client.head().await;
     assert_eq!(answer.status(), 408, "{answer:?}");
     assert_eq!(answer.one("connection"), "close");
-    client.gone().await;
+    client.end().await;
 }

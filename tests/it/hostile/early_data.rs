@@ -1,7 +1,6 @@
 //! Case H21: frames that come before the 101.
 
-use super::kit::{CANARY, Stage};
-use crate::support::{Frame, Request, answer, bits, switching};
+use crate::kit::{CANARY, Frame, Request, Stage, answer, bits, switching};
 
 /// Frames with so much payload together, each payload unlike the others.
 fn frames(length: usize) -> Vec<Frame> {
@@ -54,7 +53,7 @@ async fn h21_frames_before_the_101_are_held_and_delivered_once() {
             server.expect_close(1000).await;
             server.send_frame(&Frame::close(1000, "")).await;
             client.expect_close(1000).await;
-            client.gone().await;
+            client.end().await;
             stage.was_accepted();
             stage.ends("closed");
         }
@@ -94,7 +93,7 @@ async fn h21_a_refusal_reaches_a_client_that_sent_more_than_was_read() {
         let bytes = [request.text().as_bytes(), &encoded(&frames(length))].concat();
         let mut client = stage.client().await;
         client.send(bytes).await;
-        let (head, _) = client.response().await;
+        let (head, _) = client.response().await.parts();
         assert_eq!(head.status(), 403);
         client.expect_end().await;
         stage.refuses("origin_denied");
@@ -118,7 +117,7 @@ async fn h21_a_refusal_by_the_upstream_drops_what_came_early() {
             stage.serves_others().await;
             assert!(server.there().is_empty(), "{status}: {server:?}");
             server.send(answer(status, "", "")).await;
-            let (head, _) = client.response().await;
+            let (head, _) = client.response().await.parts();
             assert_eq!(head.status(), seen);
             assert_eq!(head.one("connection"), "close");
             client.expect_end().await;
@@ -144,7 +143,7 @@ async fn h21_a_request_behind_the_handshake_is_no_frame() {
     client.expect_close(1002).await;
     server.expect_close(1001).await;
     drop(server);
-    client.gone().await;
+    client.end().await;
     stage.ends("rsv_or_opcode");
     stage.stands().await;
 }
@@ -166,7 +165,7 @@ async fn h21_a_wrong_frame_before_the_101_is_one_after_it() {
     server.expect_close(1001).await;
     drop(server);
     client.expect_close(1002).await;
-    client.gone().await;
+    client.end().await;
     stage.ends("unmasked");
     stage.stands().await;
 }

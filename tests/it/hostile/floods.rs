@@ -4,8 +4,7 @@ use std::cell::Cell;
 
 use futures_util::future::join;
 
-use super::kit::{CANARY, Side, Stage};
-use crate::support::{Frame, Wire, bits, is_held_back};
+use crate::kit::{CANARY, Frame, Side, Stage, Wire, bits, is_held_back};
 
 use bits::{BINARY, CONTINUATION, FIN, PING, PONG, TEXT};
 
@@ -116,8 +115,8 @@ async fn f14_a_flood_over_the_limit_is_not_read() {
         // A client that is not read is still told.
         server.send_frame(&Frame::close(4000, "enough")).await;
         client.expect(Frame::close(4000, "enough")).await;
-        client.gone().await;
-        server.gone().await;
+        client.end().await;
+        server.end().await;
         stage.ends("closed");
     }
     let took = stage.vitals().memory.saturating_sub(before);

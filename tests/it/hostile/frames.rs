@@ -1,7 +1,6 @@
 //! Cases F01 to F08: frames that break RFC 6455, from either side.
 
-use super::kit::{CANARY, Fault, Side, Stage};
-use crate::support::{Frame, Wire, bits};
+use crate::kit::{CANARY, Fault, Frame, Side, Stage, Wire, bits};
 
 /// The first byte of each kind of frame, and what has to come before it.
 fn kinds() -> Vec<(u8, Vec<Frame>)> {

@@ -1,7 +1,6 @@
 //! Cases H08 and H09: where a request ends, and who disagrees.
 
-use super::kit::{CANARY, Stage};
-use crate::support::{Request, answer};
+use crate::kit::{CANARY, Request, Stage, answer};
 
 #[tokio::test]
 async fn h08_transfer_encoding_on_an_upgrade() {
@@ -167,7 +166,7 @@ async fn h09_of_a_plain_request_with_both_frames_only_the_chunks_count() {
         assert_eq!(server.take(5).await, b"0\r\n\r\n", "{line}");
         let closing = "Connection: close\r\n";
         server.send(answer("200 OK", closing, CANARY)).await;
-        let (head, body) = client.response().await;
+        let (head, body) = client.response().await.parts();
         assert_eq!((head.status(), body.as_str()), (200, CANARY), "{line}");
         head.assert(&[("connection", "close")]);
         client.expect_end().await;

@@ -1,7 +1,6 @@
 //! Cases H01 to H06, H16 and H19: handshakes that are none, or that look like none.
 
-use super::kit::{CANARY, Stage};
-use crate::support::{Head, Request, answer};
+use crate::kit::{CANARY, Head, Request, Stage, answer};
 
 /// The key of every client here, and what it is not to be confused with.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -167,7 +166,7 @@ async fn h04_what_is_pipelined_behind_a_refused_upgrade_is_neither_answered_nor_
         ] {
             let mut client = stage.client().await;
             client.send(format!("{}{behind}", request.text())).await;
-            let (head, _) = client.response().await;
+            let (head, _) = client.response().await.parts();
             assert_eq!(head.status(), status, "{reason}");
             client.expect_end().await;
             assert!(stage.upstream.untouched(), "{reason}");
@@ -320,7 +319,7 @@ async fn h19_a_plain_get_is_forwarded_where_the_route_says_so() {
         ]
     );
     server.send(answer("200 OK", "", CANARY)).await;
-    let (head, body) = client.response().await;
+    let (head, body) = client.response().await.parts();
     assert_eq!((head.status(), body.as_str()), (200, CANARY));
     // A handshake goes by a connection of its own, and half of one goes nowhere.
     stage

@@ -1,6 +1,6 @@
 //! Cases H14 and H15: heads that are not of their form, or not of their size.
 
-use super::kit::Stage;
+use crate::kit::Stage;
 
 #[tokio::test]
 async fn h14_a_line_that_is_no_header() {
@@ -137,7 +137,7 @@ async fn h15_a_head_over_its_size_byte_by_byte() {
         client.send([*byte]).await;
     }
     assert_eq!(client.head().await.status(), 431);
-    client.gone().await;
+    client.end().await;
     stage.refuses("head_too_large");
     // And one that is not too large, with the end of it in pieces.
     let mut client = stage.client().await;

@@ -1,7 +1,6 @@
 //! Cases I01 to I11: who a client says that it is, and which page sent it.
 
-use super::kit::{CANARY, Stage};
-use crate::support::Request;
+use crate::kit::{CANARY, Request, Stage};
 
 /// What a stranger says of itself.
 const FORGED: &str = "198.51.100.66";

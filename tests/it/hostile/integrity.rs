@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 
 use futures_util::future::{join, join_all};
 
-use super::kit::{CANARY, Hop, Mood, Side, Stage};
-use crate::support::{Frame, Listener, Request, Wire, bits, switching};
+use crate::kit::{CANARY, Frame, Hop, Mood, Request, Side, Stage, Upstream, Wire, bits, switching};
 
 use bits::{BINARY, CONTINUATION, FIN, TEXT};
 
@@ -34,7 +33,7 @@ async fn relay_byte_by_byte(client: &mut Wire, server: &mut Wire) {
 
 #[tokio::test]
 async fn f18_one_byte_in_a_segment_on_both_legs() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let back = Hop::to(upstream.url()).await;
     let pool = format!("servers = [\"{}\"]", back.url());
     let mut stage = Stage::set_with(upstream, &pool, "", "").await;
@@ -174,7 +173,7 @@ async fn keys(mut client: Wire, mut server: Wire) -> Vec<u32> {
     }
     server.send_frame(&Frame::bare_close()).await;
     server.shut().await;
-    client.gone().await;
+    client.end().await;
     keys
 }
 

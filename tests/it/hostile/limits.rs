@@ -5,9 +5,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tokio::time::interval;
 
-use super::kit::{CANARY, Stage};
-use crate::program::kit as program;
-use crate::support::{Frame, Listener, Request, Wire, soon};
+use crate::kit::{CANARY, Frame, Request, Stage, Upstream, Wire, soon};
 
 /// The lines of a route that lets an address make so many handshakes, and then one an hour.
 fn handshakes(burst: usize) -> String {
@@ -16,7 +14,7 @@ fn handshakes(burst: usize) -> String {
 
 /// A gate behind a proxy on this machine, which may say anything about its clients.
 async fn behind_a_proxy(route: &str, client_ip: &str) -> Stage {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let pool = format!("servers = [\"{}\"]", upstream.url());
     let more = format!("[client_ip]\ntrusted_proxies = [\"127.0.0.1\"]\n{client_ip}");
     Stage::set_with(upstream, &pool, route, &more).await
@@ -289,7 +287,7 @@ async fn r11_a_flood_of_refusals_is_sampled_and_every_one_is_counted() {
 
 #[tokio::test]
 async fn r13_a_gate_that_is_full_refuses_and_keeps_what_it_has() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let pool = format!("servers = [\"{}\"]", upstream.url());
     let more = "[server]\nsessions = 3";
     let mut stage = Stage::set_with(upstream, &pool, "", more).await;
@@ -349,7 +347,7 @@ async fn r13_an_address_with_as_many_sessions_as_it_may_have() {
 
 #[tokio::test]
 async fn r13_a_server_with_as_many_sessions_as_it_may_have() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let pool = format!("servers = [\"{}\"]\nmax_connections = 2", upstream.url());
     let mut stage = Stage::set_with(upstream, &pool, "", "").await;
     let mut sessions = vec![stage.session().await, stage.session().await];
@@ -377,7 +375,7 @@ pub(super) async fn talk(sessions: &mut [(Wire, Wire)]) {
 /// How many sessions the admin interface tells of.
 pub(super) async fn listed(stage: &Stage) -> usize {
     let admin = stage.program.admin().await;
-    let mut wire = program::Wire::connect(&admin).await;
+    let mut wire = Wire::connect(&admin).await;
     let request = format!("GET /sessions HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n");
     wire.send(request).await;
     let answer = wire.response().await;

@@ -3,8 +3,7 @@
 use futures_util::future::join_all;
 use tokio::time::timeout;
 
-use super::kit::{Hop, Stage};
-use crate::support::{AT_ONCE, Frame, Listener, Wire, bits};
+use crate::kit::{AT_ONCE, Frame, Hop, Stage, Upstream, Wire, bits};
 
 /// Close frames that may travel.
 fn farewells() -> Vec<Frame> {
@@ -76,7 +75,7 @@ async fn u05_a_lost_client_is_told_to_the_upstream_as_1001() {
         let mut client = Wire::connect(hop.address()).await;
         client.send(Stage::handshake().text()).await;
         let (mut server, asked) = stage.upstream.request().await;
-        server.send(crate::support::switching(&asked, "")).await;
+        server.send(crate::kit::switching(&asked, "")).await;
         assert_eq!(client.head().await.status(), 101);
         stage.was_accepted();
         client.send_frame(&Frame::text("c4nary")).await;
@@ -101,7 +100,7 @@ async fn u05_a_lost_client_is_told_to_the_upstream_as_1001() {
 #[tokio::test]
 async fn u05_a_lost_upstream_is_told_to_the_client_as_the_route_says() {
     for (route, code) in [("", 1011), ("upstream_lost = 1014", 1014)] {
-        let upstream = Listener::start().await;
+        let upstream = Upstream::start().await;
         let hop = Hop::to(upstream.url()).await;
         let pool = format!("servers = [\"{}\"]", hop.url());
         let mut stage = Stage::set_with(upstream, &pool, route, "").await;
@@ -117,7 +116,7 @@ async fn u05_a_lost_upstream_is_told_to_the_client_as_the_route_says() {
             assert_eq!(farewell, (Some(code), "upstream lost".to_owned()));
             client.send_frame(&Frame::close(code, "")).await;
             client.expect_end().await;
-            server.gone().await;
+            server.end().await;
             stage.ends("upstream_lost");
         }
         drop(hop);
@@ -136,7 +135,7 @@ async fn u05_a_peer_that_is_lost_inside_a_frame_leaves_no_frame_behind_it() {
     assert_eq!(client.take(40).await, bytes[..40]);
     server.shut().await;
     assert_eq!(client.rest().await.unwrap_or_default(), b"");
-    server.gone().await;
+    server.end().await;
     drop((client, server));
     stage.ends("upstream_lost");
     let (mut client, mut server) = stage.session().await;
@@ -145,7 +144,7 @@ async fn u05_a_peer_that_is_lost_inside_a_frame_leaves_no_frame_behind_it() {
     assert_eq!(server.take(40).await, bytes[..40]);
     client.shut().await;
     assert_eq!(server.rest().await.unwrap_or_default(), b"");
-    client.gone().await;
+    client.end().await;
     drop((client, server));
     stage.ends("client_lost");
     stage.stands().await;
@@ -153,7 +152,7 @@ async fn u05_a_peer_that_is_lost_inside_a_frame_leaves_no_frame_behind_it() {
 
 /// An upstream with so many sessions dies, and comes back.
 async fn restart(sessions: usize, route: &str, code: u16) {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let hop = Hop::to(upstream.url()).await;
     let pool = format!("servers = [\"{}\"]", hop.url());
     let mut stage = Stage::set_with(upstream, &pool, route, "").await;
@@ -180,7 +179,7 @@ async fn restart(sessions: usize, route: &str, code: u16) {
     for _ in 0..redials {
         let mut client = stage.client().await;
         client.send(Stage::handshake().text()).await;
-        assert_eq!(client.response().await.0.status(), 502);
+        assert_eq!(client.response().await.status(), 502);
         client.expect_end().await;
         stage.refuses("upstream_refused");
     }

@@ -1,7 +1,6 @@
 //! Cases F09 to F16: messages and farewells that a session cannot have, from either side.
 
-use super::kit::{CANARY, Fault, Side, Stage};
-use crate::support::{Frame, bits};
+use crate::kit::{CANARY, Fault, Frame, Side, Stage, bits};
 
 use bits::{BINARY, CLOSE, CONTINUATION, FIN, TEXT};
 

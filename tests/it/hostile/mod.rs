@@ -19,7 +19,6 @@ mod handshake;
 mod heads;
 mod identity;
 mod integrity;
-mod kit;
 mod limits;
 mod load;
 mod losses;

@@ -1,6 +1,6 @@
 //! Case H17: headers that `Connection` is to take out of the request.
 
-use super::kit::Stage;
+use crate::kit::Stage;
 
 /// A right handshake whose Connection lines are these.
 fn connection(lines: &[&str]) -> String {

@@ -9,9 +9,8 @@
 
 use std::fs;
 
-use super::kit::{Stage, in_a_network_of_its_own};
 use super::limits::{listed, talk};
-use crate::support::{Listener, Wire, switching};
+use crate::kit::{Stage, Upstream, Wire, in_a_network_of_its_own, switching};
 
 /// How many local ports there are towards one address of a server.
 const PORTS: usize = 4;
@@ -69,7 +68,7 @@ async fn r13_another_server_is_taken_when_ports_to_one_run_out() {
     if !in_a_network_of_its_own(this).await {
         return;
     }
-    let (upstream, other) = (Listener::start().await, Listener::start().await);
+    let (upstream, other) = (Upstream::start().await, Upstream::start().await);
     // By its weight the first is to have all of them, but for the one that goes to an idle server.
     let pool = format!(
         "servers = [{{ url = \"{}\", weight = 100 }}, \"{}\"]",

@@ -6,15 +6,15 @@ use futures_util::future::join;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::kit::{Side, Stage};
-use crate::support::{
-    Echo, Ended, Frame, Listener, SIZE, Wire, arrived, bits, flood_on, is_held_back, soon,
+use crate::kit::{
+    Echo, Ended, Frame, SIZE, Side, Stage, Upstream, Wire, arrived, bits, flood_on, is_held_back,
+    soon,
 };
 
 /// A stage whose upstream is on a unix socket, for which the kernel keeps little.
 async fn narrow(route: &str, more: &str) -> (Stage, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let upstream = Listener::unix(&folder.path().join("back.sock"));
+    let upstream = Upstream::unix(&folder.path().join("back.sock"));
     let pool = format!("servers = [\"{}\"]", upstream.url());
     (Stage::set_with(upstream, &pool, route, more).await, folder)
 }
@@ -74,7 +74,7 @@ async fn r04_an_upstream_that_takes_nothing_for_too_long_is_given_up() {
     };
     let told = async {
         client.expect(Frame::close(1011, "upstream too slow")).await;
-        client.gone().await;
+        client.end().await;
     };
     let flood = soon("the gate to hang up", flood_on(&mut flooding, &sent));
     tokio::join!(flood, others, told);
@@ -181,7 +181,7 @@ async fn r05_an_echo_to_a_client_that_does_not_listen() {
     let echo = Echo::unix(&folder.path().join("echo.sock"));
     let pool = format!("servers = [\"{}\"]", echo.url());
     let route = "timeouts = { write = \"300ms\", close = \"200ms\" }";
-    let mut stage = Stage::set_with(Listener::start().await, &pool, route, "").await;
+    let mut stage = Stage::set_with(Upstream::start().await, &pool, route, "").await;
     let address = stage.program.address.parse().unwrap();
     let mut client = Wire::connect_small(address).await;
     client.send(Stage::handshake().text()).await;

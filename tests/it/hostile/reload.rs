@@ -6,9 +6,7 @@ use futures_util::future::join_all;
 use rustix::process::Signal;
 use tokio::net::TcpListener;
 
-use super::kit::Vitals;
-use crate::program::kit::{Program, Response, Socket as Peer, Wire, settings, soon, websocket};
-use crate::support::{Echo, until};
+use crate::kit::{Echo, Program, Response, Socket, Vitals, Wire, settings, soon, until, websocket};
 
 const ADMIN: &str = "[admin]\naddress = \"127.0.0.1:0\"\n";
 
@@ -79,7 +77,7 @@ async fn o01_a_reload_of_wrong_settings_changes_nothing() {
     let good = settings(echo.url(), ADMIN);
     let program = Program::run(&good).await;
     let admin = program.admin().await;
-    let mut held = Peer::open(&program.address, "/ws/").await;
+    let mut held = Socket::open(&program.address, "/ws/").await;
     let wrong = wrong(&good, &taken);
     for (round, (what, text, has_line)) in wrong.into_iter().enumerate() {
         program.rewrite(&text);
@@ -139,7 +137,7 @@ async fn o02_a_hundred_reloads_during_traffic() {
     let (address, admin) = (program.address.clone(), program.admin().await);
     let mut held = Vec::new();
     for _ in 0..SESSIONS {
-        held.push(Peer::open(&address, "/ws/held").await);
+        held.push(Socket::open(&address, "/ws/held").await);
     }
     // What the first of them makes the process take for good is not the others' doing.
     for round in 0..4 {
@@ -158,7 +156,7 @@ async fn o02_a_hundred_reloads_during_traffic() {
     });
     let coming = async {
         while !over.load(Ordering::Relaxed) {
-            let mut peer = Peer::open(&address, "/ws/new").await;
+            let mut peer = Socket::open(&address, "/ws/new").await;
             peer.echoes("hello").await;
             peer.close().await;
             opened.fetch_add(1, Ordering::Relaxed);
@@ -194,13 +192,13 @@ async fn o02_a_hundred_reloads_during_traffic() {
     program.rewrite(&text(8, ""));
     assert_eq!(reload(&admin).await.status(), 200);
     held[0].echoes("longer than eight bytes, as before").await;
-    let mut limited = Peer::open(&address, "/ws/new").await;
+    let mut limited = Socket::open(&address, "/ws/new").await;
     limited.send("longer than eight bytes").await;
     assert_eq!(limited.closed().await.0, 1009);
     limited.end().await;
     let mut more = Vec::new();
     for _ in 0..2 {
-        more.push(Peer::open(&address, "/ws/new").await);
+        more.push(Socket::open(&address, "/ws/new").await);
     }
     assert_eq!(status(&address, "/ws/new").await, 429);
     for peer in held.into_iter().chain(more) {

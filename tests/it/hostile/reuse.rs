@@ -1,11 +1,10 @@
 //! Case U11: what one client leaves on a connection to an upstream, and the client after it.
 
-use super::kit::{Answer, CANARY, Stage};
-use crate::support::{Frame, Listener, Request, Wire, answer, switching};
+use crate::kit::{Answer, CANARY, Frame, Request, Stage, Upstream, Wire, answer, switching};
 
 /// A gate that forwards plain requests, on one worker, so that they could share connections.
 async fn forwarding() -> Stage {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let pool = format!("servers = [\"{}\"]", upstream.url());
     Stage::set_with(
         upstream,
@@ -25,8 +24,8 @@ async fn answers(what: &str, (mut client, mut server): (Wire, Wire)) {
     server
         .send(answer("200 OK", closing, "for the second"))
         .await;
-    let (head, body) = client.response().await;
-    server.gone().await;
+    let (head, body) = client.response().await.parts();
+    server.end().await;
     assert_eq!((head.status(), &*body), (200, "for the second"), "{what}");
 }
 
@@ -91,8 +90,8 @@ async fn u11_a_request_behind_a_refused_upgrade_reaches_nobody() {
     let (mut server, asked) = stage.upstream.request().await;
     assert!(asked.target().starts_with("/ws/room"));
     server.send(answer("403 No", "", "no")).await;
-    assert_eq!(client.response().await.0.status(), 403);
-    client.gone().await;
+    assert_eq!(client.response().await.status(), 403);
+    client.end().await;
     assert_eq!(server.rest().await.unwrap_or_default(), b"");
     stage.refuses("upstream_answered");
     // And behind one that is accepted it is no frame.
@@ -106,7 +105,7 @@ async fn u11_a_request_behind_a_refused_upgrade_reaches_nobody() {
     server.expect_close(1001).await;
     server.shut().await;
     server.expect_end().await;
-    client.gone().await;
+    client.end().await;
     drop((client, server));
     stage.ends("rsv_or_opcode");
     stage.stands().await;
@@ -129,7 +128,7 @@ async fn u11_a_session_leaves_its_connection_to_nobody() {
     client.expect_end().await;
     answers("behind a session", stage.second().await).await;
     server.shut().await;
-    server.gone().await;
+    server.end().await;
     drop((client, server));
     stage.ends("closed");
     stage.stands().await;
@@ -171,7 +170,7 @@ async fn u11_surplus_bytes_behind_a_plain_response_are_nobodys_response() {
             );
             // At once, before anybody can have noticed; on another connection in every case.
             answers(&what, stage.second().await).await;
-            server.gone().await;
+            server.end().await;
         }
     }
     stage.stands().await;
@@ -190,9 +189,9 @@ async fn u11_surplus_bytes_that_come_later_end_the_connection() {
         client.send(Request::plain("/ws/first").text()).await;
         let (mut server, _) = stage.upstream.request().await;
         server.send(answer("200 OK", "", "first")).await;
-        assert_eq!(client.response().await.1, "first");
+        assert_eq!(client.response().await.parts().1, "first");
         server.send(late).await;
-        server.gone().await;
+        server.end().await;
         answers(late, stage.second().await).await;
     }
     stage.stands().await;
@@ -206,7 +205,7 @@ async fn u11_a_connection_without_surplus_is_used_again() {
     client.send(Request::plain("/ws/first").text()).await;
     let (mut server, _) = stage.upstream.request().await;
     server.send(answer("200 OK", "", "first")).await;
-    assert_eq!(client.response().await.1, "first");
+    assert_eq!(client.response().await.parts().1, "first");
     let mut second = stage.client().await;
     second.send(Request::plain("/ws/second").text()).await;
     answers("another client", (second, server)).await;
@@ -228,13 +227,13 @@ async fn u11_a_client_that_leaves_an_answer_unread_leaves_it_to_nobody() {
     // What is left of the body looks like an answer.
     server.try_send(surplus().as_bytes()).await;
     answers("left unread", stage.second().await).await;
-    server.gone().await;
+    server.end().await;
     stage.stands().await;
 }
 
 #[tokio::test]
 async fn u11_an_answer_that_comes_after_its_deadline_is_nobodys() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let url = upstream.url().to_owned();
     let pool = format!("servers = [\"{url}\"]\nhandshake_timeout = \"200ms\"");
     let more = "[server]\nworkers = 1";
@@ -242,10 +241,10 @@ async fn u11_an_answer_that_comes_after_its_deadline_is_nobodys() {
     let mut client = stage.client().await;
     client.send(Request::plain("/ws/first").text()).await;
     let (mut server, _) = stage.upstream.request().await;
-    assert_eq!(client.response().await.0.status(), 504);
+    assert_eq!(client.response().await.status(), 504);
     server.try_send(surplus().as_bytes()).await;
     answers("too late", stage.second().await).await;
-    server.gone().await;
+    server.end().await;
     stage.refuses("upstream_timeout");
     stage.stands().await;
 }
@@ -258,10 +257,10 @@ async fn u11_a_101_to_a_plain_request_opens_nothing() {
     let (mut server, _) = stage.upstream.request().await;
     let switching = "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
     server.send(format!("{switching}{}", surplus())).await;
-    let (head, body) = client.response().await;
+    let (head, body) = client.response().await.parts();
     assert_eq!(head.status(), 502, "{body}");
     answers("behind a 101", stage.second().await).await;
-    server.gone().await;
+    server.end().await;
     stage.refuses("upstream_bad_response");
     stage.stands().await;
 }

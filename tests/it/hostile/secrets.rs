@@ -1,8 +1,9 @@
 //! Case O06: secrets, and everything that the program says or writes.
 
-use super::kit::{Answer, CANARY};
-use crate::program::kit::{Program, Response, Wire as Plain, finish_with, settings};
-use crate::support::{Echo, Frame, Listener, Request, Wire, switching};
+use crate::kit::{
+    Answer, CANARY, Echo, Frame, Program, Request, Response, Upstream, Wire, finish_with, settings,
+    switching,
+};
 
 const TOKEN: (&str, &str) = ("WSGATE_TEST_TOKEN", "c4nary-token");
 
@@ -85,7 +86,7 @@ async fn admin_says_none(program: &Program) {
         "GET http://c4nary.test/sessions",
     ] {
         for token in ["c4nary-token", "c4nary-wrong"] {
-            let mut wire = Plain::connect(&admin).await;
+            let mut wire = Wire::connect(&admin).await;
             let request = format!(
                 "{line} HTTP/1.1\r\nHost: {admin}\r\nAuthorization: Bearer {token}\r\n\
                  Cookie: c4nary\r\nX-C4nary: c4nary\r\nConnection: close\r\n\r\n"
@@ -98,7 +99,7 @@ async fn admin_says_none(program: &Program) {
             assert!(answer.head.all("set-cookie").is_empty());
         }
     }
-    let mut wire = Plain::connect(&admin).await;
+    let mut wire = Wire::connect(&admin).await;
     wire.try_send("c4nary c4nary\r\n\r\n").await;
     let said = wire.end().await.escape_ascii().to_string();
     assert!(!said.contains(CANARY), "{said}");
@@ -119,7 +120,7 @@ async fn ends_without_one(program: Program, words: &[&str]) {
 #[tokio::test]
 async fn o06_no_secret_of_a_session_is_told_at_any_level() {
     for format in ["text", "json"] {
-        let upstream = Listener::start().await;
+        let upstream = Upstream::start().await;
         let program = loud(&[upstream.url()], format).await;
         let text = Frame::text("c4nary-payload");
         let invalid = Frame::new(0x81, b"c4nary \xff".to_vec());
@@ -150,8 +151,8 @@ async fn o06_no_secret_of_a_session_is_told_at_any_level() {
             let close = server.frame().await;
             server.send_frame(&close).await;
             server.shut().await;
-            server.gone().await;
-            client.gone().await;
+            server.end().await;
+            client.end().await;
         }
         ends_without_one(
             program,
@@ -207,7 +208,7 @@ async fn o06_no_secret_of_a_refused_request_is_told_at_any_level() {
 #[tokio::test]
 async fn o06_no_secret_of_a_failing_upstream_is_told_at_any_level() {
     for format in ["text", "json"] {
-        let (upstream, dead) = (Listener::start().await, Listener::dead());
+        let (upstream, dead) = (Upstream::start().await, Upstream::dead());
         let program = loud(&[upstream.url()], format).await;
         for answer in [
             "c4nary c4nary\r\n\r\n",

@@ -7,9 +7,9 @@ use rustix::process::Signal;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::kit::{CANARY, Stage};
-use crate::program::kit::{Program, Socket as Peer, Wire as Plain, settings};
-use crate::support::{AT_ONCE, Echo, Frame, Listener, Wire, soon, switching};
+use crate::kit::{
+    AT_ONCE, CANARY, Echo, Frame, Program, Socket, Stage, Upstream, Wire, settings, soon, switching,
+};
 
 const SESSIONS: usize = 20;
 
@@ -29,7 +29,7 @@ async fn spread_out(clients: &mut Vec<Wire>) -> usize {
 
 #[tokio::test]
 async fn o03_sigterm_with_live_sessions_one_of_which_never_closes() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let pool = format!("servers = [\"{}\"]", upstream.url());
     let more = "[drain]\nspread = \"1500ms\"\ndeadline = \"3s\"";
     let route = "timeouts.close = \"1h\"";
@@ -57,12 +57,12 @@ async fn o03_sigterm_with_live_sessions_one_of_which_never_closes() {
         late.map(drop).map_err(|error| error.kind()),
         Err(ErrorKind::ConnectionRefused)
     );
-    idle.gone().await;
+    idle.end().await;
     // A handshake that is under way comes too late.
     asked_server.send(switching(&asked, "")).await;
-    assert_eq!(asking.response().await.0.status(), 503);
+    assert_eq!(asking.response().await.status(), 503);
     asking.expect_end().await;
-    asked_server.gone().await;
+    asked_server.end().await;
     stage.refuses("draining");
 
     let heard = spread_out(&mut clients).await;
@@ -71,14 +71,14 @@ async fn o03_sigterm_with_live_sessions_one_of_which_never_closes() {
     let ends = clients.iter_mut().map(|client| async {
         client.expect_close(1001).await;
         client.send_frame(&Frame::close(1001, "")).await;
-        client.gone().await;
+        client.end().await;
         client.shut().await;
     });
     let answers = servers.iter_mut().map(|server| async {
         server.expect_close(1001).await;
         server.send_frame(&Frame::close(1001, "")).await;
         server.shut().await;
-        server.gone().await;
+        server.end().await;
     });
     tokio::join!(join_all(ends), join_all(answers));
     // The stuck one heard it as well, and is cut in the end.
@@ -108,7 +108,7 @@ async fn o03_sigterm_with_live_sessions_one_of_which_never_closes() {
 }
 
 async fn readiness(admin: &str) -> u16 {
-    let mut wire = Plain::connect(admin).await;
+    let mut wire = Wire::connect(admin).await;
     let request = format!("GET /readyz HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n");
     wire.send(request).await;
     wire.response().await.status()
@@ -116,7 +116,7 @@ async fn readiness(admin: &str) -> u16 {
 
 #[tokio::test]
 async fn o03_the_code_is_that_of_a_restart_where_the_settings_say_so() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let pool = format!("servers = [\"{}\"]", upstream.url());
     let more = "[drain]\nclose_code = 1012\nspread = \"0s\"";
     let mut stage = Stage::set_with(upstream, &pool, "", more).await;
@@ -127,7 +127,7 @@ async fn o03_the_code_is_that_of_a_restart_where_the_settings_say_so() {
     for (wire, code) in [(&mut client, 1012), (&mut server, 1001)] {
         wire.send_frame(&Frame::close(code, "")).await;
         wire.shut().await;
-        wire.gone().await;
+        wire.end().await;
     }
     assert_eq!(stage.program.ended().await.0, Some(0));
     stage.ends("drain");
@@ -144,8 +144,8 @@ async fn load(address: &str) -> usize {
         let Ok(stream) = TcpStream::connect(address).await else {
             return sessions;
         };
-        let wire = Plain::new(stream);
-        let opening = Peer::open_on(wire, address, "/ws/load?c4nary", &[]);
+        let wire = Wire::client(stream);
+        let opening = Socket::open_on(wire, address, "/ws/load?c4nary", &[]);
         let opening = std::panic::AssertUnwindSafe(opening);
         let opened = futures_util::FutureExt::catch_unwind(opening).await;
         let Ok(Ok(mut peer)) = opened else {
@@ -167,14 +167,14 @@ async fn o05_it_is_killed_under_load_and_listens_again_on_the_same_port() {
         // Sessions that live when it dies, and others that come and go.
         let mut held = Vec::new();
         for _ in 0..50 {
-            let mut peer = Peer::open(&address, "/ws/held").await;
+            let mut peer = Socket::open(&address, "/ws/held").await;
             peer.echoes("before").await;
             held.push(peer);
         }
         let clients = (0..4).map(|_| load(&address));
         let killed = async {
             let opened = |program: &Program| program.events("session closed").len();
-            crate::support::until("some load", || opened(&program) > 20).await;
+            crate::kit::until("some load", || opened(&program) > 20).await;
             program.signal(Signal::KILL);
             program.ended().await
         };
@@ -186,7 +186,7 @@ async fn o05_it_is_killed_under_load_and_listens_again_on_the_same_port() {
         program = again.expect("a listener soon enough");
         assert_eq!(program.address, address);
         drop(held);
-        let mut peer = Peer::open(&address, "/ws/again").await;
+        let mut peer = Socket::open(&address, "/ws/again").await;
         peer.echoes("after").await;
         peer.close().await;
     }
@@ -203,8 +203,8 @@ async fn o05_it_is_killed_and_its_unix_socket_is_not_in_the_way() {
     for _ in 0..3 {
         let running = timeout(AT_ONCE, Program::run(&text)).await;
         let mut program = running.expect("a listener soon enough");
-        let wire = Plain::connect_unix(&socket).await;
-        let opened = Peer::open_on(wire, "gate.test", "/ws/", &[]).await;
+        let wire = Wire::connect_unix(&socket).await;
+        let opened = Socket::open_on(wire, "gate.test", "/ws/", &[]).await;
         let mut peer = opened.unwrap_or_else(|status| panic!("refused with {status}"));
         peer.echoes("over the file").await;
         program.signal(Signal::KILL);

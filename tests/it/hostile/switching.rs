@@ -1,7 +1,6 @@
 //! Case H23: upstreams whose 101 is not the answer to the request.
 
-use super::kit::{ACCEPT, Answer, Hop, Mood, Stage};
-use crate::support::{Frame, Listener};
+use crate::kit::{ACCEPT, Answer, Frame, Hop, Mood, Stage, Upstream};
 
 /// The right 101, in which one line, named by how it begins, is another.
 fn with(line: &str, other: &str) -> String {
@@ -131,9 +130,9 @@ async fn h23_the_accept_value_is_compared_as_it_stands() {
     let (mut server, asked) = stage.upstream.request().await;
     let answer = other_case(Answer::right("").to(&asked));
     server.send(answer).await;
-    assert_eq!(client.response().await.0.status(), 502);
+    assert_eq!(client.response().await.status(), 502);
     client.expect_end().await;
-    server.gone().await;
+    server.end().await;
     stage.refuses("bad_101");
     stage.stands().await;
 }
@@ -266,7 +265,7 @@ async fn h23_the_101_comes_in_two_segments_cut_at_every_byte() {
 
 #[tokio::test]
 async fn h23_the_101_comes_byte_by_byte() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let hop = Hop::to(upstream.url()).await;
     hop.set(Mood::Drip);
     let pool = format!("servers = [\"{}\"]", hop.url());

@@ -1,7 +1,6 @@
 //! Cases H10 to H13: where a request says that it wants to go.
 
-use super::kit::{CANARY, Stage};
-use crate::support::Request;
+use crate::kit::{CANARY, Request, Stage};
 
 fn host(value: &str) -> Request {
     Stage::handshake().with("Host", value)

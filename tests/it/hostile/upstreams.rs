@@ -1,7 +1,6 @@
 //! Cases U01 to U03: upstreams that cannot be reached, hang, or hang up.
 
-use super::kit::{ACCEPT, Answer, Hop, Mood, Stage};
-use crate::support::{Frame, Listener, Wire, soon, switching};
+use crate::kit::{ACCEPT, Answer, Frame, Hop, Mood, Stage, Upstream, Wire, soon, switching};
 use tokio::net::{TcpSocket, TcpStream};
 
 /// A pool of these servers, taken in turns.
@@ -19,7 +18,7 @@ async fn refused(stage: &mut Stage, what: &str, status: u16, reason: &str) {
 
 /// What the client is told, and that it is the first and the last that it hears.
 async fn told(stage: &mut Stage, client: &mut Wire, what: &str, status: u16, reason: &str) {
-    let (head, body) = client.response().await;
+    let (head, body) = client.response().await.parts();
     assert_eq!(head.status(), status, "{what}: {head:#?}");
     head.assert(&[("connection", "close"), ("upgrade", "")]);
     assert!(body.starts_with("the backend "), "{what}: {body}");
@@ -30,7 +29,7 @@ async fn told(stage: &mut Stage, client: &mut Wire, what: &str, status: u16, rea
 #[tokio::test]
 async fn u01_connection_refused_and_another_server_takes_it() {
     for retries in [1, 2, 100] {
-        let (upstream, dead) = (Listener::start().await, Listener::dead());
+        let (upstream, dead) = (Upstream::start().await, Upstream::dead());
         let servers = [dead.url(), upstream.url()];
         let pool = pool(servers, &format!("retries = {retries}"));
         let mut stage = Stage::set_with(upstream, &pool, "", "").await;
@@ -47,10 +46,10 @@ async fn u01_connection_refused_and_another_server_takes_it() {
 #[tokio::test]
 async fn u01_connection_refused_and_no_server_takes_it() {
     for (servers, retries, failed) in [(1, 0, 1), (1, 3, 1), (2, 1, 2), (3, 1, 2), (3, 9, 3)] {
-        let upstream = Listener::start().await;
-        let dead: Vec<_> = (0..servers).map(|_| Listener::dead()).collect();
+        let upstream = Upstream::start().await;
+        let dead: Vec<_> = (0..servers).map(|_| Upstream::dead()).collect();
         let pool = pool(
-            dead.iter().map(Listener::url),
+            dead.iter().map(Upstream::url),
             &format!("retries = {retries}"),
         );
         let mut stage = Stage::set_with(upstream, &pool, "", "").await;
@@ -64,7 +63,7 @@ async fn u01_connection_refused_and_no_server_takes_it() {
 
 #[tokio::test]
 async fn u01_connection_refused_without_retries() {
-    let (upstream, dead) = (Listener::start().await, Listener::dead());
+    let (upstream, dead) = (Upstream::start().await, Upstream::dead());
     let pool = pool([dead.url(), upstream.url()], "retries = 0");
     let mut stage = Stage::set_with(upstream, &pool, "", "").await;
     refused(
@@ -88,7 +87,7 @@ async fn u01_nothing_is_tried_again_once_the_request_was_sent() {
         ("an interim answer", b"HTTP/1.1 100 Continue\r\n\r\n"),
         ("half a head", b"HTTP/1.1 101 Switching"),
     ] {
-        let (upstream, other) = (Listener::start().await, Listener::start().await);
+        let (upstream, other) = (Upstream::start().await, Upstream::start().await);
         let pool = pool([upstream.url(), other.url()], "retries = 5");
         let mut stage = Stage::set_with(upstream, &pool, "", "").await;
         let answer = Answer::new(bytes).and_ends();
@@ -113,7 +112,7 @@ async fn full() -> (tokio::net::TcpListener, TcpStream, String) {
 async fn u02_upstream_takes_no_connection() {
     let (_held, _taken, url) = full().await;
     let pool = pool([&*url], "connect_timeout = \"300ms\"");
-    let mut stage = Stage::set_with(Listener::start().await, &pool, "", "").await;
+    let mut stage = Stage::set_with(Upstream::start().await, &pool, "", "").await;
     refused(&mut stage, "a full queue", 504, "upstream_timeout").await;
     stage.stands().await;
 }
@@ -121,7 +120,7 @@ async fn u02_upstream_takes_no_connection() {
 #[tokio::test]
 async fn u02_upstream_takes_no_connection_and_another_one_does() {
     let (_held, _taken, url) = full().await;
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let pool = pool([&*url, upstream.url()], "connect_timeout = \"300ms\"");
     let mut stage = Stage::set_with(upstream, &pool, "", "").await;
     let (client, server) = stage.session().await;
@@ -132,8 +131,8 @@ async fn u02_upstream_takes_no_connection_and_another_one_does() {
 
 #[tokio::test]
 async fn u02_upstream_hangs_before_its_request_is_read() {
-    let upstream = Listener::start().await;
-    let other = Listener::start().await;
+    let upstream = Upstream::start().await;
+    let other = Upstream::start().await;
     let servers = [upstream.url(), other.url()];
     let pool = pool(servers, "handshake_timeout = \"300ms\"\nretries = 5");
     let mut stage = Stage::set_with(upstream, &pool, "", "").await;
@@ -141,14 +140,14 @@ async fn u02_upstream_hangs_before_its_request_is_read() {
     client.send(Stage::handshake().text()).await;
     let mut server = stage.upstream.accept().await;
     told(&mut stage, &mut client, "unread", 504, "upstream_timeout").await;
-    server.gone().await;
+    server.end().await;
     assert!(other.untouched());
     stage.stands().await;
 }
 
 #[tokio::test]
 async fn u02_a_101_that_is_dripped_and_stalls_is_never_begun_at_the_client() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let hop = Hop::to(upstream.url()).await;
     hop.set(Mood::Drip);
     let pool = pool([&*hop.url()], "handshake_timeout = \"500ms\"");
@@ -171,7 +170,7 @@ async fn u02_a_101_that_is_dripped_and_stalls_is_never_begun_at_the_client() {
         told(&mut stage, &mut client, &part, 504, "upstream_timeout").await;
         // What is left of it comes too late for anybody.
         server.try_send(&right.as_bytes()[stop..]).await;
-        server.gone().await;
+        server.end().await;
     }
     drop(hop);
     stage.stands().await;
@@ -201,7 +200,7 @@ fn beginnings() -> [(&'static str, &'static str); 5] {
 
 #[tokio::test]
 async fn u03_upstream_ends_before_its_101_is_whole() {
-    let (upstream, other) = (Listener::start().await, Listener::start().await);
+    let (upstream, other) = (Upstream::start().await, Upstream::start().await);
     let pool = pool([upstream.url()], "retries = 3");
     let mut stage = Stage::set_with(upstream, &pool, "", "").await;
     for (what, beginning) in beginnings() {
@@ -220,7 +219,7 @@ async fn u03_upstream_ends_before_its_101_is_whole() {
 #[tokio::test]
 async fn u03_upstream_resets_before_its_101_is_whole() {
     for (what, beginning) in beginnings() {
-        let (upstream, other) = (Listener::start().await, Listener::start().await);
+        let (upstream, other) = (Upstream::start().await, Upstream::start().await);
         let hop = Hop::to(upstream.url()).await;
         let pool = pool([&*hop.url(), other.url()], "retries = 3");
         let mut stage = Stage::set_with(upstream, &pool, "", "").await;
@@ -231,7 +230,7 @@ async fn u03_upstream_resets_before_its_101_is_whole() {
         // Whether or not the gate has read it by now, the end is the same.
         hop.reset();
         told(&mut stage, &mut client, what, 502, "upstream_reset").await;
-        server.gone().await;
+        server.end().await;
         assert!(other.untouched(), "{what}");
         drop(hop);
         stage.stands().await;
@@ -240,7 +239,7 @@ async fn u03_upstream_resets_before_its_101_is_whole() {
 
 #[tokio::test]
 async fn u03_upstream_is_lost_behind_its_101() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let hop = Hop::to(upstream.url()).await;
     let mut stage = Stage::set_with(upstream, &pool([&*hop.url()], ""), "", "").await;
     for resets in [true, false] {
@@ -255,7 +254,7 @@ async fn u03_upstream_is_lost_behind_its_101() {
         );
         client.send_frame(&Frame::close(1011, "")).await;
         client.expect_end().await;
-        soon("the upstream's end", server.gone()).await;
+        soon("the upstream's end", server.end()).await;
         stage.ends("upstream_lost");
     }
     drop(hop);

@@ -6,7 +6,7 @@ use futures_util::future::{join, join_all, join3};
 
 use wsgate::Drained;
 
-use crate::support::{Bench, Echo, Frame, Listener, Logs, Request, setup, soon, until};
+use crate::kit::{Bench, Echo, Frame, Logs, Request, Upstream, setup, soon, until};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -40,7 +40,7 @@ async fn a_draining_gate_takes_no_sessions_and_sends_the_live_ones_away() {
     }
     let start = Instant::now();
     let clients = join_all(sockets.into_iter().map(|mut socket| async move {
-        let farewell = socket.closed().await;
+        let farewell = socket.farewell().await;
         (farewell, start.elapsed())
     }));
     let newcomer = async {
@@ -79,7 +79,7 @@ async fn a_draining_gate_takes_no_sessions_and_sends_the_live_ones_away() {
 
 #[tokio::test]
 async fn the_code_of_a_drain_is_the_settings_own_and_the_upstream_is_told_1001() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let top = "[drain]\nclose_code = 1012\nspread = \"0s\"\n";
     let bench = setup([upstream.url()]).top(top).start().await;
     let (mut client, mut server) = bench.session(&upstream).await;
@@ -97,7 +97,7 @@ async fn the_code_of_a_drain_is_the_settings_own_and_the_upstream_is_told_1001()
 #[tokio::test]
 async fn a_session_that_does_not_end_is_cut_at_the_deadline() {
     let logs = Logs::capture();
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let top = "[drain]\nspread = \"0s\"\n";
     let bench = setup([upstream.url()])
         .top(top)
@@ -119,8 +119,8 @@ async fn a_session_that_does_not_end_is_cut_at_the_deadline() {
     // They were told, and neither answered.
     client.expect_close(1001).await;
     server.expect_close(1001).await;
-    client.gone().await;
-    server.gone().await;
+    client.end().await;
+    server.end().await;
     let reasons: Vec<_> = logs.of("wsgate::access");
     let reasons = reasons
         .iter()
@@ -135,14 +135,14 @@ async fn a_session_that_does_not_end_is_cut_at_the_deadline() {
 
 #[tokio::test]
 async fn a_handshake_in_flight_when_the_drain_begins_is_refused() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let mut client = bench.ask(&Request::websocket("/")).await;
     let (mut server, request) = upstream.request().await;
     let drained = drain(&bench, LONG).await;
     assert_eq!((drained.closed, drained.cut), (0, 0));
-    server.send(crate::support::switching(&request, "")).await;
-    let (head, _) = client.response().await;
+    server.send(crate::kit::switching(&request, "")).await;
+    let (head, _) = client.response().await.parts();
     assert_eq!(head.status(), 503);
     server.expect_close(1001).await;
     server.expect_end().await;
@@ -158,7 +158,7 @@ async fn a_session_that_ends_by_itself_does_not_hold_the_drain_up() {
     let socket = bench.open().await;
     let leaving = async {
         until("the drain to begin", || !bench.handle.is_ready()).await;
-        socket.close(1000, "on my way").await
+        socket.close_with(1000, "on my way").await
     };
     let draining = drain(&bench, LONG * 1000);
     let (drained, farewell) = join(draining, leaving).await;

@@ -5,12 +5,12 @@ use tower::ServiceExt;
 use tracing::Level;
 use wsgate::{ClientAddr, CloseCode, SessionInfo, Verdict};
 
-use crate::support::{Echo, Event, Frame, Listener, Logs, Request, Socket, answer, setup, until};
+use crate::kit::{Echo, Event, Frame, Logs, Request, Socket, Upstream, answer, setup, until};
 
 #[tokio::test]
 async fn a_session_is_a_line_when_it_opens_and_one_when_it_closes() {
     let logs = Logs::capture();
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let (mut client, mut server) = bench.session(&upstream).await;
     client
@@ -181,7 +181,7 @@ const CANARY: &str = "canary";
 #[tokio::test]
 async fn no_secret_is_in_any_line() {
     let logs = Logs::capture();
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let secret = |request: Request| {
         request
             .header("Cookie", "session=canary")
@@ -253,11 +253,9 @@ async fn no_secret_is_in_any_line() {
         .build(move |builder| builder.filter("test", close))
         .start()
         .await;
-    let mut socket = Socket::open(filtered.address, "/?canary", &[])
-        .await
-        .unwrap();
+    let mut socket = Socket::open(&filtered.address.to_string(), "/?canary").await;
     socket.send(Message::text(CANARY)).await;
-    assert_eq!(socket.closed().await, Some((1008, CANARY.to_owned())));
+    assert_eq!(socket.farewell().await, Some((1008, CANARY.to_owned())));
     drop(socket);
     let live = || bench.handle.sessions().len() + filtered.handle.sessions().len();
     until("the sessions to end", || live() == 0).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wsgate::{Config, Metrics, RouteMetrics};
 
-use crate::support::{Frame, Host, Listener, Request, answer, setup, until};
+use crate::kit::{Frame, Host, Request, Upstream, answer, setup, until};
 
 /// Route, outcome and count of everything that has happened.
 fn outcomes(metrics: &Metrics) -> BTreeMap<(String, &'static str), u64> {
@@ -33,7 +33,7 @@ fn only_route(metrics: &Metrics) -> &RouteMetrics {
 
 #[tokio::test]
 async fn a_session_is_counted_open_and_then_closed_and_what_it_moved_stays() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let before = bench.handle.metrics();
     assert_eq!((only_route(&before).open, before.servers[0].open), (0, 0));
@@ -87,7 +87,7 @@ async fn a_session_is_counted_open_and_then_closed_and_what_it_moved_stays() {
 
 #[tokio::test]
 async fn every_handshake_takes_one_step_whatever_becomes_of_it() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let setup = setup([upstream.url()]).host(Host::Service);
     let route = "path = \"/ws\"\norigin.missing = \"deny\"";
     let bench = setup.route(route).start().await;
@@ -132,7 +132,7 @@ async fn every_handshake_takes_one_step_whatever_becomes_of_it() {
 
 #[tokio::test]
 async fn the_failures_of_a_server_are_counted_by_their_kind() {
-    let (dead, upstream) = (Listener::dead(), Listener::start().await);
+    let (dead, upstream) = (Upstream::dead(), Upstream::start().await);
     let setup = setup([dead.url(), upstream.url()]);
     let bench = setup.upstream("balance = \"round_robin\"").start().await;
     // Round robin begins with the first, which is dead, and goes on to the second.
@@ -157,7 +157,7 @@ async fn the_failures_of_a_server_are_counted_by_their_kind() {
 
 #[tokio::test]
 async fn what_takes_time_is_measured_where_it_worked_and_a_reload_takes_nothing_away() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let mut client = bench.ask(&Request::websocket("/")).await;
     let (mut server, _) = upstream.request().await;
@@ -206,7 +206,7 @@ async fn what_takes_time_is_measured_where_it_worked_and_a_reload_takes_nothing_
 
 #[tokio::test]
 async fn a_handshake_on_its_way_has_a_place_of_those_that_there_are() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).build(|gate| gate.max_sessions(5));
     let bench = bench.start().await;
     let places = || {
@@ -232,7 +232,7 @@ async fn a_handshake_on_its_way_has_a_place_of_those_that_there_are() {
 
 #[tokio::test]
 async fn pings_and_what_a_limit_closes_are_counted_on_their_side() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()])
         .route("keepalive.client = { interval = \"20ms\", timeout = \"20ms\" }")
         .route("keepalive.upstream = { interval = \"0s\" }")

@@ -3,8 +3,8 @@
 use tokio_tungstenite::tungstenite::Message;
 use wsgate::{BuildError, Config, Message as Whole, Reloaded, Verdict};
 
-use crate::support::{
-    Bench, Echo, Frame, Listener, Logs, Request, Setup, Socket, setup, switching, until,
+use crate::kit::{
+    Bench, Echo, Frame, Logs, Request, Setup, Socket, Upstream, setup, switching, until,
 };
 
 /// What a file with one more route, ahead of the other, would say.
@@ -24,7 +24,7 @@ fn reloaded(bench: &Bench, setup: &Setup) -> Reloaded {
 }
 
 async fn open(bench: &Bench, target: &str) -> Result<Socket, u16> {
-    Socket::open(bench.address, target, &[]).await
+    Socket::try_open(&bench.address.to_string(), target, &[]).await
 }
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn a_live_session_keeps_its_settings_and_a_new_one_has_the_new() {
     }
     new.echoes("a few").await;
     new.send("more than eight bytes").await;
-    assert_eq!(new.closed().await.unwrap().0, 1009);
+    assert_eq!(new.farewell().await.unwrap().0, 1009);
     old.echoes("still more than eight bytes").await;
 }
 
@@ -76,7 +76,7 @@ async fn sessions_of_a_removed_route_are_sent_away_and_no_others() {
     assert_eq!(changed.sessions_sent_away, 1);
     assert!(changed.drain_changed);
     let farewell = (1012, "route removed".to_owned());
-    assert_eq!(leaves.closed().await, Some(farewell));
+    assert_eq!(leaves.farewell().await, Some(farewell));
     stays.echoes("after").await;
     until("the session to be gone", || {
         bench.handle.sessions().len() == 1
@@ -96,7 +96,7 @@ async fn sessions_of_a_removed_route_are_sent_away_and_no_others() {
 
 #[tokio::test]
 async fn a_session_of_a_removed_route_that_does_not_end_is_cut_at_the_deadline() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let removed = OTHER.to_owned() + "timeouts.close = \"1h\"\n";
     let bench = setup([upstream.url()]).top(&removed).start().await;
     let (mut client, mut server) = bench
@@ -106,13 +106,13 @@ async fn a_session_of_a_removed_route_that_does_not_end_is_cut_at_the_deadline()
     reloaded(&bench, &setup([upstream.url()]).top(drain));
     client.expect_close(1001).await;
     server.expect_close(1001).await;
-    client.gone().await;
-    server.gone().await;
+    client.end().await;
+    server.end().await;
 }
 
 #[tokio::test]
 async fn a_handshake_under_way_keeps_its_settings_and_leaves_if_its_route_is_gone() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let mut both = setup([upstream.url()]).top(OTHER);
     both = both.route("headers.set = { x-settings = \"old\" }");
     let bench = both.start().await;
@@ -159,7 +159,7 @@ async fn what_an_address_has_done_stays_counted() {
     assert_eq!(bench.try_open().await.err(), Some(429));
     reloaded(&bench, &limited("limits.message_size = \"1KiB\""));
     assert_eq!(bench.try_open().await.err(), Some(429), "one is open");
-    socket.close(1000, "").await;
+    socket.close_with(1000, "").await;
     // Three handshakes were counted, two of them before the reload.
     assert_eq!(bench.try_open().await.err(), Some(429), "the rate");
     let rejected = logs.of("wsgate::rejection");
@@ -254,7 +254,7 @@ async fn a_hundred_reloads_lose_no_session_and_no_handshake() {
         for socket in &mut sockets {
             socket.echoes(&round.to_string()).await;
         }
-        assert_eq!(opening.close(1000, "").await.unwrap().0, 1000);
+        assert_eq!(opening.close_with(1000, "").await.unwrap().0, 1000);
     }
     until("those that closed to be gone", || {
         bench.handle.sessions().len() == 10

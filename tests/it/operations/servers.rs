@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wsgate::{Config, UnknownServer};
 
-use crate::support::{Bench, Echo, Listener, Logs, Request, Socket, setup, switching, until};
+use crate::kit::{Bench, Echo, Logs, Request, Socket, Upstream, setup, switching, until};
 
 /// The name of the server that a session came to.
 fn server(socket: &Socket) -> &str {
@@ -31,7 +31,7 @@ async fn a_drained_server_gets_nobody_new_and_keeps_its_sessions() {
     for _ in 0..2 {
         let next = bench.open().await;
         assert_eq!(server(&next), "b");
-        next.close(1000, "").await;
+        next.close_with(1000, "").await;
     }
     for socket in &mut first {
         socket.echoes("not disturbed").await;
@@ -42,7 +42,7 @@ async fn a_drained_server_gets_nobody_new_and_keeps_its_sessions() {
     .await;
     let [of_a, _of_b] = first;
     assert_eq!(server(&of_a), "a");
-    of_a.close(1000, "").await;
+    of_a.close_with(1000, "").await;
     until("the last session to end", || {
         loads(&bench) == [(0, true), (1, false)]
     })
@@ -64,7 +64,7 @@ async fn sessions_are_sent_away_if_the_operator_says_so() {
     let drained = bench.handle.drain_server("back", "0", over).unwrap();
     assert_eq!((drained.sessions, drained.closing), (1, 1));
     let farewell = (1012, "server is being emptied".to_owned());
-    assert_eq!(leaves.closed().await, Some(farewell));
+    assert_eq!(leaves.farewell().await, Some(farewell));
     until("the session to end", || bench.handle.sessions().len() == 1).await;
     stays.echoes("not disturbed").await;
     let lines = logs.of("wsgate::access");
@@ -118,7 +118,7 @@ async fn a_server_stays_drained_over_a_reload() {
 
 #[tokio::test]
 async fn a_handshake_under_way_gets_its_session_and_leaves_if_its_server_is_being_emptied() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     for (over, leaves) in [(None, false), (Some(Duration::ZERO), true)] {
         let mut client = bench.ask(&Request::websocket("/")).await;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use wsgate::{CloseCode, SessionId};
 
-use crate::support::{Echo, Frame, Listener, Logs, Request, answer, setup, switching, until};
+use crate::kit::{Echo, Frame, Logs, Request, Upstream, answer, setup, switching, until};
 
 #[tokio::test]
 async fn a_session_is_listed_with_what_it_moved() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let trusted = "[client_ip]\ntrusted_proxies = [\"127.0.0.1\"]\n";
     let bench = setup([upstream.url()]).top(trusted).start().await;
     let request = Request::websocket("/").header("X-Forwarded-For", "192.0.2.7");
@@ -61,7 +61,7 @@ async fn sessions_are_listed_oldest_first_until_they_end() {
     let all = ids();
     assert_eq!(all.len(), 5);
     assert!(all.is_sorted());
-    sockets.remove(2).close(1000, "").await;
+    sockets.remove(2).close_with(1000, "").await;
     until("the session to end", || ids().len() == 4).await;
     assert_eq!(ids(), [all[0], all[1], all[3], all[4]]);
 }
@@ -69,7 +69,7 @@ async fn sessions_are_listed_oldest_first_until_they_end() {
 #[tokio::test]
 async fn a_session_is_closed_with_the_callers_code_and_reason() {
     let logs = Logs::capture();
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let (mut client, mut server) = bench.session(&upstream).await;
     let (mut other, mut other_up) = bench.session(&upstream).await;
@@ -110,7 +110,7 @@ async fn a_reason_that_does_not_fit_is_cut_between_characters() {
             .handle
             .close(id, CloseCode::POLICY, &"\u{e9}".repeat(100))
     );
-    assert_eq!(socket.closed().await, Some((1008, "\u{e9}".repeat(61))));
+    assert_eq!(socket.farewell().await, Some((1008, "\u{e9}".repeat(61))));
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn there_are_only_so_many_sessions() {
         "overload"
     );
     assert_eq!(echo.taken(), 2);
-    first.close(1000, "").await;
+    first.close_with(1000, "").await;
     until("the session to end", || bench.handle.sessions().len() == 1).await;
     bench.open().await.echoes("room again").await;
 }
@@ -139,7 +139,7 @@ async fn there_are_only_so_many_sessions() {
 #[tokio::test]
 async fn a_handshake_on_its_way_has_its_place_already() {
     let logs = Logs::capture();
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()])
         .build(|builder| builder.max_sessions(1))
         .start()
@@ -161,7 +161,7 @@ async fn a_handshake_on_its_way_has_its_place_already() {
 
 #[tokio::test]
 async fn a_place_that_came_to_no_session_is_given_back() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()])
         .build(|builder| builder.max_sessions(1))
         .start()
@@ -170,10 +170,10 @@ async fn a_place_that_came_to_no_session_is_given_back() {
     let mut refused = bench.ask(&Request::websocket("/")).await;
     let (mut server, _) = upstream.request().await;
     server.send(answer("403 Forbidden", "", "no")).await;
-    assert_eq!(refused.response().await.0.status(), 403);
+    assert_eq!(refused.response().await.status(), 403);
     let gone = bench.ask(&Request::websocket("/")).await;
     let (mut server, _) = upstream.request().await;
     drop(gone);
-    server.gone().await;
+    server.end().await;
     let _session = bench.session(&upstream).await;
 }

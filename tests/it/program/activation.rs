@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 
 use super::admin::ask;
-use super::kit::{Echo, Program, Socket, Wire, settings, soon, spawn_passed};
+use crate::kit::{Echo, Program, Socket, Wire, settings, soon, spawn_passed};
 
 const NOWHERE: &str = "ws://127.0.0.1:1";
 

@@ -1,6 +1,6 @@
 //! Connections that are no sessions: who holds them without a use, and who needs them.
 
-use super::kit::{Echo, Program, Socket, Upstream, Wire, settings, soon, websocket};
+use crate::kit::{Echo, Program, Socket, Upstream, Wire, settings, soon, websocket};
 
 const REQUEST: &str = "GET /ws/page HTTP/1.1\r\nHost: gate.test\r\n\r\n";
 
@@ -89,7 +89,7 @@ async fn whoever_says_nothing_makes_room_and_nobody_else_notices() {
 #[tokio::test]
 async fn a_request_that_is_being_answered_is_never_closed_to_make_room() {
     let upstream = Upstream::start().await;
-    let text = settings(&upstream.url(), "http = \"forward\"");
+    let text = settings(upstream.url(), "http = \"forward\"");
     let program = Program::run_limited(&text, DESCRIPTORS).await;
     let mut client = Wire::connect(&program.address).await;
     client.send(REQUEST).await;
@@ -108,7 +108,7 @@ async fn a_request_that_is_being_answered_is_never_closed_to_make_room() {
 #[tokio::test]
 async fn more_requests_than_there_are_descriptors_are_told_to_come_back() {
     let upstream = Upstream::start().await;
-    let text = settings(&upstream.url(), &format!("http = \"forward\"\n{ADMIN}"));
+    let text = settings(upstream.url(), &format!("http = \"forward\"\n{ADMIN}"));
     let program = Program::run_limited(&text, 64).await;
     let mut first = Wire::connect(&program.address).await;
     first.send(REQUEST).await;
@@ -151,9 +151,9 @@ async fn a_refusal_reaches_a_client_that_is_still_sending_its_body() {
             .await;
         assert_eq!(client.response().await.status(), 404, "{begun}");
         for _ in 0..8 {
-            assert!(client.is_taken(&chunk).await, "{begun}");
+            assert!(client.try_send(&chunk).await, "{begun}");
         }
-        assert_eq!(client.orderly_end().await, b"", "{begun}");
+        assert_eq!(client.rest().await.expect("no reset"), b"", "{begun}");
     }
     program.stop().await;
 }
@@ -162,7 +162,7 @@ async fn a_refusal_reaches_a_client_that_is_still_sending_its_body() {
 async fn a_connection_between_two_requests_has_the_same_deadline() {
     let upstream = Upstream::start().await;
     let more = "http = \"forward\"\n[server]\nhandshake_timeout = \"300ms\"";
-    let program = Program::run(&settings(&upstream.url(), more)).await;
+    let program = Program::run(&settings(upstream.url(), more)).await;
     for (begun, answer) in [("", ""), ("GET /ws/", "HTTP/1.1 408 Request Timeout\r\n")] {
         let mut client = Wire::connect(&program.address).await;
         client.send(REQUEST).await;
@@ -199,7 +199,7 @@ async fn a_head_that_began_does_not_hold_up_a_stop() {
 async fn a_client_that_does_not_read_its_answer_is_cut_off_on_both_sides() {
     let upstream = Upstream::start().await;
     let more = "http = \"forward\"\n[route.timeouts]\nwrite = \"300ms\"";
-    let program = Program::run(&settings(&upstream.url(), more)).await;
+    let program = Program::run(&settings(upstream.url(), more)).await;
     let mut client = Wire::connect(&program.address).await;
     client.send(REQUEST).await;
     let (mut server, _) = upstream.request().await;
@@ -209,7 +209,7 @@ async fn a_client_that_does_not_read_its_answer_is_cut_off_on_both_sides() {
     client.head().await;
     let chunk = [b"10000\r\n", &vec![b'x'; 0x10000][..], b"\r\n"].concat();
     // Until the program hangs up.
-    let endless = async { while server.is_taken(&chunk).await {} };
+    let endless = async { while server.try_send(&chunk).await {} };
     soon("the server to be let go", endless).await;
     let line = program.event("request rejected").await;
     assert_eq!(line["reason"], "slow_client");
@@ -243,7 +243,7 @@ async fn a_flood_of_leading_line_ends_or_of_single_bytes_ends_at_the_limit() {
             wire.try_send(byte).await;
         }
         assert_eq!(wire.head().await.status(), status, "{start}");
-        tokio::time::timeout(crate::support::AT_ONCE, wire.end())
+        tokio::time::timeout(crate::kit::AT_ONCE, wire.end())
             .await
             .expect("closed");
     }

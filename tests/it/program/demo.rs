@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use super::kit::{Program, Socket, Wire, finish, websocket};
+use crate::kit::{Program, Socket, Wire, finish, websocket};
 
 async fn demo() -> Program {
     Program::serving(&["demo", "--listen", "127.0.0.1:0"]).await

@@ -3,9 +3,7 @@
 use serde_json::{Value, from_str};
 
 #[cfg(target_os = "linux")]
-use crate::support::until;
-
-use super::kit::{Program, Upstream, Wire, settings, websocket};
+use crate::kit::{Program, Upstream, Wire, settings, until, websocket};
 
 /// A handshake, and the status of its answer.
 async fn handshake(program: &Program) -> u16 {
@@ -16,8 +14,9 @@ async fn handshake(program: &Program) -> u16 {
 
 #[tokio::test]
 async fn a_failed_connect_is_logged_with_its_cause() {
-    let (_held, url) = Upstream::dead();
-    let json = settings(&url, "");
+    let dead = Upstream::dead();
+    let url = dead.url();
+    let json = settings(url, "");
     let text = json.replace("\"json\"", "\"text\"");
     let program = Program::run(&json).await;
     assert_eq!(handshake(&program).await, 502);
@@ -70,7 +69,7 @@ async fn a_gate_without_descriptors_says_that_it_is_full_and_blames_no_server() 
 #[tokio::test]
 async fn a_failed_handshake_is_logged_with_its_cause() {
     let upstream = Upstream::start().await;
-    let program = Program::run(&settings(&upstream.url(), "")).await;
+    let program = Program::run(&settings(upstream.url(), "")).await;
     let serve = async {
         let (mut wire, _) = upstream.request().await;
         wire.send("this is no HTTP\r\n\r\n").await;
@@ -90,7 +89,7 @@ async fn a_failed_handshake_is_logged_with_its_cause() {
 #[tokio::test]
 async fn a_plain_request_that_fails_is_logged_with_its_cause() {
     let upstream = Upstream::start().await;
-    let program = Program::run(&settings(&upstream.url(), "http = \"forward\"")).await;
+    let program = Program::run(&settings(upstream.url(), "http = \"forward\"")).await;
     let mut wire = Wire::connect(&program.address).await;
     let request = "GET /ws/page HTTP/1.1\r\nHost: gate.test\r\n\r\n";
     wire.send(request).await;
@@ -106,7 +105,8 @@ async fn a_plain_request_that_fails_is_logged_with_its_cause() {
 async fn the_failures_of_a_dead_server_are_sampled_and_the_rest_is_counted() {
     const HANDSHAKES: u64 = 300;
     // A second server is tried each time, so that the failure of the first has a line of its own.
-    let (_held, url) = Upstream::dead();
+    let dead = Upstream::dead();
+    let url = dead.url();
     let program = Program::run(&settings(&format!("{url}\", \"{url}/"), "")).await;
     for _ in 0..HANDSHAKES {
         assert_eq!(handshake(&program).await, 502);

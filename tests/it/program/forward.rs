@@ -1,11 +1,11 @@
 //! Plain HTTP on routes with `http = "forward"`.
 
-use super::kit::{Head, Program, Upstream, Wire, settings, websocket};
+use crate::kit::{Head, Program, Upstream, Wire, settings, websocket};
 
 const HOST: &str = "Host: gate.test\r\n";
 
 async fn forwarding(upstream: &Upstream) -> Program {
-    Program::run(&settings(&upstream.url(), "http = \"forward\"")).await
+    Program::run(&settings(upstream.url(), "http = \"forward\"")).await
 }
 
 /// Bytes that are not the same everywhere.
@@ -92,13 +92,13 @@ async fn an_upload_of_megabytes_streams_with_a_length_and_in_chunks() {
         // The beginning is there before the rest is even sent.
         let received = match request.all("content-length").is_empty() {
             true => server.chunk().await,
-            false => server.exactly(first.len()).await,
+            false => server.take(first.len()).await,
         };
         assert_eq!(received, first);
         let answer = async {
             let rest_received = match request.all("content-length").is_empty() {
                 true => server.body(&request).await,
-                false => server.exactly(rest.len()).await,
+                false => server.take(rest.len()).await,
             };
             assert!(rest_received == rest, "{framing}");
             server
@@ -138,13 +138,13 @@ async fn a_download_of_megabytes_streams_with_a_length_and_in_chunks() {
         let head = client.head().await;
         let received = match head.all("content-length").is_empty() {
             true => client.chunk().await,
-            false => client.exactly(first.len()).await,
+            false => client.take(first.len()).await,
         };
         assert_eq!(received, first);
         let read = async {
             let received = match head.all("content-length").is_empty() {
                 true => client.body(&head).await,
-                false => client.exactly(rest.len()).await,
+                false => client.take(rest.len()).await,
             };
             assert!(received == rest, "{framing}");
         };
@@ -156,7 +156,7 @@ async fn a_download_of_megabytes_streams_with_a_length_and_in_chunks() {
 async fn connections_on_both_sides_are_used_again() {
     let upstream = Upstream::start().await;
     let more = "http = \"forward\"\n[server]\nworkers = 1";
-    let program = Program::run(&settings(&upstream.url(), more)).await;
+    let program = Program::run(&settings(upstream.url(), more)).await;
     let mut client = Wire::connect(&program.address).await;
     let mut server: Option<Wire> = None;
     for number in 0..5 {
@@ -179,7 +179,7 @@ async fn connections_on_both_sides_are_used_again() {
 async fn an_answer_without_a_body_ends_with_its_head() {
     let upstream = Upstream::start().await;
     let more = "http = \"forward\"\n[server]\nworkers = 1";
-    let program = Program::run(&settings(&upstream.url(), more)).await;
+    let program = Program::run(&settings(upstream.url(), more)).await;
     let mut client = Wire::connect(&program.address).await;
     client
         .send(format!("HEAD /ws/file HTTP/1.1\r\n{HOST}\r\n"))
@@ -236,16 +236,17 @@ async fn a_client_that_waits_to_continue_is_told_to() {
 
 #[tokio::test]
 async fn a_server_that_is_down_is_a_502_and_one_that_does_not_answer_a_504() {
-    let (_held, url) = Upstream::dead();
+    let dead = Upstream::dead();
+    let url = dead.url();
     let more = "http = \"forward\"";
-    let program = Program::run(&settings(&url, more)).await;
+    let program = Program::run(&settings(url, more)).await;
     let mut client = Wire::connect(&program.address).await;
     let request = format!("GET /ws/page HTTP/1.1\r\n{HOST}\r\n");
     client.send(&request).await;
     assert_eq!(client.response().await.status(), 502);
 
     let silent = Upstream::start().await;
-    let text = settings(&silent.url(), more);
+    let text = settings(silent.url(), more);
     let text = text.replace("[[route]]", "handshake_timeout = \"200ms\"\n[[route]]");
     let program = Program::run(&text).await;
     let mut client = Wire::connect(&program.address).await;
@@ -304,7 +305,7 @@ async fn a_body_framed_twice_reaches_no_server_as_two_requests() {
 #[tokio::test]
 async fn polling_and_then_a_websocket_work_on_one_route() {
     let upstream = Upstream::start().await;
-    let text = settings(&upstream.url(), "http = \"forward\"");
+    let text = settings(upstream.url(), "http = \"forward\"");
     let program = Program::run(&text.replace("/ws/*", "/socket.io/*")).await;
     let host = &program.address;
     let origin = format!("Origin: http://{host}\r\n");
@@ -352,9 +353,9 @@ async fn polling_and_then_a_websocket_work_on_one_route() {
     assert_eq!(socket.head().await.status(), 101);
     let probe = *b"\x81\x862222\0BDPPW";
     socket.send(probe).await;
-    assert_eq!(session.exactly(probe.len()).await, probe);
+    assert_eq!(session.take(probe.len()).await, probe);
     session.send(b"\x81\x063probe").await;
-    assert_eq!(socket.exactly(8).await, b"\x81\x063probe");
+    assert_eq!(socket.take(8).await, b"\x81\x063probe");
 
     // The polling goes on beside it, until the client lets go of it.
     let post = format!("POST {poll}&sid=x HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1\r\n\r\n1");

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::kit::{Echo, Program, Socket, Wire, settings, websocket};
+use crate::kit::{Echo, Program, Socket, Wire, settings, websocket};
 
 /// Opens a session, says something, closes it, and waits for its line.
 async fn session(program: &Program) {
@@ -153,19 +153,19 @@ async fn the_level_is_that_of_the_settings() {
     let text = text.replace("127.0.0.1:0", &format!("unix:{}", socket.display()));
     let file = folder.path().join("wsgate.toml");
     std::fs::write(&file, text).unwrap();
-    let child = super::kit::spawn(&["run", file.to_str().unwrap()], &[]);
+    let child = crate::kit::spawn(&["run", file.to_str().unwrap()], &[]);
     let up = async {
         while tokio::net::UnixStream::connect(&socket).await.is_err() {
             tokio::task::yield_now().await;
         }
     };
-    super::kit::soon("the socket", up).await;
+    crate::kit::soon("the socket", up).await;
     let wire = Wire::connect_unix(&socket).await;
     let refused = Socket::open_on(wire, "gate.test", "/nowhere", &[]).await;
     assert_eq!(refused.err(), Some(404));
     let id = rustix::process::Pid::from_raw(child.id().unwrap().cast_signed()).unwrap();
     rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
-    let ended = super::kit::soon("the end", child.wait_with_output())
+    let ended = crate::kit::soon("the end", child.wait_with_output())
         .await
         .unwrap();
     assert_eq!((ended.status.code(), &*ended.stderr), (Some(0), &b""[..]));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::families::{families, listed};
-use super::kit::{Echo, Program, Response, Socket, Upstream, Wire, settings, soon, websocket};
+use crate::kit::{Echo, Program, Response, Socket, Upstream, Wire, settings, soon, websocket};
 
 const ADMIN: &str = "[admin]\naddress = \"127.0.0.1:0\"\n";
 
@@ -76,8 +76,9 @@ async fn until(admin: &str, what: &str, holds: impl Fn(&Samples) -> bool) -> Sam
 
 #[tokio::test]
 async fn each_refusal_is_one_step_of_one_count() {
-    let (_held, url) = Upstream::dead();
-    let program = Program::run(&settings(&url, ADMIN)).await;
+    let dead = Upstream::dead();
+    let url = dead.url();
+    let program = Program::run(&settings(url, ADMIN)).await;
     let admin = program.admin().await;
     let right = websocket("/ws/", "gate.test", "");
     let mut before = scrape(&admin).await;
@@ -134,12 +135,13 @@ async fn each_refusal_is_one_step_of_one_count() {
 
 #[tokio::test]
 async fn a_refused_plain_request_is_told_and_counted_on_its_route() {
-    let (_held, url) = Upstream::dead();
+    let dead = Upstream::dead();
+    let url = dead.url();
     let more = format!(
         "http = \"forward\"\naddress.deny = [\"192.0.2.7\"]\n\
                         [client_ip]\ntrusted_proxies = [\"127.0.0.1\"]\n{ADMIN}"
     );
-    let program = Program::run(&settings(&url, &more)).await;
+    let program = Program::run(&settings(url, &more)).await;
     let admin = program.admin().await;
     let mut before = scrape(&admin).await;
     for (index, (line, headers, status, route, outcome)) in [
@@ -202,7 +204,7 @@ async fn a_connection_that_comes_to_nothing_is_one_step_of_one_count() {
         "http = \"forward\"\n[route.timeouts]\nwrite = \"300ms\"\n\
          [server]\nhandshake_timeout = \"300ms\"\n{ADMIN}"
     );
-    let program = Program::run(&settings(&upstream.url(), &more)).await;
+    let program = Program::run(&settings(upstream.url(), &more)).await;
     let admin = program.admin().await;
     let mut before = scrape(&admin).await;
     let family = "wsgate_connections_closed_total";
@@ -220,7 +222,7 @@ async fn a_connection_that_comes_to_nothing_is_one_step_of_one_count() {
             let head = "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n";
             server.send(head).await;
             let chunk = vec![b'x'; 0x10000];
-            let endless = async { while server.is_taken(&chunk).await {} };
+            let endless = async { while server.try_send(&chunk).await {} };
             soon("the server to be let go", endless).await;
         } else {
             client.end().await;

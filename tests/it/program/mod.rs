@@ -9,7 +9,6 @@ mod demo;
 mod failures;
 mod families;
 mod forward;
-pub(crate) mod kit;
 mod logs;
 mod metrics;
 mod monitoring;
@@ -23,3 +22,5 @@ mod signals;
 #[cfg(feature = "otel")]
 mod traces;
 mod unix;
+
+pub(crate) use crate::kit;

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::net::{TcpStream, UnixDatagram};
 
-use super::kit::{Echo, Program, Socket, settings, soon};
+use crate::kit::{Echo, Program, Socket, settings, soon};
 
 /// The end of the socket that a service manager reads.
 struct Manager {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use wsgate::Config;
 
-use super::kit::{Program, Wire, finish, settings};
+use crate::kit::{Program, Wire, finish, settings};
 
 fn path(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 
 use super::admin::ask;
-use super::kit::{Echo, Program, Response, Socket, Wire, settings, websocket};
+use crate::kit::{Echo, Program, Response, Socket, Wire, settings, websocket};
 
 const ADMIN: &str = "[admin]\naddress = \"127.0.0.1:0\"\n";
 

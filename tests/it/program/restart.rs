@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::admin::ask;
-use super::kit::{Echo, Program, Socket, Wire, finish, settings, soon};
+use crate::kit::{Echo, Program, Socket, Wire, finish, settings, soon};
 
 /// Clients that open a session, use it and close it, again and again.
 struct Traffic {

@@ -1,7 +1,7 @@
 //! What must not come out anywhere: secrets are sent in every place that holds some, at the level
 //! that says most, and then looked for in everything that was written.
 
-use super::kit::{Echo, Program, Socket, Upstream, Wire, finish_with, settings, websocket};
+use crate::kit::{Echo, Program, Socket, Upstream, Wire, finish_with, settings, websocket};
 
 const CANARY: &str = "c4nary";
 const TOKEN: [(&str, &str); 1] = [("WSGATE_TEST_TOKEN", "c4nary-token")];
@@ -80,7 +80,7 @@ async fn no_secret_of_a_session_is_in_any_output() {
 #[tokio::test]
 async fn no_secret_of_a_server_that_fails_is_in_any_output() {
     let upstream = Upstream::start().await;
-    let program = Program::run_with(&loud(&upstream.url(), "text"), &TOKEN).await;
+    let program = Program::run_with(&loud(upstream.url(), "text"), &TOKEN).await;
     for (upgrade, answer) in [
         (true, "c4nary this is no HTTP\r\n\r\n"),
         (

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::kit::{Echo, Program, Socket, Wire, settings, soon, websocket};
+use crate::kit::{Echo, Program, Socket, Wire, settings, soon, websocket};
 
 #[tokio::test]
 async fn one_worker_or_two_serve_many_sessions() {

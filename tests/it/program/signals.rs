@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use tokio::net::TcpStream;
 
-use super::kit::{Echo, Program, Socket, Upstream, Wire, settings, soon, websocket};
+use crate::kit::{Echo, Program, Socket, Upstream, Wire, settings, soon, websocket};
 
 /// A drain that tells all at once, and a close that waits for its answer for longer than any test.
 fn draining(deadline: &str) -> String {
@@ -79,7 +79,7 @@ async fn nobody_connects_while_it_drains_and_a_stuck_client_is_cut_at_the_deadli
     let mut program = Program::run(&settings(echo.url(), &draining("500ms"))).await;
     let mut stuck = silent(&program).await;
     program.signal(Signal::TERM);
-    assert_eq!(stuck.exactly(going_away().len()).await, going_away());
+    assert_eq!(stuck.take(going_away().len()).await, going_away());
     program.event("draining").await;
     let refused = soon("an answer", TcpStream::connect(&program.address)).await;
     assert_eq!(
@@ -108,7 +108,7 @@ async fn a_second_signal_ends_it_at_once() {
         let mut program = Program::run(&settings(echo.url(), &draining("1h"))).await;
         let mut stuck = silent(&program).await;
         program.signal(Signal::TERM);
-        assert_eq!(stuck.exactly(going_away().len()).await, going_away());
+        assert_eq!(stuck.take(going_away().len()).await, going_away());
         program.signal(signal);
         let (ended, log) = program.ended().await;
         assert_eq!(ended, Some(code), "{log}");
@@ -123,7 +123,7 @@ async fn a_sighup_while_it_stops_changes_nothing() {
     let mut program = Program::run(&settings(echo.url(), &draining("1h"))).await;
     let mut stuck = silent(&program).await;
     program.signal(Signal::TERM);
-    assert_eq!(stuck.exactly(going_away().len()).await, going_away());
+    assert_eq!(stuck.take(going_away().len()).await, going_away());
     program.rewrite("not settings");
     program.signal(Signal::HUP);
     let warned = |line: &str| line.contains("SIGHUP").then_some(());
@@ -137,7 +137,7 @@ async fn a_sighup_while_it_stops_changes_nothing() {
 async fn a_plain_request_is_finished_before_it_ends_and_an_idle_connection_is_not_waited_for() {
     let upstream = Upstream::start().await;
     let more = format!("http = \"forward\"\n{}", draining("30s"));
-    let mut program = Program::run(&settings(&upstream.url(), &more)).await;
+    let mut program = Program::run(&settings(upstream.url(), &more)).await;
     let mut idle = Wire::connect(&program.address).await;
     let mut busy = Wire::connect(&program.address).await;
     let request = "GET /ws/page HTTP/1.1\r\nHost: gate.test\r\n\r\n";

@@ -6,8 +6,8 @@ mod losses;
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::kit::collector::{Collector, hexadecimal, named, says};
-use super::kit::{Echo, Head, Program, Socket, Upstream, Wire, finish_with, settings, websocket};
+use crate::kit::collector::{Collector, hexadecimal, named, says};
+use crate::kit::{Echo, Head, Program, Socket, Upstream, Wire, finish_with, settings, websocket};
 
 const CLIENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
@@ -48,7 +48,7 @@ async fn open(program: &Program, upstream: &Upstream, lines: &str) -> (Wire, Wir
 /// Ends a session from both sides, with 1000.
 async fn close(mut client: Wire, mut server: Wire) {
     client.send([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8]).await;
-    server.exactly(8).await;
+    server.take(8).await;
     server.send([0x88, 0x02, 0x03, 0xe8]).await;
     client.end().await;
 }
@@ -69,14 +69,14 @@ fn failed(span: &Span) -> bool {
 #[tokio::test]
 async fn a_session_is_a_span_in_the_clients_trace_and_the_upstream_is_told_of_it() {
     let (collector, upstream) = (Collector::start().await, Upstream::start().await);
-    let program = traced(&upstream.url(), &collector).await;
+    let program = traced(upstream.url(), &collector).await;
     let lines = format!("traceparent: {CLIENT}\r\ntracestate: a=1\r\ntracestate: b=2\r\n");
     let (mut client, mut server, told) = open(&program, &upstream, &lines).await;
     // An empty message to, and one of a byte back.
     client.send([0x82, 0x80, 0, 0, 0, 0]).await;
-    server.exactly(6).await;
+    server.take(6).await;
     server.send([0x82, 0x01, b'x']).await;
-    client.exactly(3).await;
+    client.take(3).await;
     close(client, server).await;
 
     let spans = collector.spans(3).await;
@@ -121,7 +121,7 @@ async fn a_session_is_a_span_in_the_clients_trace_and_the_upstream_is_told_of_it
             ("http.response.status_code", "101"),
             ("wsgate.route", "chat"),
             ("wsgate.upstream", "chat"),
-            ("wsgate.server", &upstream.url()),
+            ("wsgate.server", upstream.url()),
             ("wsgate.session.id", closed["id"].as_str().unwrap()),
             ("wsgate.close.code", "1000"),
             ("wsgate.close.reason", "closed"),
@@ -135,17 +135,17 @@ async fn a_session_is_a_span_in_the_clients_trace_and_the_upstream_is_told_of_it
         ],
     );
     assert_says(handshake, &[("http.response.status_code", "101")]);
-    assert_says(connect, &[("wsgate.server", &upstream.url())]);
+    assert_says(connect, &[("wsgate.server", upstream.url())]);
     program.stop().await;
 }
 
 #[tokio::test]
 async fn a_refusal_is_a_span_that_ends_at_once_and_is_an_error_only_if_it_is_ours() {
     let collector = Collector::start().await;
-    let (_held, dead) = Upstream::dead();
+    let dead = Upstream::dead();
     let url = collector.url();
     let more = "[route.origin]\nallow = [\"https://app.test\"]";
-    let program = Program::run_with(&settings(&dead, more), &[(ENDPOINT, &url), SOON]).await;
+    let program = Program::run_with(&settings(dead.url(), more), &[(ENDPOINT, &url), SOON]).await;
     for (target, lines, name, status, word, error) in [
         ("/no", "", "websocket", "404", "no_route", false),
         (
@@ -187,7 +187,7 @@ async fn a_refusal_is_a_span_that_ends_at_once_and_is_an_error_only_if_it_is_our
         if error {
             let connect = named(&spans, "connect");
             assert!(failed(connect), "{connect:#?}");
-            assert_says(session, &[("wsgate.server", &dead)]);
+            assert_says(session, &[("wsgate.server", dead.url())]);
         }
     }
     program.stop().await;
@@ -196,7 +196,7 @@ async fn a_refusal_is_a_span_that_ends_at_once_and_is_an_error_only_if_it_is_our
 #[tokio::test]
 async fn a_client_that_hangs_up_before_its_answer_leaves_a_span() {
     let (collector, upstream) = (Collector::start().await, Upstream::start().await);
-    let program = traced(&upstream.url(), &collector).await;
+    let program = traced(upstream.url(), &collector).await;
     let mut client = Wire::connect(&program.address).await;
     let request = websocket("/ws/", &program.address, "");
     client.send(request).await;
@@ -216,7 +216,7 @@ async fn a_client_that_hangs_up_before_its_answer_leaves_a_span() {
 #[tokio::test]
 async fn a_trace_context_that_is_wrong_is_not_passed_on() {
     let (collector, upstream) = (Collector::start().await, Upstream::start().await);
-    let program = traced(&upstream.url(), &collector).await;
+    let program = traced(upstream.url(), &collector).await;
     let lines = format!("traceparent: {CLIENT}0\r\ntracestate: a=1\r\n");
     let (client, server, told) = open(&program, &upstream, &lines).await;
     close(client, server).await;
@@ -239,7 +239,7 @@ async fn a_client_that_does_not_sample_is_not_exported_unless_the_sampler_says_s
         let (collector, upstream) = (Collector::start().await, Upstream::start().await);
         let url = collector.url();
         let variables = [(ENDPOINT, &*url), SOON, ("OTEL_TRACES_SAMPLER", sampler)];
-        let program = Program::run_with(&settings(&upstream.url(), ""), &variables).await;
+        let program = Program::run_with(&settings(upstream.url(), ""), &variables).await;
         let unsampled = format!("{}00", &CLIENT[..53]);
         let lines = format!("traceparent: {unsampled}\r\n");
         let (client, server, told) = open(&program, &upstream, &lines).await;
@@ -271,7 +271,7 @@ async fn without_an_endpoint_a_trace_context_goes_upstream_as_it_came() {
             ("OTEL_SDK_DISABLED", "true"),
         ],
     ] {
-        let program = Program::run_with(&settings(&upstream.url(), ""), variables).await;
+        let program = Program::run_with(&settings(upstream.url(), ""), variables).await;
         let lines = "traceparent: whatever\r\ntraceparent: it is\r\ntracestate: =\r\n";
         let (client, server, told) = open(&program, &upstream, lines).await;
         close(client, server).await;
@@ -306,7 +306,7 @@ async fn a_batch_says_who_sends_it_and_carries_the_headers_that_it_needs() {
         let url = collector.url();
         let key = ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=k%20y");
         let variables = [variables, &[(ENDPOINT, &*url), SOON, key]].concat();
-        let program = Program::run_with(&settings(&upstream.url(), ""), &variables).await;
+        let program = Program::run_with(&settings(upstream.url(), ""), &variables).await;
         let mut wire = Wire::connect(&program.address).await;
         wire.send(websocket("/no", &program.address, "")).await;
         let batch = collector.batch().await;

@@ -2,7 +2,7 @@
 
 use std::os::unix::net::UnixListener;
 
-use super::kit::{Echo, Program, Socket, Wire, finish, settings};
+use crate::kit::{Echo, Program, Socket, Wire, finish, settings};
 
 fn settings_on(socket: &str, server: &str) -> String {
     settings(server, "").replace("127.0.0.1:0", &format!("unix:{socket}"))

@@ -2,7 +2,7 @@
 
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Echo, Frame, Listener, Logs, Request, setup, switching, until};
+use crate::kit::{Echo, Frame, Logs, Request, Upstream, setup, switching, until};
 
 /// Close frames that are legal.
 fn farewells() -> Vec<Frame> {
@@ -19,7 +19,7 @@ fn farewells() -> Vec<Frame> {
 #[tokio::test]
 async fn close_frames_are_relayed_as_they_are_both_ways() {
     let logs = Logs::capture();
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     for farewell in farewells() {
         for client_first in [true, false] {
@@ -61,7 +61,7 @@ async fn close_frames_are_relayed_as_they_are_both_ways() {
 
 #[tokio::test]
 async fn two_close_frames_that_cross_are_both_relayed() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let (mut client, mut server) = bench.session(&upstream).await;
     let (one, other) = (Frame::close(4001, "client"), Frame::close(4002, "upstream"));
@@ -77,7 +77,7 @@ async fn two_close_frames_that_cross_are_both_relayed() {
 
 #[tokio::test]
 async fn an_upstream_that_has_ended_is_let_go_though_its_client_lingers() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()])
         .route("timeouts.close = \"1h\"")
         .start()
@@ -98,7 +98,7 @@ async fn an_upstream_that_has_ended_is_let_go_though_its_client_lingers() {
 #[tokio::test]
 async fn a_peer_that_never_answers_a_close_frame_gets_its_own_code_back_in_time() {
     let logs = Logs::capture();
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()])
         .route("timeouts.close = \"50ms\"")
         .start()
@@ -112,8 +112,8 @@ async fn a_peer_that_never_answers_a_close_frame_gets_its_own_code_back_in_time(
         first.send_frames(&[Frame::close(3001, "bye")]).await;
         second.expect(Frame::close(3001, "bye")).await;
         first.expect_close(3001).await;
-        first.gone().await;
-        second.gone().await;
+        first.end().await;
+        second.end().await;
         let line = logs.of("wsgate::access").pop().unwrap();
         assert_eq!(
             (line.field("reason"), line.number("code")),
@@ -125,7 +125,7 @@ async fn a_peer_that_never_answers_a_close_frame_gets_its_own_code_back_in_time(
 #[tokio::test]
 async fn a_lost_upstream_is_told_as_the_route_says() {
     let logs = Logs::capture();
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     for (route, code) in [
         ("", 1011),
         ("upstream_lost = 1014", 1014),
@@ -153,7 +153,7 @@ async fn a_lost_upstream_is_told_as_the_route_says() {
 #[tokio::test]
 async fn a_lost_client_is_told_as_1001() {
     let logs = Logs::capture();
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     for half in [true, false] {
         let (mut client, mut server) = bench.session(&upstream).await;
@@ -182,7 +182,7 @@ async fn a_lost_client_is_told_as_1001() {
 
 #[tokio::test]
 async fn a_peer_that_is_lost_inside_a_frame_leaves_no_frame_behind_it() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let big = Frame::binary(vec![1; 1000]);
     for client_is_lost in [true, false] {
@@ -205,11 +205,11 @@ async fn real_peers_close_in_both_directions() {
     let echo = Echo::start().await;
     let bench = setup([echo.url()]).start().await;
     let socket = bench.open().await;
-    let farewell = socket.close(4000, "enough").await;
+    let farewell = socket.close_with(4000, "enough").await;
     assert_eq!(farewell, Some((4000, "enough".to_owned())));
     let mut socket = bench.open().await;
     socket.send(Message::Close(None)).await;
-    assert_eq!(socket.closed().await, None);
+    assert_eq!(socket.farewell().await, None);
     drop(socket);
     until("the sessions to end", || bench.handle.sessions().is_empty()).await;
 }
@@ -217,7 +217,7 @@ async fn real_peers_close_in_both_directions() {
 #[tokio::test]
 async fn a_peer_that_closes_and_is_gone_at_once_is_still_heard() {
     let logs = Logs::capture();
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()])
         .route("timeouts.close = \"1h\"")
         .start()
@@ -242,7 +242,7 @@ async fn a_peer_that_closes_and_is_gone_at_once_is_still_heard() {
         }
         stays.send_frame(&farewell[1]).await;
         stays.shut().await;
-        stays.gone().await;
+        stays.end().await;
         until("the session to end", || bench.handle.sessions().is_empty()).await;
         let line = logs.of("wsgate::access").pop().unwrap();
         assert_eq!(
@@ -256,7 +256,7 @@ async fn a_peer_that_closes_and_is_gone_at_once_is_still_heard() {
 
 #[tokio::test]
 async fn nothing_follows_a_close_frame() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     for client_first in [true, false] {
         let (mut client, mut server) = bench.session(&upstream).await;
@@ -282,7 +282,7 @@ async fn nothing_follows_a_close_frame() {
 
 #[tokio::test]
 async fn a_client_that_is_reset_in_a_flood_is_told_of_at_once() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()])
         .route("timeouts.close = \"1h\"")
         .start()
@@ -304,7 +304,7 @@ async fn a_client_that_is_reset_in_a_flood_is_told_of_at_once() {
 
 #[tokio::test]
 async fn an_upstream_that_closes_behind_its_101_is_heard() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let mut client = bench.ask(&Request::websocket("/")).await;
     let (mut server, request) = upstream.request().await;

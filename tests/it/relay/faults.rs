@@ -1,6 +1,6 @@
 //! What neither side may send: who is told what, and that nothing of it arrives.
 
-use crate::support::{Bench, Frame, Listener, Logs, Wire, bits, setup, until};
+use crate::kit::{Bench, Frame, Logs, Upstream, Wire, bits, setup, until};
 
 /// What either side may not send: the word for it, its bytes as a client sends them, and as an
 /// upstream does.
@@ -64,7 +64,7 @@ struct Fault {
     word: &'static str,
 }
 
-async fn ends(bench: &Bench, upstream: &Listener, logs: &Logs, fault: Fault) {
+async fn ends(bench: &Bench, upstream: &Upstream, logs: &Logs, fault: Fault) {
     let shown = fault.bytes[..fault.bytes.len().min(16)]
         .escape_ascii()
         .to_string();
@@ -116,7 +116,7 @@ async fn close_both(mut client: Wire, mut server: Wire) {
 #[tokio::test]
 async fn a_client_that_breaks_the_protocol_is_told_1002_and_its_upstream_1001() {
     let logs = Logs::capture();
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     for (word, bytes, _) in violations() {
         let fault = Fault {
@@ -134,7 +134,7 @@ async fn a_client_that_breaks_the_protocol_is_told_1002_and_its_upstream_1001() 
 #[tokio::test]
 async fn an_upstream_that_breaks_the_protocol_is_told_1002_and_its_client_1011() {
     let logs = Logs::capture();
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     for (word, _, bytes) in violations() {
         let fault = Fault {
@@ -152,7 +152,7 @@ async fn an_upstream_that_breaks_the_protocol_is_told_1002_and_its_client_1011()
 #[tokio::test]
 async fn a_message_over_the_limit_is_told_1009_and_never_looks_whole() {
     let logs = Logs::capture();
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()])
         .route("limits.message_size = \"1000B\"")
         .start()
@@ -218,7 +218,7 @@ const BAD_TEXTS: [&[u8]; 7] = [
 #[tokio::test]
 async fn text_that_is_not_utf8_is_told_1007_before_it_arrives_where_the_route_validates() {
     let logs = Logs::capture();
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let route = "compression = \"off\"\nvalidate_utf8 = true";
     let bench = setup([upstream.url()]).route(route).start().await;
     for text in BAD_TEXTS {
@@ -263,7 +263,7 @@ async fn text_that_is_not_utf8_is_told_1007_before_it_arrives_where_the_route_va
 
 #[tokio::test]
 async fn text_that_is_not_utf8_goes_through_where_the_route_does_not_validate() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let (mut client, mut server) = bench.session(&upstream).await;
     for text in BAD_TEXTS {
@@ -278,7 +278,7 @@ async fn text_that_is_not_utf8_goes_through_where_the_route_does_not_validate() 
 #[tokio::test]
 async fn a_close_reason_that_is_not_utf8_is_told_1007() {
     let logs = Logs::capture();
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let frame = Frame::new(bits::FIN | bits::CLOSE, b"\x03\xE8\xFF");
     for (from_client, client_code, upstream_code) in [(true, 1007, 1001), (false, 1011, 1007)] {

@@ -7,7 +7,7 @@ use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Runtime;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Echo, Frame, Listener, Wire, bits, setup, until};
+use crate::kit::{Echo, Frame, Upstream, Wire, bits, setup, until};
 
 /// Payload in which no two near places look alike.
 fn pattern(length: usize) -> Vec<u8> {
@@ -42,12 +42,15 @@ async fn messages_of_every_size_come_back_as_they_were() {
         socket.send(text.clone()).await;
         assert!(socket.next().await == text, "{size}");
     }
-    assert_eq!(socket.close(1000, "").await, Some((1000, String::new())));
+    assert_eq!(
+        socket.close_with(1000, "").await,
+        Some((1000, String::new()))
+    );
 }
 
 #[tokio::test]
 async fn frames_pass_as_they_are_both_ways() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let (mut client, mut server) = bench.session(&upstream).await;
     let frames = [
@@ -78,7 +81,7 @@ async fn frames_pass_as_they_are_both_ways() {
 
 #[tokio::test]
 async fn a_ping_goes_end_to_end_and_so_does_its_pong() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let (mut client, mut server) = bench.session(&upstream).await;
     client.send_frames(&[Frame::ping("to the server")]).await;
@@ -94,7 +97,7 @@ async fn a_ping_goes_end_to_end_and_so_does_its_pong() {
 
 #[tokio::test]
 async fn one_byte_at_a_time_is_enough() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let (mut client, mut server) = bench.session(&upstream).await;
     let frames = [
@@ -118,7 +121,7 @@ async fn one_byte_at_a_time_is_enough() {
 
 #[tokio::test]
 async fn many_frames_in_one_write_are_many_frames() {
-    let upstream = Listener::start().await;
+    let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let (mut client, mut server) = bench.session(&upstream).await;
     let frames: Vec<_> = (0..5000_usize)
@@ -158,7 +161,12 @@ async fn a_hundred_sessions_do_not_mix() {
             (10, 10)
         );
     }
-    join_all(sockets.into_iter().map(|socket| socket.close(1000, ""))).await;
+    join_all(
+        sockets
+            .into_iter()
+            .map(|socket| socket.close_with(1000, "")),
+    )
+    .await;
     until("the sessions to end", || bench.handle.sessions().is_empty()).await;
 }
 
@@ -221,7 +229,7 @@ fn cases(cases: u32) -> TestRunner {
 fn any_messages_cut_anywhere_arrive_byte_by_byte_both_ways() {
     let runtime = Runtime::new().unwrap();
     let (upstream, bench) = runtime.block_on(async {
-        let upstream = Listener::start().await;
+        let upstream = Upstream::start().await;
         let bench = setup([upstream.url()]).start().await;
         (upstream, bench)
     });
@@ -247,7 +255,7 @@ fn any_messages_cut_anywhere_arrive_byte_by_byte_both_ways() {
 fn of_any_bytes_at_all_what_arrives_is_how_they_begin_and_one_close_frame() {
     let runtime = Runtime::new().unwrap();
     let (upstream, bench) = runtime.block_on(async {
-        let upstream = Listener::start().await;
+        let upstream = Upstream::start().await;
         let route = "timeouts.close = \"5ms\"";
         let bench = setup([upstream.url()]).route(route).start().await;
         (upstream, bench)

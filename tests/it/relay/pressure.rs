@@ -6,22 +6,22 @@ use std::pin::pin;
 use futures_util::future::join;
 use tempfile::TempDir;
 
-use crate::support::{
-    Bench, Frame, Listener, Logs, Request, SIZE, Wire, arrived, flood, flood_on, is_held_back,
+use crate::kit::{
+    Bench, Frame, Logs, Request, SIZE, Upstream, Wire, arrived, flood, flood_on, is_held_back,
     numbered, setup, soon, until,
 };
 
 /// Upstreams are on a unix socket here, for which the kernel keeps little.
 struct Stage {
     bench: Bench,
-    upstream: Listener,
+    upstream: Upstream,
     _folder: TempDir,
 }
 
 impl Stage {
     async fn new(route: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let upstream = Listener::unix(&folder.path().join("back.sock"));
+        let upstream = Upstream::unix(&folder.path().join("back.sock"));
         let bench = setup([upstream.url()]).route(route).start().await;
         Self {
             bench,
@@ -139,7 +139,7 @@ async fn a_client_that_takes_nothing_is_cut_off_and_its_upstream_told_1001() {
     let (mut client, mut server) = stage.session().await;
     flood_on(&mut server, &Cell::new(0)).await;
     server.expect_close(1001).await;
-    server.gone().await;
+    server.end().await;
     let line = logs.of("wsgate::access").pop().unwrap();
     assert_eq!(
         (line.field("reason"), line.field("closed_by")),

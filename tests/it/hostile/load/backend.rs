@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::elsewhere::Elsewhere;
-use crate::support::{Frame, Wire, answer, switching};
+use crate::kit::{Frame, Wire, answer, switching};
 
 /// The server; it ends when this is dropped.
 pub(super) struct Backend {

@@ -10,7 +10,7 @@ use tokio::time::{Instant, interval};
 use super::backend::{Backend, Manner};
 use super::honest::Latency;
 use super::{Gate, mebibytes};
-use crate::support::{Frame, Request};
+use crate::kit::{Frame, Request};
 
 /// Where a client breaks off.
 #[derive(Clone, Copy, Debug)]

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::backend::{Backend, Manner};
 use super::honest::Latency;
 use super::{Gate, mebibytes};
-use crate::support::Request;
+use crate::kit::Request;
 
 /// What a session may take of memory while it does nothing.
 const IDLE: usize = 8 * 1024;

@@ -11,7 +11,7 @@ use super::backend::{Backend, Manner};
 use super::elsewhere::Elsewhere;
 use super::honest::Latency;
 use super::{Gate, mebibytes};
-use crate::support::{Frame, Request, bits};
+use crate::kit::{Frame, Request, bits};
 
 /// For how long each thing is measured.
 const TIME: Duration = Duration::from_secs(2);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::support::{Frame, Request, Wire};
+use crate::kit::{Frame, Request, Wire};
 
 /// How long round trips took.
 #[derive(Debug)]

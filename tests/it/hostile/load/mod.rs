@@ -18,9 +18,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::time::{Duration, interval};
 
 use self::backend::Backend;
-use super::kit::Vitals;
-use crate::program::kit::Program;
-use crate::support::{Echo, soon};
+use crate::kit::{Echo, Program, Vitals, soon};
 
 /// A gate with an honest echo behind `/echo` and a backend of the test's behind `/ws/*`.
 struct Gate {

@@ -20,8 +20,8 @@ fn with_servers(servers: &[&str], more: &str) -> String {
 #[tokio::test]
 async fn the_servers_are_listed_with_what_they_carry() {
     let echo = Echo::start().await;
-    let (_held, dead) = Upstream::dead();
-    let program = Program::run(&with_servers(&[&dead, echo.url()], "")).await;
+    let dead = Upstream::dead();
+    let program = Program::run(&with_servers(&[dead.url(), echo.url()], "")).await;
     let admin = program.admin().await;
     let mut socket = Socket::open(&program.address, "/ws/").await;
     socket.echoes("hello").await;
@@ -35,7 +35,7 @@ async fn the_servers_are_listed_with_what_they_carry() {
     let expected = json!({"upstreams": [{
         "name": "chat",
         "balance": "least_connections",
-        "servers": [server(&dead, 0, 1), server(echo.url(), 1, 0)],
+        "servers": [server(dead.url(), 0, 1), server(echo.url(), 1, 0)],
     }]});
     assert_eq!((listed.status(), listed.json()), (200, expected));
 }
@@ -112,7 +112,6 @@ async fn a_server_is_drained_and_taken_back_and_a_reload_changes_nothing_about_i
 async fn a_plain_request_does_not_go_to_a_drained_server_either() {
     let (one, other) = (Upstream::start().await, Upstream::start().await);
     let servers = [one.url(), other.url()];
-    let servers: Vec<_> = servers.iter().map(String::as_str).collect();
     let more = "[defaults]\nhttp = \"forward\"\n";
     let program = Program::run(&with_servers(&servers, more)).await;
     let admin = program.admin().await;

@@ -50,7 +50,7 @@ async fn a_drain_that_waits_looks_until_no_session_is_left_or_nobody_answers() {
         ),
     ] {
         let admin = Upstream::start().await;
-        let url = admin.url();
+        let url = admin.url().to_owned();
         let address = url.strip_prefix("ws://").unwrap();
         let arguments = ["drain", "--wait", "--admin", address];
         let answers = async {
@@ -65,7 +65,7 @@ async fn a_drain_that_waits_looks_until_no_session_is_left_or_nobody_answers() {
     }
     // One that hangs up is asked again.
     let admin = Upstream::start().await;
-    let url = admin.url();
+    let url = admin.url().to_owned();
     let address = url.strip_prefix("ws://").unwrap();
     let arguments = ["drain", "--wait", "--admin", address];
     let answers = async {

@@ -125,8 +125,8 @@ async fn a_token_comes_from_a_file_or_from_the_environment_and_is_never_shown() 
 
 #[tokio::test]
 async fn where_nobody_can_be_asked_it_is_said_what_to_do() {
-    let (_held, dead) = Upstream::dead();
-    let dead = dead.strip_prefix("ws://").unwrap();
+    let nobody = Upstream::dead();
+    let dead = nobody.url().strip_prefix("ws://").unwrap();
     for command in COMMANDS {
         let absent = finish(&with(command, &["--admin", dead])).await;
         assert_eq!((absent.code, &*absent.stdout), (Some(2), ""), "{command:?}");

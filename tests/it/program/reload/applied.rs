@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{ADMIN, OTHER, RELOADED, reloaded};
-use crate::program::kit::{Echo, Program, Socket, Upstream, Wire, settings, websocket};
+use crate::kit::{Echo, Program, Socket, Upstream, Wire, settings, websocket};
 
 #[tokio::test]
 async fn sessions_of_a_removed_route_are_sent_away_and_the_others_stay() {
@@ -39,10 +39,10 @@ async fn sessions_of_a_removed_route_are_sent_away_and_the_others_stay() {
 async fn plain_requests_follow_the_settings_on_a_connection_that_is_kept_alive() {
     let (one, two) = (Upstream::start().await, Upstream::start().await);
     let forward = format!("http = \"forward\"\n{ADMIN}");
-    let program = Program::run(&settings(&one.url(), &forward)).await;
+    let program = Program::run(&settings(one.url(), &forward)).await;
     let mut client = Wire::connect(&program.address).await;
     for (upstream, body) in [(&one, "one"), (&two, "two")] {
-        reloaded(&program, &settings(&upstream.url(), &forward)).await;
+        reloaded(&program, &settings(upstream.url(), &forward)).await;
         client
             .send("GET /ws/page HTTP/1.1\r\nHost: gate.test\r\n\r\n")
             .await;

@@ -5,8 +5,8 @@ use serde_json::json;
 use tokio::net::TcpStream;
 
 use super::{ADMIN, reloaded};
+use crate::kit::{Echo, Program, Socket, Upstream, Wire, settings, soon};
 use crate::program::admin::ask;
-use crate::program::kit::{Echo, Program, Socket, Upstream, Wire, settings, soon};
 
 async fn is_refused(address: &str) -> bool {
     let connected = soon("an answer", TcpStream::connect(address)).await;
@@ -62,13 +62,13 @@ async fn a_plain_connection_of_a_removed_listener_ends_after_its_request() {
     let upstream = Upstream::start().await;
     let forward = format!("http = \"forward\"\n{ADMIN}");
     let both = format!("{forward}[[listen]]\naddress = \"127.0.0.2:0\"\n");
-    let program = Program::run(&settings(&upstream.url(), &both)).await;
+    let program = Program::run(&settings(upstream.url(), &both)).await;
     let mut busy = Wire::connect(&program.address).await;
     let mut idle = Wire::connect(&program.address).await;
     busy.send("GET /ws/page HTTP/1.1\r\nHost: gate.test\r\n\r\n")
         .await;
     let (mut server, _) = upstream.request().await;
-    let only = settings(&upstream.url(), &forward).replacen("127.0.0.1:0", "127.0.0.2:0", 1);
+    let only = settings(upstream.url(), &forward).replacen("127.0.0.1:0", "127.0.0.2:0", 1);
     reloaded(&program, &only).await;
     assert_eq!(idle.end().await, b"");
     server

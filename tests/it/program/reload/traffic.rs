@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{ADMIN, OTHER, reloaded};
-use crate::program::kit::{Echo, Program, Socket, settings};
+use crate::kit::{Echo, Program, Socket, settings};
 
 /// Open descriptors by what they are, and resident memory in KiB.
 fn held(program: &Program) -> (BTreeMap<String, usize>, u64) {

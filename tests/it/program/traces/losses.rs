@@ -6,9 +6,9 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use prost::Message;
 use rustix::process::Signal;
 
-use super::super::kit::collector::Collector;
-use super::super::kit::{Echo, Program, Socket, Upstream, settings};
 use super::{ENDPOINT, NEVER, SOON};
+use crate::kit::collector::Collector;
+use crate::kit::{Echo, Program, Socket, Upstream, settings};
 
 /// Runs a session with a collector that is to lose its spans, and the process to its end; then the
 /// line of the log, which has to be the only one.
@@ -40,8 +40,8 @@ async fn lose(url: &str, variables: &[(&str, &str)]) -> (u64, String) {
 
 #[tokio::test]
 async fn a_collector_that_nobody_reaches_costs_its_spans_and_nothing_else() {
-    let (_held, dead) = Upstream::dead();
-    let url = dead.replace("ws://", "http://");
+    let dead = Upstream::dead();
+    let url = dead.url().replace("ws://", "http://");
     for delay in [SOON, NEVER] {
         let (lost, error) = lose(&url, &[delay]).await;
         assert_eq!(lost, 6);
@@ -88,8 +88,8 @@ async fn a_second_signal_ends_the_wait_for_a_collector() {
 
 #[tokio::test]
 async fn a_queue_that_is_full_takes_no_more() {
-    let (_held, dead) = Upstream::dead();
-    let url = dead.replace("ws://", "http://");
+    let dead = Upstream::dead();
+    let url = dead.url().replace("ws://", "http://");
     let queue = ("OTEL_BSP_MAX_QUEUE_SIZE", "2");
     let (lost, _) = lose(&url, &[NEVER, queue]).await;
     assert_eq!(lost, 6);

@@ -96,7 +96,6 @@ impl Head {
     }
 
     /// The names of all lines, sorted.
-    #[cfg(feature = "server")]
     pub(crate) fn names(&self) -> Vec<&str> {
         let mut names: Vec<_> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
@@ -120,6 +119,40 @@ impl Head {
             assert_eq!(&found, value, "{name} in {self:#?}");
         }
     }
+}
+
+/// A response, whole.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) head: Head,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Response {
+    /// The head, and the body as text.
+    pub(crate) fn parts(self) -> (Head, String) {
+        (self.head, String::from_utf8(self.body).expect("text"))
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        self.head.status()
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("text")
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).expect("JSON")
+    }
+}
+
+/// A right handshake for this host, with further lines (each with its line end).
+pub(crate) fn websocket(target: &str, host: &str, lines: &str) -> String {
+    let text = Request::websocket(target).text();
+    let text = text.replacen("Host: gate.test", &format!("Host: {host}"), 1);
+    let (head, _) = text.split_at(text.len() - 2);
+    format!("{head}{lines}\r\n")
 }
 
 /// The right 101 to a request, with further lines (each with its line end).

@@ -3,7 +3,7 @@
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::Stage;
-use crate::support::{Frame, Head, Request, Wire};
+use super::{Frame, Head, Request, Wire};
 
 /// What a scripted upstream sends, and what it does with its connection then.
 pub(crate) struct Answer {
@@ -82,7 +82,7 @@ impl Answer {
                 }
             }
         }
-        server.gone().await;
+        server.end().await;
     }
 }
 
@@ -118,7 +118,7 @@ impl Stage {
         client.send(request.text()).await;
         let (mut server, asked) = self.upstream.request().await;
         let asking = async {
-            let (head, body) = client.response().await;
+            let (head, body) = client.response().await.parts();
             assert_eq!(head.status(), status, "{what}: {head:#?}");
             client.expect_end().await;
             (head, body)
@@ -154,9 +154,9 @@ impl Stage {
             server.send_frame(&frame).await;
             client.expect(frame).await;
         }
-        client.gone().await;
+        client.end().await;
         server.shut().await;
-        server.gone().await;
+        server.end().await;
         self.ends("closed");
     }
 }

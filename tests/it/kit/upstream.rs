@@ -9,7 +9,7 @@ use super::{Head, Wire, soon, switching};
 
 /// A listening socket. Nobody accepts on it but the test itself, which so sees each connection
 /// in its order.
-pub(crate) struct Listener {
+pub(crate) struct Upstream {
     socket: Socket,
     url: String,
 }
@@ -21,7 +21,7 @@ enum Socket {
     Dead(#[expect(dead_code, reason = "held, not used")] TcpSocket),
 }
 
-impl Listener {
+impl Upstream {
     pub(crate) async fn start() -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("ws://{}", socket.local_addr().expect("an address"));
@@ -58,11 +58,11 @@ impl Listener {
                 Socket::Tcp(socket) => {
                     let (stream, _) = socket.accept().await.expect("a connection");
                     stream.set_nodelay(true).expect("an option");
-                    Wire::upstream(Box::new(stream))
+                    Wire::upstream(stream)
                 }
                 Socket::Unix(socket) => {
                     let (stream, _) = socket.accept().await.expect("a connection");
-                    Wire::upstream(Box::new(stream))
+                    Wire::upstream(stream)
                 }
                 Socket::Dead(_) => panic!("nobody connects to a dead upstream"),
             }

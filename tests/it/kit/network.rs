@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
-use crate::support::soon;
+use super::soon;
 
 /// Runs a test once more, by itself, in a network that has nothing but a loopback and forgets
 /// all settings with its last process. Returns true there, and false to the first run once the

@@ -2,12 +2,15 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::UnixStream;
 use tokio::net::{TcpSocket, TcpStream, ToSocketAddrs};
 
 use super::frames::bits;
+use super::http::Response;
 use super::{Frame, Head, soon};
 
 /// A connection to the gate, with this test as the client or the upstream.
@@ -37,13 +40,24 @@ impl Wire {
         Self::client(socket.connect(address).await.expect("a connection"))
     }
 
-    fn client(stream: TcpStream) -> Self {
+    pub(crate) fn client(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("an option");
+        Self::of_client(stream)
+    }
+
+    pub(crate) async fn connect_unix(path: &Path) -> Self {
+        let stream = soon("a connection", UnixStream::connect(path)).await;
+        Self::of_client(stream.expect("a connection"))
+    }
+
+    /// A client's connection on any stream.
+    pub(crate) fn of_client(stream: impl Stream + 'static) -> Self {
         Self::new(Box::new(stream), true)
     }
 
-    pub(super) fn upstream(stream: Box<dyn Stream>) -> Self {
-        Self::new(stream, false)
+    /// An upstream's connection.
+    pub(super) fn upstream(stream: impl Stream + 'static) -> Self {
+        Self::new(Box::new(stream), false)
     }
 
     fn new(stream: Box<dyn Stream>, is_client: bool) -> Self {
@@ -53,6 +67,12 @@ impl Wire {
             read,
             is_client,
         }
+    }
+
+    /// What it stands on, before anything was read.
+    pub(super) fn into_stream(self) -> Box<dyn Stream> {
+        assert!(self.read.is_empty(), "{self:?}");
+        self.stream
     }
 
     /// Takes reading and writing apart, for a peer that does both at once.
@@ -75,8 +95,8 @@ impl Wire {
     }
 
     /// Sends as much as the other side takes; false once it has hung up.
-    pub(crate) async fn try_send(&mut self, bytes: &[u8]) -> bool {
-        self.stream.write_all(bytes).await.is_ok()
+    pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).await.is_ok()
     }
 
     /// Sends a frame, as this side sends it.
@@ -108,34 +128,87 @@ impl Wire {
     }
 
     /// A head that was read by somebody else.
-    #[cfg(feature = "server")]
     pub(crate) fn read_head(head: &[u8]) -> Head {
         Head::read(std::str::from_utf8(head).expect("text"))
     }
 
-    /// The next head.
+    /// The next head, of a request or a response.
     #[track_caller]
     pub(crate) fn head(&mut self) -> impl Future<Output = Head> {
-        soon("a head", async move {
-            let end = loop {
-                match find(&self.read, b"\r\n\r\n") {
-                    Some(end) => break end + 4,
-                    None => assert!(self.fill().await > 0, "ended in a head: {self:?}"),
-                }
-            };
-            let head: Vec<u8> = self.read.drain(..end).collect();
-            Head::read(std::str::from_utf8(&head).expect("text"))
-        })
+        let head = self.until(b"\r\n\r\n");
+        async { Head::read(&String::from_utf8(head.await).expect("a head is text")) }
     }
 
-    /// The next response, with the body that its length announces.
+    /// The next response, with its body, whose length it says.
     #[track_caller]
-    pub(crate) fn response(&mut self) -> impl Future<Output = (Head, String)> {
-        soon("a response", async move {
+    pub(crate) fn response(&mut self) -> impl Future<Output = Response> {
+        let at = std::panic::Location::caller();
+        async move {
             let head = self.head().await;
-            let length = head.one("content-length").parse().expect("a length");
-            let body = self.take(length).await;
-            (head, String::from_utf8(body).expect("text"))
+            let is_framed = ["content-length", "transfer-encoding"]
+                .iter()
+                .any(|name| !head.all(name).is_empty());
+            assert!(is_framed, "{at}: no body in {head:?}");
+            let body = self.body(&head).await;
+            Response { head, body }
+        }
+    }
+
+    /// The body behind a head that has one.
+    #[track_caller]
+    pub(crate) fn body(&mut self, head: &Head) -> impl Future<Output = Vec<u8>> {
+        let is_chunked = head.all("transfer-encoding") == ["chunked"];
+        let length = head.all("content-length");
+        let length = length.first().map(|length| length.parse::<usize>());
+        let at = std::panic::Location::caller();
+        async move {
+            match length {
+                _ if is_chunked => self.chunks().await,
+                Some(length) => self.take(length.expect("a length")).await,
+                None => panic!("{at}: a body without a frame"),
+            }
+        }
+    }
+
+    /// The next chunk of a body; empty is the last, whose trailers are left to read.
+    pub(crate) async fn chunk(&mut self) -> Vec<u8> {
+        let size = self.until(b"\r\n").await;
+        let size = String::from_utf8(size).expect("a size is text");
+        let size = usize::from_str_radix(size.trim(), 16).expect("a size");
+        let chunk = self.take(size).await;
+        if size > 0 {
+            assert_eq!(self.take(2).await, b"\r\n");
+        }
+        chunk
+    }
+
+    async fn chunks(&mut self) -> Vec<u8> {
+        let mut body = Vec::new();
+        loop {
+            let chunk = self.chunk().await;
+            if chunk.is_empty() {
+                while self.until(b"\r\n").await != b"\r\n" {}
+                return body;
+            }
+            body.extend(chunk);
+        }
+    }
+
+    /// Everything up to and with this.
+    #[track_caller]
+    pub(crate) fn until<'a>(
+        &'a mut self,
+        end: &'static [u8],
+    ) -> impl Future<Output = Vec<u8>> + 'a {
+        soon("the end of a line", async move {
+            let mut looked_at = 0;
+            loop {
+                if let Some(found) = find(&self.read[looked_at..], end) {
+                    return self.read.drain(..looked_at + found + end.len()).collect();
+                }
+                looked_at = self.read.len().saturating_sub(end.len());
+                assert!(self.fill().await > 0, "ended in a line: {self:?}");
+            }
         })
     }
 
@@ -213,16 +286,17 @@ impl Wire {
         }
     }
 
-    /// Waits for the end, orderly or not, and throws away what comes before it.
+    /// What comes until the peer closes; a reset is an end as well.
     #[track_caller]
-    pub(crate) fn gone(&mut self) -> impl Future<Output = ()> {
-        let rest = self.rest();
-        async move {
-            let _ = rest.await;
-        }
+    pub(crate) fn end(&mut self) -> impl Future<Output = Vec<u8>> {
+        soon("the end", async {
+            let mut rest = std::mem::take(&mut self.read);
+            let _reset = self.stream.read_to_end(&mut rest).await;
+            rest
+        })
     }
 
-    /// Everything up to the end.
+    /// What comes until the peer closes, and a reset is no such end.
     #[track_caller]
     pub(crate) fn rest(&mut self) -> impl Future<Output = io::Result<Vec<u8>>> {
         soon("the end", async move {

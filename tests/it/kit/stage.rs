@@ -8,14 +8,13 @@ use tokio::time::{interval, timeout};
 
 use super::metrics::Metrics;
 use super::vitals::Vitals;
-use crate::program::kit::Program;
-use crate::support::{AT_ONCE, Echo, Frame, Head, Listener, Request, Wire, soon, switching};
+use super::{AT_ONCE, Echo, Frame, Head, Program, Request, Upstream, Wire, soon, switching};
 
 /// The program, with an upstream that does what the case says behind `/ws/*`, and an honest one
 /// behind `/echo` for everybody else.
 pub(crate) struct Stage {
     pub(crate) program: Program,
-    pub(crate) upstream: Listener,
+    pub(crate) upstream: Upstream,
     admin: String,
     /// Lines of the log that the case has accounted for, by their reason.
     told: BTreeMap<String, u64>,
@@ -40,16 +39,20 @@ const WORKERS: usize = 2;
 /// The memory that an allocator may keep after a case, beyond what it had before.
 const KEPT: usize = 8 * 1024 * 1024;
 
+/// A case that has nothing to do with pings sees none, however long it takes.
+const SILENT: &str = "[defaults.keepalive]\n\
+                      client = { interval = \"0s\" }\nupstream = { interval = \"0s\" }\n";
+
 impl Stage {
     /// A gate with these lines in the route that is attacked.
     pub(crate) async fn set(route: &str) -> Self {
-        let upstream = Listener::start().await;
+        let upstream = Upstream::start().await;
         let url = upstream.url().to_owned();
         Self::set_with(upstream, &format!("servers = [\"{url}\"]"), route, "").await
     }
 
     /// The same with these lines in the upstream's table, and more tables at the end.
-    pub(crate) async fn set_with(upstream: Listener, pool: &str, route: &str, more: &str) -> Self {
+    pub(crate) async fn set_with(upstream: Upstream, pool: &str, route: &str, more: &str) -> Self {
         let echo = Echo::start().await;
         let (echo_url, address) = (echo.url(), "127.0.0.1:0");
         let drain = match more.contains("[drain]") {
@@ -62,13 +65,17 @@ impl Stage {
             (false, true) => more.replacen("[server]\n", &workers, 1),
             (false, false) => format!("{more}\n{workers}"),
         };
+        let silent = match route.contains("keepalive") {
+            true => "",
+            false => SILENT,
+        };
         let settings = format!(
             "[[listen]]\naddress = \"{address}\"\n[admin]\naddress = \"{address}\"\n\
              [log]\nformat = \"json\"\n\
              [upstream.echo]\nservers = [\"{echo_url}\"]\n[upstream.attacked]\n{pool}\n\
              [[route]]\nname = \"echo\"\npath = \"/echo\"\nupstream = \"echo\"\n\
              [[route]]\nname = \"attacked\"\npath = \"/ws/*\"\nupstream = \"attacked\"\n{route}\n\
-             {drain}\n{more}\n"
+             {silent}{drain}\n{more}\n"
         );
         let program = Program::run(&settings).await;
         let admin = program.admin().await;
@@ -172,7 +179,7 @@ impl Stage {
                 let mut client = self.client().await;
                 client.send(request.text()).await;
                 assert_eq!(client.head().await.status(), 400);
-                client.gone().await;
+                client.end().await;
                 refused += 1;
                 let lines = self.program.events("handshake rejected");
                 let rest = self
@@ -217,7 +224,7 @@ impl Stage {
             assert_eq!(answer.status(), status, "{at}: {what}: {answer:#?}");
             let connection = answer.all("connection").join(",").to_lowercase();
             assert!(connection.contains("close"), "{at}: {what}: {answer:#?}");
-            client.gone().await;
+            client.end().await;
             assert!(self.upstream.untouched(), "{at}: {what}: it was dialled");
             self.refuses(reason);
             answer
@@ -252,7 +259,7 @@ impl Stage {
             server.expect_close(1000).await;
             server.send_frame(&Frame::close(1000, "")).await;
             client.expect_close(1000).await;
-            client.gone().await;
+            client.end().await;
             self.was_accepted();
             self.ends("closed");
             asked
@@ -349,7 +356,7 @@ impl Stage {
             client.expect(Frame::text("hello")).await;
             client.send_frame(&Frame::close(1000, "")).await;
             client.expect_close(1000).await;
-            client.gone().await;
+            client.end().await;
         });
         served.await.expect("a session at once");
     }

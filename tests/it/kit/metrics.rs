@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::program::kit::Wire;
+use super::Wire;
 
 /// Every sample of `GET /metrics`, by its name and labels as they are written.
 #[derive(Clone, Debug)]

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tower::Layer;
 use wsgate::{Builder, ClientAddr, Config, Gate, Handle};
 
-use super::{Head, Listener, Request as Text, Socket, Wire};
+use super::{Head, Request as Text, Socket, Upstream, Wire};
 
 /// A server on a port of its own, with a gate in it. It ends when this is dropped.
 pub(crate) struct Bench {
@@ -123,6 +123,11 @@ impl Setup {
             true => "",
             false => "path = \"/*\"",
         };
+        // Who has nothing to do with pings sees none, however long it takes.
+        let silent = match self.route.contains("keepalive") {
+            true => "",
+            false => "keepalive = { client.interval = \"0s\", upstream.interval = \"0s\" }",
+        };
         let Self {
             servers,
             top,
@@ -132,7 +137,7 @@ impl Setup {
         } = self;
         format!(
             "{top}\n[upstream.back]\nservers = [{}]\n{upstream}\n\
-             [[route]]\nname = \"test\"\n{path}\nupstream = \"back\"\n{route}",
+             [[route]]\nname = \"test\"\n{path}\nupstream = \"back\"\n{silent}\n{route}",
             servers.join(", ")
         )
     }
@@ -190,18 +195,18 @@ impl Bench {
     /// on it.
     pub(crate) async fn refused(&self, request: &Text) -> (Head, String) {
         let mut wire = self.ask(request).await;
-        let (head, body) = wire.response().await;
+        let (head, body) = wire.response().await.parts();
         wire.expect_end().await;
         (head, body)
     }
 
     /// A session between two raw peers: the client and the upstream.
-    pub(crate) async fn session(&self, upstream: &Listener) -> (Wire, Wire) {
+    pub(crate) async fn session(&self, upstream: &Upstream) -> (Wire, Wire) {
         self.session_by(&Text::websocket("/"), upstream).await
     }
 
     /// A session that this request opens.
-    pub(crate) async fn session_by(&self, request: &Text, upstream: &Listener) -> (Wire, Wire) {
+    pub(crate) async fn session_by(&self, request: &Text, upstream: &Upstream) -> (Wire, Wire) {
         let mut client = self.ask(request).await;
         let upstream = upstream.session().await;
         let head = client.head().await;
@@ -224,7 +229,7 @@ impl Bench {
 
     /// A real client's session, or the status that it was refused with.
     pub(crate) async fn try_open(&self) -> Result<Socket, u16> {
-        Socket::open(self.address, "/", &[]).await
+        Socket::try_open(&self.address.to_string(), "/", &[]).await
     }
 }
 

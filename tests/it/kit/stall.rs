@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 
+use super::Wire;
 use super::stage::Stage;
-use crate::support::Wire;
 
 /// Through so many sessions of others nothing more was taken of one that has stalled.
 const ROUNDS: usize = 20;

@@ -3,7 +3,7 @@
 use futures_util::future::join;
 
 use super::stage::Stage;
-use crate::support::{Frame, Wire, switching};
+use super::{Frame, Wire, switching};
 
 /// Which side it is that attacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

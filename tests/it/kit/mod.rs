@@ -1,0 +1,93 @@
+//! What the tests stand on: a gate in a real server or in the program, raw and real peers on both of
+//! its sides, its log, and the harm that networks and peers do.
+
+mod bench;
+mod echo;
+mod flood;
+mod frames;
+mod http;
+mod logs;
+mod socket;
+mod upstream;
+mod wire;
+
+#[cfg(feature = "server")]
+mod answering;
+#[cfg(feature = "server")]
+mod child;
+#[cfg(feature = "otel")]
+pub(crate) mod collector;
+#[cfg(feature = "server")]
+mod fault;
+#[cfg(feature = "server")]
+mod hop;
+#[cfg(feature = "server")]
+mod metrics;
+#[cfg(feature = "server")]
+mod network;
+#[cfg(feature = "server")]
+mod stage;
+#[cfg(feature = "server")]
+mod stall;
+#[cfg(feature = "server")]
+mod terminal;
+#[cfg(feature = "server")]
+mod vitals;
+
+use std::fmt::Display;
+use std::time::Duration;
+
+pub(crate) use bench::{Bench, Host, Setup, setup};
+pub(crate) use echo::Echo;
+pub(crate) use flood::{Ended, SIZE, arrived, flood, flood_on, is_held_back, numbered};
+pub(crate) use frames::{Frame, bits};
+pub(crate) use http::{Head, Request, Response, answer, switching, websocket};
+pub(crate) use logs::{Event, Logs};
+pub(crate) use socket::Socket;
+pub(crate) use upstream::Upstream;
+pub(crate) use wire::Wire;
+
+#[cfg(feature = "server")]
+pub(crate) use self::{
+    answering::{ACCEPT, Answer},
+    child::{Finished, Program, finish, finish_with, settings, spawn, spawn_passed},
+    fault::{Fault, Side},
+    hop::{Hop, Mood},
+    network::in_a_network_of_its_own,
+    stage::{CANARY, Stage},
+    terminal::{Screen, Terminal, ended},
+    vitals::Vitals,
+};
+
+/// How long anything may take before a test gives up on it; nothing ever waits for it to pass.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// In how long something has to come that nothing may hold up: what does so in the tests does it for
+/// good, and a machine may be busy.
+pub(crate) const AT_ONCE: Duration = Duration::from_secs(10);
+
+/// Waits for something that is bound to come.
+#[track_caller]
+pub(crate) fn soon<W: Display, F: Future>(
+    what: W,
+    future: F,
+) -> impl Future<Output = F::Output> + use<W, F> {
+    let at = std::panic::Location::caller();
+    async move {
+        match tokio::time::timeout(PATIENCE, future).await {
+            Ok(output) => output,
+            Err(_) => panic!("{at}: waited in vain for {what}"),
+        }
+    }
+}
+
+/// Waits until something holds that announces itself in no other way.
+#[track_caller]
+pub(crate) fn until(what: &str, holds: impl FnMut() -> bool) -> impl Future<Output = ()> {
+    let mut holds = holds;
+    soon(what, async move {
+        while !holds() {
+            tokio::task::yield_now().await;
+        }
+    })
+}
