@@ -25,7 +25,7 @@ for target in "${targets[@]}"; do
     esac
     mkdir -p "fuzz/corpus/$target"
     printf '\n=== %s, %s seconds\n' "$target" "$seconds"
-    cargo +nightly fuzz run --sanitizer none "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- \
+    cargo +nightly fuzz run --sanitizer none "$target" "fuzz/corpus/$target" "tests/fuzzing/seeds/$target" -- \
         -dict="fuzz/dictionaries/$dictionary.dict" -max_len="$longest" \
         -max_total_time="$seconds" -timeout=10 -print_final_stats=1
 done

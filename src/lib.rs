@@ -46,6 +46,7 @@ mod error_report;
 mod frame;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
+#[path = "../tests/fuzzing/mod.rs"]
 pub mod fuzzing;
 mod gate;
 mod handshake;

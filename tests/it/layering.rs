@@ -49,7 +49,7 @@ fn no_level_imports_what_the_table_does_not_allow() {
 #[test]
 fn a_file_is_short() {
     let mut files = Vec::new();
-    for folder in ["src", "tests/it"] {
+    for folder in ["src", "tests"] {
         collect(&root().join(folder), &mut files);
     }
     assert!(files.len() > 200, "{} files", files.len());
@@ -128,10 +128,10 @@ fn quoted(text: &str) -> impl Iterator<Item = String> {
     text.split('`').skip(1).step_by(2).map(str::to_owned)
 }
 
-/// The files below src/ that belong to a level and are not only there for tests.
+/// The files that belong to a level and are not only there for tests.
 fn sources() -> Vec<(String, PathBuf)> {
     let level = |file: PathBuf| {
-        let inside = file.strip_prefix(root().join("src")).unwrap();
+        let inside = inside(&file);
         let first = inside
             .components()
             .next()
@@ -141,16 +141,27 @@ fn sources() -> Vec<(String, PathBuf)> {
             .unwrap();
         (first.trim_end_matches(".rs").to_owned(), file)
     };
-    files()
-        .into_iter()
+    let mut fuzzing = Vec::new();
+    collect(&root().join("tests/fuzzing"), &mut fuzzing);
+    assert!(fuzzing.len() > 10, "{fuzzing:?}");
+    (files().into_iter().chain(fuzzing))
         .map(level)
         .filter(|(level, _)| level != "lib" && level != "main")
         .collect()
 }
 
+/// A file's place below the folder of the crate's modules: `src/`, or `tests/` for what fuzzes them.
+fn inside(file: &Path) -> &Path {
+    let folders = ["src", "tests"].map(|folder| root().join(folder));
+    let inside = folders
+        .iter()
+        .find_map(|folder| file.strip_prefix(folder).ok());
+    inside.unwrap()
+}
+
 /// How many modules there are above a file's items.
 fn depth(file: &Path) -> usize {
-    let inside = file.strip_prefix(root().join("src")).unwrap();
+    let inside = inside(file);
     inside.components().count() - usize::from(inside.ends_with("mod.rs"))
 }
 

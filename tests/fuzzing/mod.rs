@@ -2,8 +2,8 @@
 //! panics.
 //!
 //! They are compiled for `cargo test`, which runs every committed seed through them
-//! (`fuzz/seeds/`), and with `--cfg fuzzing`, which cargo-fuzz sets. No other build has them.
-//! `fuzz/fuzz_targets/` holds a few lines for each. What the targets promise, and how to run them:
+//! (`seeds/`), and with `--cfg fuzzing`, which cargo-fuzz sets. No other build has them.
+//! They are modules of the library, whose inside they reach. `fuzz/fuzz_targets/` holds a few lines for each. What the targets promise, and how to run them:
 //! docs/security.md and CONTRIBUTING.md.
 #![allow(
     clippy::expect_used,

@@ -15,7 +15,7 @@ use super::*;
 #[case::origin("origin", origin)]
 #[case::settings("settings", settings)]
 fn every_seed_keeps_the_invariants(#[case] name: &str, #[case] target: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzzing/seeds");
     let (mut seeds, mut broken) = (0, Vec::new());
     for entry in std::fs::read_dir(folder.join(name)).unwrap() {
         let path = entry.unwrap().path();
