@@ -1,6 +1,5 @@
 //! What travels between the two legs, and how it ends.
 
 mod closing;
-mod faults;
 mod integrity;
 mod pressure;

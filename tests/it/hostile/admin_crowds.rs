@@ -13,7 +13,7 @@ const UNREAD: usize = 128 * 1024;
 #[tokio::test]
 async fn o07_thousands_of_idle_connections_to_it_cost_nobody_else_anything() {
     let stage = Stage::set("").await;
-    let admin = stage.program.admin().await;
+    let admin = stage.program().admin().await;
     let mut idle = Vec::new();
     for number in 0..2000 {
         let mut wire = Wire::connect(&admin).await;

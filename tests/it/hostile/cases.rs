@@ -1,8 +1,10 @@
-//! The table of cases in docs/security.md is that of the tests.
+//! The table of cases in the documents is that of the tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+
+use crate::kit::docs;
 
 /// The files of each case's tests, by its id.
 type Cases = BTreeMap<String, BTreeSet<String>>;
@@ -12,23 +14,13 @@ fn the_table_of_cases_is_that_of_the_tests() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/hostile");
     let mut played = Cases::new();
     collect(&folder, &folder, &mut played);
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/security.md");
-    let page = fs::read_to_string(page).unwrap();
-    let (_, table) = page.split_once("\n## The cases\n").expect("the section");
-    let (table, _) = table.split_once("\n## ").expect("another section");
+    let pages = docs::pages();
     let mut told = Cases::new();
-    for row in table.lines().filter(|line| line.starts_with("| ")).skip(1) {
-        let cells: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
-        let [id, _, _, files] = cells[..] else {
-            panic!("{row}");
-        };
-        let files = files
-            .split(", ")
-            .map(|file| file.trim_matches('`').to_owned());
-        assert!(
-            told.insert(id.to_owned(), files.collect()).is_none(),
-            "{id} twice"
-        );
+    for cells in docs::rows(&pages, is_id) {
+        let files = cells[cells.len() - 1].split(", ");
+        let files = files.map(|file| file.trim_matches('`').to_owned());
+        let before = told.insert(cells[0].to_owned(), files.collect());
+        assert!(before.is_none(), "{} twice", cells[0]);
     }
     assert!(played.len() > 50, "{played:?}");
     assert_eq!(told, played);
@@ -47,12 +39,18 @@ fn collect(root: &Path, folder: &Path, cases: &mut Cases) {
             let name = line
                 .strip_prefix("async fn ")
                 .and_then(|name| name.split_once('_'));
-            let is_id =
-                |id: &str| id.len() == 3 && id[1..].bytes().all(|digit| digit.is_ascii_digit());
-            if let Some((id, _)) = name.filter(|(id, _)| is_id(id)) {
+            if let Some((id, _)) = name.filter(|(id, _)| is_id(&id.to_uppercase())) {
                 let files = cases.entry(id.to_uppercase()).or_default();
                 files.insert(file.clone());
             }
         }
     }
+}
+
+/// Whether this is the id of a case: a capital letter and two digits.
+fn is_id(id: &str) -> bool {
+    let [first, digits @ ..] = id.as_bytes() else {
+        return false;
+    };
+    first.is_ascii_uppercase() && digits.len() == 2 && digits.iter().all(u8::is_ascii_digit)
 }

@@ -1,6 +1,8 @@
 //! Cases F01 to F08: frames that break RFC 6455, from either side.
 
-use crate::kit::{CANARY, Fault, Frame, Side, Stage, Wire, bits};
+use rstest::rstest;
+
+use crate::kit::{CANARY, Fault, Frame, Host, Side, Stage, Wire, bits};
 
 /// The first byte of each kind of frame, and what has to come before it.
 fn kinds() -> Vec<(u8, Vec<Frame>)> {
@@ -24,9 +26,12 @@ fn kinds() -> Vec<(u8, Vec<Frame>)> {
 /// A payload that fits every kind of frame.
 const PAYLOAD: &[u8] = b"\x03\xE8c4nary";
 
+#[rstest]
 #[tokio::test]
-async fn f01_an_unmasked_client_frame_and_a_masked_one_of_the_upstream() {
-    let mut stage = Stage::set("").await;
+async fn f01_an_unmasked_client_frame_and_a_masked_one_of_the_upstream(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let mut faults = Vec::new();
     let mut add = |what: &str, frame: &Frame, before: &[Frame]| {
         let fault = Fault::bytes("unmasked", what, frame.plain(), frame.masked());
@@ -51,9 +56,12 @@ async fn f01_an_unmasked_client_frame_and_a_masked_one_of_the_upstream() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn f03_reserved_bits_and_reserved_opcodes() {
-    let mut stage = Stage::set("").await;
+async fn f03_reserved_bits_and_reserved_opcodes(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let mut faults = Vec::new();
     for (first, before) in kinds() {
         for reserved in [0x40, 0x20, 0x10, 0x60, 0x50, 0x30, 0x70] {
@@ -88,9 +96,12 @@ fn long(first: u8, form: u8, length: u64) -> [Vec<u8>; 2] {
     ]
 }
 
+#[rstest]
 #[tokio::test]
-async fn f04_a_length_in_more_bytes_than_it_needs() {
-    let mut stage = Stage::set("").await;
+async fn f04_a_length_in_more_bytes_than_it_needs(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let top = 1 << 63;
     let mut faults = Vec::new();
     let begun = [Frame::new(bits::BINARY, "begun")];
@@ -120,9 +131,12 @@ async fn f04_a_length_in_more_bytes_than_it_needs() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn f04_lengths_on_either_side_of_a_longer_form_pass() {
-    let mut stage = Stage::set("").await;
+async fn f04_lengths_on_either_side_of_a_longer_form_pass(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let (mut client, mut server) = stage.session().await;
     for length in [
         0, 1, 124, 125, 126, 127, 65_534, 65_535, 65_536, 65_537, 1_000_000,
@@ -230,9 +244,12 @@ async fn f06_a_peer_that_is_silent_in_a_frame_answers_no_ping() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn f07_control_frames_that_are_too_long_or_fragmented() {
-    let mut stage = Stage::set("").await;
+async fn f07_control_frames_that_are_too_long_or_fragmented(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let mut faults = Vec::new();
     let begun = [Frame::new(bits::TEXT, "begun")];
     for opcode in [bits::PING, bits::PONG, bits::CLOSE] {
@@ -260,9 +277,12 @@ async fn f07_control_frames_that_are_too_long_or_fragmented() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn f07_control_frames_of_125_bytes_pass_though_nobody_asked_for_them() {
-    let mut stage = Stage::set("").await;
+async fn f07_control_frames_of_125_bytes_pass_though_nobody_asked_for_them(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let (mut client, mut server) = stage.session().await;
     for payload in [vec![], vec![0xFF], vec![0xFF; 124], vec![0xFF; 125]] {
         let frames = [bits::PING, bits::PONG, bits::PONG]
@@ -274,9 +294,12 @@ async fn f07_control_frames_of_125_bytes_pass_though_nobody_asked_for_them() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn f08_a_message_inside_of_another_and_a_continuation_of_nothing() {
-    let mut stage = Stage::set("").await;
+async fn f08_a_message_inside_of_another_and_a_continuation_of_nothing(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let mut faults = Vec::new();
     let mut add = |what: &str, first: u8, before: &[Frame]| {
         for payload in ["", CANARY] {
@@ -315,10 +338,13 @@ async fn f08_a_message_inside_of_another_and_a_continuation_of_nothing() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn f08_control_frames_between_fragments_pass_at_once() {
+async fn f08_control_frames_between_fragments_pass_at_once(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
     for route in ["", "validate_utf8 = true"] {
-        let mut stage = Stage::set(route).await;
+        let mut stage = Stage::on(host, route).await;
         let (mut client, mut server) = stage.session().await;
         for from in [Side::Client, Side::Upstream] {
             let (sender, receiver) = match from {

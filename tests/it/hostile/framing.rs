@@ -1,10 +1,15 @@
 //! Cases H08 and H09: where a request ends, and who disagrees.
 
-use crate::kit::{CANARY, Request, Stage, answer};
+use rstest::rstest;
 
+use crate::kit::{CANARY, Host, Request, Stage, answer};
+
+#[rstest]
 #[tokio::test]
-async fn h08_transfer_encoding_on_an_upgrade() {
-    let mut stage = Stage::set("").await;
+async fn h08_transfer_encoding_on_an_upgrade(
+    #[values(Host::Program, Host::HyperService, Host::Axum)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     for line in [
         "Transfer-Encoding: chunked",
         "transfer-encoding: CHUNKED",
@@ -54,9 +59,12 @@ async fn h08_transfer_encoding_on_an_upgrade() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h09_a_content_length_on_an_upgrade() {
-    let mut stage = Stage::set("").await;
+async fn h09_a_content_length_on_an_upgrade(
+    #[values(Host::Program, Host::HyperService, Host::Axum)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     for line in [
         "Content-Length: 4",
         "Content-Length: 00",

@@ -1,6 +1,8 @@
 //! Cases H01 to H06, H16 and H19: handshakes that are none, or that look like none.
 
-use crate::kit::{CANARY, Head, Request, Stage, answer};
+use rstest::rstest;
+
+use crate::kit::{CANARY, Head, Host, Request, Stage, answer};
 
 /// The key of every client here, and what it is not to be confused with.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -23,9 +25,12 @@ fn asks_to_upgrade(answer: &Head) {
     ]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn h01_the_key_is_missing_or_empty() {
-    let mut stage = Stage::set("").await;
+async fn h01_the_key_is_missing_or_empty(
+    #[values(Host::Program, Host::HyperService, Host::Axum)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let right = Stage::handshake();
     let missing = right.clone().without("Sec-WebSocket-Key");
     for (what, request) in [
@@ -55,9 +60,12 @@ async fn h01_the_key_is_missing_or_empty() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h02_the_key_is_not_base64_of_16_bytes() {
-    let mut stage = Stage::set("").await;
+async fn h02_the_key_is_not_base64_of_16_bytes(
+    #[values(Host::Program, Host::HyperService, Host::Axum)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let long = "A".repeat(8000);
     for value in [
         "==",
@@ -69,6 +77,8 @@ async fn h02_the_key_is_not_base64_of_16_bytes() {
         "dGhlIHNhbXBsZSBub25jZQ",
         "dGhlIHNhbXBsZSBub25jZQ=",
         "dGhlIHNhbXBsZSBub25jZQ===",
+        "dGhlIHNhbXBsZQ==",
+        "dGhlIHNhbXBsZSBub25jZSBub25jZQ==",
         "dGhlIHNhbXBsZSBub25jZ-==",
         "dGhlIHNhbXBsZSBub25jZ_==",
         "dGhl*HNhbXBsZSBub25jZQ==",
@@ -96,9 +106,12 @@ async fn h02_the_key_is_not_base64_of_16_bytes() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h04_the_version_is_not_13() {
-    let mut stage = Stage::set("").await;
+async fn h04_the_version_is_not_13(
+    #[values(Host::Program, Host::HyperService, Host::Axum)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let right = Stage::handshake();
     let mut requests = vec![
         right.clone().without("Sec-WebSocket-Version"),
@@ -176,9 +189,12 @@ async fn h04_what_is_pipelined_behind_a_refused_upgrade_is_neither_answered_nor_
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h06_the_method_is_not_get() {
-    let mut stage = Stage::set("").await;
+async fn h06_the_method_is_not_get(
+    #[values(Host::Program, Host::HyperService, Host::Axum)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     for method in [
         "POST", "PUT", "HEAD", "OPTIONS", "DELETE", "PATCH", "TRACE", "CONNECT", "PROPFIND", "PRI",
         "get", "Get", "GETS",
@@ -227,9 +243,12 @@ async fn h06_the_version_of_http_is_not_1_1() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h16_connection_is_a_list_over_all_its_lines() {
-    let mut stage = Stage::set("").await;
+async fn h16_connection_is_a_list_over_all_its_lines(
+    #[values(Host::Program, Host::HyperService, Host::Axum)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let bare = Stage::handshake().without("Connection");
     let mut requests: Vec<_> = [
         "keep-alive, Upgrade",
@@ -267,9 +286,12 @@ async fn h16_connection_is_a_list_over_all_its_lines() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h19_a_plain_get_is_refused_where_only_websockets_are_served() {
-    let mut stage = Stage::set("").await;
+async fn h19_a_plain_get_is_refused_where_only_websockets_are_served(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let plain = Request::plain(&format!("/ws/room?token={CANARY}"));
     let right = Stage::handshake();
     for request in [
@@ -284,6 +306,7 @@ async fn h19_a_plain_get_is_refused_where_only_websockets_are_served() {
         right.clone().with("Connection", "Upgrade keep-alive"),
         right.clone().with("Upgrade", ""),
         right.clone().with("Upgrade", "h2c"),
+        right.clone().with("Upgrade", "websocket2"),
         right.clone().with("Upgrade", "websocket/13"),
         right.clone().with("Upgrade", "web socket"),
         right.with("Upgrade", "\"websocket\""),
@@ -331,5 +354,28 @@ async fn h19_a_plain_get_is_forwarded_where_the_route_says_so() {
         .await;
     asks_to_upgrade(&answer);
     drop((client, server));
+    stage.stands().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_malformed_list_is_refused(
+    #[values(Host::Program, Host::HyperService, Host::Axum)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
+    for (name, value) in [
+        ("Sec-WebSocket-Protocol", "chat v2"),
+        ("Sec-WebSocket-Protocol", "chat, chat"),
+        ("Sec-WebSocket-Protocol", ""),
+        ("Sec-WebSocket-Extensions", "permessage-deflate; =1"),
+        ("Sec-WebSocket-Extensions", "permessage deflate"),
+    ] {
+        let request = Stage::handshake().header(name, value).text();
+        stage.refused(value, request, 400, "bad_header").await;
+    }
+    let quoted = Stage::handshake().with("Connection", "Upgrade, \"x\"");
+    stage
+        .refused("quoted", quoted.text(), 400, "bad_header")
+        .await;
     stage.stands().await;
 }

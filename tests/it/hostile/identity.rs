@@ -47,7 +47,7 @@ async fn i01_a_stranger_says_who_it_is() {
             assert_eq!(line["client"], "127.0.0.1", "{line}");
         }
         stage.tells("untrusted_xff");
-        let log = stage.program.lines().join("\n");
+        let log = stage.program().lines().join("\n");
         assert!(!log.contains("198.51.100"), "{log}");
         stage.stands().await;
     }

@@ -37,7 +37,7 @@ async fn f18_one_byte_in_a_segment_on_both_legs() {
     let back = Hop::to(upstream.url()).await;
     let pool = format!("servers = [\"{}\"]", back.url());
     let mut stage = Stage::set_with(upstream, &pool, "", "").await;
-    let front = Hop::to(&stage.program.address).await;
+    let front = Hop::to(stage.address()).await;
     front.set(Mood::Drip);
     back.set(Mood::Drip);
     // The handshakes come in the same way, and what stands behind them.

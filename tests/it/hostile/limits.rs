@@ -1,11 +1,8 @@
 //! Cases R10 to R13: keys of limits, floods of refusals, and a gate that is full.
 
-use std::time::Duration;
-
 use rustix::process::Signal;
-use tokio::time::interval;
 
-use crate::kit::{CANARY, Frame, Request, Stage, Upstream, Wire, soon};
+use crate::kit::{CANARY, Frame, Request, Stage, Upstream, Wire};
 
 /// The lines of a route that lets an address make so many handshakes, and then one an hour.
 fn handshakes(burst: usize) -> String {
@@ -132,11 +129,11 @@ async fn r10_an_operator_counts_an_attacking_48_as_one_by_a_reload() {
     asks(&mut stage, "first", &from(first), false).await;
     asks(&mut stage, "the neighbour", &from(second), false).await;
 
-    let file = stage.program.file("wsgate.toml");
+    let file = stage.program().file("wsgate.toml");
     let text = std::fs::read_to_string(file).expect("a file");
     let text = text.replace("ipv6_prefix = 64", "ipv6_prefix = 48");
-    stage.program.rewrite(&text);
-    stage.program.signal(Signal::HUP);
+    stage.program().rewrite(&text);
+    stage.program().signal(Signal::HUP);
     stage.line("reload_ok").await;
     stage.tells("reload_ok");
     // What was counted is forgotten, and the network has one bucket from now on.
@@ -155,7 +152,7 @@ const FULL: &str = "more client addresses than are tracked: newcomers share one 
 
 /// How many handshakes of untracked addresses the log has told of.
 fn overflowed(stage: &Stage) -> u64 {
-    let events = stage.program.events(FULL);
+    let events = stage.program().events(FULL);
     let counts = events.iter().map(|event| event["handshakes"].as_u64());
     counts.map(Option::unwrap).sum()
 }
@@ -195,15 +192,13 @@ async fn r10_addresses_beyond_those_that_are_tracked_share_one_limit() {
     let took = stage.vitals().memory.saturating_sub(before);
     assert!(took < 1 << 20, "{took}");
     // The log tells of them every few seconds.
-    soon("the log to tell of all of them", async {
-        let mut look = interval(Duration::from_millis(20));
-        while overflowed(&stage) < NEWCOMERS as u64 {
-            look.tick().await;
-        }
-    })
-    .await;
+    let is_told = || overflowed(&stage) >= NEWCOMERS as u64;
+    stage
+        .program()
+        .until("all of them in the log", is_told)
+        .await;
     assert_eq!(overflowed(&stage), NEWCOMERS as u64);
-    for _ in stage.program.events(FULL) {
+    for _ in stage.program().events(FULL) {
         stage.tells("limiter_full");
     }
     stage.stands().await;
@@ -273,7 +268,7 @@ async fn r11_a_flood_of_refusals_is_sampled_and_every_one_is_counted() {
     // A hundred at once, and ten a second: the flood is a fraction of it in the log.
     assert!((100..refused).contains(&logged), "{logged} of {refused}");
     assert!(stage.upstream.untouched());
-    for line in stage.program.lines() {
+    for line in stage.program().lines() {
         assert!(line.len() < 1024, "{} bytes", line.len());
         assert!(!line.contains("forged"), "{line}");
         assert!(
@@ -374,7 +369,7 @@ pub(super) async fn talk(sessions: &mut [(Wire, Wire)]) {
 
 /// How many sessions the admin interface tells of.
 pub(super) async fn listed(stage: &Stage) -> usize {
-    let admin = stage.program.admin().await;
+    let admin = stage.program().admin().await;
     let mut wire = Wire::connect(&admin).await;
     let request = format!("GET /sessions HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n");
     wire.send(request).await;

@@ -70,7 +70,7 @@ async fn u05_close_frames_cross() {
 #[tokio::test]
 async fn u05_a_lost_client_is_told_to_the_upstream_as_1001() {
     let mut stage = Stage::set("").await;
-    let hop = Hop::to(&stage.program.address).await;
+    let hop = Hop::to(stage.address()).await;
     for resets in [true, false] {
         let mut client = Wire::connect(hop.address()).await;
         client.send(Stage::handshake().text()).await;

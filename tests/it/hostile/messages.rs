@@ -1,19 +1,22 @@
 //! Cases F09 to F16: messages and farewells that a session cannot have, from either side.
 
-use crate::kit::{CANARY, Fault, Frame, Side, Stage, bits};
+use rstest::rstest;
+
+use crate::kit::{CANARY, Fault, Frame, Host, Side, Stage, bits};
 
 use bits::{BINARY, CLOSE, CONTINUATION, FIN, TEXT};
 
 /// Bytes that are no text, each for a reason of its own.
-const NO_TEXT: [&[u8]; 14] = [
-    b"\xC0\xAF",         // overlong, in two bytes
-    b"\xC1\xBF",         // likewise
-    b"\xE0\x80\xAF",     // in three
-    b"\xF0\x80\x80\xAF", // in four
-    b"\xED\xA0\x80",     // the first surrogate
-    b"\xED\xBF\xBF",     // the last one
-    b"\xF4\x90\x80\x80", // one more than U+10FFFF
-    b"\xF5\x80\x80\x80", // far more
+const NO_TEXT: [&[u8]; 15] = [
+    b"\xC0\xAF",             // overlong, in two bytes
+    b"\xC1\xBF",             // likewise
+    b"\xE0\x80\xAF",         // in three
+    b"\xF0\x80\x80\xAF",     // in four
+    b"\xED\xA0\x80",         // the first surrogate
+    b"\xED\xBF\xBF",         // the last one
+    b"\xF4\x90\x80\x80",     // one more than U+10FFFF
+    b"\xF5\x80\x80\x80",     // far more
+    b"\xF8\x88\x80\x80\x80", // of a length that there is no more
     b"\xFE",
     b"\xFF",
     b"\x80",         // the end of nothing
@@ -38,9 +41,12 @@ fn split(text: &[u8], at: usize) -> [Frame; 2] {
     ]
 }
 
+#[rstest]
 #[tokio::test]
-async fn f09_text_that_is_not_utf8_where_the_route_validates() {
-    let mut stage = Stage::set("validate_utf8 = true").await;
+async fn f09_text_that_is_not_utf8_where_the_route_validates(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "validate_utf8 = true").await;
     let mut faults = Vec::new();
     let mut add = |fault: Fault| faults.push(fault);
     for text in NO_TEXT {
@@ -58,7 +64,7 @@ async fn f09_text_that_is_not_utf8_where_the_route_validates() {
         let between = [begun, ping.clone(), end];
         add(Fault::frames("bad_utf8", &what, &between).but(&[ping]));
     }
-    for text in &NO_TEXT[..11] {
+    for text in &NO_TEXT[..12] {
         let what = format!("{} and no end", text.escape_ascii());
         let begun = Frame::new(TEXT, [text, &b"\0\0\0"[..]].concat());
         let length = begun.masked().len();
@@ -70,10 +76,13 @@ async fn f09_text_that_is_not_utf8_where_the_route_validates() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn f09_characters_that_are_split_pass_whether_the_route_validates_or_not() {
+async fn f09_characters_that_are_split_pass_whether_the_route_validates_or_not(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
     for route in ["validate_utf8 = true", "validate_utf8 = false"] {
-        let mut stage = Stage::set(route).await;
+        let mut stage = Stage::on(host, route).await;
         let (mut client, mut server) = stage.session().await;
         for text in TEXTS.map(str::as_bytes) {
             for at in 0..=text.len() {
@@ -105,9 +114,12 @@ async fn f09_characters_that_are_split_pass_whether_the_route_validates_or_not()
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn f09_text_that_is_not_utf8_is_relayed_untouched_where_nobody_validates() {
-    let mut stage = Stage::set("").await;
+async fn f09_text_that_is_not_utf8_is_relayed_untouched_where_nobody_validates(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let (mut client, mut server) = stage.session().await;
     for text in NO_TEXT {
         let whole = [Frame::new(FIN | TEXT, text)];
@@ -120,9 +132,12 @@ async fn f09_text_that_is_not_utf8_is_relayed_untouched_where_nobody_validates()
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn f11_close_frames_that_are_not_of_their_form() {
-    let mut stage = Stage::set("").await;
+async fn f11_close_frames_that_are_not_of_their_form(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let mut faults = Vec::new();
     let good = [Frame::text("good")];
     let begun = [Frame::new(BINARY, "begun")];
@@ -188,9 +203,12 @@ async fn part_with(stage: &mut Stage, from: Side, before: &[Frame], close: &Fram
     stage.ends("closed");
 }
 
+#[rstest]
 #[tokio::test]
-async fn f11_close_frames_that_are_right_are_relayed_as_they_are_and_nothing_behind_them() {
-    let mut stage = Stage::set("").await;
+async fn f11_close_frames_that_are_right_are_relayed_as_they_are_and_nothing_behind_them(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let mut farewells = vec![Frame::bare_close()];
     for code in [
         1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000,
@@ -269,9 +287,12 @@ fn bytes(length: usize) -> Vec<u8> {
     CANARY.bytes().cycle().take(length).collect()
 }
 
+#[rstest]
 #[tokio::test]
-async fn f16_a_message_over_the_limit_in_one_frame_or_summed_over_fragments() {
-    let mut stage = Stage::set("limits.message_size = \"1000B\"").await;
+async fn f16_a_message_over_the_limit_in_one_frame_or_summed_over_fragments(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "limits.message_size = \"1000B\"").await;
     let mut faults = Vec::new();
     for length in [LIMIT + 1, LIMIT + 2, 65_536, 16 << 20] {
         for first in [FIN | TEXT, FIN | BINARY, BINARY] {
@@ -324,9 +345,12 @@ async fn f16_a_message_over_the_limit_in_one_frame_or_summed_over_fragments() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn f16_a_length_that_no_message_can_have() {
-    let mut stage = Stage::set("limits.message_size = \"9223372036854775807B\"").await;
+async fn f16_a_length_that_no_message_can_have(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "limits.message_size = \"9223372036854775807B\"").await;
     // The most that a length can say, and then a byte more.
     let most = i64::MAX.to_be_bytes();
     let begun = [Frame::new(BINARY, "x")];
@@ -339,11 +363,14 @@ async fn f16_a_length_that_no_message_can_have() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn f16_messages_up_to_the_limit_pass_and_control_frames_do_not_count() {
+async fn f16_messages_up_to_the_limit_pass_and_control_frames_do_not_count(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
     for route in ["", "validate_utf8 = true\n"] {
         let route = format!("{route}limits.message_size = \"1000B\"");
-        let mut stage = Stage::set(&route).await;
+        let mut stage = Stage::on(host, &route).await;
         let (mut client, mut server) = stage.session().await;
         for sizes in [
             &[LIMIT - 1][..],

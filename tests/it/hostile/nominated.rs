@@ -1,6 +1,8 @@
 //! Case H17: headers that `Connection` is to take out of the request.
 
-use crate::kit::Stage;
+use rstest::rstest;
+
+use crate::kit::{Host, Stage};
 
 /// A right handshake whose Connection lines are these.
 fn connection(lines: &[&str]) -> String {
@@ -11,9 +13,12 @@ fn connection(lines: &[&str]) -> String {
     request.text()
 }
 
+#[rstest]
 #[tokio::test]
-async fn h17_connection_nominates_a_header_of_the_gate() {
-    let mut stage = Stage::set("").await;
+async fn h17_connection_nominates_a_header_of_the_gate(
+    #[values(Host::Program, Host::HyperService, Host::Axum)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     for name in [
         "Host",
         "Sec-WebSocket-Key",
@@ -55,9 +60,12 @@ async fn h17_connection_nominates_a_header_of_the_gate() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h17_connection_nominates_in_three_lines_or_what_is_no_name() {
-    let mut stage = Stage::set("").await;
+async fn h17_connection_nominates_in_three_lines_or_what_is_no_name(
+    #[values(Host::Program, Host::HyperService, Host::Axum)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     for lines in [
         &["keep-alive", " ,\tx-forwarded-for\t, ", "Upgrade"][..],
         &["", "Upgrade", ",,X-Forwarded-For,,"],
@@ -82,10 +90,13 @@ async fn h17_connection_nominates_in_three_lines_or_what_is_no_name() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h17_nominated_headers_end_here_and_the_gates_own_come_after() {
+async fn h17_nominated_headers_end_here_and_the_gates_own_come_after(
+    #[values(Host::Program, Host::HyperService, Host::Axum)] host: Host,
+) {
     let set = "headers = { set = { x-gate = \"wsgate\", x-user = \"{client_ip}\" } }";
-    let mut stage = Stage::set(set).await;
+    let mut stage = Stage::on(host, set).await;
     let request = Stage::handshake()
         .without("Connection")
         .header("connection", "Upgrade, x-private, X-GATE, x_user")

@@ -101,11 +101,8 @@ async fn clog(stage: &Stage, client: &mut Wire, server: &mut Wire) {
 
 /// The line of the only session there was on the attacked route.
 async fn closed(stage: &Stage) -> Value {
-    let closed = |line: &str| {
-        let line: Value = serde_json::from_str(line).ok()?;
-        (line["message"] == "session closed" && line["route"] == "attacked").then_some(line)
-    };
-    stage.program.line("the end of the session", closed).await
+    let is_end = |line: &Value| line["message"] == "session closed";
+    stage.line_that("the end of the session", is_end).await
 }
 
 #[tokio::test]
@@ -166,7 +163,7 @@ async fn r05_the_process_stops_though_neither_peer_reads() {
                 stage.until_stalled(&received).await;
             } => {}
         }
-        let log = stage.program.stop().await;
+        let log = stage.into_program().stop().await;
         let lines = log.lines().filter(|line| line.contains("\"attacked\""));
         let reasons: Vec<Value> = lines
             .map(|line| serde_json::from_str::<Value>(line).unwrap()["reason"].clone())
@@ -182,7 +179,7 @@ async fn r05_an_echo_to_a_client_that_does_not_listen() {
     let pool = format!("servers = [\"{}\"]", echo.url());
     let route = "timeouts = { write = \"300ms\", close = \"200ms\" }";
     let mut stage = Stage::set_with(Upstream::start().await, &pool, route, "").await;
-    let address = stage.program.address.parse().unwrap();
+    let address = stage.address().parse().unwrap();
     let mut client = Wire::connect_small(address).await;
     client.send(Stage::handshake().text()).await;
     assert_eq!(client.head().await.status(), 101);

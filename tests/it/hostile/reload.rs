@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use rustix::process::Signal;
 use tokio::net::TcpListener;
 
-use crate::kit::{Echo, Program, Response, Socket, Vitals, Wire, settings, soon, until, websocket};
+use crate::kit::{Echo, Program, Response, Socket, Vitals, Wire, settings, websocket};
 
 const ADMIN: &str = "[admin]\naddress = \"127.0.0.1:0\"\n";
 
@@ -89,7 +89,7 @@ async fn o01_a_reload_of_wrong_settings_changes_nothing() {
             let rejected = program.events("reload rejected").into_iter();
             rejected.filter(|event| event["trigger"] == "admin")
         };
-        until("the log", || told().count() > round).await;
+        program.until("the log", || told().count() > round).await;
         let last = told().next_back().expect("a line");
         assert_eq!(last["reason"], "reload_rejected", "{what}");
         let error = last["error"].as_str().expect("an error");
@@ -177,12 +177,7 @@ async fn o02_a_hundred_reloads_during_traffic() {
     let (said, (), ()) = tokio::join!(join_all(talking), coming, reloading);
     assert!(said.iter().all(|said| *said > 0), "{said:?}");
     assert!(opened.into_inner() > 0);
-    soon("descriptors as before", async {
-        while Vitals::of(program.id()).descriptors > before.descriptors {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    before.let_go(program.id()).await;
     let now = Vitals::of(program.id());
     assert!(
         now.memory <= before.memory + KEPT,

@@ -34,7 +34,7 @@ async fn o03_sigterm_with_live_sessions_one_of_which_never_closes() {
     let more = "[drain]\nspread = \"1500ms\"\ndeadline = \"3s\"";
     let route = "timeouts.close = \"1h\"";
     let mut stage = Stage::set_with(upstream, &pool, route, more).await;
-    let admin = stage.program.admin().await;
+    let admin = stage.program().admin().await;
     let mut clients = Vec::new();
     let mut servers = Vec::new();
     for _ in 0..SESSIONS {
@@ -49,10 +49,10 @@ async fn o03_sigterm_with_live_sessions_one_of_which_never_closes() {
     let mut idle = stage.client().await;
     assert_eq!(readiness(&admin).await, 200);
 
-    stage.program.signal(Signal::TERM);
-    stage.program.event("draining").await;
+    stage.program().signal(Signal::TERM);
+    stage.program().event("draining").await;
     assert_eq!(readiness(&admin).await, 503);
-    let late = TcpStream::connect(&*stage.program.address).await;
+    let late = TcpStream::connect(stage.address()).await;
     assert_eq!(
         late.map(drop).map_err(|error| error.kind()),
         Err(ErrorKind::ConnectionRefused)
@@ -84,11 +84,11 @@ async fn o03_sigterm_with_live_sessions_one_of_which_never_closes() {
     // The stuck one heard it as well, and is cut in the end.
     stuck.expect_close(1001).await;
     stuck_server.expect_close(1001).await;
-    let (code, log) = stage.program.ended().await;
+    let (code, log) = stage.program_mut().ended().await;
     assert_eq!(code, Some(0), "{log}");
     assert_eq!(stuck.rest().await.unwrap_or_default(), b"");
     assert_eq!(stuck_server.rest().await.unwrap_or_default(), b"");
-    let drained = stage.program.event("drained").await;
+    let drained = stage.program().event("drained").await;
     // The connection of the first to be told was dropped, and so has ended as well.
     assert_eq!(
         (&drained["closed"], &drained["cut"]),
@@ -121,7 +121,7 @@ async fn o03_the_code_is_that_of_a_restart_where_the_settings_say_so() {
     let more = "[drain]\nclose_code = 1012\nspread = \"0s\"";
     let mut stage = Stage::set_with(upstream, &pool, "", more).await;
     let (mut client, mut server) = stage.session().await;
-    stage.program.signal(Signal::TERM);
+    stage.program().signal(Signal::TERM);
     client.expect_close(1012).await;
     server.expect_close(1001).await;
     for (wire, code) in [(&mut client, 1012), (&mut server, 1001)] {
@@ -129,7 +129,7 @@ async fn o03_the_code_is_that_of_a_restart_where_the_settings_say_so() {
         wire.shut().await;
         wire.end().await;
     }
-    assert_eq!(stage.program.ended().await.0, Some(0));
+    assert_eq!(stage.program_mut().ended().await.0, Some(0));
     stage.ends("drain");
     for word in ["stopping", "draining", "drained", "stopped"] {
         stage.tells(word);
@@ -174,7 +174,7 @@ async fn o05_it_is_killed_under_load_and_listens_again_on_the_same_port() {
         let clients = (0..4).map(|_| load(&address));
         let killed = async {
             let opened = |program: &Program| program.events("session closed").len();
-            crate::kit::until("some load", || opened(&program) > 20).await;
+            program.until("some load", || opened(&program) > 20).await;
             program.signal(Signal::KILL);
             program.ended().await
         };
@@ -224,10 +224,10 @@ async fn o05_both_peers_of_a_session_learn_that_it_was_killed() {
     let (mut client, mut server) = stage.session().await;
     client.send_frame(&Frame::text("before")).await;
     server.expect(Frame::text("before")).await;
-    stage.program.signal(Signal::KILL);
-    stage.program.ended().await;
+    stage.program().signal(Signal::KILL);
+    stage.program_mut().ended().await;
     assert_eq!(client.rest().await.unwrap_or_default(), b"");
     assert_eq!(server.rest().await.unwrap_or_default(), b"");
-    let again = TcpStream::connect(&*stage.program.address);
+    let again = TcpStream::connect(stage.address());
     assert!(soon("an answer", again).await.is_err());
 }

@@ -1,8 +1,10 @@
 //! Cases H10 to H13: where a request says that it wants to go.
 
-use crate::kit::{CANARY, Request, Stage};
+use rstest::rstest;
 
-fn host(value: &str) -> Request {
+use crate::kit::{CANARY, Host, Request, Stage};
+
+fn of_host(value: &str) -> Request {
     Stage::handshake().with("Host", value)
 }
 
@@ -10,9 +12,12 @@ fn target(target: &str) -> Request {
     Stage::handshake().line(&format!("GET {target} HTTP/1.1"))
 }
 
+#[rstest]
 #[tokio::test]
-async fn h10_the_host_is_missing_doubled_or_no_host() {
-    let mut stage = Stage::set("").await;
+async fn h10_the_host_is_missing_doubled_or_no_host(
+    #[values(Host::Program, Host::HyperService, Host::Axum)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let right = Stage::handshake();
     let mut requests = vec![
         right.clone().without("Host"),
@@ -47,6 +52,7 @@ async fn h10_the_host_is_missing_doubled_or_no_host() {
             "%67ate.test",
             "gate%2etest",
             "gate.test/",
+            "gate.test/ws",
             "gate.test?x",
             "gate.test#x",
             "gate\\test",
@@ -65,7 +71,7 @@ async fn h10_the_host_is_missing_doubled_or_no_host() {
             "gate.t\u{e9}st",
             &long,
         ]
-        .map(host),
+        .map(of_host),
     );
     for request in requests {
         let text = request.text();
@@ -74,9 +80,12 @@ async fn h10_the_host_is_missing_doubled_or_no_host() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h10_a_host_with_a_byte_that_no_header_has() {
-    let mut stage = Stage::set("").await;
+async fn h10_a_host_with_a_byte_that_no_header_has(
+    #[values(Host::Program, Host::HyperService, Host::Axum)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     for value in [
         "gate.test\0",
         "\0gate.test",
@@ -86,15 +95,18 @@ async fn h10_a_host_with_a_byte_that_no_header_has() {
         "gate.test\r\n .other",
     ] {
         stage
-            .refused(value, host(value).text(), 400, "bad_request")
+            .refused(value, of_host(value).text(), 400, "bad_request")
             .await;
     }
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h10_every_spelling_of_a_host_goes_upstream_as_one() {
-    let mut stage = Stage::set("host = [\"gate.test\", \"gate_test\", \"[::1]\"]").await;
+async fn h10_every_spelling_of_a_host_goes_upstream_as_one(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "host = [\"gate.test\", \"gate_test\", \"[::1]\"]").await;
     for (spelled, sent) in [
         ("gate.test", "gate.test"),
         ("GATE.Test", "gate.test"),
@@ -105,20 +117,23 @@ async fn h10_every_spelling_of_a_host_goes_upstream_as_one() {
         ("gate_test", "gate_test"),
         ("[0:0::1]:8080", "[::1]:8080"),
     ] {
-        let asked = stage.accepted(spelled, host(spelled).text()).await;
+        let asked = stage.accepted(spelled, of_host(spelled).text()).await;
         asked.assert(&[("host", sent), ("x-forwarded-host", sent)]);
     }
     for other in ["other.test", "gate.test.other.test", "xgate.test", "[::2]"] {
         stage
-            .refused(other, host(other).text(), 404, "no_route")
+            .refused(other, of_host(other).text(), 404, "no_route")
             .await;
     }
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h11_an_absolute_target_and_the_host_are_one_authority_or_refused() {
-    let mut stage = Stage::set("host = \"gate.test\"").await;
+async fn h11_an_absolute_target_and_the_host_are_one_authority_or_refused(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "host = \"gate.test\"").await;
     for (wanted, status, reason) in [
         ("http://other.test/ws/room", 400, "authority_mismatch"),
         ("http://gate.test:81/ws/room", 400, "authority_mismatch"),
@@ -190,9 +205,12 @@ async fn h11_the_origin_is_checked_against_the_authority_that_is_routed() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h13_a_path_that_leaves_its_prefix_for_somebody() {
-    let mut stage = Stage::set("").await;
+async fn h13_a_path_that_leaves_its_prefix_for_somebody(
+    #[values(Host::Program, Host::HyperService, Host::Axum)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     for path in [
         "/ws/../admin",
         "/ws/./a",
@@ -289,9 +307,12 @@ async fn h13_a_path_that_no_request_line_has_or_no_route() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h13_any_other_path_is_matched_and_forwarded_as_the_same_string() {
-    let mut stage = Stage::set("").await;
+async fn h13_any_other_path_is_matched_and_forwarded_as_the_same_string(
+    #[values(Host::Program, Host::HyperService, Host::Axum)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     for path in [
         "/ws/",
         "/ws//a",

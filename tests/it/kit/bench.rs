@@ -1,6 +1,7 @@
 //! A gate in a real server.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::net::SocketAddr;
 
 use http::Extensions;
@@ -29,7 +30,7 @@ pub(crate) struct Bench {
 }
 
 /// How the gate is put into the server.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Host {
     /// `Gate::layer` around a tower service that answers `host`.
     Layer,
@@ -41,6 +42,10 @@ pub(crate) enum Host {
     HyperService,
     /// The same on streams that the gate does not know, and that hold back what is not flushed.
     Buffered,
+    /// `Gate::layer` around an axum application.
+    Axum,
+    /// No server of the test's own, but the program.
+    Program,
 }
 
 /// What a bench is made of: the settings, and how the gate is served.
@@ -66,9 +71,7 @@ pub(crate) fn setup<'a>(urls: impl IntoIterator<Item = &'a str>) -> Setup {
         upstream: String::new(),
         route: String::new(),
         host: Host::Layer,
-        says: |peer, extensions| {
-            extensions.insert(ClientAddr::from(peer));
-        },
+        says: say_the_peer,
         build: Box::new(|builder| builder),
     }
 }
@@ -146,18 +149,31 @@ impl Setup {
         let config = Config::from_toml("test", &self.toml())
             .unwrap_or_else(|errors| panic!("{errors}\n{}", self.toml()));
         let gate = (self.build)(Gate::builder(config)).build().expect("a gate");
+        Bench::of(gate, self.host, self.says).await
+    }
+}
+
+impl Bench {
+    /// A server with these settings, in such a host.
+    pub(crate) async fn serving(host: Host, settings: &str) -> Self {
+        let config = Config::from_toml("test", settings);
+        let config = config.unwrap_or_else(|errors| panic!("{errors}\n{settings}"));
+        let gate = Gate::builder(config).build().expect("a gate");
+        Self::of(gate, host, say_the_peer).await
+    }
+
+    async fn of(gate: Gate, host: Host, says: Says) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let says = self.says;
         let mut tasks = JoinSet::new();
-        match self.host {
+        match host {
             Host::Layer => {
-                let service = gate.layer().layer(tower::service_fn(host));
+                let service = gate.layer().layer(tower::service_fn(page));
                 let service = TowerToHyperService::new(service);
                 tasks.spawn(serve(listener, bare, service, says))
             }
             Host::HyperLayer => {
-                let service = gate.layer().layer(service_fn(host));
+                let service = gate.layer().layer(service_fn(page));
                 tasks.spawn(serve(listener, bare, service, says))
             }
             Host::Service => {
@@ -169,17 +185,21 @@ impl Setup {
                 let service = gate.service();
                 tasks.spawn(serve(listener, BufStream::new, service, says))
             }
+            Host::Axum => {
+                let application = axum::Router::new().fallback(async || "host");
+                let service = TowerToHyperService::new(application.layer(gate.layer()));
+                tasks.spawn(serve(listener, bare, service, says))
+            }
+            Host::Program => panic!("the program is no host"),
         };
-        Bench {
+        Self {
             address,
             handle: gate.handle(),
             gate: Some(gate),
             _tasks: tasks,
         }
     }
-}
 
-impl Bench {
     pub(crate) async fn connect(&self) -> Wire {
         Wire::connect(self.address).await
     }
@@ -233,7 +253,11 @@ impl Bench {
     }
 }
 
-async fn host(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+fn say_the_peer(peer: SocketAddr, extensions: &mut Extensions) {
+    extensions.insert(ClientAddr::from(peer));
+}
+
+async fn page(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     Ok(Response::new(Full::from("host")))
 }
 
@@ -247,7 +271,8 @@ where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + 'static,
     S::Future: Send,
-    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let mut connections = JoinSet::new();
     loop {

@@ -265,6 +265,18 @@ impl Program {
         })
     }
 
+    /// Waits until something holds of the log, which is looked at with each line.
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn() -> bool) {
+        let mut log = self.log.clone();
+        soon(what, async {
+            log.mark_unchanged();
+            while !holds() {
+                log.changed().await.expect("a log that goes on");
+            }
+        })
+        .await;
+    }
+
     /// The lines of the log so far.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.log.borrow().lines.clone()

@@ -177,6 +177,7 @@ impl Stage {
             Delivery::Whole | Delivery::Dripped => self.session().await,
         };
         let [to_client, to_upstream] = farewells(fault.word, from);
+        let code = u16::from_be_bytes([to_client.payload[0], to_client.payload[1]]);
         let arrives = fault.arrives.from(from);
         let (attacker, honest, told) = match from {
             Side::Client => (&mut client, &mut server, to_upstream.clone()),
@@ -194,7 +195,11 @@ impl Stage {
             Side::Upstream => server.expect(to_upstream).await,
         }
         answers_and_ends(client, server, from).await;
-        self.ends(fault.word);
+        let by = match from {
+            Side::Client => "client",
+            Side::Upstream => "upstream",
+        };
+        self.ends_by(fault.word, by, code);
     }
 
     /// A session with bytes of one side's right behind its handshake.
@@ -248,7 +253,6 @@ async fn deliver(attacker: &mut Wire, bytes: &[u8], delivery: Delivery) {
             let (dripped, rest) = bytes.split_at(bytes.len().min(64));
             for byte in dripped {
                 attacker.send([*byte]).await;
-                tokio::task::yield_now().await;
             }
             attacker.send(rest).await;
         }

@@ -6,6 +6,7 @@ use std::error::Error;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, Once};
 
+use tokio::sync::watch;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Level, Metadata, Subscriber};
@@ -20,6 +21,23 @@ type Events = Arc<Mutex<Vec<Event>>>;
 
 thread_local! {
     static CAPTURED: RefCell<Option<Events>> = const { RefCell::new(None) };
+    /// How many lines this thread has logged.
+    static WRITTEN: watch::Sender<u64> = watch::Sender::new(0);
+}
+
+/// Changes with each line that this thread logs from now on.
+pub(super) fn written() -> watch::Receiver<u64> {
+    subscribe();
+    WRITTEN.with(watch::Sender::subscribe)
+}
+
+fn subscribe() {
+    // One for all threads: with one for each, a line that is first logged on a thread without
+    // any would be off for a while on the others.
+    static SUBSCRIBED: Once = Once::new();
+    SUBSCRIBED.call_once(|| {
+        tracing::subscriber::set_global_default(Capture).expect("the only subscriber");
+    });
 }
 
 /// One line of a log.
@@ -33,12 +51,7 @@ pub(crate) struct Event {
 
 impl Logs {
     pub(crate) fn capture() -> Self {
-        // One for all threads: with one for each, a line that is first logged on a thread without
-        // any would be off for a while on the others.
-        static SUBSCRIBED: Once = Once::new();
-        SUBSCRIBED.call_once(|| {
-            tracing::subscriber::set_global_default(Capture).expect("the only subscriber");
-        });
+        subscribe();
         let events = Events::default();
         CAPTURED.set(Some(Arc::clone(&events)));
         Self { events }
@@ -116,6 +129,7 @@ impl Subscriber for Capture {
 
     fn event(&self, event: &tracing::Event<'_>) {
         self.keep(event.metadata(), |visit| event.record(visit));
+        WRITTEN.with(|written| written.send_modify(|lines| *lines += 1));
     }
 
     fn enter(&self, _: &Id) {}

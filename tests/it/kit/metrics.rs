@@ -28,30 +28,22 @@ impl Metrics {
         Self { samples }
     }
 
-    /// What has grown in this family since then, by the value of one label, on all routes but
-    /// `except`.
-    pub(crate) fn grown(
-        &self,
-        since: &Self,
-        family: &str,
-        label: &str,
-        except: &str,
-    ) -> BTreeMap<String, u64> {
-        let mut grown = BTreeMap::new();
+    /// The counts of this family by the value of one label, on all routes but `except`.
+    pub(crate) fn sums(&self, family: &str, label: &str, except: &str) -> BTreeMap<String, u64> {
+        let mut sums = BTreeMap::new();
         for (sample, value) in &self.samples {
-            let before = since.samples.get(sample).copied().unwrap_or_default();
             let Some(labels) = labels_of(sample, family) else {
                 continue;
             };
-            if labels.contains(&format!("route=\"{except}\"")) || *value == before {
+            if labels.contains(&format!("route=\"{except}\"")) || *value == 0.0 {
                 continue;
             }
             let key = format!("{label}=\"");
             let (_, rest) = labels.split_once(&key).expect("the label");
             let (found, _) = rest.split_once('"').expect("a value");
-            *grown.entry(found.to_owned()).or_default() += (value - before) as u64;
+            *sums.entry(found.to_owned()).or_default() += *value as u64;
         }
-        grown
+        sums
     }
 }
 

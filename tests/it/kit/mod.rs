@@ -2,6 +2,7 @@
 //! its sides, its log, and the harm that networks and peers do.
 
 mod bench;
+pub(crate) mod docs;
 mod echo;
 mod flood;
 mod frames;
@@ -11,6 +12,8 @@ mod socket;
 mod upstream;
 mod wire;
 
+#[cfg(feature = "server")]
+mod account;
 #[cfg(feature = "server")]
 mod answering;
 #[cfg(feature = "server")]
@@ -26,6 +29,8 @@ mod metrics;
 #[cfg(feature = "server")]
 mod network;
 #[cfg(feature = "server")]
+mod served;
+#[cfg(feature = "server")]
 mod stage;
 #[cfg(feature = "server")]
 mod stall;
@@ -33,6 +38,7 @@ mod stall;
 mod terminal;
 #[cfg(feature = "server")]
 mod vitals;
+pub(crate) mod yaml;
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -81,13 +87,32 @@ pub(crate) fn soon<W: Display, F: Future>(
     }
 }
 
-/// Waits until something holds that announces itself in no other way.
+/// Waits until something holds of a gate of this thread. It is looked at whenever the gate has logged
+/// something: what comes about has its line, and is there before that.
 #[track_caller]
-pub(crate) fn until(what: &str, holds: impl FnMut() -> bool) -> impl Future<Output = ()> {
-    let mut holds = holds;
-    soon(what, async move {
+pub(crate) fn until<F: FnMut() -> bool>(
+    what: &str,
+    mut holds: F,
+) -> impl Future<Output = ()> + use<F> {
+    let mut written = logs::written();
+    soon(what.to_owned(), async move {
         while !holds() {
-            tokio::task::yield_now().await;
+            written.changed().await.expect("a log");
+        }
+    })
+}
+
+/// Waits until something holds that announces itself in no way at all, as what another process has
+/// of the machine.
+#[track_caller]
+pub(crate) fn looked_for<F: FnMut() -> bool>(
+    what: &str,
+    mut holds: F,
+) -> impl Future<Output = ()> + use<F> {
+    soon(what.to_owned(), async move {
+        let mut look = tokio::time::interval(Duration::from_millis(2));
+        while !holds() {
+            look.tick().await;
         }
     })
 }

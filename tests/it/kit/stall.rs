@@ -11,7 +11,7 @@ const ROUNDS: usize = 20;
 impl Stage {
     /// A session of a client for whom the kernel keeps little.
     pub(crate) async fn small_session(&mut self) -> (Wire, Wire) {
-        let address = self.program.address.parse().expect("an address");
+        let address = self.address().parse().expect("an address");
         let mut client = Wire::connect_small(address).await;
         client.send(Self::handshake().text()).await;
         let server = self.upstream.session().await;

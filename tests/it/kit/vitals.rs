@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use super::looked_for;
+
 /// A process's descriptors and memory, at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Vitals {
@@ -13,6 +15,12 @@ pub(crate) struct Vitals {
 }
 
 impl Vitals {
+    /// Waits until a process has no more descriptors than these.
+    pub(crate) async fn let_go(&self, process: u32) {
+        let is_let_go = || Self::of(process).descriptors <= self.descriptors;
+        looked_for("descriptors as before", is_let_go).await;
+    }
+
     /// Those of a process that lives.
     pub(crate) fn of(process: u32) -> Self {
         let descriptors = fs::read_dir(format!("/proc/{process}/fd")).expect("a process");

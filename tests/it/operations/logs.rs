@@ -5,7 +5,9 @@ use tower::ServiceExt;
 use tracing::Level;
 use wsgate::{ClientAddr, CloseCode, SessionInfo, Verdict};
 
-use crate::kit::{Echo, Event, Frame, Logs, Request, Socket, Upstream, answer, setup, until};
+use crate::kit::{
+    Echo, Event, Frame, Logs, Request, Socket, Upstream, answer, looked_for, setup, until,
+};
 
 #[tokio::test]
 async fn a_session_is_a_line_when_it_opens_and_one_when_it_closes() {
@@ -156,7 +158,7 @@ async fn a_flood_of_refusals_is_a_sample_and_a_count_of_the_rest() {
     let logged = logs.of("wsgate::rejection").len();
     assert!((100..200).contains(&logged), "{logged}");
     // The next that is logged tells of those that were not; nothing is lost.
-    until("the bucket to fill", || {
+    looked_for("the bucket to fill", || {
         let refuse = refuse();
         let lines = logs.of("wsgate::rejection").len();
         futures_util::FutureExt::now_or_never(refuse).unwrap();

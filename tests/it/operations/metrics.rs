@@ -120,14 +120,12 @@ async fn every_handshake_takes_one_step_whatever_becomes_of_it() {
     assert_eq!(outcomes(&bench.handle.metrics()), expected);
 
     let client = bench.ask(&right).await;
-    let (server, _) = upstream.request().await;
+    let (mut server, _) = upstream.request().await;
     drop(client);
+    // The gate hangs up as well.
+    server.expect_end().await;
     expected.insert(("test".to_owned(), "abandoned"), 1);
-    until("the hang-up to be seen", || {
-        outcomes(&bench.handle.metrics()) == expected
-    })
-    .await;
-    drop(server);
+    assert_eq!(outcomes(&bench.handle.metrics()), expected);
 }
 
 #[tokio::test]
@@ -218,10 +216,13 @@ async fn a_handshake_on_its_way_has_a_place_of_those_that_there_are() {
     let session = bench.session(&upstream).await;
     assert_eq!(places(), (0, 1));
     let waiting = bench.ask(&Request::websocket("/")).await;
-    let asked = upstream.request().await;
+    let (mut asked, _) = upstream.request().await;
     assert_eq!(places(), (1, 1));
-    drop((waiting, asked, session));
-    until("all to end", || places() == (0, 0)).await;
+    drop(waiting);
+    asked.expect_end().await;
+    assert_eq!(places(), (0, 1));
+    drop(session);
+    until("the session to end", || places() == (0, 0)).await;
 
     assert!(!bench.handle.metrics().draining);
     bench.handle.drain(Duration::ZERO).await;

@@ -3,7 +3,7 @@
 use serde_json::{Value, from_str};
 
 #[cfg(target_os = "linux")]
-use crate::kit::{Program, Upstream, Wire, settings, until, websocket};
+use crate::kit::{Program, Upstream, Wire, looked_for, settings, websocket};
 
 /// A handshake, and the status of its answer.
 async fn handshake(program: &Program) -> u16 {
@@ -50,7 +50,7 @@ async fn a_gate_without_descriptors_says_that_it_is_full_and_blames_no_server() 
     let (begun, rest) = request.split_at(5);
     wire.send(begun).await;
     // Accepted: from now on this connection needs nothing more but one to the server.
-    until("the connection to be accepted", || {
+    looked_for("the connection to be accepted", || {
         program.descriptors() > before
     })
     .await;

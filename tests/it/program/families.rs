@@ -1,6 +1,8 @@
-//! What metrics there are: as `GET /metrics` tells it, and as docs/operations.md does.
+//! What metrics there are: as `GET /metrics` tells it, and as the documents do.
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use crate::kit::docs;
 
 /// The metrics by name.
 pub(super) type Families = BTreeMap<String, Family>;
@@ -55,23 +57,20 @@ pub(super) fn families(text: &str) -> Families {
     families
 }
 
-/// The rows `| name | type | labels | meaning |` of the document.
+/// The rows `| name | type | labels | meaning |` of the documents.
 pub(super) fn listed() -> Families {
-    let document = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md");
-    let document = std::fs::read_to_string(document).unwrap();
-    let rows = document.lines().filter_map(|line| {
-        let cells: Vec<_> = line.split(" | ").collect();
-        let name = cells[0].strip_prefix("| `")?.strip_suffix('`')?;
-        let is_metric = name.starts_with("wsgate_") || name.starts_with("process_");
-        let (kind, labels) = (*cells.get(1)?, *cells.get(2)?);
-        is_metric.then(|| {
-            let labels = labels.split('`').skip(1).step_by(2).map(str::to_owned);
-            let family = Family {
-                kind: kind.to_owned(),
-                labels: labels.collect(),
-            };
-            (name.to_owned(), family)
-        })
+    let pages = docs::pages();
+    let is_metric = |name: &str| name.starts_with("wsgate_") || name.starts_with("process_");
+    let rows = docs::rows(&pages, is_metric).map(|cells| {
+        let [name, kind, labels, _] = cells[..] else {
+            panic!("{cells:?}");
+        };
+        let labels = labels.split('`').skip(1).step_by(2).map(str::to_owned);
+        let family = Family {
+            kind: kind.to_owned(),
+            labels: labels.collect(),
+        };
+        (name.to_owned(), family)
     });
     rows.collect()
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::kit::{Echo, Program, Socket, Wire, settings, websocket};
+use crate::kit::{Echo, Program, Socket, Wire, settings, spawn_passed, websocket};
 
 /// Opens a session, says something, closes it, and waits for its line.
 async fn session(program: &Program) {
@@ -146,20 +146,13 @@ async fn the_level_is_that_of_the_settings() {
     session(&program).await;
     program.stop().await;
 
-    // Nothing tells where this one listens, so that it listens where it is told.
+    // Nothing tells when this one listens, so that its socket listens before it.
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("gate.sock");
     let text = text.replace("\"debug\"", "\"error\"");
     let text = text.replace("127.0.0.1:0", &format!("unix:{}", socket.display()));
-    let file = folder.path().join("wsgate.toml");
-    std::fs::write(&file, text).unwrap();
-    let child = crate::kit::spawn(&["run", file.to_str().unwrap()], &[]);
-    let up = async {
-        while tokio::net::UnixStream::connect(&socket).await.is_err() {
-            tokio::task::yield_now().await;
-        }
-    };
-    crate::kit::soon("the socket", up).await;
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let child = spawn_passed(folder.path(), &text, vec![listener.into()], &[]);
     let wire = Wire::connect_unix(&socket).await;
     let refused = Socket::open_on(wire, "gate.test", "/nowhere", &[]).await;
     assert_eq!(refused.err(), Some(404));

@@ -1,7 +1,6 @@
 //! What deploy/ has for Prometheus and Grafana asks for metrics that there are.
 
 mod promql;
-mod yaml;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,12 +8,14 @@ use std::path::Path;
 use serde_json::Value;
 
 use self::promql::{Asked, Series};
+use crate::kit::{docs, yaml as documents};
+
 use super::families::{Families, Family, listed};
 
 #[test]
 fn each_alert_asks_for_what_there_is_and_says_what_it_means() {
     let there_is = There::look();
-    let rules = yaml::parse(&read("deploy/prometheus/alerts.yml"));
+    let rules = yaml("deploy/prometheus/alerts.yml");
     let mut names = BTreeSet::new();
     for rule in list(&rules["groups"]).iter().flat_map(|group| {
         assert_eq!(keys(group), ["name", "rules"]);
@@ -44,14 +45,15 @@ fn each_alert_asks_for_what_there_is_and_says_what_it_means() {
 
 #[test]
 fn each_alert_that_is_played_is_there() {
-    let rules = yaml::parse(&read("deploy/prometheus/alerts.yml"));
+    let rules = yaml("deploy/prometheus/alerts.yml");
     let rules: BTreeSet<_> = (list(&rules["groups"]).iter())
         .flat_map(|group| list(&group["rules"]))
         .map(|rule| text(&rule["alert"]))
         .collect();
-    let played = read("deploy/prometheus/alerts.test.yml");
-    let played: BTreeSet<_> = (played.lines())
-        .filter_map(|line| line.trim().strip_prefix("alertname: "))
+    let played = yaml("deploy/prometheus/alerts.test.yml");
+    let played: BTreeSet<_> = (list(&played["tests"]).iter())
+        .flat_map(|test| list(&test["alert_rule_test"]))
+        .map(|test| text(&test["alertname"]))
         .collect();
     assert!(played.len() > 5 && played.is_subset(&rules), "{played:?}");
 }
@@ -113,7 +115,7 @@ fn the_dashboard_asks_for_what_there_is_and_for_all_of_it() {
 
 /// What metrics there are, and which words their labels can have.
 struct There {
-    /// Those of the document, which another test holds to what is printed.
+    /// Those of the documents, which another test holds to what is printed.
     families: Families,
     document: String,
 }
@@ -122,7 +124,7 @@ impl There {
     fn look() -> Self {
         Self {
             families: listed(),
-            document: read("docs/operations.md"),
+            document: docs::pages(),
         }
     }
 
@@ -197,6 +199,13 @@ fn plain(expression: &str) -> String {
         assert!(is_known, "{expression}");
     }
     expression
+}
+
+/// The only document of a file.
+fn yaml(path: &str) -> Value {
+    let documents = documents::parse(&read(path));
+    let [document] = <[Value; 1]>::try_from(documents).expect("one document");
+    document
 }
 
 fn read(path: &str) -> String {

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use serde_json::{Value, json};
 use wsgate::Config;
 
-use crate::kit::{Program, Wire, finish, settings};
+use crate::kit::{Program, Wire, finish, settings, yaml};
 
 fn path(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -22,26 +23,20 @@ fn values<'a>(unit: &'a str, key: &str) -> Vec<&'a str> {
     found.into_iter().map(|(_, value)| value).collect()
 }
 
-/// The one value of a line `key: value`, wherever it stands.
-fn field<'a>(manifest: &'a str, key: &str) -> &'a str {
-    let mut found = manifest
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix(key)?.strip_prefix(": "));
-    let value = found.next().unwrap_or_else(|| panic!("no {key}"));
-    assert_eq!(found.next(), None, "{key} stands there twice");
-    value
+/// The object of this kind in the manifest for Kubernetes.
+fn object(kind: &str) -> Value {
+    let objects = yaml::parse(&read("deploy/kubernetes/wsgate.yaml"));
+    let mut found = objects.into_iter().filter(|object| object["kind"] == *kind);
+    let object = found.next().unwrap_or_else(|| panic!("no {kind}"));
+    assert_eq!(found.next(), None, "{kind} stands there twice");
+    object
 }
 
 /// The settings in the ConfigMap.
 fn config_map() -> String {
-    let manifest = read("deploy/kubernetes/wsgate.yaml");
-    let (_, block) = manifest.split_once("wsgate.toml: |\n").unwrap();
-    let lines = block.lines();
-    let lines = lines.take_while(|line| line.is_empty() || line.starts_with("    "));
-    let text: Vec<_> = lines
-        .map(|line| line.get(4..).unwrap_or_default())
-        .collect();
-    text.join("\n").replace("${WSGATE_ADMIN_TOKEN}", "t0ken")
+    let map = object("ConfigMap");
+    let settings = map["data"]["wsgate.toml"].as_str().unwrap();
+    settings.replace("${WSGATE_ADMIN_TOKEN}", "t0ken")
 }
 
 /// The strings that a key has in settings, wherever it stands.
@@ -179,38 +174,47 @@ fn the_units_name_what_the_package_installs_and_the_package_what_is_there() {
 
 #[test]
 fn the_deployment_fits_its_settings() {
-    let manifest = read("deploy/kubernetes/wsgate.yaml");
+    let deployment = object("Deployment");
+    let pod = &deployment["spec"]["template"]["spec"];
+    let [container] = &pod["containers"].as_array().unwrap()[..] else {
+        panic!("{pod}");
+    };
     let settings = config_map();
     let deadline = seconds(string(&settings, "deadline"));
-    let sleep: u64 = field(&manifest, "sleep")
-        .trim_matches(|letter: char| !letter.is_ascii_digit())
-        .parse()
-        .unwrap();
-    let grace: u64 = field(&manifest, "terminationGracePeriodSeconds")
-        .parse()
-        .unwrap();
+    let sleep = container["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64();
+    let (sleep, grace) = (
+        sleep.unwrap(),
+        pod["terminationGracePeriodSeconds"].as_u64(),
+    );
+    let grace = grace.unwrap();
     assert!(grace > sleep + deadline, "{grace} and {sleep} + {deadline}");
 
     let addresses = strings(&settings, "address");
     assert_eq!(addresses.len(), 2);
-    for (name, address) in ["http", "admin"].into_iter().zip(addresses) {
-        let container = format!("{{ name: {name}, containerPort: {} }}", port(address));
-        assert!(manifest.contains(&container), "{container}");
+    let ports = ["http", "admin"].into_iter().zip(addresses);
+    let ports = ports.map(|(name, address)| {
+        let port: u16 = port(address).parse().unwrap();
+        json!({ "name": name, "containerPort": port })
+    });
+    assert_eq!(container["ports"], ports.collect::<Value>());
+    for (probe, path) in [("readinessProbe", "/readyz"), ("livenessProbe", "/healthz")] {
+        let expected = json!({ "path": path, "port": "admin" });
+        assert_eq!(container[probe]["httpGet"], expected);
     }
-    for probe in [
-        "{ path: /readyz, port: admin }",
-        "{ path: /healthz, port: admin }",
-    ] {
-        assert!(manifest.contains(probe), "{probe}");
-    }
-    let folder = "mountPath: /etc/wsgate,";
-    let args = r#"["run", "/etc/wsgate/wsgate.toml"]"#;
-    assert!(manifest.contains(folder) && !manifest.contains("subPath:"));
-    assert_eq!(field(&manifest, "args"), args);
-    assert!(read("Dockerfile").contains(&format!("CMD {args}")));
-    let user = field(&manifest, "runAsUser");
-    let group = field(&manifest, "runAsGroup");
-    assert!(read("Dockerfile").contains(&format!("\nUSER {user}:{group}\n")));
+    let [mount] = &container["volumeMounts"].as_array().unwrap()[..] else {
+        panic!("{container}");
+    };
+    assert_eq!(mount["mountPath"], "/etc/wsgate");
+    assert_eq!(mount["subPath"], Value::Null);
+    let args = ["run", "/etc/wsgate/wsgate.toml"];
+    assert_eq!(container["args"], json!(args));
+    assert!(read("Dockerfile").contains(&format!("CMD {args:?}")));
+    let security = &pod["securityContext"];
+    let user = format!(
+        "\nUSER {}:{}\n",
+        security["runAsUser"], security["runAsGroup"]
+    );
+    assert!(read("Dockerfile").contains(&user));
 }
 
 #[tokio::test]

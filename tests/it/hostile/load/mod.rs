@@ -15,10 +15,9 @@ mod flood;
 mod honest;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::time::{Duration, interval};
 
 use self::backend::Backend;
-use crate::kit::{Echo, Program, Vitals, soon};
+use crate::kit::{Echo, Program, Vitals};
 
 /// A gate with an honest echo behind `/echo` and a backend of the test's behind `/ws/*`.
 struct Gate {
@@ -58,13 +57,7 @@ impl Gate {
 
     /// Waits until the gate holds no more descriptors than it did.
     async fn lets_go(&self, before: Vitals) {
-        soon("descriptors as before", async {
-            let mut look = interval(Duration::from_millis(20));
-            while self.vitals().descriptors > before.descriptors {
-                look.tick().await;
-            }
-        })
-        .await;
+        before.let_go(self.program.id()).await;
     }
 }
 

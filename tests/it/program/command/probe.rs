@@ -47,7 +47,7 @@ async fn answered(answer: &[u8], more: &[&str]) -> Finished {
         let (mut wire, _) = server.request().await;
         wire.send(answer).await;
     };
-    tokio::join!(probe(&url, more), answers).0
+    tokio::join!(probe(url, more), answers).0
 }
 
 /// What a probe comes to where its session begins like this, and goes on with nothing.
@@ -59,7 +59,7 @@ async fn begun(bytes: &[u8], more: &[&str]) -> Finished {
         wire.send(bytes).await;
         wire
     };
-    tokio::join!(probe(&url, more), answers).0
+    tokio::join!(probe(url, more), answers).0
 }
 
 #[tokio::test]
@@ -205,8 +205,8 @@ async fn a_session_that_the_server_closes_first_is_a_refusal() {
 
 #[tokio::test]
 async fn where_nothing_listens_it_cannot_be_reached() {
-    let (_held, dead) = Upstream::dead();
-    let unreachable = probe(&dead, &["--json"]).await;
+    let dead = Upstream::dead();
+    let unreachable = probe(dead.url(), &["--json"]).await;
     assert_eq!(unreachable.code, Some(2), "{unreachable:?}");
     let said = "cannot be reached: Connection refused";
     assert!(unreachable.stderr.contains(said), "{unreachable:?}");
@@ -247,7 +247,7 @@ async fn a_server_that_breaks_the_protocol_is_told_from_one_that_refuses() {
     ] {
         let server = Upstream::start().await;
         let url = server.url();
-        let wrong = probe(&url, &["--subprotocol", "chat", "--extension", "y"]);
+        let wrong = probe(url, &["--subprotocol", "chat", "--extension", "y"]);
         let (wrong, _server) = tokio::join!(wrong, opened(&server, chosen));
         assert_eq!(wrong.code, Some(5), "{wrong:?}");
         assert!(wrong.stderr.contains(said), "{wrong:?}");
@@ -267,9 +267,9 @@ async fn a_server_that_breaks_the_protocol_is_told_from_one_that_refuses() {
         let (mut wire, _) = opened(&server, "").await;
         wire.send(PONG).await;
         // The close frame.
-        wire.exactly(18 + 8).await;
+        wire.take(18 + 8).await;
     };
-    let (lost, ()) = tokio::join!(probe(&url, &[]), hangs_up);
+    let (lost, ()) = tokio::join!(probe(url, &[]), hangs_up);
     assert_eq!(lost.code, Some(5), "{lost:?}");
     let said = "error: the session ended without a close frame";
     assert!(lost.stderr.starts_with(said), "{lost:?}");
@@ -280,7 +280,7 @@ async fn a_server_that_breaks_the_protocol_is_told_from_one_that_refuses() {
 async fn a_server_that_says_nothing_is_given_up_in_time() {
     let server = Upstream::start().await;
     let url = server.url();
-    let silent = probe(&url, &["--timeout", "1s", "--json"]);
+    let silent = probe(url, &["--timeout", "1s", "--json"]);
     let (silent, _wire) = tokio::join!(silent, server.request());
     assert_eq!(silent.code, Some(6), "{silent:?}");
     let said = "while waiting for the answer to the handshake\nhelp: --timeout";

@@ -1,0 +1,161 @@
+//! Who serves a stage: the program, or the plugin in a server of the test's own.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+use tracing::Level;
+
+use super::metrics::Metrics;
+use super::{Bench, Host, Logs, Program, Vitals, until};
+
+/// A gate that serves, and how to look at it from outside.
+pub(crate) enum Served {
+    Program {
+        program: Program,
+        admin: String,
+    },
+    Plugin {
+        bench: Bench,
+        logs: Logs,
+        address: String,
+    },
+}
+
+/// Counts by what is counted: outcomes of handshakes, or reasons of ends.
+pub(crate) type Counts = BTreeMap<String, u64>;
+
+impl Served {
+    pub(crate) async fn by(host: Host, settings: &str) -> Self {
+        if host == Host::Program {
+            let program = Program::run(settings).await;
+            let admin = program.admin().await;
+            return Self::Program { program, admin };
+        }
+        let logs = Logs::capture();
+        let bench = Bench::serving(host, settings).await;
+        let address = bench.address.to_string();
+        Self::Plugin {
+            bench,
+            logs,
+            address,
+        }
+    }
+
+    pub(crate) fn is_program(&self) -> bool {
+        matches!(self, Self::Program { .. })
+    }
+
+    /// Where clients connect.
+    pub(crate) fn address(&self) -> &str {
+        match self {
+            Self::Program { program, .. } => &program.address,
+            Self::Plugin { address, .. } => address,
+        }
+    }
+
+    /// The lines of the log so far.
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        match self {
+            Self::Program { program, .. } => {
+                let lines = program.lines().into_iter();
+                let lines = lines.map(|line| serde_json::from_str(&line).expect("a line of JSON"));
+                lines.collect()
+            }
+            Self::Plugin { logs, .. } => {
+                let lines = logs.all().into_iter();
+                let lines = lines
+                    .filter(|line| line.level <= Level::INFO && line.target.starts_with("wsgate"));
+                let lines = lines.map(|line| {
+                    let fields = line.names().into_iter().map(|name| {
+                        let value = Value::from(line.field(name));
+                        (name.to_owned(), value)
+                    });
+                    let mut fields: Map<_, _> = fields.collect();
+                    fields.insert("message".to_owned(), line.message.as_str().into());
+                    Value::Object(fields)
+                });
+                lines.collect()
+            }
+        }
+    }
+
+    /// Waits until something holds of the log.
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn() -> bool) {
+        match self {
+            Self::Program { program, .. } => program.until(what, holds).await,
+            Self::Plugin { .. } => until(what, holds).await,
+        }
+    }
+
+    /// What was counted on all routes but this one: handshakes, and sessions that ended.
+    pub(crate) async fn counts(&self, except: &str) -> (Counts, Counts) {
+        match self {
+            Self::Program { admin, .. } => {
+                let metrics = Metrics::of(admin).await;
+                let sum = |family, label| metrics.sums(family, label, except);
+                (
+                    sum("wsgate_handshakes_total", "outcome"),
+                    sum("wsgate_sessions_closed_total", "reason"),
+                )
+            }
+            Self::Plugin { bench, .. } => {
+                let metrics = bench.handle.metrics();
+                let handshakes = metrics.handshakes.iter();
+                let closed = metrics.closed.iter();
+                (
+                    summed(
+                        handshakes.map(|each| (&*each.route, each.outcome, each.count)),
+                        except,
+                    ),
+                    summed(
+                        closed.map(|each| (&*each.route, each.reason, each.count)),
+                        except,
+                    ),
+                )
+            }
+        }
+    }
+
+    /// What the program takes of the machine; a plugin's is the tests' own.
+    pub(crate) fn vitals(&self) -> Option<Vitals> {
+        match self {
+            Self::Program { program, .. } => Some(Vitals::of(program.id())),
+            Self::Plugin { .. } => None,
+        }
+    }
+
+    /// Waits until it has no more descriptors than these.
+    pub(crate) async fn lets_go(&self, before: Option<Vitals>) {
+        if let (Self::Program { program, .. }, Some(before)) = (self, before) {
+            before.let_go(program.id()).await;
+        }
+    }
+
+    /// Ends it as an operator does, and checks that it ends well.
+    pub(crate) async fn stop(self) {
+        match self {
+            Self::Program { program, .. } => drop(program.stop().await),
+            Self::Plugin { bench, .. } => {
+                bench.handle.drain(super::AT_ONCE).await;
+                assert!(bench.handle.sessions().is_empty());
+            }
+        }
+    }
+}
+
+fn summed<'a>(counts: impl Iterator<Item = (&'a str, &'a str, u64)>, except: &str) -> Counts {
+    let mut sums = Counts::new();
+    for (_, what, count) in counts.filter(|(route, _, count)| *route != except && *count > 0) {
+        *sums.entry(what.to_owned()).or_default() += count;
+    }
+    sums
+}
+
+/// What has grown since.
+pub(crate) fn grown(now: &Counts, before: &Counts) -> Counts {
+    let grown = now.iter().map(|(what, count)| {
+        let before = before.get(what).copied().unwrap_or_default();
+        (what.clone(), count - before)
+    });
+    grown.filter(|(_, count)| *count > 0).collect()
+}
