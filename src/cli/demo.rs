@@ -21,7 +21,7 @@ const ECHO_ADDRESS: &str = "127.0.0.1:8081";
 /// The gate's address in [`SETTINGS`].
 const GATE_ADDRESS: &str = "127.0.0.1:8080";
 
-/// Somebody sits before it and has pressed Ctrl-C.
+/// A person who presses Ctrl-C waits for the end.
 const DRAIN: &str = "\n[drain]\nspread = \"500ms\"\n";
 
 /// Serves the demo until a signal to stop; the gate listens on `listen` instead of
@@ -48,7 +48,7 @@ fn settings(echo: SocketAddr, listen: Option<&str>) -> Result<Config, ConfigErro
     Config::from_toml("demo.toml", &text)
 }
 
-/// Says what there is to try, on standard error beside the log.
+/// Writes what there is to try to standard error, beside the log.
 fn introduce(addresses: &[BoundAddress]) {
     for address in addresses {
         eprintln!(

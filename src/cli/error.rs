@@ -22,7 +22,7 @@ enum Report {
     Error(Box<dyn Error + Send + Sync>, Option<String>),
 }
 
-/// The command line, the settings or the token are wrong, or the process says no.
+/// The command line, the settings or the token are wrong, or the process refuses.
 pub(super) const REJECTED: u8 = 1;
 
 /// There is no connection, or no answer on it.
@@ -84,7 +84,7 @@ impl CommandError {
         Self::new(DemoError(errors), REJECTED)
     }
 
-    /// Nobody reads what is left of the output: the command did what it should.
+    /// A reader that has gone, such as `head`, is no failure.
     pub(super) fn output(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::silent(0),

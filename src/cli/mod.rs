@@ -46,7 +46,7 @@ use arguments::{Arguments, Command};
 use error::CommandError;
 use output::print;
 
-/// Does what the command line of this process says.
+/// Runs the command line of this process.
 pub(super) fn run() -> ExitCode {
     let command = match Arguments::try_parse() {
         Ok(arguments) => arguments.command,
@@ -92,7 +92,7 @@ fn on_this_thread(
         .build()
         .map_err(CommandError::system)?;
     let done = runtime.block_on(task);
-    // Not a plain drop: that would wait for a name that nobody looks up.
+    // A plain drop would wait for a lookup of a name that is still on its way.
     runtime.shutdown_background();
     done
 }

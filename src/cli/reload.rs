@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_changed_is_told_and_nothing_else() {
+    fn only_changes_are_listed() {
         let mut applied = json!({
             "changed": true,
             "routes": {"added": ["feed", "news"], "removed": [], "changed": ["chat"]},

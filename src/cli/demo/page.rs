@@ -15,14 +15,13 @@ const MESSAGE_SIZE: u64 = 1024 * 1024;
 pub(super) fn page() -> Page {
     let page = PAGE.replace("{{message_size}}", &MESSAGE_SIZE.to_string());
     Page::new(move |request: &Parts| {
-        let asked = request.uri.path() == "/"
+        let is_page = request.uri.path() == "/"
             && (request.method == Method::GET || request.method == Method::HEAD);
-        asked.then(|| render(&page)).flatten()
+        is_page.then(|| render(&page)).flatten()
     })
 }
 
-/// Puts a nonce that nobody can know beforehand into the page and its policy, so that no other
-/// script or style than the page's own runs.
+/// Puts a new nonce into the page and its policy, so that only the page's own script and style run.
 fn render(page: &str) -> Option<Response<Full<Bytes>>> {
     let nonce = format!("{:032x}", rand::random::<u128>());
     let policy = format!(

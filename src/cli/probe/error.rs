@@ -7,8 +7,8 @@ use http::StatusCode;
 use tokio_rustls::rustls::{self, pki_types::pem};
 use tokio_tungstenite::tungstenite;
 
-use super::super::error::{CommandError, REJECTED, UNREACHABLE};
-use super::super::table::printable;
+use crate::cli::error::{CommandError, REJECTED, UNREACHABLE};
+use crate::cli::table::printable;
 
 /// Why a probe failed.
 #[derive(Debug, thiserror::Error)]

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::super::error::with_causes;
-use super::super::table::printable;
 use super::error::{ProbeError, code_text};
 use super::handshake::Negotiated;
 use super::session::Closed;
 use super::url::ProbeUrl;
+use crate::cli::error::with_causes;
+use crate::cli::table::printable;
 
 /// What was found so far.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-/// The samples of the names that somebody asked for.
+/// The samples of the wanted names.
 #[derive(Debug, Default)]
 pub(super) struct Samples {
     by_name: HashMap<String, Vec<Sample>>,

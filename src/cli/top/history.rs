@@ -1,4 +1,4 @@
-//! What two looks at the process tell: rates, who is busy, what has ended of late.
+//! Figures of two scrapes: rates, the busiest routes and clients, the latest endings.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
@@ -8,12 +8,12 @@ use tokio::time::Instant;
 
 use super::scrape::{Ending, Process, RouteTotals, Scrape};
 
-/// The scrape of the moment, and what came before.
+/// The latest scrape, and the one before.
 #[derive(Debug)]
 pub(super) struct History {
     now: Scrape,
     before: Option<Scrape>,
-    /// When endings were last seen to have become more.
+    /// When the counts of endings last rose.
     seen: BTreeMap<Ending, Instant>,
 }
 
@@ -30,8 +30,8 @@ pub(super) struct Traffic {
     pub(super) bytes: [f64; 2],
 }
 
-/// A way to end, how often it was taken, and how long ago for the last time; `None` if nobody has
-/// seen it.
+/// A way to end, how often it was counted, and how long ago the count last rose; `None` if it has not
+/// risen since the first scrape.
 #[derive(Debug, PartialEq)]
 pub(super) struct RecentEnding<'a> {
     pub(super) ending: &'a Ending,
@@ -58,7 +58,7 @@ impl History {
         }
     }
 
-    /// Takes the next scrape in.
+    /// Adds the next scrape.
     pub(super) fn add(&mut self, scrape: Scrape) {
         if scrape.process.started != self.now.process.started {
             // Another process: it counts from nothing.
@@ -77,7 +77,7 @@ impl History {
         &self.now
     }
 
-    /// What of one processor the process used; `None` where that is not told.
+    /// The share of one processor that the process used; `None` where it does not say.
     pub(super) fn processor(&self) -> Option<f64> {
         let seconds = |process: &Process| process.processor;
         let before = seconds(&self.before.as_ref()?.process)?;
@@ -140,7 +140,7 @@ impl History {
             let (messages, bytes) = match before.sessions.get(id) {
                 Some(before) => (before.messages, before.bytes),
                 None if session.age.as_secs_f64() <= seconds + 1.0 => (0, 0),
-                // It was there, and not among those that were looked at.
+                // It was open, and not in the scrape before.
                 None => (session.messages, session.bytes),
             };
             client.messages[0] += session.messages.saturating_sub(messages) as f64 / seconds;
@@ -172,7 +172,7 @@ impl History {
         ended
     }
 
-    /// Between the two looks.
+    /// Between the two scrapes.
     fn seconds(&self) -> Option<f64> {
         let before = self.before.as_ref()?;
         let seconds = self

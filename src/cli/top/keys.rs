@@ -1,4 +1,4 @@
-//! What the person at the terminal types.
+//! The keys of the terminal.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -51,7 +51,7 @@ pub(super) fn listen() -> io::Result<mpsc::Receiver<Input>> {
         loop {
             let typed = match terminal.read(&mut bytes) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                // Without a terminal there is nobody left to show anything.
+                // The terminal is gone.
                 Ok(0) | Err(_) => return,
                 Ok(length) => bytes.get(..length).unwrap_or_default(),
             };

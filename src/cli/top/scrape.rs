@@ -1,4 +1,4 @@
-//! One scrape at the process: what it has counted so far, its servers, its sessions.
+//! One scrape of the process: its counts so far, its servers, its sessions.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,7 +10,7 @@ use super::exposition::{Sample, Samples};
 use crate::cli::admin::{Client, ClientError, RequestTarget};
 use crate::cli::upstreams::servers;
 
-/// What there was to see at one moment.
+/// The state of the process at one moment.
 #[derive(Debug)]
 pub(super) struct Scrape {
     /// When the counts were made, by the clock of this machine.

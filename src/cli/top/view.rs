@@ -10,11 +10,11 @@ use crate::cli::table::{Column, TextTable, cut_at_the_end};
 use crate::cli::units::{age, byte_rate, bytes, rate};
 use crate::cli::upstreams;
 
-/// What the person wants to see of it.
+/// What is shown, and from which line on.
 #[derive(Debug, Default)]
 pub(super) struct View {
     pub(super) sort: Sort,
-    /// Why there is nothing newer to see.
+    /// Why there is no newer scrape.
     pub(super) problem: Option<String>,
     /// Lines that are above the first that is seen.
     above: usize,
