@@ -80,7 +80,7 @@ impl Offer {
     }
 
     /// The offer of a request that is looked at for nothing else.
-    #[cfg(any(test, fuzzing))]
+    #[cfg(test)]
     pub(crate) fn of(parts: &Parts) -> Result<Self, Rejection> {
         Self::read(parts, &Lines::read(&parts.headers))
     }

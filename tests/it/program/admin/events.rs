@@ -185,7 +185,7 @@ async fn eight_may_listen_and_nobody_is_kept_from_an_answer() {
     assert_eq!(ninth.status(), 503);
     assert_eq!(
         ninth.json()["error"],
-        "eight listen already: that is as many as may"
+        "there are 8 subscribers already: end one of them"
     );
     assert_eq!(ask(&admin, "GET /sessions", "").await.status(), 200);
     rejected(&program).await;
