@@ -33,8 +33,9 @@ pub(super) fn config(
         upstream,
         route,
     } = settings;
-    let upstreams = upstream::upstreams(upstream, &root.get("upstream"), directory, report);
-    upstreams.warn_unused(&route, report);
+    let node = root.get("upstream");
+    let upstreams = upstream::upstreams(upstream.clone(), &node, directory, report);
+    upstream::warn_unused(&upstreams, &route, &node, report);
     let routes = root.get("route");
     if route.is_empty() && !report.has_lost(root, "route") {
         report.error_of_whole(
@@ -43,7 +44,7 @@ pub(super) fn config(
         );
     }
     overlap::warn(&route, &routes, report);
-    let routes = route::routes(route, &routes, &upstreams, report);
+    let (routes, route) = route::routes(route, &routes, &upstreams, report);
     check_client_ip(&client_ip, &root.get("client_ip"), report);
     check_drain(&drain, &root.get("drain"), report);
     Config {
@@ -53,8 +54,9 @@ pub(super) fn config(
         log,
         drain,
         server,
-        upstreams: upstreams.into_pools(),
+        upstreams,
         routes,
+        written: (upstream, route),
         warnings: Vec::new(),
     }
 }

@@ -3,6 +3,7 @@
 pub(super) mod route;
 pub(super) mod upstream;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::route::Route;
@@ -10,6 +11,8 @@ use self::upstream::Upstream;
 use super::settings::client_ip::ClientIp;
 use super::settings::drain::Drain;
 use super::settings::program::{Admin, Listen, Log, Server};
+use super::settings::route::RouteSettings;
+use super::settings::upstream::UpstreamSettings;
 
 /// A whole, checked set of settings.
 ///
@@ -29,6 +32,9 @@ pub struct Config {
     pub(crate) upstreams: Vec<Arc<Upstream>>,
     /// In file order, which is the order of matching; names are unique.
     pub(crate) routes: Vec<Arc<Route>>,
+    /// The upstreams and the routes as a file with every default would have them, without a secret.
+    #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
+    pub(super) written: (BTreeMap<String, UpstreamSettings>, Vec<RouteSettings>),
     /// What is allowed but probably not meant, for `check` and the log.
     pub(crate) warnings: Vec<String>,
 }

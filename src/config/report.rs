@@ -26,6 +26,8 @@ pub(super) struct Report<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Node<'t> {
     value: Option<&'t Spanned<DeValue<'t>>>,
+    /// Of the key, where that is meant and not its value.
+    name: Option<Range<usize>>,
     /// `route[0].limits`; empty for the settings as a whole.
     key: String,
 }
@@ -61,11 +63,6 @@ impl<'a> Report<'a> {
     /// Reports a problem with a value.
     pub(super) fn error(&mut self, node: &Node<'_>, problem: ValueError) {
         self.error_at(node.span(), &node.key, problem);
-    }
-
-    /// Reports a problem with the key `name` of a table.
-    pub(super) fn error_of_key(&mut self, table: &Node<'_>, name: &str, problem: ValueError) {
-        self.error_at(table.span_of_key(name), &table.get(name).key, problem);
     }
 
     /// Reports that a key is missing, unless it was there and has been reported already.
@@ -111,32 +108,23 @@ impl<'a> Report<'a> {
 
     /// Notes something allowed that is probably not meant.
     pub(super) fn warn(&mut self, node: &Node<'_>, message: &str) {
-        self.warn_at(node.span(), &node.key, message);
-    }
-
-    /// Notes something about the key `name` of a table.
-    pub(super) fn warn_of_key(&mut self, table: &Node<'_>, name: &str, message: &str) {
-        self.warn_at(table.span_of_key(name), &table.get(name).key, message);
-    }
-
-    fn warn_at(&mut self, span: Option<Range<usize>>, key: &str, message: &str) {
-        let place = match self.line(span) {
+        let place = match self.line(node) {
             Some(line) => format!("line {line}"),
-            None => key.to_owned(),
+            None => node.key.clone(),
         };
         self.warnings.push(format!("{place}: {message}"));
     }
 
     /// Where a value stands, for a sentence about another one: `in line 4`.
     pub(super) fn place(&self, node: &Node<'_>) -> String {
-        match self.line(node.span()) {
+        match self.line(node) {
             Some(line) => format!("in line {line}"),
             None => format!("at `{}`", node.key),
         }
     }
 
-    fn line(&self, span: Option<Range<usize>>) -> Option<usize> {
-        Some(position(self.text?, span?.start).0)
+    fn line(&self, node: &Node<'_>) -> Option<usize> {
+        Some(position(self.text?, node.span()?.start).0)
     }
 
     /// Notes that the string at `span` holds what an environment variable held.
@@ -146,8 +134,7 @@ impl<'a> Report<'a> {
 
     /// Whether an environment variable was filled in there.
     pub(super) fn is_filled(&self, node: &Node<'_>) -> bool {
-        let span = node.value.map(Spanned::span);
-        span.is_some_and(|span| self.filled.contains(&span))
+        node.span().is_some_and(|span| self.filled.contains(&span))
     }
 
     /// Notes that the string at `span` cannot be filled in, which has been reported.
@@ -200,6 +187,7 @@ impl<'t> Node<'t> {
     pub(super) fn new(value: &'t Spanned<DeValue<'t>>, key: impl Into<String>) -> Self {
         Self {
             value: Some(value),
+            name: None,
             key: key.into(),
         }
     }
@@ -208,6 +196,7 @@ impl<'t> Node<'t> {
     pub(super) fn get(&self, key: &str) -> Self {
         Self {
             value: self.value.and_then(|value| value.get_ref().get(key)),
+            name: None,
             key: joined(&self.key, key),
         }
     }
@@ -220,6 +209,7 @@ impl<'t> Node<'t> {
         };
         Self {
             value: self.value.and_then(entry),
+            name: None,
             key: format!("{}[{index}]", self.key),
         }
     }
@@ -230,7 +220,15 @@ impl<'t> Node<'t> {
     }
 
     pub(super) fn span(&self) -> Option<Range<usize>> {
-        self.value.map(Spanned::span)
+        self.name.clone().or(self.value.map(Spanned::span))
+    }
+
+    /// A key of a table, in the place of its value.
+    pub(super) fn name(&self, key: &str) -> Self {
+        Self {
+            name: self.span_of_key(key),
+            ..self.get(key)
+        }
     }
 
     fn span_of_key(&self, name: &str) -> Option<Range<usize>> {

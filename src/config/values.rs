@@ -13,6 +13,7 @@ pub(super) mod number;
 pub(super) mod origin;
 pub(super) mod path;
 pub(super) mod rate;
+pub(super) mod schema;
 pub(super) mod secret;
 pub(super) mod server_url;
 pub(super) mod size;

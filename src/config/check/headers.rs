@@ -42,13 +42,13 @@ fn set(
         let name = match parse_set(&key) {
             Ok(name) => name,
             Err(problem) => {
-                report.error_of_key(node, &key, problem);
+                report.error(&node.name(&key), problem);
                 continue;
             }
         };
         if set.iter().any(|(other, _)| *other == name) {
             let problem = ValueError::new(format!("`{name}` is set twice"));
-            report.error_of_key(node, &key, problem);
+            report.error(&node.name(&key), problem);
         }
         match Template::parse(value.expose(), path) {
             Ok(template) => set.push((name, template)),

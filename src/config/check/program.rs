@@ -7,7 +7,7 @@ use crate::config::report::{Node, Report};
 use crate::config::settings::program::{Admin, Listen};
 use crate::config::values::error::ValueError;
 use crate::config::values::listen::ListenAddress;
-use crate::config::values::secret::Token;
+use crate::config::values::secret::check_token;
 
 /// The listener of settings that name none.
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
@@ -52,7 +52,7 @@ pub(super) fn admin(
             report.error(&node.get("address"), problem);
         }
         Some(token) => {
-            if let Err(problem) = Token::check(token) {
+            if let Err(problem) = check_token(token) {
                 report.error(&node.get("token"), problem);
             }
         }

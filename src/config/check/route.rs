@@ -2,28 +2,54 @@
 
 use std::sync::Arc;
 
-use super::headers;
-use super::upstream::Upstreams;
+use super::{headers, upstream};
 use crate::config::checked::route::Route;
+use crate::config::checked::upstream::Upstream;
 use crate::config::report::{Node, Report};
 use crate::config::settings::limits::{Limits, OnExceed};
 use crate::config::settings::route::{Compression, RouteSettings};
 use crate::config::values::error::ValueError;
-use crate::config::values::path::{PathPattern, Rewrite};
+use crate::config::values::name::check_subprotocol;
+use crate::config::values::path::Rewrite;
+use crate::config::values::secret::MASK;
 use crate::config::values::size::written;
 
+/// The routes, and the same as a file with every default would have them.
 pub(super) fn routes(
     written: Vec<RouteSettings>,
     node: &Node<'_>,
-    upstreams: &Upstreams<'_>,
+    upstreams: &[Arc<Upstream>],
     report: &mut Report<'_>,
-) -> Vec<Arc<Route>> {
+) -> (Vec<Arc<Route>>, Vec<RouteSettings>) {
     check_names(&written, node, report);
     let written = written.into_iter().enumerate();
-    written
-        .filter_map(|(index, settings)| route(settings, &node.at(index), upstreams, report))
-        .map(Arc::new)
-        .collect()
+    let routes = written.filter_map(|(index, settings)| {
+        let node = node.at(index);
+        let whole = whole(&settings, &node, report);
+        let route = route(settings, &node, upstreams, report)?;
+        Some((Arc::new(route), whole))
+    });
+    routes.unzip()
+}
+
+/// The route with what its defaults come to, and without a secret.
+fn whole(settings: &RouteSettings, node: &Node<'_>, report: &Report<'_>) -> RouteSettings {
+    RouteSettings {
+        compression: Some(compression(settings.compression, settings.validate_utf8)),
+        rewrite: match report.is_filled(&node.get("rewrite")) {
+            true => Some(MASK.to_owned()),
+            false => settings.rewrite.clone(),
+        },
+        ..settings.clone()
+    }
+}
+
+/// Text can be checked only where it is not compressed.
+fn compression(written: Option<Compression>, validate_utf8: bool) -> Compression {
+    written.unwrap_or(match validate_utf8 {
+        true => Compression::Off,
+        false => Compression::default(),
+    })
 }
 
 /// Reports names that two routes have.
@@ -44,7 +70,7 @@ fn check_names(routes: &[RouteSettings], node: &Node<'_>, report: &mut Report<'_
 fn route(
     settings: RouteSettings,
     node: &Node<'_>,
-    upstreams: &Upstreams<'_>,
+    upstreams: &[Arc<Upstream>],
     report: &mut Report<'_>,
 ) -> Option<Route> {
     let RouteSettings {
@@ -74,15 +100,23 @@ fn route(
             report.missing(node, key);
         }
     }
+    for (index, name) in subprotocols.iter().enumerate() {
+        if let Err(problem) = check_subprotocol(name) {
+            report.error(&node.get("subprotocols").at(index), problem);
+        }
+    }
     check_compression(compression, validate_utf8, node, report);
     warn_small_bursts(&limits, &node.get("limits"), report);
     let upstream = match upstream.as_str() {
         "" if !node.get("upstream").is_written() => None,
-        name => upstreams.find(name, &node.get("upstream"), report),
+        name => upstream::find(upstreams, name, &node.get("upstream"), report),
     };
     let path = path?;
-    let rewrite_node = node.get("rewrite");
-    let rewrite = rewrite.and_then(|text| parse_rewrite(&text, &path, &rewrite_node, report));
+    let rewrite = rewrite.and_then(|text| {
+        Rewrite::parse(&text, &path)
+            .map_err(|problem| report.error(&node.get("rewrite"), problem))
+            .ok()
+    });
     let headers = headers::headers(headers, &path, &node.get("headers"), report);
     Some(Route {
         name: name.into(),
@@ -91,13 +125,8 @@ fn route(
         subprotocols,
         upstream: upstream?,
         rewrite,
-        rewrite_is_filled: report.is_filled(&rewrite_node),
         http,
-        // Text can be checked only where it is not compressed.
-        compression: compression.unwrap_or(match validate_utf8 {
-            true => Compression::Off,
-            false => Compression::default(),
-        }),
+        compression: self::compression(compression, validate_utf8),
         validate_utf8,
         upstream_lost,
         origin,
@@ -107,17 +136,6 @@ fn route(
         timeouts,
         headers,
     })
-}
-
-fn parse_rewrite(
-    text: &str,
-    path: &PathPattern,
-    node: &Node<'_>,
-    report: &mut Report<'_>,
-) -> Option<Rewrite> {
-    Rewrite::parse(text, path)
-        .map_err(|problem| report.error(node, problem))
-        .ok()
 }
 
 fn check_compression(

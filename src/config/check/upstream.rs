@@ -14,21 +14,16 @@ use crate::config::values::server_url::ServerAddress;
 use crate::config::values::text::Text;
 
 /// The pools in the order of the file.
-pub(super) struct Upstreams<'t> {
-    pools: Vec<Arc<Upstream>>,
-    node: Node<'t>,
-}
-
-pub(super) fn upstreams<'t>(
+pub(super) fn upstreams(
     written: BTreeMap<String, UpstreamSettings>,
-    node: &Node<'t>,
+    node: &Node<'_>,
     directory: &Path,
     report: &mut Report<'_>,
-) -> Upstreams<'t> {
+) -> Vec<Arc<Upstream>> {
     let mut pools = Vec::with_capacity(written.len());
     for (name, settings) in node.in_file_order(written) {
         if let Err(problem) = Name::parse(&name) {
-            report.error_of_key(node, &name, problem);
+            report.error(&node.name(&name), problem);
         }
         let pool = node.get(&name);
         let servers = pool.get("servers");
@@ -40,10 +35,7 @@ pub(super) fn upstreams<'t>(
         }
         pools.push(Arc::new(upstream(name, settings, directory)));
     }
-    Upstreams {
-        pools,
-        node: node.clone(),
-    }
+    pools
 }
 
 fn upstream(name: String, settings: UpstreamSettings, directory: &Path) -> Upstream {
@@ -81,41 +73,38 @@ fn server(ServerEntry { url, weight }: ServerEntry, directory: &Path) -> Upstrea
     }
 }
 
-impl Upstreams<'_> {
-    /// The pool that a route names; reports one that is not there.
-    pub(super) fn find(
-        &self,
-        name: &str,
-        node: &Node<'_>,
-        report: &mut Report<'_>,
-    ) -> Option<Arc<Upstream>> {
-        let found = self.pools.iter().find(|pool| *pool.name == *name);
-        if found.is_none() {
-            let names: Vec<_> = self.pools.iter().map(|pool| &*pool.name).collect();
-            let problem = ValueError::new(format!("there is no upstream `{name}`"))
-                .did_you_mean(name, names.iter().copied());
-            report.error(
-                node,
-                match names.is_empty() {
-                    true => problem.help("add [upstream.NAME] with its servers"),
-                    false => problem.or_help(format!("the upstreams are {}", names.join(", "))),
-                },
-            );
-        }
-        found.cloned()
+/// The pool that a route names; reports one that is not there.
+pub(super) fn find(
+    pools: &[Arc<Upstream>],
+    name: &str,
+    node: &Node<'_>,
+    report: &mut Report<'_>,
+) -> Option<Arc<Upstream>> {
+    let found = pools.iter().find(|pool| *pool.name == *name);
+    if found.is_none() {
+        let names: Vec<_> = pools.iter().map(|pool| &*pool.name).collect();
+        let problem = ValueError::new(format!("there is no upstream `{name}`"))
+            .did_you_mean(name, names.iter().copied());
+        let problem = match names.is_empty() {
+            true => problem.help("add [upstream.NAME] with its servers"),
+            false => problem.or_help(format!("the upstreams are {}", names.join(", "))),
+        };
+        report.error(node, problem);
     }
+    found.cloned()
+}
 
-    /// Warns of pools that no route names.
-    pub(super) fn warn_unused(&self, routes: &[RouteSettings], report: &mut Report<'_>) {
-        for Upstream { name, .. } in self.pools.iter().map(|pool| &**pool) {
-            if !routes.iter().any(|route| *route.upstream == **name) {
-                let message = format!("no route uses the upstream `{name}`");
-                report.warn_of_key(&self.node, name, &message);
-            }
+/// Warns of pools that no route names.
+pub(super) fn warn_unused(
+    pools: &[Arc<Upstream>],
+    routes: &[RouteSettings],
+    node: &Node<'_>,
+    report: &mut Report<'_>,
+) {
+    for name in pools.iter().map(|pool| &*pool.name) {
+        if !routes.iter().any(|route| route.upstream == name) {
+            let message = format!("no route uses the upstream `{name}`");
+            report.warn(&node.name(name), &message);
         }
-    }
-
-    pub(super) fn into_pools(self) -> Vec<Arc<Upstream>> {
-        self.pools
     }
 }

@@ -32,9 +32,6 @@ pub(crate) struct Route {
     pub(crate) upstream: Arc<Upstream>,
     /// The path sent upstream; `None` sends the request's own.
     pub(crate) rewrite: Option<Rewrite>,
-    /// The rewrite holds an environment variable, which may be a secret of the upstream's paths.
-    #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
-    pub(crate) rewrite_is_filled: bool,
     #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
     pub(crate) http: PlainHttp,
     pub(crate) compression: Compression,
@@ -79,7 +76,6 @@ impl Route {
             subprotocols: Vec::new(),
             upstream: Arc::new(upstream),
             rewrite: None,
-            rewrite_is_filled: false,
             http: PlainHttp::default(),
             compression: Compression::default(),
             validate_utf8: false,

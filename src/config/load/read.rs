@@ -42,7 +42,7 @@ pub(super) fn defaults(value: &mut Spanned<DeValue<'_>>, report: &mut Report<'_>
             let table = Node::new(value, DEFAULTS);
             let known = known_keys::<RouteSettings>(DEFAULTS, &[]);
             let below = keys_below::<RouteSettings>(&[], &known, &key);
-            report.error_of_key(&table, &key, unknown_key(&key, &known, &below));
+            report.error(&table.name(&key), unknown_key(&key, &known, &below));
             remove(value, &[Step::Key(key)], report);
         }
     }
@@ -96,7 +96,7 @@ pub(super) fn read<T: DeserializeOwned>(
                     let places = own.into_iter().chain(places);
                     below.extend(places.map(|place| joined(DEFAULTS, &place)));
                 }
-                report.error_of_key(&node, &unknown, unknown_key(&unknown, &known, &below));
+                report.error(&node.name(&unknown), unknown_key(&unknown, &known, &below));
                 let meant = nearest(&unknown, known.iter().copied());
                 if let (Some(meant), Some(table)) = (meant, node.span()) {
                     // It is not missing: it is mistyped.

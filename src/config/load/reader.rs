@@ -35,7 +35,7 @@ pub(super) enum Kind {
     Type(ValueError),
     /// Something else stands where a table has to be.
     NoTable(ValueError),
-    /// A visitor was handed what it does not take; it says what it does.
+    /// A visitor was handed what it does not take, and says what it does.
     Mismatch(String),
     UnknownKey {
         key: String,
@@ -65,24 +65,32 @@ impl ReadError {
 }
 
 impl<'de> Reader<'de> {
-    /// The error for a value that is not what `expected` says.
+    /// The error for a value that is not what serde expects.
     fn mismatch(self, expected: &str) -> ReadError {
+        let expected = match expected {
+            "a boolean" => "`true` or `false`",
+            "a sequence" => LIST,
+            "a map" => TABLE,
+            _ if expected.starts_with("struct ") => TABLE,
+            _ if expected.starts_with("enum ") => "a word in quotes",
+            _ => expected,
+        };
         let found = match self.0.get_ref() {
             DeValue::String(_) => "a string",
             DeValue::Integer(_) => "an integer",
             DeValue::Float(_) => "a float",
             DeValue::Boolean(_) => "a boolean",
             DeValue::Datetime(_) => "a date",
-            DeValue::Array(_) => "a list",
-            DeValue::Table(_) => "a table",
+            DeValue::Array(_) => LIST,
+            DeValue::Table(_) => TABLE,
         };
         let problem = ValueError::new(format!("expected {expected}, found {found}"));
-        ReadError::new(match expected {
-            TABLE => Kind::NoTable(problem),
-            LIST => Kind::Type(problem.help(match self.0.get_ref() {
-                DeValue::Table(_) => "the header of each table in a list has two brackets: [[…]]",
-                _ => "a list has brackets, around a single entry too",
-            })),
+        ReadError::new(match (expected, found) {
+            (TABLE, _) => Kind::NoTable(problem),
+            (LIST, TABLE) => Kind::Type(
+                problem.help("the header of each table in a list has two brackets: [[…]]"),
+            ),
+            (LIST, _) => Kind::Type(problem.help("a list has brackets, around a single entry too")),
             _ => Kind::Type(problem),
         })
     }
@@ -117,41 +125,16 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, ReadError> {
-        visitor.visit_newtype_struct(self)
-    }
-
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ReadError> {
-        self.deserialize_map(visitor)
-    }
-
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         match self.0.get_ref() {
-            DeValue::Table(table) => visitor.visit_map(Entries::of(table)),
-            _ => Err(self.mismatch(TABLE)),
-        }
-    }
-
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
-        match self.0.get_ref() {
-            DeValue::Array(list) => visitor.visit_seq(Elements(list.iter().enumerate())),
-            _ => Err(self.mismatch(LIST)),
-        }
-    }
-
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
-        match self.0.get_ref() {
-            DeValue::Boolean(boolean) => visitor.visit_bool(*boolean),
-            _ => Err(self.mismatch("`true` or `false`")),
+            // Serde would take the entries for the fields in their order.
+            DeValue::Array(_) => Err(self.mismatch(TABLE)),
+            _ => self.deserialize_any(visitor),
         }
     }
 
@@ -163,21 +146,13 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
     ) -> Result<V::Value, ReadError> {
         match self.0.get_ref() {
             DeValue::String(word) => visitor.visit_enum(deserializer_of(word)),
-            _ => Err(self.mismatch("a word in quotes")),
+            _ => self.deserialize_any(visitor),
         }
     }
 
     forward_to_deserialize_any! {
-        i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf unit unit_struct tuple
-        tuple_struct identifier ignored_any
-    }
-}
-
-impl<'de> IntoDeserializer<'de, ReadError> for Reader<'de> {
-    type Deserializer = Self;
-
-    fn into_deserializer(self) -> Self {
-        self
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf unit unit_struct
+        newtype_struct seq tuple tuple_struct map identifier ignored_any
     }
 }
 

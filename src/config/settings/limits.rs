@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::values::number::ZeroForNone;
 use crate::config::values::rate::{Bytes, Counts, Rate, Rates};
-use crate::config::values::size::ByteCount;
+use crate::config::values::size::Size;
 use crate::config::values::text::As;
 
 /// How much a client may do.
@@ -21,7 +21,7 @@ pub struct Limits {
     /// A client over its message or byte rate: close (1008), delay or drop.
     pub on_exceed: OnExceed,
     /// The largest message in either direction, its fragments summed; closed with 1009.
-    #[serde(with = "As::<ByteCount>")]
+    #[serde(with = "As::<Size>")]
     pub message_size: u64,
 }
 

@@ -8,7 +8,7 @@ use crate::config::values::duration::Positive;
 use crate::config::values::listen::ListenAddress;
 use crate::config::values::log_filter::LogFilter;
 use crate::config::values::number::Number;
-use crate::config::values::secret::{Secret, Token};
+use crate::config::values::secret::{Secret, token};
 use crate::config::values::size::HeadSize;
 use crate::config::values::text::As;
 
@@ -29,7 +29,7 @@ pub struct Admin {
     /// Where it listens; anything but a loopback address or a unix socket needs a token.
     pub address: ListenAddress,
     /// The bearer token that a request must carry.
-    #[serde(default, with = "Token")]
+    #[serde(default, deserialize_with = "token")]
     #[cfg_attr(feature = "server", schemars(with = "Secret"))]
     pub token: Option<Secret>,
 }

@@ -10,9 +10,9 @@ use super::origin::OriginRules;
 use super::timeouts::Timeouts;
 use crate::close::CloseCode;
 use crate::config::values::host::HostPattern;
-use crate::config::values::name::{Name, Subprotocol};
+use crate::config::values::name::Name;
 use crate::config::values::path::PathPattern;
-use crate::config::values::text::{As, Each, OneOrMany};
+use crate::config::values::text::{As, OneOrMany};
 
 /// What a request must look like, where it goes and under which rules.
 ///
@@ -35,7 +35,6 @@ pub struct RouteSettings {
     #[cfg_attr(feature = "server", schemars(with = "PathPattern"))]
     pub path: Option<PathPattern>,
     /// Match only handshakes that offer one of these; empty matches all.
-    #[serde(with = "Each::<Subprotocol>")]
     pub subprotocols: Vec<String>,
     /// The name of the pool that serves the route.
     pub upstream: String,

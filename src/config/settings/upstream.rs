@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::values::duration::Positive;
 use crate::config::values::error::ValueError;
 use crate::config::values::number::{Number, ZeroForNone};
+use crate::config::values::schema::schema;
 use crate::config::values::server_url::ServerUrl;
 use crate::config::values::text::{As, Text};
 
@@ -145,16 +146,7 @@ fn one() -> u32 {
     1
 }
 
-#[cfg(feature = "server")]
-impl schemars::JsonSchema for ServerEntry {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "ServerEntry".into()
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "anyOf": [
-            ServerUrl::json_schema(generator),
-            WeightedServer::json_schema(generator),
-        ] })
-    }
-}
+schema!([] ServerEntry, |generator| json_schema!({ "anyOf": [
+    ServerUrl::json_schema(generator),
+    WeightedServer::json_schema(generator),
+] }));

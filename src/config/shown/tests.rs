@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::config::schema::schema;
+use crate::config::values::secret::MASK;
 
 /// Every key with a value that is not its default.
 const EVERYTHING: &str = r#"

@@ -31,33 +31,25 @@ impl de::Visitor<'_> for Visitor {
 
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<CloseCode, E> {
         let code = u16::try_from(number).ok().and_then(CloseCode::new);
-        code.ok_or_else(|| wrong(number).into_serde())
+        code.ok_or_else(|| wrong(number))
     }
 
     fn visit_i64<E: de::Error>(self, number: i64) -> Result<CloseCode, E> {
-        match u64::try_from(number) {
-            Ok(number) => self.visit_u64(number),
-            Err(_) => Err(wrong(number).into_serde()),
-        }
+        let number = u64::try_from(number).map_err(|_| wrong(number))?;
+        self.visit_u64(number)
     }
 }
 
-fn wrong(number: impl fmt::Display) -> ValueError {
+fn wrong<E: de::Error>(number: impl fmt::Display) -> E {
     ValueError::new(format!("{number} cannot stand in a close frame"))
         .help("a close code is 1000 to 1003, 1007 to 1014 or 3000 to 4999")
+        .into_serde()
 }
 
-#[cfg(feature = "server")]
-impl schemars::JsonSchema for CloseCode {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "CloseCode".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "integer", "anyOf": [
-            { "minimum": 1000, "maximum": 1003 },
-            { "minimum": 1007, "maximum": 1014 },
-            { "minimum": 3000, "maximum": 4999 },
-        ] })
-    }
-}
+super::schema::schema!([] CloseCode, |_| {
+    json_schema!({ "type": "integer", "anyOf": [
+        { "minimum": 1000, "maximum": 1003 },
+        { "minimum": 1007, "maximum": 1014 },
+        { "minimum": 3000, "maximum": 4999 },
+    ] })
+});

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
 use super::error::ValueError;
-use super::text::{Text, text};
+use super::text::text;
 
 /// A host name, an address, or `*.example.com` for the names below `example.com` (however deep,
 /// but not `example.com` itself); without a port.
@@ -78,20 +78,7 @@ impl fmt::Display for HostPattern {
     }
 }
 
-impl Text for HostPattern {
-    type Value = Self;
-    const FORM: &'static str = "a host such as \"chat.example.com\"";
-
-    fn parse(text: &str) -> Result<Self, ValueError> {
-        text.parse()
-    }
-
-    fn print(pattern: &Self) -> String {
-        pattern.to_string()
-    }
-}
-
-text!(HostPattern);
+text!(HostPattern, "a host such as \"chat.example.com\"");
 
 /// Whether `host` is one or more labels and then `suffix` (which begins with its dot), in
 /// whatever case.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::error::ValueError;
-use super::text::{Text, text};
+use super::text::text;
 
 /// An address to listen on: `127.0.0.1:8080`, `[::]:8080` or `unix:/run/wsgate.sock`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,20 +43,7 @@ impl fmt::Display for ListenAddress {
     }
 }
 
-impl Text for ListenAddress {
-    type Value = Self;
-    const FORM: &'static str = "an address such as \"127.0.0.1:8080\"";
-
-    fn parse(text: &str) -> Result<Self, ValueError> {
-        text.parse()
-    }
-
-    fn print(address: &Self) -> String {
-        address.to_string()
-    }
-}
-
-text!(ListenAddress);
+text!(ListenAddress, "an address such as \"127.0.0.1:8080\"");
 
 #[cfg(test)]
 mod tests {

@@ -6,9 +6,6 @@ use super::text::Text;
 /// The name of a route or an upstream: a word for logs.
 pub(in crate::config) struct Name;
 
-/// The name of a subprotocol.
-pub(in crate::config) struct Subprotocol;
-
 impl Text for Name {
     type Value = String;
     const FORM: &'static str = "a name";
@@ -28,23 +25,14 @@ impl Text for Name {
     }
 }
 
-impl Text for Subprotocol {
-    type Value = String;
-    const FORM: &'static str = "a subprotocol such as \"chat.v2\"";
-
-    fn parse(text: &str) -> Result<String, ValueError> {
-        // RFC 6455 §4.1 makes it a token of HTTP, as a header's name is.
-        let is_token_byte =
-            |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-        match !text.is_empty() && text.bytes().all(is_token_byte) {
-            true => Ok(text.to_owned()),
-            false => Err(ValueError::new(format!("`{text}` cannot be a subprotocol"))
-                .help("a subprotocol is a word without spaces, commas or quotes")),
-        }
-    }
-
-    fn print(name: &String) -> String {
-        name.clone()
+/// Checks the name of a subprotocol: a token of HTTP, as a header's name is (RFC 6455 §4.1).
+pub(in crate::config) fn check_subprotocol(text: &str) -> Result<(), ValueError> {
+    let is_token_byte =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    match !text.is_empty() && text.bytes().all(is_token_byte) {
+        true => Ok(()),
+        false => Err(ValueError::new(format!("`{text}` cannot be a subprotocol"))
+            .help("a subprotocol is a word without spaces, commas or quotes")),
     }
 }
 
@@ -67,7 +55,7 @@ mod tests {
             (&long, false, true),
         ] {
             assert_eq!(Name::parse(text).is_ok(), name, "{text:?}");
-            assert_eq!(Subprotocol::parse(text).is_ok(), subprotocol, "{text:?}");
+            assert_eq!(check_subprotocol(text).is_ok(), subprotocol, "{text:?}");
         }
     }
 }

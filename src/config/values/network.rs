@@ -7,7 +7,7 @@ use std::str::FromStr;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::error::ValueError;
-use super::text::{Text, text};
+use super::text::text;
 
 /// A network of addresses: `10.0.0.0/8`, `2001:db8::/32`, or one address.
 ///
@@ -69,20 +69,7 @@ impl fmt::Display for Network {
     }
 }
 
-impl Text for Network {
-    type Value = Self;
-    const FORM: &'static str = "a network such as \"10.0.0.0/8\"";
-
-    fn parse(text: &str) -> Result<Self, ValueError> {
-        text.parse()
-    }
-
-    fn print(network: &Self) -> String {
-        network.to_string()
-    }
-}
-
-text!(Network);
+text!(Network, "a network such as \"10.0.0.0/8\"");
 
 fn canonical(network: IpNet) -> IpNet {
     let IpNet::V6(mapped) = network else {

@@ -12,8 +12,7 @@ pub(in crate::config) struct Number<const MIN: u64, const MAX: u64>;
 /// Serde's `with` for an `Option<u32>` that is written as a number, with 0 for `None`.
 pub(in crate::config) struct ZeroForNone;
 
-/// Serde's `with` for a number of which zero stands for what the key says.
-pub(in crate::config) type Count = Number<0, { u32::MAX as u64 }>;
+type Count = Number<0, { u32::MAX as u64 }>;
 
 impl<const MIN: u64, const MAX: u64> Number<MIN, MAX> {
     pub(in crate::config) fn deserialize<'de, D, T>(deserializer: D) -> Result<T, D::Error>
@@ -79,31 +78,8 @@ fn out_of_bounds<const MIN: u64, const MAX: u64, E: de::Error>() -> E {
     E::custom(format_args!("this must be a number from {MIN} to {MAX}"))
 }
 
-#[cfg(feature = "server")]
-mod schema {
-    use std::borrow::Cow;
+super::schema::schema!([const MIN: u64, const MAX: u64] Number<MIN, MAX>, |_| {
+    json_schema!({ "type": "integer", "minimum": MIN, "maximum": MAX })
+});
 
-    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-
-    use super::{Count, Number, ZeroForNone};
-
-    impl<const MIN: u64, const MAX: u64> JsonSchema for Number<MIN, MAX> {
-        fn schema_name() -> Cow<'static, str> {
-            "Number".into()
-        }
-
-        fn json_schema(_: &mut SchemaGenerator) -> Schema {
-            json_schema!({ "type": "integer", "minimum": MIN, "maximum": MAX })
-        }
-    }
-
-    impl JsonSchema for ZeroForNone {
-        fn schema_name() -> Cow<'static, str> {
-            "Count".into()
-        }
-
-        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-            Count::json_schema(generator)
-        }
-    }
-}
+super::schema::schema!([] ZeroForNone, |generator| Count::json_schema(generator));

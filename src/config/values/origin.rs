@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::error::ValueError;
 use super::host::{HostPattern, is_below};
-use super::text::{Text, text};
+use super::text::text;
 
 /// One entry of `allow`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,20 +140,7 @@ impl fmt::Display for OriginPattern {
     }
 }
 
-impl Text for OriginPattern {
-    type Value = Self;
-    const FORM: &'static str = "an origin such as \"https://example.com\"";
-
-    fn parse(text: &str) -> Result<Self, ValueError> {
-        text.parse()
-    }
-
-    fn print(pattern: &Self) -> String {
-        pattern.to_string()
-    }
-}
-
-text!(OriginPattern);
+text!(OriginPattern, "an origin such as \"https://example.com\"");
 
 fn parse_web(text: &str, scheme: &str, authority: &str) -> Result<OriginPattern, ValueError> {
     let Some((host, port)) = split_port(authority) else {

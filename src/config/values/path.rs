@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::error::ValueError;
-use super::text::{Text, text};
+use super::text::text;
 
 /// `/ws` (exact), `/ws/*` (what lies below `/ws/`), `/rooms/{id}` (a parameter is one whole
 /// segment, and not empty), `/rooms/{id}/*` or `/*` (all).
@@ -173,20 +173,7 @@ impl fmt::Display for PathPattern {
     }
 }
 
-impl Text for PathPattern {
-    type Value = Self;
-    const FORM: &'static str = "a path such as \"/ws/*\"";
-
-    fn parse(text: &str) -> Result<Self, ValueError> {
-        text.parse()
-    }
-
-    fn print(pattern: &Self) -> String {
-        pattern.to_string()
-    }
-}
-
-text!(PathPattern);
+text!(PathPattern, "a path such as \"/ws/*\"");
 
 /// The path sent upstream: text in which `{name}` is a parameter of the route's [`PathPattern`],
 /// and a `/*` at the end is what stood for the `*` there.

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, DeserializeOwned, Deserializer};
+use serde::de::{self, Deserializer};
 use serde::ser::{SerializeStruct, Serializer};
 use serde::{Deserialize, Serialize};
 
@@ -27,8 +27,14 @@ pub struct Rate {
 
 /// What a rate counts.
 pub(in crate::config) trait Unit: Text<Value = Rate> {
-    /// A burst as the settings write it.
-    type Burst: Copy + From<u64> + Into<u64> + Serialize + DeserializeOwned;
+    /// How a burst is written; of serde's `with` and of the schema.
+    type Burst: Burst;
+}
+
+/// A way to write a burst.
+pub(in crate::config) trait Burst {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error>;
+    fn write(burst: u64) -> impl Serialize;
 }
 
 /// A rate of messages or handshakes, without a burst: `"50/s"`.
@@ -53,37 +59,41 @@ struct RateTable<U: Unit> {
     #[serde(with = "As::<U>")]
     rate: Rate,
     /// How many at once after a quiet time; the number in `rate` unless set.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "burst::<_, U>")]
     #[cfg_attr(feature = "server", schemars(with = "U::Burst"))]
-    burst: Option<U::Burst>,
+    burst: Option<u64>,
+    #[serde(skip)]
+    unit: PhantomData<U>,
 }
 
 type AtLeastOne = Number<1, { u32::MAX as u64 }>;
 
-/// A burst of messages.
-#[derive(Clone, Copy, Deserialize, Serialize)]
-#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
-#[serde(transparent)]
-pub(in crate::config) struct Burst(#[serde(with = "AtLeastOne")] u64);
-
-impl From<u64> for Burst {
-    fn from(burst: u64) -> Self {
-        Self(burst)
+impl Burst for AtLeastOne {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        Self::deserialize(deserializer)
     }
-}
 
-impl From<Burst> for u64 {
-    fn from(Burst(burst): Burst) -> Self {
+    fn write(burst: u64) -> impl Serialize {
         burst
     }
 }
 
+impl Burst for As<Size> {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        Self::deserialize(deserializer)
+    }
+
+    fn write(burst: u64) -> impl Serialize {
+        Size::print(&burst)
+    }
+}
+
 impl Unit for Counts {
-    type Burst = Burst;
+    type Burst = AtLeastOne;
 }
 
 impl Unit for Bytes {
-    type Burst = Size;
+    type Burst = As<Size>;
 }
 
 impl Text for Counts {
@@ -118,7 +128,7 @@ impl Text for Bytes {
                 .help("a byte rate is a size and one of /s, /m, /h: \"1MiB/s\"; \"off\" is none")
         };
         let (size, per) = split_span(text).ok_or_else(wrong)?;
-        let Size(bytes) = Size::parse(size).map_err(|_| wrong())?;
+        let bytes = Size::parse(size).map_err(|_| wrong())?;
         rate(bytes, per)
     }
 
@@ -147,7 +157,7 @@ impl<U: Unit> Rates<U> {
         };
         let mut table = serializer.serialize_struct("Rate", 2)?;
         table.serialize_field("rate", &U::print(rate))?;
-        table.serialize_field("burst", &U::Burst::from(rate.burst))?;
+        table.serialize_field("burst", &U::Burst::write(rate.burst))?;
         table.end()
     }
 }
@@ -170,7 +180,7 @@ impl<'de, U: Unit> de::Visitor<'de> for Visitor<U> {
 
     fn visit_map<A: de::MapAccess<'de>>(self, table: A) -> Result<Self::Value, A::Error> {
         let table = RateTable::<U>::deserialize(MapAccessDeserializer::new(table))?;
-        let burst = table.burst.map_or(table.rate.burst, Into::into);
+        let burst = table.burst.unwrap_or(table.rate.burst);
         Ok(Some(Rate {
             burst,
             ..table.rate
@@ -208,24 +218,17 @@ fn rate(count: u64, per: Duration) -> Result<Rate, ValueError> {
     }
 }
 
-#[cfg(feature = "server")]
-impl<U> schemars::JsonSchema for Rates<U>
-where
-    U: Unit,
-    U::Burst: schemars::JsonSchema,
-{
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Rate".into()
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "anyOf": [
-            { "const": OFF },
-            As::<U>::json_schema(generator),
-            RateTable::<U>::json_schema(generator),
-        ] })
-    }
+fn burst<'de, D: Deserializer<'de>, U: Unit>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    U::Burst::read(deserializer).map(Some)
 }
+
+super::schema::schema!([U: Unit<Burst: JsonSchema>] Rates<U>, |generator| {
+    json_schema!({ "anyOf": [
+        { "const": OFF },
+        As::<U>::json_schema(generator),
+        RateTable::<U>::json_schema(generator),
+    ] })
+});
 
 #[cfg(test)]
 mod tests {

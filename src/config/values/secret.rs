@@ -1,15 +1,14 @@
 //! A string that no log, error or `Debug` shows.
 
 use std::fmt;
+use std::str::FromStr;
 
-use serde::de::Deserializer;
-use serde::ser::Serializer;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer};
 
 use super::error::ValueError;
-use super::text::{Text, text};
+use super::text::text;
 
-/// A secret from the settings. Its `Debug` and its `Serialize` give `***`.
+/// A secret from the settings. What it prints, shows and serializes is `***`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -28,8 +27,8 @@ impl Secret {
     }
 }
 
-impl<T: Into<String>> From<T> for Secret {
-    fn from(secret: T) -> Self {
+impl From<&str> for Secret {
+    fn from(secret: &str) -> Self {
         Self::new(secret)
     }
 }
@@ -40,50 +39,38 @@ impl fmt::Debug for Secret {
     }
 }
 
-impl Text for Secret {
-    type Value = Self;
-    const FORM: &'static str = "a string";
-
-    fn parse(text: &str) -> Result<Self, ValueError> {
-        Ok(Self::new(text))
-    }
-
-    fn print(_: &Self) -> String {
-        MASK.to_owned()
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
     }
 }
 
-text!(Secret);
+impl FromStr for Secret {
+    type Err = ValueError;
 
-/// Serde's `with` for an `Option<Secret>` that is a bearer token.
-pub(in crate::config) struct Token;
-
-impl Token {
-    /// Whether it fits into `Authorization: Bearer …`.
-    pub(in crate::config) fn check(Secret(text): &Secret) -> Result<(), ValueError> {
-        match !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            true => Ok(()),
-            false => Err(ValueError::new("this cannot be a token")
-                .help("a token is not empty and has visible ASCII characters only")),
-        }
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        Ok(Self::new(text))
     }
+}
 
-    pub(in crate::config) fn deserialize<'de, D>(
-        deserializer: D,
-    ) -> Result<Option<Secret>, D::Error>
-    where
-        D: Deserializer<'de>,
-    {
-        let token: Option<Secret> = Deserialize::deserialize(deserializer)?;
-        (token.iter().try_for_each(Self::check)).map_err(ValueError::into_serde)?;
-        Ok(token)
-    }
+text!(Secret, "a string");
 
-    pub(in crate::config) fn serialize<S: Serializer>(
-        token: &Option<Secret>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        token.serialize(serializer)
+/// Serde's `deserialize_with` for a bearer token.
+pub(in crate::config) fn token<'de, D>(deserializer: D) -> Result<Option<Secret>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let token: Option<Secret> = Deserialize::deserialize(deserializer)?;
+    (token.iter().try_for_each(check_token)).map_err(ValueError::into_serde)?;
+    Ok(token)
+}
+
+/// Whether a token fits into `Authorization: Bearer …`.
+pub(in crate::config) fn check_token(Secret(text): &Secret) -> Result<(), ValueError> {
+    match !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(()),
+        false => Err(ValueError::new("this cannot be a token")
+            .help("a token is not empty and has visible ASCII characters only")),
     }
 }
 
@@ -101,7 +88,7 @@ mod tests {
             ("a\nb", false),
             ("ä", false),
         ] {
-            assert_eq!(Token::check(&text.into()).is_ok(), expected, "{text:?}");
+            assert_eq!(check_token(&text.into()).is_ok(), expected, "{text:?}");
         }
     }
 }

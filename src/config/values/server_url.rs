@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::error::ValueError;
-use super::text::{Text, text};
+use super::text::text;
 
 /// The URL of a server: `ws://host:port`, `ws://host:port/base`, `unix:/path` or
 /// `unix:/path:/base`; `http://` is the same as `ws://`.
@@ -64,20 +64,7 @@ impl fmt::Display for ServerUrl {
     }
 }
 
-impl Text for ServerUrl {
-    type Value = Self;
-    const FORM: &'static str = "a server such as \"ws://127.0.0.1:9001\"";
-
-    fn parse(text: &str) -> Result<Self, ValueError> {
-        text.parse()
-    }
-
-    fn print(url: &Self) -> String {
-        url.to_string()
-    }
-}
-
-text!(ServerUrl);
+text!(ServerUrl, "a server such as \"ws://127.0.0.1:9001\"");
 
 /// `host:port`, or `unix:/path`.
 impl fmt::Display for ServerAddress {

@@ -2,14 +2,10 @@
 
 use super::duration::split_unit;
 use super::error::ValueError;
-use super::text::{Text, text};
+use super::text::Text;
 
 /// A number of bytes, at least one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::config) struct Size(pub(in crate::config) u64);
-
-/// Serde's `with` for the size of a message as a `u64`.
-pub(in crate::config) struct ByteCount;
+pub(in crate::config) struct Size;
 
 /// The size of a request head, within what hyper takes.
 pub(in crate::config) struct HeadSize;
@@ -25,11 +21,11 @@ const UNITS: [(&str, u64); 7] = [
 ];
 
 impl Text for Size {
-    type Value = Self;
+    type Value = u64;
     const FORM: &'static str = "a size such as \"64KiB\"";
     const PATTERN: Option<&'static str> = Some(r"^[0-9]+([KMG]i?)?B$");
 
-    fn parse(text: &str) -> Result<Self, ValueError> {
+    fn parse(text: &str) -> Result<u64, ValueError> {
         let wrong = || {
             ValueError::new(format!("`{text}` is not a size"))
                 .help("a size is a whole number and one of B, KiB, MiB, GiB, KB, MB, GB: \"64KiB\"")
@@ -41,39 +37,11 @@ impl Text for Size {
         match number.checked_mul(*bytes) {
             Some(0) => Err(ValueError::new("this size cannot be zero")),
             // A frame's length has 63 bits (RFC 6455 §5.2).
-            Some(bytes) if i64::try_from(bytes).is_ok() => Ok(Self(bytes)),
+            Some(bytes) if i64::try_from(bytes).is_ok() => Ok(bytes),
             _ => Err(ValueError::new(format!(
                 "`{text}` is more than can be counted"
             ))),
         }
-    }
-
-    fn print(size: &Self) -> String {
-        written(size.0)
-    }
-}
-
-text!(Size);
-
-impl From<u64> for Size {
-    fn from(bytes: u64) -> Self {
-        Self(bytes)
-    }
-}
-
-impl From<Size> for u64 {
-    fn from(Size(bytes): Size) -> Self {
-        bytes
-    }
-}
-
-impl Text for ByteCount {
-    type Value = u64;
-    const FORM: &'static str = Size::FORM;
-    const PATTERN: Option<&'static str> = Size::PATTERN;
-
-    fn parse(text: &str) -> Result<u64, ValueError> {
-        Size::parse(text).map(|size| size.0)
     }
 
     fn print(bytes: &u64) -> String {
@@ -89,7 +57,7 @@ impl Text for HeadSize {
     fn parse(text: &str) -> Result<usize, ValueError> {
         /// Hyper panics below the lower bound.
         const BOUNDS: std::ops::RangeInclusive<usize> = 8 * 1024..=1024 * 1024;
-        (usize::try_from(Size::parse(text)?.0).ok())
+        (usize::try_from(Size::parse(text)?).ok())
             .filter(|size| BOUNDS.contains(size))
             .ok_or_else(|| ValueError::new("this must be a size from 8KiB to 1MiB"))
     }
@@ -124,7 +92,7 @@ mod tests {
             ("1GB", 1_000_000_000),
         ] {
             let size = Size::parse(text).unwrap();
-            assert_eq!(size.0, bytes, "{text}");
+            assert_eq!(size, bytes, "{text}");
             assert_eq!(written(bytes), text);
         }
     }
