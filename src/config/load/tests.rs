@@ -1,3 +1,5 @@
+mod built;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
