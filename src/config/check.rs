@@ -12,9 +12,8 @@ use std::path::Path;
 use super::checked::Config;
 use super::report::{Node, Report};
 use super::settings::Settings;
-use super::settings::client_ip::ClientIp;
-use super::settings::drain::Drain;
-use super::values::error::ValueError;
+use super::settings::{ClientIp, Drain};
+use super::values::ValueError;
 
 /// The settings that were written at `root`. They are whole only if the report has no error.
 pub(super) fn config(

@@ -8,11 +8,9 @@ use std::sync::Arc;
 
 use self::route::Route;
 use self::upstream::Upstream;
-use super::settings::client_ip::ClientIp;
-use super::settings::drain::Drain;
-use super::settings::program::{Admin, Listen, Log, Server};
-use super::settings::route::RouteSettings;
-use super::settings::upstream::UpstreamSettings;
+use super::settings::{
+    Admin, ClientIp, Drain, Listen, Log, RouteSettings, Server, UpstreamSettings,
+};
 
 /// A whole, checked set of settings.
 ///

@@ -8,7 +8,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::values::error::ValueError;
+use super::values::ValueError;
 
 /// All errors of one set of settings, in the order of the file.
 ///

@@ -23,10 +23,8 @@ use super::checked::Config;
 use super::errors::{ConfigError, ConfigErrors};
 use super::report::{Node, Report};
 use super::settings::Settings;
-use super::settings::program::Listen;
-use super::settings::route::RouteSettings;
-use super::settings::upstream::{ServerEntry, UpstreamSettings};
-use super::values::error::ValueError;
+use super::settings::{Listen, RouteSettings, ServerEntry, UpstreamSettings};
+use super::values::ValueError;
 
 impl Config {
     /// Reads a file. Relative paths in it begin at its directory, and `${NAME}` takes the

@@ -1,7 +1,7 @@
 //! The settings: what they mean and what they default to.
 //!
 //! This is the only door for settings. [`Settings`] is what a file holds, or a program builds; the
-//! types of its tables are the reference of every key. [`Config`](crate::Config) is what has been
+//! types of its tables are the reference of every key. [`Config`] is what has been
 //! checked.
 
 mod check;

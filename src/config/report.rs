@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::errors::{ConfigError, ConfigErrors, position};
-use super::values::error::ValueError;
+use super::values::ValueError;
 
 /// What has been found wrong so far.
 pub(super) struct Report<'a> {

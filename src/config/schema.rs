@@ -5,8 +5,8 @@ use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use serde_json::{Value, json};
 
+use super::settings::OWN_KEYS;
 use super::settings::Settings;
-use super::settings::route::OWN_KEYS;
 
 /// The JSON Schema (draft 2020-12) of a settings file: every key with its description, its type
 /// and its default.

@@ -19,11 +19,17 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use self::client_ip::ClientIp;
-use self::drain::Drain;
-use self::program::{Admin, Listen, Log, Server};
-use self::route::RouteSettings;
-use self::upstream::UpstreamSettings;
+pub(super) use address::AddressRules;
+pub(super) use client_ip::ClientIp;
+pub(super) use drain::Drain;
+pub(super) use headers::{Forwarded, HeaderSettings};
+pub(super) use keepalive::Keepalive;
+pub(super) use limits::{Limits, OnExceed};
+pub(super) use origin::OriginRules;
+pub(super) use program::{Admin, Listen, Log, Server};
+pub(super) use route::{Compression, OWN_KEYS, PlainHttp, RouteSettings};
+pub(super) use timeouts::Timeouts;
+pub(super) use upstream::{Balance, ServerEntry, UpstreamSettings};
 
 /// Settings of wsgate.
 ///

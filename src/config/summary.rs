@@ -4,7 +4,7 @@ use std::fmt::{Display, Write};
 
 use super::checked::Config;
 use super::checked::route::Route;
-use super::settings::limits::{Limits, OnExceed};
+use super::settings::{Limits, OnExceed};
 use super::values::{rate, rate::Rate, size};
 
 impl Config {

@@ -6,12 +6,8 @@ use http::HeaderName;
 
 use crate::config::checked::route::Headers;
 use crate::config::report::{Node, Report};
-use crate::config::settings::headers::{Forwarded, HeaderSettings};
-use crate::config::values::error::ValueError;
-use crate::config::values::header_name::{parse_removed, parse_set};
-use crate::config::values::path::PathPattern;
-use crate::config::values::secret::Secret;
-use crate::config::values::template::Template;
+use crate::config::settings::{Forwarded, HeaderSettings};
+use crate::config::values::{PathPattern, Secret, Template, ValueError, parse_removed, parse_set};
 
 pub(super) fn headers(
     settings: HeaderSettings,

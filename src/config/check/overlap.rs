@@ -1,8 +1,8 @@
 //! Warns of routes that no request can reach, because an earlier one takes everything they could.
 
 use crate::config::report::{Node, Report};
-use crate::config::settings::route::RouteSettings;
-use crate::config::values::host::HostPattern;
+use crate::config::settings::RouteSettings;
+use crate::config::values::HostPattern;
 
 /// Warns of every route that an earlier one covers.
 pub(super) fn warn(routes: &[RouteSettings], node: &Node<'_>, report: &mut Report<'_>) {

@@ -4,10 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use crate::config::report::{Node, Report};
-use crate::config::settings::program::{Admin, Listen};
-use crate::config::values::error::ValueError;
-use crate::config::values::listen::ListenAddress;
-use crate::config::values::secret::check_token;
+use crate::config::settings::{Admin, Listen};
+use crate::config::values::{ListenAddress, ValueError, check_token};
 
 /// The listener of settings that name none.
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);

@@ -6,13 +6,9 @@ use super::{headers, upstream};
 use crate::config::checked::route::Route;
 use crate::config::checked::upstream::Upstream;
 use crate::config::report::{Node, Report};
-use crate::config::settings::limits::{Limits, OnExceed};
-use crate::config::settings::route::{Compression, RouteSettings};
-use crate::config::values::error::ValueError;
-use crate::config::values::name::check_subprotocol;
-use crate::config::values::path::Rewrite;
-use crate::config::values::secret::MASK;
+use crate::config::settings::{Compression, Limits, OnExceed, RouteSettings};
 use crate::config::values::size::written;
+use crate::config::values::{MASK, Rewrite, ValueError, check_subprotocol};
 
 /// The routes, and the same as a file with every default would have them.
 pub(super) fn routes(

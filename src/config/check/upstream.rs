@@ -6,12 +6,8 @@ use std::sync::Arc;
 
 use crate::config::checked::upstream::{Upstream, UpstreamServer};
 use crate::config::report::{Node, Report};
-use crate::config::settings::route::RouteSettings;
-use crate::config::settings::upstream::{ServerEntry, UpstreamSettings};
-use crate::config::values::error::ValueError;
-use crate::config::values::name::Name;
-use crate::config::values::server_url::ServerAddress;
-use crate::config::values::text::Text;
+use crate::config::settings::{RouteSettings, ServerEntry, UpstreamSettings};
+use crate::config::values::{Name, ServerAddress, Text, ValueError};
 
 /// The pools in the order of the file.
 pub(super) fn upstreams(

@@ -6,18 +6,12 @@ use http::HeaderName;
 
 use super::upstream::Upstream;
 use crate::close::CloseCode;
-use crate::config::settings::address::AddressRules;
-use crate::config::settings::headers::Forwarded;
-use crate::config::settings::keepalive::Keepalive;
-use crate::config::settings::limits::Limits;
-use crate::config::settings::origin::OriginRules;
-use crate::config::settings::route::{Compression, PlainHttp};
-use crate::config::settings::timeouts::Timeouts;
 #[cfg(test)]
 use crate::config::settings::upstream::UpstreamSettings;
-use crate::config::values::host::HostPattern;
-use crate::config::values::path::{PathPattern, Rewrite};
-use crate::config::values::template::Template;
+use crate::config::settings::{
+    AddressRules, Compression, Forwarded, Keepalive, Limits, OriginRules, PlainHttp, Timeouts,
+};
+use crate::config::values::{HostPattern, PathPattern, Rewrite, Template};
 
 /// One route.
 #[derive(Clone, Debug, PartialEq)]

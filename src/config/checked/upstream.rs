@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::settings::upstream::Balance;
-use crate::config::values::server_url::ServerAddress;
+use crate::config::settings::Balance;
+use crate::config::values::ServerAddress;
 
 /// A pool of servers that serve the same.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::{environment, mask, read, syntax_errors, text_of};
 use crate::config::check;
 use crate::config::errors::ConfigErrors;
 use crate::config::report::Report;
-use crate::config::settings::program::Admin;
+use crate::config::settings::Admin;
 
 /// Whether [`admin_listener`] reads the token as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

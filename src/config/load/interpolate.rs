@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use crate::config::report::{Report, joined};
-use crate::config::values::error::ValueError;
+use crate::config::values::ValueError;
 
 /// Looks an environment variable up.
 pub(super) type Environment<'a> = dyn Fn(&str) -> Result<String, VarError> + 'a;

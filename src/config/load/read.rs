@@ -8,9 +8,8 @@ use toml::de::{DeArray, DeTable, DeValue};
 use super::reader::{Kind, ReadError, Reader, Step};
 use crate::config::report::{Node, Report, joined};
 use crate::config::settings::Settings;
-use crate::config::settings::route::{OWN_KEYS, RouteSettings};
-use crate::config::settings::upstream::UpstreamSettings;
-use crate::config::values::error::{ValueError, nearest};
+use crate::config::settings::{OWN_KEYS, RouteSettings, UpstreamSettings};
+use crate::config::values::{ValueError, nearest};
 
 /// The table that is merged into the routes: a key of files only.
 pub(super) const DEFAULTS: &str = "defaults";

@@ -13,7 +13,7 @@ use serde::forward_to_deserialize_any;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
-use crate::config::values::error::ValueError;
+use crate::config::values::ValueError;
 
 /// A value to deserialize.
 #[derive(Clone, Copy)]

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::values::network::{Network, networks_contain};
+use crate::config::values::{Network, networks_contain};
 
 /// Which client addresses are let in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::values::network::Network;
-use crate::config::values::number::Number;
+use crate::config::values::{Network, Number};
 
 /// Who the client is behind trusted proxies, and what counts as one client.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]

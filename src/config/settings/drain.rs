@@ -5,8 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::close::CloseCode;
-use crate::config::values::duration::AnyDuration;
-use crate::config::values::text::As;
+use crate::config::values::{AnyDuration, As};
 
 /// How sessions are sent away when the gate stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::values::secret::Secret;
+use crate::config::values::Secret;
 
 /// What the handshake request sent upstream carries.
 ///

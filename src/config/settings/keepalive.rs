@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::values::duration::{Positive, ZeroForNever};
-use crate::config::values::text::As;
+use crate::config::values::{As, Positive, ZeroForNever};
 
 /// Pings to both sides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]

@@ -4,10 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::values::number::ZeroForNone;
-use crate::config::values::rate::{Bytes, Counts, Rate, Rates};
-use crate::config::values::size::Size;
-use crate::config::values::text::As;
+use crate::config::values::{As, Bytes, Counts, Rate, Size, ZeroForNone};
 
 /// How much a client may do.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -36,13 +33,13 @@ pub struct PerIp {
     #[serde(with = "ZeroForNone")]
     pub connections: Option<u32>,
     /// Handshakes.
-    #[serde(with = "Rates::<Counts>")]
+    #[serde(with = "Counts")]
     pub handshakes: Option<Rate>,
     /// Messages, client to upstream.
-    #[serde(with = "Rates::<Counts>")]
+    #[serde(with = "Counts")]
     pub messages: Option<Rate>,
     /// Bytes, client to upstream.
-    #[serde(with = "Rates::<Bytes>")]
+    #[serde(with = "Bytes")]
     pub bytes: Option<Rate>,
 }
 
@@ -52,10 +49,10 @@ pub struct PerIp {
 #[serde(default, deny_unknown_fields)]
 pub struct PerConnection {
     /// Messages, client to upstream.
-    #[serde(with = "Rates::<Counts>")]
+    #[serde(with = "Counts")]
     pub messages: Option<Rate>,
     /// Bytes, client to upstream.
-    #[serde(with = "Rates::<Bytes>")]
+    #[serde(with = "Bytes")]
     pub bytes: Option<Rate>,
 }
 

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::values::origin::OriginPattern;
-use crate::config::values::verdict::Verdict;
+use crate::config::values::{OriginPattern, Verdict};
 
 /// Which web pages may open a session.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]

@@ -4,13 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::values::duration::Positive;
-use crate::config::values::listen::ListenAddress;
-use crate::config::values::log_filter::LogFilter;
-use crate::config::values::number::Number;
-use crate::config::values::secret::{Secret, token};
-use crate::config::values::size::HeadSize;
-use crate::config::values::text::As;
+use crate::config::values::{
+    As, HeadSize, ListenAddress, LogFilter, Number, Positive, Secret, token,
+};
 
 /// One listener of the program.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]

@@ -9,10 +9,7 @@ use super::limits::Limits;
 use super::origin::OriginRules;
 use super::timeouts::Timeouts;
 use crate::close::CloseCode;
-use crate::config::values::host::HostPattern;
-use crate::config::values::name::Name;
-use crate::config::values::path::PathPattern;
-use crate::config::values::text::{As, OneOrMany};
+use crate::config::values::{As, HostPattern, Name, OneOrMany, PathPattern};
 
 /// What a request must look like, where it goes and under which rules.
 ///

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::values::duration::{Positive, ZeroForNever};
-use crate::config::values::text::As;
+use crate::config::values::{As, Positive, ZeroForNever};
 
 /// How long a session may do nothing, or anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]

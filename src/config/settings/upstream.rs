@@ -8,12 +8,9 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
-use crate::config::values::duration::Positive;
-use crate::config::values::error::ValueError;
-use crate::config::values::number::{Number, ZeroForNone};
-use crate::config::values::schema::schema;
-use crate::config::values::server_url::ServerUrl;
-use crate::config::values::text::{As, Text};
+use crate::config::values::{
+    As, Number, Positive, ServerUrl, Text, ValueError, ZeroForNone, schema,
+};
 
 /// A pool of servers that serve the same.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]

@@ -1,17 +1,17 @@
 //! `"50/s"` or `{ rate = "50/s", burst = 200 }`.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer};
 use serde::ser::{SerializeStruct, Serializer};
-use serde::{Deserialize, Serialize};
 
 use super::error::ValueError;
 use super::number::Number;
-use super::size::{Size, written as written_size};
+use super::schema::schema;
+use super::size::Size;
 use super::text::{As, Text};
 
 /// So many in a span of time, and so many at once.
@@ -25,127 +25,102 @@ pub struct Rate {
     pub burst: u64,
 }
 
-/// What a rate counts.
-pub(in crate::config) trait Unit: Text<Value = Rate> {
-    /// How a burst is written; of serde's `with` and of the schema.
-    type Burst: Burst;
-}
-
-/// A way to write a burst.
-pub(in crate::config) trait Burst {
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error>;
-    fn write(burst: u64) -> impl Serialize;
-}
-
-/// A rate of messages or handshakes, without a burst: `"50/s"`.
-pub(in crate::config) struct Counts;
-
-/// A rate of bytes, without a burst: `"1MiB/s"`.
-pub(in crate::config) struct Bytes;
+/// A rate without a burst, of bytes (`"1MiB/s"`) or of messages and handshakes (`"50/s"`).
+struct Plain<const BYTES: bool>;
 
 /// Serde's `with` for an `Option<Rate>`: a string, a table with a burst, or `"off"` for `None`.
-pub(in crate::config) struct Rates<U>(PhantomData<U>);
+pub(in crate::config) struct Rates<const BYTES: bool>;
+
+/// A rate of messages or handshakes.
+pub(in crate::config) type Counts = Rates<false>;
+
+/// A rate of bytes.
+pub(in crate::config) type Bytes = Rates<true>;
 
 /// A rate with a burst of its own.
 #[derive(Deserialize)]
-#[cfg_attr(
-    feature = "server",
-    derive(schemars::JsonSchema),
-    schemars(bound = "U: Unit, U::Burst: schemars::JsonSchema")
-)]
-#[serde(deny_unknown_fields, bound = "")]
-struct RateTable<U: Unit> {
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+struct RateTable<const BYTES: bool> {
     /// How many in a second, a minute or an hour, as in a rate without a table.
-    #[serde(with = "As::<U>")]
+    #[serde(with = "As::<Plain<BYTES>>")]
     rate: Rate,
     /// How many at once after a quiet time; the number in `rate` unless set.
-    #[serde(default, deserialize_with = "burst::<_, U>")]
-    #[cfg_attr(feature = "server", schemars(with = "U::Burst"))]
+    #[serde(default, deserialize_with = "Burst::<BYTES>::deserialize")]
+    #[cfg_attr(feature = "server", schemars(with = "Burst<BYTES>"))]
     burst: Option<u64>,
-    #[serde(skip)]
-    unit: PhantomData<U>,
 }
+
+/// How a burst is written: as a size or as a number.
+struct Burst<const BYTES: bool>;
 
 type AtLeastOne = Number<1, { u32::MAX as u64 }>;
 
-impl Burst for AtLeastOne {
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-        Self::deserialize(deserializer)
-    }
-
-    fn write(burst: u64) -> impl Serialize {
-        burst
-    }
-}
-
-impl Burst for As<Size> {
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-        Self::deserialize(deserializer)
-    }
-
-    fn write(burst: u64) -> impl Serialize {
-        Size::print(&burst)
+impl<const BYTES: bool> Burst<BYTES> {
+    fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+        match BYTES {
+            true => As::<Size>::deserialize(deserializer),
+            false => AtLeastOne::deserialize(deserializer),
+        }
+        .map(Some)
     }
 }
 
-impl Unit for Counts {
-    type Burst = AtLeastOne;
-}
-
-impl Unit for Bytes {
-    type Burst = As<Size>;
-}
-
-impl Text for Counts {
+impl<const BYTES: bool> Text for Plain<BYTES> {
     type Value = Rate;
-    const FORM: &'static str = "a rate such as \"50/s\"";
-    const PATTERN: Option<&'static str> = Some(r"^[0-9]+/[smh]$");
+    const FORM: &'static str = match BYTES {
+        true => "a byte rate such as \"1MiB/s\"",
+        false => "a rate such as \"50/s\"",
+    };
+    const PATTERN: Option<&'static str> = Some(match BYTES {
+        true => r"^[0-9]+([KMG]i?)?B/[smh]$",
+        false => r"^[0-9]+/[smh]$",
+    });
 
     fn parse(text: &str) -> Result<Rate, ValueError> {
-        let wrong = || {
-            ValueError::new(format!("`{text}` is not a rate"))
-                .help("a rate is a whole number and one of /s, /m, /h: \"50/s\"; \"off\" is none")
+        let wrong = || match BYTES {
+            true => ValueError::new(format!("`{text}` is not a byte rate"))
+                .help("a byte rate is a size and one of /s, /m, /h: \"1MiB/s\"; \"off\" is none"),
+            false => ValueError::new(format!("`{text}` is not a rate"))
+                .help("a rate is a whole number and one of /s, /m, /h: \"50/s\"; \"off\" is none"),
         };
-        let (count, per) = split_span(text).ok_or_else(wrong)?;
-        let all_digits = count.bytes().all(|byte| byte.is_ascii_digit());
-        let count = (count.parse::<u32>().ok()).filter(|_| all_digits);
-        rate(count.ok_or_else(wrong)?.into(), per)
+        let (number, per) = split_span(text).ok_or_else(wrong)?;
+        let all_digits = number.bytes().all(|byte| byte.is_ascii_digit());
+        let count = match BYTES {
+            true => Size::parse(number).ok(),
+            false => (number.parse::<u32>().ok())
+                .filter(|_| all_digits)
+                .map(u64::from),
+        };
+        match count.ok_or_else(wrong)? {
+            0 => Err(ValueError::new("this rate lets nothing through")
+                .help("\"off\" is a rate without a limit")),
+            count => Ok(Rate {
+                count,
+                per,
+                burst: count,
+            }),
+        }
     }
 
     fn print(rate: &Rate) -> String {
-        format!("{}{}", rate.count, span_of(rate.per))
-    }
-}
-
-impl Text for Bytes {
-    type Value = Rate;
-    const FORM: &'static str = "a byte rate such as \"1MiB/s\"";
-    const PATTERN: Option<&'static str> = Some(r"^[0-9]+([KMG]i?)?B/[smh]$");
-
-    fn parse(text: &str) -> Result<Rate, ValueError> {
-        let wrong = || {
-            ValueError::new(format!("`{text}` is not a byte rate"))
-                .help("a byte rate is a size and one of /s, /m, /h: \"1MiB/s\"; \"off\" is none")
+        let count = match BYTES {
+            true => Size::print(&rate.count),
+            false => rate.count.to_string(),
         };
-        let (size, per) = split_span(text).ok_or_else(wrong)?;
-        let bytes = Size::parse(size).map_err(|_| wrong())?;
-        rate(bytes, per)
-    }
-
-    fn print(rate: &Rate) -> String {
-        format!("{}{}", written_size(rate.count), span_of(rate.per))
+        format!("{count}{}", span_of(rate.per))
     }
 }
 
 /// The word for a rate without a limit.
 const OFF: &str = "off";
 
-impl<U: Unit> Rates<U> {
+impl<const BYTES: bool> Rates<BYTES> {
     pub(in crate::config) fn deserialize<'de, D>(deserializer: D) -> Result<Option<Rate>, D::Error>
     where
         D: Deserializer<'de>,
     {
-        deserializer.deserialize_any(Visitor(PhantomData::<U>))
+        deserializer.deserialize_any(Self)
     }
 
     pub(in crate::config) fn serialize<S: Serializer>(
@@ -156,35 +131,34 @@ impl<U: Unit> Rates<U> {
             return serializer.serialize_str(OFF);
         };
         let mut table = serializer.serialize_struct("Rate", 2)?;
-        table.serialize_field("rate", &U::print(rate))?;
-        table.serialize_field("burst", &U::Burst::write(rate.burst))?;
+        table.serialize_field("rate", &Plain::<BYTES>::print(rate))?;
+        match BYTES {
+            true => table.serialize_field("burst", &Size::print(&rate.burst))?,
+            false => table.serialize_field("burst", &rate.burst)?,
+        }
         table.end()
     }
 }
 
-struct Visitor<U>(PhantomData<U>);
-
-impl<'de, U: Unit> de::Visitor<'de> for Visitor<U> {
+impl<'de, const BYTES: bool> de::Visitor<'de> for Rates<BYTES> {
     type Value = Option<Rate>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(U::FORM)
+        f.write_str(Plain::<BYTES>::FORM)
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
         match text {
             OFF => Ok(None),
-            _ => U::parse(text).map(Some).map_err(ValueError::into_serde),
+            _ => (Plain::<BYTES>::parse(text).map(Some)).map_err(ValueError::into_serde),
         }
     }
 
     fn visit_map<A: de::MapAccess<'de>>(self, table: A) -> Result<Self::Value, A::Error> {
-        let table = RateTable::<U>::deserialize(MapAccessDeserializer::new(table))?;
-        let burst = table.burst.unwrap_or(table.rate.burst);
-        Ok(Some(Rate {
-            burst,
-            ..table.rate
-        }))
+        let RateTable { rate, burst } =
+            RateTable::<BYTES>::deserialize(MapAccessDeserializer::new(table))?;
+        let burst = burst.unwrap_or(rate.burst);
+        Ok(Some(Rate { burst, ..rate }))
     }
 }
 
@@ -210,23 +184,16 @@ fn split_span(text: &str) -> Option<(&str, Duration)> {
         .find_map(|(name, seconds)| Some((text.strip_suffix(name)?, Duration::from_secs(*seconds))))
 }
 
-fn rate(count: u64, per: Duration) -> Result<Rate, ValueError> {
-    match count {
-        0 => Err(ValueError::new("this rate lets nothing through")
-            .help("\"off\" is a rate without a limit")),
-        burst => Ok(Rate { count, per, burst }),
-    }
-}
+schema!([const BYTES: bool] Burst<BYTES>, |generator| match BYTES {
+    true => As::<Size>::json_schema(generator),
+    false => AtLeastOne::json_schema(generator),
+});
 
-fn burst<'de, D: Deserializer<'de>, U: Unit>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    U::Burst::read(deserializer).map(Some)
-}
-
-super::schema::schema!([U: Unit<Burst: JsonSchema>] Rates<U>, |generator| {
+schema!([const BYTES: bool] Rates<BYTES>, |generator| {
     json_schema!({ "anyOf": [
         { "const": OFF },
-        As::<U>::json_schema(generator),
-        RateTable::<U>::json_schema(generator),
+        As::<Plain<BYTES>>::json_schema(generator),
+        RateTable::<BYTES>::json_schema(generator),
     ] })
 });
 
@@ -237,7 +204,7 @@ mod tests {
     #[test]
     fn a_rate_is_a_count_in_a_span() {
         for (text, count, seconds) in [("50/s", 50, 1), ("600/m", 600, 60), ("1/h", 1, 3600)] {
-            let rate = Counts::parse(text).unwrap();
+            let rate = Plain::<false>::parse(text).unwrap();
             let per = Duration::from_secs(seconds);
             let burst = count;
             assert_eq!(rate, Rate { count, per, burst }, "{text}");
@@ -255,19 +222,22 @@ mod tests {
             "50 /s",
             "4294967296/s",
         ] {
-            assert!(Counts::parse(text).is_err(), "{text}");
+            assert!(Plain::<false>::parse(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn a_byte_rate_is_a_size_in_a_span() {
-        let rate = Bytes::parse("1MiB/m").unwrap();
+        let rate = Plain::<true>::parse("1MiB/m").unwrap();
         assert_eq!((rate.count, rate.burst), (1 << 20, 1 << 20));
         assert_eq!(rate.per, Duration::from_secs(60));
         let rate = Rate { burst: 512, ..rate };
-        assert_eq!(written(rate, written_size), "1MiB/m (burst 512B)");
+        assert_eq!(
+            written(rate, crate::config::values::size::written),
+            "1MiB/m (burst 512B)"
+        );
         for text in ["", "50/s", "1MiB", "0B/s", "/s", "1MiB/d", "1Mib/s"] {
-            assert!(Bytes::parse(text).is_err(), "{text}");
+            assert!(Plain::<true>::parse(text).is_err(), "{text}");
         }
     }
 }
