@@ -10,9 +10,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Request};
-use axum::middleware::{Next, from_fn};
-use axum::response::Response;
+use axum::extract::ConnectInfo;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use wsgate::{ClientAddr, Config, Gate};
@@ -36,12 +34,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "embed_axum",
         &SETTINGS.replace("BACKEND", &backend),
     )?)
+    // axum's own name for where a connection came from.
+    .client_addr(|request| {
+        let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
+        peer.map(|ConnectInfo(peer)| ClientAddr::from(*peer))
+    })
     .build()?;
     let app = Router::new()
         .route("/", get(|| async { "hello from the host\n" }))
         .fallback(|| async { "nothing here\n" })
-        .layer(gate.layer())
-        .layer(from_fn(tell_client_addr));
+        .layer(gate.layer());
 
     let listener = TcpListener::bind(listen).await?;
     println!(
@@ -62,14 +64,4 @@ async fn main() -> Result<(), Box<dyn Error>> {
     })
     .await?;
     Ok(())
-}
-
-/// The gate wants to know where a request came from; axum knows it under a name of its own.
-async fn tell_client_addr(
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    request.extensions_mut().insert(ClientAddr::from(peer));
-    next.run(request).await
 }

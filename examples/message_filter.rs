@@ -1,4 +1,5 @@
-//! A message filter: clients may only send JSON objects that have a `type`.
+//! A message filter that knows its client: clients may only send JSON objects that have a `type`,
+//! and the backend gets them with the client's address in them.
 //!
 //! ```sh
 //! cargo run --example echo_upstream &
@@ -12,10 +13,12 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
-use wsgate::{ClientAddr, CloseCode, Config, Gate, Message, MessageFilter, Side, Verdict};
+use wsgate::{
+    Body, ClientAddr, CloseCode, Config, Gate, Message, MessageFilter, SessionInfo, Side, Verdict,
+};
 
 // A filter reads payloads, so the route must not let clients compress them.
 const SETTINGS: &str = r#"
@@ -29,19 +32,37 @@ const SETTINGS: &str = r#"
     compression = "off"
 "#;
 
-/// One is made for each session, so it can count.
-#[derive(Default)]
+/// One is made for each session, so that it knows its client and can count.
 struct TypedJson {
+    client: String,
     faults: u32,
 }
 
 /// The fault that ends a session; those before it are dropped.
 const LAST_FAULT: u32 = 3;
 
+impl TypedJson {
+    fn new(session: &SessionInfo) -> Self {
+        Self {
+            client: session.client.to_string(),
+            faults: 0,
+        }
+    }
+}
+
 impl MessageFilter for TypedJson {
     fn on_message(&mut self, message: Message) -> Verdict {
-        if message.from == Side::Upstream || is_typed(&message) {
+        if message.from == Side::Upstream {
             return Verdict::Forward(message);
+        }
+        if let Some(mut object) = typed(&message) {
+            // The backend learns who says it.
+            object.insert("client".to_owned(), self.client.clone().into());
+            let text = Value::Object(object).to_string();
+            return Verdict::Forward(Message {
+                from: message.from,
+                body: Body::Text(text.into()),
+            });
         }
         self.faults += 1;
         match self.faults {
@@ -54,11 +75,13 @@ impl MessageFilter for TypedJson {
     }
 }
 
-fn is_typed(message: &Message) -> bool {
-    let value: Option<Value> = message
-        .text()
-        .and_then(|text| serde_json::from_str(text).ok());
-    value.is_some_and(|value| value.get("type").is_some_and(Value::is_string))
+/// The object, if the message is one and has a `type`.
+fn typed(message: &Message) -> Option<Map<String, Value>> {
+    let value = serde_json::from_str(message.text()?).ok()?;
+    let Value::Object(object) = value else {
+        return None;
+    };
+    object.get("type")?.is_string().then_some(object)
 }
 
 #[tokio::main]
@@ -68,7 +91,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let backend = arguments.next().unwrap_or("ws://127.0.0.1:9001".to_owned());
     let config = Config::from_toml("message_filter", &SETTINGS.replace("BACKEND", &backend))?;
     let gate = Gate::builder(config)
-        .filter("typed", |_| TypedJson::default())
+        .filter("typed", TypedJson::new)
         .build()?;
     let listener = TcpListener::bind(listen).await?;
     println!(

@@ -88,3 +88,57 @@ fn check_origin(handshake: &Handshake) -> Result<(), Rejection> {
         handshake.is_secure(),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::sync::Arc;
+
+    use http::Request;
+
+    use super::super::Policy;
+    use super::*;
+    use crate::config::ClientIp;
+    use crate::request::{ClientIdentity, Grant};
+    use crate::types::ClientAddr;
+
+    struct Undecided;
+
+    impl Policy for Undecided {
+        async fn check(&self, _: &Handshake) -> Result<Grant, Rejection> {
+            pending().await
+        }
+    }
+
+    fn handshake(route: &Arc<Route>) -> Handshake {
+        let request = Request::get("/ws")
+            .header("host", "a.test")
+            .header("connection", "Upgrade")
+            .header("upgrade", "websocket")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+        let parts = request.body(()).unwrap().into_parts().0;
+        let client = ClientIdentity {
+            ip: "192.0.2.1".parse().unwrap(),
+            peer: ClientAddr::Unix,
+            trusted: None,
+        };
+        Handshake::websocket(&parts, client, route).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_policy_that_does_not_decide_has_refused() {
+        let route = Arc::new(Route::for_tests("chat", "/ws"));
+        let undecided: BoxedPolicy = Arc::new(Undecided);
+        let list = PolicyList::new(&route, [undecided]);
+        let rates = RateTable::new(&ClientIp::default());
+        let admitted = list.admit(&mut handshake(&route), &rates).await;
+        assert_eq!(admitted.unwrap_err(), Rejection::PolicyTimeout);
+    }
+
+    #[test]
+    fn what_refuses_nobody_is_not_in_the_list() {
+        let route = Route::for_tests("chat", "/ws");
+        assert_eq!(PolicyList::new(&route, []).policies.len(), 1);
+    }
+}

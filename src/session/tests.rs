@@ -40,6 +40,7 @@ struct Setup {
     meter: Option<Meter>,
     limit_counts: Arc<LimitCounts>,
     filter: Option<Box<dyn MessageFilter>>,
+    expires_at: Option<Instant>,
     early: (&'static [u8], &'static [u8]),
     /// How much each peer's pipe holds: the client's, the upstream's.
     pipes: (usize, usize),
@@ -53,6 +54,7 @@ fn setup() -> Setup {
         meter: None,
         limit_counts: Arc::default(),
         filter: None,
+        expires_at: None,
         early: (b"", b""),
         pipes: (1 << 20, 1 << 20),
     }
@@ -107,7 +109,7 @@ where
             deflate: false,
             meter: setup.meter,
             filter: setup.filter,
-            expires_at: None,
+            expires_at: setup.expires_at,
         },
         registry
             .acquire()

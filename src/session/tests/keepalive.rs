@@ -144,7 +144,7 @@ async fn a_client_that_sends_but_never_pongs_is_alive() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn idle_and_lifetime_end_a_session_with_a_reason_that_says_which() {
+async fn idle_lifetime_and_expiry_end_a_session_with_a_reason_that_says_which() {
     let start = Instant::now();
     let mut idle = setup();
     idle.route.keepalive = config::Keepalive {
@@ -175,6 +175,16 @@ async fn idle_and_lifetime_end_a_session_with_a_reason_that_says_which() {
     expect(
         &mut bench.client,
         &server(0x88, &close(1001, "lifetime over")),
+    )
+    .await;
+
+    let mut expiring = setup();
+    expiring.expires_at = Some(Instant::now() + 5 * SECOND);
+    expiring.route.timeouts.lifetime = Some(7 * SECOND);
+    let mut bench = expiring.begin();
+    expect(
+        &mut bench.client,
+        &server(0x88, &close(4401, "login expired")),
     )
     .await;
 }
