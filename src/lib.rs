@@ -11,7 +11,7 @@
 //! # As a plugin
 //!
 //! [`Config`] holds the settings, [`Gate`] serves them. [`Gate::layer`] goes around a tower
-//! service; [`Gate::service`] stands alone. The host tells where a request came from
+//! service; [`Gate::service`] stands alone. The host says where a request came from
 //! ([`ClientAddr`]) and serves its connections with upgrades.
 //!
 //! ```

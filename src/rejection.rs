@@ -1,5 +1,4 @@
-//! Each way to refuse a handshake, once: its status, its word in logs, and what the client is
-//! told.
+//! Each way to refuse a request, once: its status, its word in logs, and its sentence for the client.
 
 mod denial;
 
@@ -14,7 +13,7 @@ pub use denial::Denial;
 /// A refused handshake.
 ///
 /// A rejection is an answer, never a service error: [`Rejection::into_response`] is the only
-/// place that maps it to HTTP. The cause below an upstream rejection is logged by whoever saw it.
+/// place that maps it to HTTP. The cause of an upstream rejection is in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejection {
@@ -115,7 +114,7 @@ pub enum Rejection {
     UpstreamAnswered(StatusCode),
 }
 
-/// How long a client is asked to stay away where nothing better is known.
+/// The wait that `Retry-After` names where nothing better is known.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl Rejection {
@@ -207,8 +206,8 @@ impl Rejection {
         }
     }
 
-    /// The sentence in the answer's body: what a person who reads it can mend, and nothing that
-    /// tells a stranger about the inside.
+    /// The sentence in the answer's body: it says what a person can mend, and nothing about the
+    /// inside.
     pub fn message(&self) -> &str {
         match self {
             Self::KeyMissing => "the handshake has no Sec-WebSocket-Key",

@@ -102,8 +102,8 @@ impl Gate {
 }
 
 impl Builder {
-    /// Gives a route a message filter: `make` makes one for each of its sessions, and knows whose
-    /// it is.
+    /// Gives a route a message filter: `make` makes one for each session, and gets the session's
+    /// metadata.
     ///
     /// A route has one filter at most, and it needs `compression = "off"`, because a filter cannot
     /// read compressed messages.
@@ -135,8 +135,8 @@ impl Builder {
         self
     }
 
-    /// Adds a policy to every route, those of later settings included. Policies are asked in the
-    /// order in which they were added, behind those of the settings.
+    /// Adds a policy to every route, those of later settings included. They run in the order in
+    /// which they were added, after those of the settings.
     #[must_use]
     pub fn policy(mut self, policy: impl Policy) -> Self {
         self.policies.every_route.push(Arc::new(policy));

@@ -112,7 +112,7 @@ impl Handle {
         self.core.drain_server(upstream, server, close)
     }
 
-    /// Sends sessions to a drained server again. Those that have not been told to leave yet stay.
+    /// Sends sessions to a drained server again. Sessions that were not yet sent away stay.
     ///
     /// # Errors
     /// [`UnknownServer`] if there is no such server.

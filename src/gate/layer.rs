@@ -51,8 +51,8 @@ impl<S> GateService<S> {
 
     /// Decides who answers a request.
     ///
-    /// It is for the gate if it asks for a WebSocket where a route is, or in a way that leaves no
-    /// saying where; whether its handshake is right is judged on the way.
+    /// The gate answers a WebSocket's handshake where a route serves its host and path, or where
+    /// these could mean two things. Checks of the handshake itself come later.
     fn claim<B>(&self, request: Request<B>) -> Claim<B> {
         let (parts, body) = request.into_parts();
         if !is_websocket(&parts) {

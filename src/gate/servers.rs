@@ -12,7 +12,7 @@ use crate::session::drain::{self, Eviction};
 use crate::types::SessionId;
 use crate::upstream::{Pool, ServerFailures};
 
-/// One upstream, as it was when it was asked about.
+/// One upstream, as it was at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UpstreamInfo {
@@ -129,7 +129,7 @@ impl Core {
         server: &str,
         over: Option<Duration>,
     ) -> Result<ServerDrain, UnknownServer> {
-        // One after the other, whoever asks.
+        // Drains of servers run one after the other.
         let mut closing = self.drains.lock();
         let settings = self.settings();
         let (pool, name) = find(&settings, upstream, server)?;

@@ -171,7 +171,7 @@ fn lines(headers: &HeaderMap, name: HeaderName) -> Vec<Vec<u8>> {
 
 /// Puts `unknown` where a line of a chain is empty.
 ///
-/// Such a line ends the walk to the client (`request/client.rs`). Were it left out, whoever walks the
+/// Such a line ends the walk to the client (`request/client.rs`). If it were left out, a proxy that walks the
 /// chain behind us would go on to what nobody vouches for.
 fn without_gaps(mut chain: Vec<Vec<u8>>, unknown: &str) -> Vec<Vec<u8>> {
     if chain.iter().all(Vec::is_empty) {

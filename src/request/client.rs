@@ -100,7 +100,7 @@ fn split_last(list: &[u8], header: ForwardingHeader) -> (Option<&[u8]>, &[u8]) {
 
 /// The `for` of one element of `Forwarded` (RFC 7239 §4).
 fn parse_element(element: &str) -> Option<IpAddr> {
-    // No address needs an escape, and whoever has one written into its element (into `host`, say)
+    // No address needs an escape, and a client that gets one into its element (through `host`, say)
     // could move the element's bounds by it.
     if element.contains('\\') {
         return None;

@@ -1,4 +1,4 @@
-//! W3C Trace Context: which trace a request says that it belongs to, and what its upstream is told.
+//! W3C Trace Context: the trace that a request names, and the span that its upstream gets.
 //!
 //! A client is a stranger, and what it says is held to the letter of the specification: what is not
 //! right to the last digit is as good as absent, and its `tracestate` with it (§4.3).
@@ -29,7 +29,7 @@ pub(super) fn parent(headers: &HeaderMap) -> Option<SpanContext> {
     Some(SpanContext::new(trace, span, flags, true, state(headers)))
 }
 
-/// Tells an upstream that its request was made in this span.
+/// Names this span as the parent of what the upstream does.
 pub(super) fn inject(span: &SpanContext, headers: &mut HeaderMap) {
     let text = format!(
         "00-{}-{}-{:02x}",

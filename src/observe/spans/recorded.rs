@@ -226,7 +226,7 @@ impl SpanParents {
         }
     }
 
-    /// Tells the upstream of the session's span, which lasts as long as what it does for it.
+    /// Names the session's span to the upstream: it lasts as long as the upstream's work for it.
     pub(crate) fn inject(&self, headers: &mut HeaderMap) {
         if let Some((_, session, _)) = &self.joins
             && session.is_valid()
@@ -318,7 +318,7 @@ fn cut(path: &str) -> Cow<'_, str> {
     }
 }
 
-/// An attribute whose text is shared with whoever else has it.
+/// An attribute with shared text.
 fn shared(key: &'static str, text: &Arc<str>) -> KeyValue {
     let text = StringValue::from(Arc::clone(text));
     KeyValue::new(Key::from_static_str(key), Value::String(text))
