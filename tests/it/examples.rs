@@ -1,26 +1,25 @@
 //! The examples run, and do what they are there to show.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
 
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::kit::{Echo, Request, Socket, Wire, soon};
+use crate::kit::{Echo, Frame, Request, Socket, Upstream, Wire, answer, soon, switching};
 
 /// A running example; it ends when this is dropped.
 struct Example {
-    address: SocketAddr,
+    address: String,
     _child: Child,
 }
 
 impl Example {
     /// Starts it before a backend, and waits until it says where it listens.
-    async fn run(name: &str, backend: &Echo) -> Self {
+    async fn run(name: &str, backend: &str) -> Self {
         let path = built(name);
         let mut child = Command::new(&path)
-            .args(["127.0.0.1:0", backend.url()])
+            .args(["127.0.0.1:0", backend])
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
@@ -31,7 +30,7 @@ impl Example {
             .await
             .unwrap();
         let (_, rest) = line.split_once("://").unwrap();
-        let address = rest.split('/').next().unwrap().parse().unwrap();
+        let address = rest.split('/').next().unwrap().to_owned();
         Self {
             address,
             _child: child,
@@ -46,25 +45,73 @@ fn built(name: &str) -> PathBuf {
 }
 
 #[tokio::test]
-async fn the_embedding_examples_serve_their_own_pages_and_the_backends_sessions() {
+async fn the_axum_example_serves_its_own_pages_and_the_backends_sessions() {
     let backend = Echo::start().await;
-    for name in ["embed_hyper", "embed_axum"] {
-        let example = Example::run(name, &backend).await;
-        let mut socket = Socket::open(&example.address.to_string(), "/ws/room").await;
-        socket.echoes("hello").await;
-        let mut wire = Wire::connect(example.address).await;
-        wire.send(Request::plain("/").text()).await;
-        assert_eq!(wire.head().await.status(), 200, "{name}");
-    }
+    let example = Example::run("embed_axum", backend.url()).await;
+    let mut socket = Socket::open(&example.address, "/ws/room").await;
+    socket.echoes("hello").await;
+    let mut wire = Wire::connect(&example.address).await;
+    wire.send(Request::plain("/").text()).await;
+    assert_eq!(wire.head().await.status(), 200);
 }
 
 #[tokio::test]
-async fn the_filter_example_passes_what_has_a_type_and_drops_the_rest() {
+async fn the_proxy_example_passes_plain_requests_on_and_sessions_through_the_gate() {
+    let upstream = Upstream::start().await;
+    let example = Example::run("reverse_proxy", upstream.url()).await;
+    let mut client = Wire::connect(&example.address).await;
+    let request = Request::plain("/page?x").header("connection", "x-mine");
+    client
+        .send(request.header("x-mine", "ends here").text())
+        .await;
+    let (mut server, head) = upstream.request().await;
+    assert_eq!(head.target(), "/page?x");
+    assert!(!head.names().contains(&"x-mine"), "{head:?}");
+    server.send(answer("200 OK", "", "a page")).await;
+    assert_eq!(client.response().await.text(), "a page");
+
+    let mut client = Wire::connect(&example.address).await;
+    client.send(Request::websocket("/ws/room").text()).await;
+    let mut server = upstream.session().await;
+    assert_eq!(client.head().await.status(), 101);
+    client.send_frames(&[Frame::text("hello")]).await;
+    server.expect(Frame::text("hello")).await;
+}
+
+#[tokio::test]
+async fn the_policy_example_looks_tokens_up_and_ends_sessions_with_them() {
+    let upstream = Upstream::start().await;
+    let example = Example::run("auth_policy", upstream.url()).await;
+    let ask = async |token: Option<&str>| {
+        let mut client = Wire::connect(&example.address).await;
+        let mut request = Request::websocket("/").header("x-user", "root");
+        if let Some(token) = token {
+            request = request.header("authorization", &format!("Bearer {token}"));
+        }
+        client.send(request.text()).await;
+        client
+    };
+    for token in [None, Some("made up")] {
+        assert_eq!(ask(token).await.head().await.status(), 401, "{token:?}");
+    }
+    let mut client = ask(Some("bob-for-a-second")).await;
+    let (mut server, head) = upstream.request().await;
+    assert_eq!(head.all("x-user"), ["bob"]);
+    assert!(head.all("authorization").is_empty(), "{head:?}");
+    server.send(switching(&head, "")).await;
+    assert_eq!(client.head().await.status(), 101);
+    client.expect_close(4401).await;
+    server.expect_close(1001).await;
+}
+
+#[tokio::test]
+async fn the_filter_example_names_the_client_and_drops_what_has_no_type() {
     let backend = Echo::start().await;
-    let example = Example::run("message_filter", &backend).await;
-    let mut socket = Socket::open(&example.address.to_string(), "/").await;
+    let example = Example::run("message_filter", backend.url()).await;
+    let mut socket = Socket::open(&example.address, "/").await;
     socket.send("no JSON").await;
-    let typed = r#"{"type":"greeting"}"#;
+    socket.send(r#"{"type":"greeting"}"#).await;
     // The first thing to come back is the second that was sent.
-    socket.echoes(typed).await;
+    let expected = r#"{"client":"127.0.0.1","type":"greeting"}"#;
+    assert_eq!(socket.next().await.into_text().unwrap().as_str(), expected);
 }

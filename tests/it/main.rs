@@ -31,5 +31,6 @@ mod operations;
 mod plugin;
 mod policy;
 mod relay;
+mod seams;
 mod timeouts;
 mod upstreams;

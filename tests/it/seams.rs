@@ -160,7 +160,10 @@ async fn a_denial_is_answered_in_the_policys_own_words() {
     let metrics = bench.handle.metrics();
     let outcome = metrics.handshakes.iter();
     let mut outcome = outcome.filter(|one| one.outcome == "token_missing");
-    assert_eq!(outcome.next().map(|one| (&*one.route, one.count)), Some(("test", 1)));
+    assert_eq!(
+        outcome.next().map(|one| (&*one.route, one.count)),
+        Some(("test", 1))
+    );
     assert!(upstream.untouched());
 }
 
@@ -190,7 +193,9 @@ async fn policies_are_asked_in_their_order_behind_those_of_the_settings() {
     let (head, _) = bench.refused(&origin("https://evil.test")).await;
     assert_eq!(head.status(), 403);
     assert!(order.lock().unwrap().is_empty(), "the origin is not let in");
-    let _session = bench.session_by(&origin("https://good.test"), &upstream).await;
+    let _session = bench
+        .session_by(&origin("https://good.test"), &upstream)
+        .await;
     assert_eq!(*order.lock().unwrap(), ["first", "second", "route"]);
 }
 
@@ -240,7 +245,11 @@ async fn observers_and_subscribers_see_each_event_once() {
     drop((client, server));
     let closed = soon("the close", closes.next()).await.unwrap();
     assert_eq!(closed.event.kind(), Some(EventKind::Closed));
-    let expected = ["bad_path", "opened 7", "closed by client: closed after 1 messages"];
+    let expected = [
+        "bad_path",
+        "opened 7",
+        "closed by client: closed after 1 messages",
+    ];
     assert_eq!(*seen.lock().unwrap(), expected);
     bench.handle.drain(Duration::from_secs(30)).await;
     assert!(soon("the end", closes.next()).await.is_none());
@@ -334,9 +343,15 @@ async fn sessions_are_paged_and_closed_by_selection() {
     }
     let (handle, all) = (&bench.handle, Selection::default());
     let first = handle.page(&all, SessionId::from(0), 2);
-    assert_eq!((first.sessions.len(), first.total, first.has_more), (2, 3, true));
+    assert_eq!(
+        (first.sessions.len(), first.total, first.has_more),
+        (2, 3, true)
+    );
     let rest = handle.page(&all, first.sessions[1].id, 2);
-    assert_eq!((rest.sessions.len(), rest.total, rest.has_more), (1, 3, false));
+    assert_eq!(
+        (rest.sessions.len(), rest.total, rest.has_more),
+        (1, 3, false)
+    );
     let nobody = Selection {
         client: Some("192.0.2.0/24".parse().unwrap()),
         ..Selection::default()

@@ -58,11 +58,11 @@ impl Upstream {
                 Socket::Tcp(socket) => {
                     let (stream, _) = socket.accept().await.expect("a connection");
                     stream.set_nodelay(true).expect("an option");
-                    Wire::upstream(stream)
+                    Wire::of_upstream(stream)
                 }
                 Socket::Unix(socket) => {
                     let (stream, _) = socket.accept().await.expect("a connection");
-                    Wire::upstream(stream)
+                    Wire::of_upstream(stream)
                 }
                 Socket::Dead(_) => panic!("nobody connects to a dead upstream"),
             }

@@ -56,7 +56,7 @@ impl Wire {
     }
 
     /// An upstream's connection.
-    pub(super) fn upstream(stream: impl Stream + 'static) -> Self {
+    pub(crate) fn of_upstream(stream: impl Stream + 'static) -> Self {
         Self::new(Box::new(stream), false)
     }
 
