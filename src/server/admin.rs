@@ -55,12 +55,12 @@ use self::interface::Interface;
 use self::library::{ErrorReport, Handle, ListenAddress, Secret};
 use self::response::Refusal;
 use self::router::router;
-use super::accept::{Accepted, Dispatch};
-use super::descriptors::ADMIN_CONNECTIONS;
-use super::reload::counts::ReloadCounts;
-use super::reload::requests::Reloads;
-use super::room::Room;
-use super::workers::Worker;
+use crate::server::http::limiter::Room;
+use crate::server::lifecycle::reload::counts::ReloadCounts;
+use crate::server::lifecycle::reload::requests::Reloads;
+use crate::server::lifecycle::workers::Worker;
+use crate::server::listener::accept::{Accepted, Dispatch};
+use crate::server::listener::descriptors::ADMIN_CONNECTIONS;
 
 /// Answers admin requests; a clone is the same interface.
 #[derive(Clone)]

@@ -2,13 +2,13 @@
 
 use std::io;
 
-use super::handover::HandoverError;
-use super::listen::BindError;
 use super::logging::LogError;
-use super::passed::PassedError;
-use super::signals::StopSignal;
 use super::traces::TracesError;
 use crate::BuildError;
+use crate::server::lifecycle::handover::HandoverError;
+use crate::server::lifecycle::signals::StopSignal;
+use crate::server::listener::bind::BindError;
+use crate::server::listener::passed::PassedError;
 
 /// Why the program does not serve, or no longer does.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::server::patience::Patience;
+use crate::server::http::idle_timeout::Patience;
 
 /// A socket whose client is cut off when it takes no byte of an answer for too long.
 ///

@@ -8,9 +8,9 @@ use axum::extract::State;
 use tokio_util::task::TaskTracker;
 
 use super::library::Handle;
-use crate::server::reload::counts::ReloadCounts;
-use crate::server::reload::requests::Reloads;
-use crate::server::room::Room;
+use crate::server::http::limiter::Room;
+use crate::server::lifecycle::reload::counts::ReloadCounts;
+use crate::server::lifecycle::reload::requests::Reloads;
 
 /// What a handler takes it as.
 pub(super) type Shared = State<Arc<Interface>>;

@@ -7,8 +7,8 @@ use std::time::UNIX_EPOCH;
 
 use super::exposition::Exposition;
 use super::interface::Interface;
-use crate::server::process::Process;
-use crate::server::reload::counts::Counted;
+use crate::server::lifecycle::process::Process;
+use crate::server::lifecycle::reload::counts::Counted;
 
 /// The whole text.
 pub(super) fn text(interface: &Interface) -> String {

@@ -12,8 +12,8 @@ use utoipa::ToSchema;
 use super::interface::Shared;
 use super::query::{NoKeys, Query};
 use super::response::{Error, Json, Refusal, WrongQuery};
-use crate::server::reload::applied::Applied;
-use crate::server::reload::rejected::{Place, Rejected};
+use crate::server::lifecycle::reload::applied::Applied;
+use crate::server::lifecycle::reload::rejected::{Place, Rejected};
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct Reloaded {

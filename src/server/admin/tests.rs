@@ -9,7 +9,7 @@ use super::guard::WRITE_TIMEOUT;
 use super::*;
 use crate::Gate;
 use crate::config::Config;
-use crate::server::descriptors::Budget;
+use crate::server::listener::descriptors::Budget;
 
 const ADDRESS: &str = "127.0.0.1:9900";
 

@@ -212,7 +212,7 @@ impl TracesError {
     }
 
     /// The exit code of a process that ends with this.
-    pub(in crate::server) fn exit_code(&self) -> u8 {
+    pub(crate) fn exit_code(&self) -> u8 {
         match self.cause {
             TracesCause::Variable { .. } => 1,
             TracesCause::System(_) => 3,
@@ -220,7 +220,7 @@ impl TracesError {
     }
 
     /// What a person can do about it.
-    pub(in crate::server) fn help(&self) -> Option<&'static str> {
+    pub(crate) fn help(&self) -> Option<&'static str> {
         match self.cause {
             TracesCause::Variable { .. } => Some(
                 "traces are set by OpenTelemetry's environment variables; \

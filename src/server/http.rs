@@ -1,0 +1,14 @@
+//! A client's connection for as long as it speaks HTTP.
+//!
+//! ```text
+//! connection ─► its requests, one by one ─┬─ WebSocket ─► the gate
+//!                                         └─ plain HTTP ─► forward ─► a server
+//! ```
+//!
+//! The limiter counts connections that are not sessions, and ends those that wait for a request when
+//! others need their descriptors.
+
+pub(crate) mod connection;
+pub(crate) mod forward;
+pub(crate) mod idle_timeout;
+pub(crate) mod limiter;

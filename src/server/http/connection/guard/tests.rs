@@ -1,0 +1,103 @@
+use std::convert::Infallible;
+use std::time::Duration;
+
+use http_body_util::Empty;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::Gate;
+use crate::config::Config;
+use crate::server::http::limiter::Room;
+use crate::server::listener::descriptors::Budget;
+
+/// A guarded socket, and the client at its other end.
+async fn pair() -> (Guard, TcpStream) {
+    let text = "[[listen]]\naddress = \"127.0.0.1:0\"\n\
+                [upstream.a]\nservers = [\"ws://127.0.0.1:9\"]\n\
+                [[route]]\nname = \"a\"\npath = \"/*\"\nupstream = \"a\"\n";
+    let config = Config::from_toml("test.toml", text).unwrap();
+    let gate = Gate::builder(config).build().unwrap();
+    let room = Room::new(gate, Budget::new(None, 0, 1));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap());
+    let (client, accepted) = tokio::join!(client, listener.accept());
+    let place = room.enter().unwrap();
+    let guard = Guard::new(Transport::Tcp(accepted.unwrap().0), place);
+    (guard, client.unwrap())
+}
+
+#[tokio::test]
+async fn a_session_has_the_bare_socket() {
+    let (guard, mut client) = pair().await;
+    let (tell, mut told) = mpsc::channel(1);
+    let (room, watch) = (guard.place.room().clone(), guard.watch().clone());
+    let answer = service_fn(|mut request: Request<Incoming>| {
+        tell.try_send(hyper::upgrade::on(&mut request)).unwrap();
+        let _place = room.begin_request(&watch).unwrap();
+        let mut response = Response::new(Empty::<Bytes>::new());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        async { Ok::<_, Infallible>(response) }
+    });
+    let guard: Box<dyn WrappedSocket> = Box::new(guard);
+    let serve = http1::Builder::new()
+        .serve_connection(TokioIo::new(guard), answer)
+        .with_upgrades();
+    let request = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: x\r\n\r\nearly";
+    client.write_all(request).await.unwrap();
+    serve.await.unwrap();
+    let upgraded = told.recv().await.unwrap().await.unwrap();
+    let (transport, early) = Transport::from_upgraded(upgraded);
+    assert!(matches!(transport, Transport::Tcp(_)), "{transport:?}");
+    assert_eq!(early, "early");
+}
+
+#[tokio::test]
+async fn who_takes_nothing_is_cut_off_and_is_read_no_further() {
+    let (mut guard, mut client) = pair().await;
+    let (room, watch) = (guard.place.room().clone(), guard.watch().clone());
+    watch.set_write_limit(Duration::from_millis(50));
+    let place = room.begin_request(&watch).unwrap();
+    let chunk = vec![0; 1 << 20];
+    let error = loop {
+        if let Err(error) = guard.write_all(&chunk).await {
+            break error;
+        }
+    };
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    assert_eq!(watch.fault(), Fault::Slow);
+
+    drop(place);
+    watch.answered();
+    client.write_all(b"GET").await.unwrap();
+    let read = std::future::poll_fn(|cx| {
+        let mut bytes = [0; 16];
+        let read = Pin::new(&mut guard).poll_read(cx, &mut ReadBuf::new(&mut bytes));
+        Poll::Ready(read.is_ready())
+    });
+    assert!(!read.await, "the answer has not been taken");
+    guard.flush().await.unwrap();
+    assert!(watch.is_waiting());
+    let mut bytes = [0; 3];
+    guard.read_exact(&mut bytes).await.unwrap();
+    assert_eq!(&bytes, b"GET");
+}
+
+#[tokio::test]
+async fn what_hyper_answers_before_a_request_is_held_back() {
+    let (mut guard, mut client) = pair().await;
+    guard.write_all(b"HTTP/1.1 400").await.unwrap();
+    guard.shutdown().await.unwrap();
+    let (room, watch) = (guard.place.room().clone(), guard.watch().clone());
+    let _place = room.begin_request(&watch).unwrap();
+    guard.write_all(b"ours").await.unwrap();
+    let mut bytes = [0; 4];
+    client.read_exact(&mut bytes).await.unwrap();
+    assert_eq!(&bytes, b"ours");
+}

@@ -1,0 +1,190 @@
+//! How a client is left: with its last answer, and the time to read it.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use hyper::StatusCode;
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
+use tokio::time::timeout;
+
+use crate::server::http::limiter::{RefusalSlot, Watch};
+use crate::transport::Transport;
+
+/// The longest that a client may take to read its last answer and go.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// The most that is read meanwhile.
+const MOST_DISCARDED: usize = 256 * 1024;
+
+/// What is read at once.
+const CHUNK: usize = 16 * 1024;
+
+/// A connection that is refused before it has said anything, with its answer to come.
+pub(crate) struct Refusal {
+    socket: Transport,
+}
+
+impl Refusal {
+    pub(super) fn new(socket: Transport) -> Self {
+        Self { socket }
+    }
+
+    /// Answers, and closes the connection before another one has its slot.
+    pub(crate) async fn carry_out(mut self, slot: RefusalSlot) {
+        let status = Some(StatusCode::SERVICE_UNAVAILABLE);
+        tokio::select! {
+            // First, so that also one that has to go at once is answered and emptied.
+            biased;
+            () = leave(&mut self.socket, status) => {}
+            () = slot.needed() => {}
+        }
+        drop(self);
+        drop(slot);
+    }
+}
+
+/// Leaves a client that has a place in the room, and is the first to give it to others.
+pub(super) async fn leave_in_place(
+    socket: &mut Transport,
+    status: Option<StatusCode>,
+    watch: &Arc<Watch>,
+) {
+    watch.begin_lingering();
+    tokio::select! {
+        biased;
+        () = leave(socket, status) => {}
+        () = watch.told_to_go() => {}
+    }
+}
+
+/// Answers what is no request, or none in time, ends our half, and waits for the client to end its
+/// own; what it still sends is thrown away.
+///
+/// A socket that is closed with unread bytes in it, or that gets some afterwards, resets the
+/// connection, and the reset can reach the client before it has read the answer (RFC 9112 §9.6).
+async fn leave(socket: &mut Transport, status: Option<StatusCode>) {
+    let _late = timeout(LONGEST, async {
+        if let Some(status) = status {
+            socket.write_all(answer(status).as_bytes()).await?;
+            socket.flush().await?;
+        }
+        socket.shutdown().await?;
+        discard(socket).await;
+        io::Result::Ok(())
+    })
+    .await;
+}
+
+/// The last that goes out on a connection.
+fn answer(status: StatusCode) -> String {
+    let retry_after = match status {
+        StatusCode::SERVICE_UNAVAILABLE => "retry-after: 5\r\n",
+        _ => "",
+    };
+    format!("HTTP/1.1 {status}\r\n{retry_after}connection: close\r\ncontent-length: 0\r\n\r\n")
+}
+
+/// Reads until the peer ends, or has sent too much.
+async fn discard(socket: &mut Transport) {
+    let mut left = MOST_DISCARDED;
+    poll_fn(|cx| {
+        let mut scratch = [0; CHUNK];
+        loop {
+            let mut read = ReadBuf::new(&mut scratch);
+            let outcome = ready!(Pin::new(&mut *socket).poll_read(cx, &mut read));
+            left = left.saturating_sub(read.filled().len());
+            if outcome.is_err() || read.filled().is_empty() || left == 0 {
+                return Poll::Ready(());
+            }
+        }
+    })
+    .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// A socket of ours, and the client at its other end.
+    async fn pair() -> (Transport, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap());
+        let (client, accepted) = tokio::join!(client, listener.accept());
+        (Transport::Tcp(accepted.unwrap().0), client.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_client_that_goes_on_sending_reads_its_answer_to_the_end() {
+        let (mut socket, mut client) = pair().await;
+        let chunk = [b'x'; 8 * 1024];
+        client.write_all(&chunk).await.unwrap();
+        let leave = async move {
+            leave(&mut socket, Some(StatusCode::FORBIDDEN)).await;
+            drop(socket);
+        };
+        let read = async move {
+            // Sent when the answer is there already.
+            client.readable().await.unwrap();
+            for _ in 0..8 {
+                client.write_all(&chunk).await.unwrap();
+            }
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        let ((), answer) = tokio::join!(leave, read);
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn who_was_only_just_accepted_gets_the_answer_as_well() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        accepted.set_nonblocking(true).unwrap();
+        // The runtime has not looked at it yet.
+        let mut socket = Transport::Tcp(TcpStream::from_std(accepted).unwrap());
+        let leave = async move {
+            leave(&mut socket, Some(StatusCode::SERVICE_UNAVAILABLE)).await;
+            drop(socket);
+        };
+        let read = async move {
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        let ((), answer) = tokio::join!(leave, read);
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_go_is_waited_for_no_longer_than_a_second() {
+        let (mut socket, _client) = pair().await;
+        let began = Instant::now();
+        leave(&mut socket, None).await;
+        assert_eq!(began.elapsed(), LONGEST);
+    }
+
+    #[tokio::test]
+    async fn who_sends_without_end_is_read_up_to_a_bound() {
+        let (mut socket, mut client) = pair().await;
+        let endless = async {
+            let chunk = [b'x'; CHUNK];
+            while client.write_all(&chunk).await.is_ok() {}
+        };
+        tokio::select! {
+            () = endless => panic!("it is not closed yet"),
+            () = discard(&mut socket) => {}
+        }
+    }
+}

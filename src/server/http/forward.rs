@@ -1,0 +1,229 @@
+//! Plain HTTP/1.1 to the servers of a route, for routes with `http = "forward"`.
+//!
+//! ```text
+//! route ─► place on a server ─► idle or new connection ─► request ─► response head ─► stream
+//! ```
+//!
+//! Bodies stream both ways. Connections are kept alive per worker, and apart from those of
+//! sessions: one that carried an upgrade never comes here.
+
+mod pace;
+mod pool;
+mod upload;
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use hyper::service::Service;
+
+use pace::Paced;
+pub(crate) use pool::Pool;
+use pool::Sender;
+use upload::{Progress, Upload};
+
+use super::limiter::Watch;
+use crate::rejection::Rejection;
+use crate::{Gate, PlainRequest};
+
+/// The body of an answer: streamed from a server, or our own.
+pub(crate) type ForwardBody = Either<Paced<Incoming>, Full<Bytes>>;
+
+/// Answers requests for the process itself, ahead of every route. WebSockets do not come here.
+#[derive(Clone)]
+pub struct Page(Arc<AnswerPage>);
+
+type AnswerPage = dyn Fn(&Parts) -> Option<Response<Full<Bytes>>> + Send + Sync;
+
+impl Page {
+    /// Leaves to the routes what `answer` returns `None` for.
+    pub fn new(
+        answer: impl Fn(&Parts) -> Option<Response<Full<Bytes>>> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(answer))
+    }
+
+    /// The answer to a request with this head, if it is for the page.
+    pub fn answer(&self, request: &Parts) -> Option<Response<Full<Bytes>>> {
+        (self.0)(request)
+    }
+}
+
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Page").finish_non_exhaustive()
+    }
+}
+
+/// A server may be silent for so long in the middle of a response. What streams for longer says
+/// something now and then.
+const DOWNLOAD_PAUSE: Duration = Duration::from_secs(60);
+
+/// A client may be silent for so long in the middle of a body that is answered already. Before
+/// the answer, [`upload`] knows better what to say, and says it sooner.
+const UPLOAD_PAUSE: Duration = Duration::from_secs(35);
+
+/// Answers every request that is not a WebSocket's.
+#[derive(Clone)]
+pub(crate) struct Forward {
+    gate: Gate,
+    pool: Pool,
+    page: Option<Page>,
+}
+
+impl Forward {
+    pub(crate) fn new(gate: Gate, pool: Pool, page: Option<Page>) -> Self {
+        Self { gate, pool, page }
+    }
+
+    async fn answer(self, request: Request<Incoming>) -> Response<ForwardBody> {
+        let (parts, body) = request.into_parts();
+        if let Some(page) = self.page.as_ref().and_then(|page| page.answer(&parts)) {
+            return page.map(Either::Right);
+        }
+        match self.forward(parts, body).await {
+            Ok(response) => response.map(Either::Left),
+            Err(rejection) => rejection.into_response().map(Either::Right),
+        }
+    }
+
+    async fn forward(
+        &self,
+        parts: Parts,
+        body: Incoming,
+    ) -> Result<Response<Paced<Incoming>>, Rejection> {
+        let request = self.gate.admit(parts).await?;
+        if let Some(watch) = request.received().extensions.get::<Arc<Watch>>() {
+            watch.set_write_limit(request.write_timeout());
+        }
+        let (mut body, progress) = Upload::new(Paced::new(body, UPLOAD_PAUSE));
+        while let Some(mut sender) = self.pool.take(request.address()) {
+            match exchange(&request, &progress, &mut sender, body).await {
+                Ok(response) => return Ok(self.settle(response, sender, request)),
+                Err(Failure::Refused(rejection)) => return Err(rejection),
+                // The server closed the idle connection before any of this went out.
+                Err(Failure::Unsent(unsent)) => body = unsent,
+            }
+        }
+        let (request, stream) = request.connect().await?;
+        let opened = self.pool.open(stream).await;
+        let mut sender =
+            opened.map_err(|error| request.fail(Rejection::UpstreamReset, Some(&error)))?;
+        match exchange(&request, &progress, &mut sender, body).await {
+            Ok(response) => Ok(self.settle(response, sender, request)),
+            Err(Failure::Refused(rejection)) => Err(rejection),
+            Err(Failure::Unsent(_)) => Err(request.fail(Rejection::UpstreamReset, None)),
+        }
+    }
+
+    /// Lets a response go on its way: the connection is kept once it is over.
+    fn settle(
+        &self,
+        response: Response<Paced<Incoming>>,
+        sender: Sender,
+        request: PlainRequest,
+    ) -> Response<Paced<Incoming>> {
+        let request = Arc::new(request);
+        self.pool.keep(sender, Arc::clone(&request));
+        response.map(|body| {
+            body.when_over(move |error| {
+                request.log_failure("no more of a response to a plain request", error);
+            })
+        })
+    }
+}
+
+impl Service<Request<Incoming>> for Forward {
+    type Response = Response<ForwardBody>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let answer = self.clone().answer(request);
+        Box::pin(async { Ok(answer.await) })
+    }
+}
+
+enum Failure {
+    /// Nothing was sent, so that another connection may be tried with the body.
+    Unsent(Upload<Paced<Incoming>>),
+    Refused(Rejection),
+}
+
+/// Sends the request on one connection, and waits for the head of the response.
+async fn exchange(
+    request: &PlainRequest,
+    progress: &Progress,
+    sender: &mut Sender,
+    body: Upload<Paced<Incoming>>,
+) -> Result<Response<Paced<Incoming>>, Failure> {
+    let head = request.head();
+    let mut head = head.map_err(|rejection| Failure::Refused(request.refuse(rejection)))?;
+    head.version = Version::HTTP_11;
+    // The client is told to continue as soon as the body is wanted here.
+    head.headers.remove(header::EXPECT);
+    progress.restart();
+    let answered = sender.try_send_request(Request::from_parts(head, body));
+    let response = tokio::select! {
+        answered = answered => answered.map_err(|error| failure(request, progress, error))?,
+        late = progress.overdue(request.response_timeout()) => {
+            return Err(Failure::Refused(request.give_up(late)));
+        }
+    };
+    // The request offered no other protocol.
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let rejection = request.fail(Rejection::UpstreamBadResponse, None);
+        return Err(Failure::Refused(rejection));
+    }
+    let (mut head, body) = response.into_parts();
+    let trailers = announced_trailers(&head.headers);
+    request.clean(&mut head);
+    for names in trailers {
+        head.headers.append(header::TRAILER, names);
+    }
+    let body = Paced::new(body, DOWNLOAD_PAUSE);
+    Ok(Response::from_parts(head, body))
+}
+
+fn failure(
+    request: &PlainRequest,
+    progress: &Progress,
+    mut error: TrySendError<Request<Upload<Paced<Incoming>>>>,
+) -> Failure {
+    if let Some(unsent) = error.take_message() {
+        return Failure::Unsent(unsent.into_body());
+    }
+    let error = error.into_error();
+    if progress.is_broken() {
+        return Failure::Refused(request.refuse(Rejection::Body));
+    }
+    let rejection = match error.is_parse() {
+        true => Rejection::UpstreamBadResponse,
+        false => Rejection::UpstreamReset,
+    };
+    Failure::Refused(request.fail(rejection, Some(&error)))
+}
+
+/// What the server says will stand behind the body; it is passed on where the client takes it.
+///
+/// A client's trailers stay here: a backend that merges them into the headers would take them for
+/// some that the gate let through.
+fn announced_trailers(headers: &HeaderMap) -> Vec<HeaderValue> {
+    headers
+        .get_all(header::TRAILER)
+        .into_iter()
+        .cloned()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

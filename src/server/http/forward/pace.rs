@@ -1,0 +1,137 @@
+//! A body that does not pause for ever.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use hyper::body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use crate::server::http::idle_timeout::Patience;
+
+pin_project! {
+    /// A body that ends in an error when its next part does not come in time.
+    ///
+    /// Only the time counts in which somebody wants that part: a slow reader is not the sender's
+    /// fault.
+    pub(crate) struct Paced<B> {
+        #[pin]
+        body: B,
+        patience: Patience,
+        limit: Duration,
+        when_over: Option<WhenOver>,
+    }
+}
+
+type WhenOver = Box<dyn FnOnce(&(dyn std::error::Error + 'static)) + Send + Sync>;
+
+/// Why a paced body did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PaceError<E> {
+    /// The body itself failed.
+    #[error(transparent)]
+    Body(E),
+    /// It paused for too long.
+    #[error("nothing came for {0:?}")]
+    Paused(Duration),
+}
+
+impl<B> Paced<B> {
+    pub(super) fn new(body: B, limit: Duration) -> Self {
+        Self {
+            body,
+            patience: Patience::default(),
+            limit,
+            when_over: None,
+        }
+    }
+
+    /// Has `tell` called with the error if the body pauses for too long.
+    pub(super) fn when_over(
+        mut self,
+        tell: impl FnOnce(&(dyn std::error::Error + 'static)) + Send + Sync + 'static,
+    ) -> Self {
+        self.when_over = Some(Box::new(tell));
+        self
+    }
+}
+
+impl<B> Body for Paced<B>
+where
+    B: Body,
+    B::Error: std::error::Error + 'static,
+{
+    type Data = B::Data;
+    type Error = PaceError<B::Error>;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, Self::Error>>> {
+        let this = self.project();
+        if let Poll::Ready(frame) = this.body.poll_frame(cx) {
+            this.patience.rest();
+            return Poll::Ready(frame.map(|frame| frame.map_err(PaceError::Body)));
+        }
+        ready!(this.patience.poll_over(cx, *this.limit));
+        let error = PaceError::Paused(*this.limit);
+        if let Some(tell) = this.when_over.take() {
+            tell(&error);
+        }
+        Poll::Ready(Some(Err(error)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use bytes::Bytes;
+    use futures_util::{StreamExt, stream};
+    use http_body_util::{BodyExt, StreamBody};
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_may_be_as_slow_as_its_pauses_may_be_long() {
+        let frames = stream::iter(0..5).then(|_| async {
+            sleep(LIMIT - Duration::from_secs(1)).await;
+            Ok::<_, io::Error>(Frame::data(Bytes::from_static(b"x")))
+        });
+        let body = Paced::new(StreamBody::new(Box::pin(frames)), LIMIT);
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "xxxxx");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_pauses_too_long_ends_and_somebody_is_told() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let frames = stream::pending::<Result<Frame<Bytes>, io::Error>>();
+        let body = Paced::new(StreamBody::new(frames), LIMIT)
+            .when_over(move |error| tell.send(error.to_string()).unwrap());
+        let began = Instant::now();
+        assert!(body.collect().await.is_err());
+        assert_eq!(began.elapsed(), LIMIT);
+        assert_eq!(told.recv().unwrap(), "nothing came for 60s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_pauses_is_not_the_bodys_fault() {
+        let frames = stream::iter([b"a", b"b"])
+            .map(|data| Ok::<_, io::Error>(Frame::data(Bytes::from_static(data))));
+        let mut body = Paced::new(StreamBody::new(frames), LIMIT);
+        body.frame().await.unwrap().unwrap();
+        sleep(2 * LIMIT).await;
+        body.frame().await.unwrap().unwrap();
+    }
+}

@@ -1,0 +1,177 @@
+//! What a reload does to the running server.
+
+use std::time::SystemTime;
+
+use tracing_subscriber::EnvFilter;
+
+use super::applied::Applied;
+use crate::config::{self, Config};
+use crate::server::error::ServeError;
+use crate::server::http::connection::Connections;
+use crate::server::lifecycle::server::Server;
+use crate::server::listener::descriptors;
+use crate::server::listener::open::{BoundListener, OpenListener};
+use crate::server::logging;
+
+impl Server {
+    /// Puts other settings in the place of the server's own, without losing a session.
+    ///
+    /// See [`Handle::reload`](crate::Handle::reload) for what becomes of sessions and limits. New
+    /// listeners are all bound first. A removed one accepts no more; sessions that came by it go on.
+    ///
+    /// # Errors
+    /// [`ServeError`] if a listener cannot be had, or a setting of the log or the gate is wrong.
+    /// Nothing has changed then.
+    pub async fn reload(&mut self, config: Config) -> Result<Applied, ServeError> {
+        let outcome = self.take(config).await;
+        self.reload_counts
+            .add(outcome.as_ref().ok(), SystemTime::now());
+        outcome
+    }
+
+    /// The same, not counted.
+    pub(super) async fn take(&mut self, config: Config) -> Result<Applied, ServeError> {
+        let log_filter = logging::filter(&config.log)?;
+        let worker = self.workers.first();
+        let added = BoundListener::bind_new(
+            &config.listen,
+            &self.listeners.clients,
+            &self.listeners.passed,
+            worker,
+        )?;
+        let admin = match &config.admin {
+            Some(admin) if !self.listeners.has_admin_at(&admin.address) => Some(
+                BoundListener::bind(&admin.address, &self.listeners.passed, worker)?,
+            ),
+            _ => None,
+        };
+        let settings = config.clone();
+        let mut applied = Applied {
+            gate: self.handle.reload(config)?,
+            ..Applied::default()
+        };
+        for warning in &settings.warnings {
+            tracing::warn!("{warning}");
+        }
+        self.apply_log(settings.log, log_filter, &mut applied);
+        self.apply_server(settings.server, &mut applied);
+        self.apply_listeners(&settings.listen, added, &mut applied)
+            .await;
+        self.apply_admin(settings.admin, admin, &mut applied).await;
+        applied.name_keys();
+        Ok(applied)
+    }
+
+    fn apply_log(&mut self, log: config::Log, filter: EnvFilter, applied: &mut Applied) {
+        let Some(control) = &self.log else {
+            return;
+        };
+        let running = &mut self.running.log;
+        applied.key("log.level", log.level != running.level);
+        applied.key("log.access", log.access != running.access);
+        applied.restart("log.format", log.format != running.format);
+        *running = config::Log {
+            format: running.format,
+            ..log
+        };
+        control.apply(filter);
+    }
+
+    fn apply_server(&mut self, server: config::Server, applied: &mut Applied) {
+        let running = &mut self.running.server;
+        let late = server.handshake_timeout != running.handshake_timeout;
+        let head = server.head_size != running.head_size;
+        let sessions = server.sessions != running.sessions;
+        applied.key("server.handshake_timeout", late);
+        applied.key("server.head_size", head);
+        applied.key("server.sessions", sessions);
+        applied.restart("server.workers", server.workers != running.workers);
+        *running = config::Server {
+            workers: running.workers,
+            ..server
+        };
+        if late || head {
+            let connections = Connections::new(self.gate.clone(), &server);
+            self.dispatcher.renew(connections);
+        }
+        if sessions {
+            let (most, budget) = descriptors::shares(server.sessions, self.workers.count());
+            self.handle.set_max_sessions(most);
+            self.room.renew(budget);
+        }
+    }
+
+    /// Opens the new listeners, and then closes the removed ones.
+    async fn apply_listeners(
+        &mut self,
+        listen: &[config::Listen],
+        added: Vec<BoundListener>,
+        applied: &mut Applied,
+    ) {
+        for listener in added {
+            applied.listeners_added.push(self.open(listener));
+        }
+        let is_wanted = |setting: &config::ListenAddress| {
+            listen.iter().any(|listen| listen.address == *setting)
+        };
+        let listeners = std::mem::take(&mut self.listeners.clients).into_iter();
+        let (mut kept, removed): (Vec<_>, Vec<_>) =
+            listeners.partition(|listener| is_wanted(&listener.setting));
+        kept.sort_by_key(|listener| {
+            let mut wanted = listen.iter();
+            wanted.position(|listen| listen.address == listener.setting)
+        });
+        for listener in &kept {
+            let differs = listener.differs_beside(listen);
+            applied.restart("listen.address (IPv4 clients of [::])", differs);
+        }
+        self.listeners.clients = kept;
+        self.name_addresses();
+        for listener in removed {
+            tracing::info!(address = %listener.address, "no longer listening");
+            self.warn_of_passed(&listener);
+            applied.listeners_removed.push(listener.address.clone());
+            listener.close().await;
+        }
+    }
+
+    async fn apply_admin(
+        &mut self,
+        settings: Option<config::Admin>,
+        added: Option<BoundListener>,
+        applied: &mut Applied,
+    ) {
+        applied.key("admin", settings != self.running.admin);
+        self.admin
+            .require_token(settings.as_ref().and_then(|admin| admin.token.clone()));
+        let stays = settings
+            .as_ref()
+            .is_some_and(|admin| self.listeners.has_admin_at(&admin.address));
+        self.running.admin = settings;
+        let removed = match (stays, added) {
+            (true, _) => None,
+            (false, Some(listener)) => {
+                let removed = self.listeners.admin.take();
+                self.open_admin(listener);
+                removed
+            }
+            (false, None) => self.listeners.admin.take(),
+        };
+        if let Some(listener) = removed {
+            tracing::info!(address = %listener.address, "admin interface no longer listening");
+            self.warn_of_passed(&listener);
+            listener.close().await;
+        }
+    }
+
+    /// Closing our copy refuses nobody.
+    fn warn_of_passed(&self, removed: &OpenListener) {
+        if self.listeners.passed.has(&removed.setting) {
+            let address = &removed.address;
+            tracing::warn!(
+                %address,
+                "whoever started the process holds this socket open: its clients wait for nobody"
+            );
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Why a reload changed nothing.
+
+use std::error::Error;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::config::ConfigErrors;
+use crate::error_report::ErrorReport;
+use crate::server::error::ServeError;
+
+/// Settings that were not taken.
+#[derive(Debug)]
+pub(crate) enum Rejected {
+    /// The file is wrong, or cannot be read.
+    Wrong(ConfigErrors),
+    /// The file is right, but the process cannot do what it says.
+    Refused(ServeError),
+}
+
+/// One error, with its place where it has one.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = SettingsError)]
+pub(crate) struct Place {
+    pub(crate) file: Option<String>,
+    pub(crate) line: Option<usize>,
+    pub(crate) column: Option<usize>,
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+}
+
+impl Rejected {
+    /// All errors, in the order of the file; at least one.
+    pub(crate) fn errors(&self) -> Vec<Place> {
+        match self {
+            Self::Wrong(errors) => {
+                let cause = errors
+                    .source()
+                    .map(|cause| format!(": {}", ErrorReport(cause)));
+                let cause = cause.unwrap_or_default();
+                let places = errors.iter().map(|error| Place {
+                    file: Some(errors.name().to_owned()),
+                    line: error.line(),
+                    column: error.column(),
+                    message: format!("{}{cause}", error.message()),
+                    help: error.help().map(str::to_owned),
+                });
+                places.collect()
+            }
+            Self::Refused(error) => vec![Place {
+                file: None,
+                line: None,
+                column: None,
+                message: ErrorReport(error).to_string(),
+                help: error.help().map(str::to_owned),
+            }],
+        }
+    }
+
+    /// The errors for a person, as `wsgate check` shows them.
+    pub(crate) fn render(&self) -> String {
+        match self {
+            Self::Wrong(errors) => errors.render(false),
+            Self::Refused(error) => {
+                let help = error.help().map(|help| format!("\nhelp: {help}"));
+                format!(
+                    "error: {}{}\n",
+                    ErrorReport(error),
+                    help.unwrap_or_default()
+                )
+            }
+        }
+    }
+
+    /// One line of the log.
+    pub(super) fn log(&self, trigger: &str) {
+        let errors = self.errors();
+        let sentences: Vec<_> = errors.iter().map(Place::sentence).collect();
+        tracing::error!(
+            reason = "reload_rejected",
+            trigger,
+            errors = errors.len(),
+            error = %sentences.join("; "),
+            "reload rejected"
+        );
+    }
+}
+
+impl Place {
+    /// `file:line:column: message (help)`.
+    fn sentence(&self) -> String {
+        let mut sentence = String::new();
+        if let Some(file) = &self.file {
+            sentence.push_str(file);
+            if let (Some(line), Some(column)) = (self.line, self.column) {
+                sentence.push_str(&format!(":{line}:{column}"));
+            }
+            sentence.push_str(": ");
+        }
+        sentence.push_str(&self.message);
+        if let Some(help) = &self.help {
+            sentence.push_str(&format!(" ({help})"));
+        }
+        sentence
+    }
+}

@@ -1,0 +1,302 @@
+//! The running gate: what it owns, its start and its end.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower_layer::Layer;
+
+use super::reload::counts::ReloadCounts;
+use super::reload::requests::Reloads;
+use super::workers::{Worker, Workers};
+use crate::config::{self, Config};
+use crate::server::admin::AdminService;
+use crate::server::error::ServeError;
+use crate::server::http::connection::Connections;
+use crate::server::http::forward::{Forward, Page, Pool};
+use crate::server::http::limiter::Room;
+use crate::server::listener::accept::Dispatch;
+use crate::server::listener::address::BoundAddress;
+use crate::server::listener::descriptors;
+use crate::server::listener::dispatch::{Dispatcher, Station};
+use crate::server::listener::open::{BoundListener, Ends, Listeners};
+use crate::server::listener::passed::PassedSockets;
+use crate::server::logging::LogControl;
+use crate::server::traces::Traces;
+use crate::{Drained, Gate, Handle};
+
+/// A running gate: listeners, workers and what runs on them. Dropping it cuts everything off;
+/// [`Server::shutdown`] takes leave first.
+pub struct Server {
+    pub(super) gate: Gate,
+    pub(super) handle: Handle,
+    pub(super) running: Running,
+    pub(super) reload_counts: Arc<ReloadCounts>,
+    pub(super) room: Arc<Room>,
+    pub(super) dispatcher: Arc<Dispatcher>,
+    pub(super) listeners: Listeners,
+    addresses: Vec<BoundAddress>,
+    pub(super) admin: AdminService,
+    pub(super) log: Option<LogControl>,
+    traces: Traces,
+    tasks: Tasks,
+    pub(super) workers: Workers,
+}
+
+/// The settings that the process runs by, beside the gate's own and the listeners.
+pub(super) struct Running {
+    pub(super) admin: Option<config::Admin>,
+    pub(super) log: config::Log,
+    pub(super) server: config::Server,
+}
+
+/// What a program has beside its server.
+#[derive(Default)]
+pub(super) struct Beside {
+    pub(super) log: Option<LogControl>,
+    pub(super) reloads: Option<Reloads>,
+    pub(super) page: Option<Page>,
+    pub(super) passed: PassedSockets,
+    pub(super) traces: Traces,
+}
+
+/// For how long connections may go on towards their first answer when others accept the next ones: a
+/// handshake through two networks and one server, usually.
+const ARRIVAL: Duration = Duration::from_secs(5);
+
+/// Who owns which tasks, and how they learn that they are to end.
+#[derive(Debug, Default)]
+struct Tasks {
+    /// Cancelled to stop accepting.
+    accepting: CancellationToken,
+    /// Cancelled for connections that are not sessions to end after the request that they are in.
+    closing: CancellationToken,
+    acceptors: TaskTracker,
+    connections: TaskTracker,
+    /// What lives as long as the workers.
+    background: TaskTracker,
+}
+
+impl Server {
+    /// Binds every listener, and only then serves the first of them.
+    pub fn start(config: Config) -> Result<Self, ServeError> {
+        Self::start_with(config, Beside::default())
+    }
+
+    pub(super) fn start_with(config: Config, beside: Beside) -> Result<Self, ServeError> {
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        let mut passed = beside.passed;
+        passed.check(&config)?;
+        let workers = Workers::start(config.server.workers).map_err(ServeError::System)?;
+        let listeners = BoundListener::bind_new(&config.listen, &[], &passed, workers.first())?;
+        let admin_listener = (config.admin.as_ref())
+            .map(|admin| BoundListener::bind(&admin.address, &passed, workers.first()))
+            .transpose()?;
+        passed.started();
+        let running = Running {
+            admin: config.admin.clone(),
+            log: config.log.clone(),
+            server: config.server,
+        };
+        let (sessions, budget) = descriptors::shares(running.server.sessions, workers.count());
+        let gate = Gate::builder(config)
+            .max_sessions(sessions)
+            .tracing(beside.traces.tracing())
+            .build()?;
+        let room = Room::new(gate.clone(), budget);
+        let reload_counts = Arc::new(ReloadCounts::since(SystemTime::now()));
+        let tasks = Tasks::default();
+        let (background, connections) = (tasks.background.clone(), tasks.connections.clone());
+        let mut server = Self {
+            dispatcher: Arc::new(Dispatcher::new(
+                stations(&gate, &workers, &room, &tasks, &beside.page),
+                Connections::new(gate.clone(), &running.server),
+                Arc::clone(&room),
+                connections.clone(),
+            )),
+            listeners: Listeners {
+                passed,
+                ..Listeners::default()
+            },
+            addresses: Vec::new(),
+            admin: AdminService::new(
+                gate.handle(),
+                beside.reloads,
+                Arc::clone(&reload_counts),
+                background,
+                connections,
+                Arc::clone(&room),
+            ),
+            log: beside.log,
+            traces: beside.traces,
+            handle: gate.handle(),
+            gate,
+            running,
+            reload_counts,
+            room,
+            tasks,
+            workers,
+        };
+        for listener in listeners {
+            server.open(listener);
+        }
+        let token = server.running.admin.as_ref();
+        server
+            .admin
+            .require_token(token.and_then(|admin| admin.token.clone()));
+        if let Some(listener) = admin_listener {
+            server.open_admin(listener);
+        }
+        Ok(server)
+    }
+
+    /// Where the server listens, in the order of the settings.
+    pub fn addresses(&self) -> &[BoundAddress] {
+        &self.addresses
+    }
+
+    /// Where the admin interface listens, if there is one.
+    pub fn admin_address(&self) -> Option<&BoundAddress> {
+        self.listeners.admin.as_ref().map(|open| &open.address)
+    }
+
+    /// The gate's handle: its sessions, and whether it is ready.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// How many there are.
+    pub(super) fn sessions(&self) -> usize {
+        self.gate.handle().open_sessions()
+    }
+
+    /// Accepts connections for the gate.
+    pub(super) fn open(&mut self, listener: BoundListener) -> BoundAddress {
+        let ends = Ends {
+            accepting: self.tasks.accepting.child_token(),
+            closing: self.tasks.closing.child_token(),
+        };
+        let (dispatcher, closing) = (Arc::clone(&self.dispatcher), ends.closing.clone());
+        let dispatch: Dispatch = Arc::new(move |accepted| dispatcher.dispatch(accepted, &closing));
+        let worker = self.workers.first();
+        let listener = listener.within(Arc::clone(&self.room));
+        let listener = listener.open(ends, dispatch, worker, &self.tasks.acceptors);
+        let address = listener.address.clone();
+        tracing::info!(%address, "listening");
+        self.listeners.clients.push(listener);
+        self.name_addresses();
+        address
+    }
+
+    /// Serves the admin interface until the very end, so that it can be watched.
+    pub(super) fn open_admin(&mut self, listener: BoundListener) {
+        let ends = Ends {
+            accepting: CancellationToken::new(),
+            closing: CancellationToken::new(),
+        };
+        let service = self.admin.at(listener.setting(), ends.closing.clone());
+        let worker = self.workers.first();
+        let dispatch = service.dispatch(worker.clone());
+        let listener = listener.open(ends, dispatch, worker, &self.tasks.background);
+        let address = &listener.address;
+        tracing::info!(%address, "admin interface listening");
+        self.listeners.admin = Some(listener);
+    }
+
+    pub(super) fn name_addresses(&mut self) {
+        let addresses = self.listeners.clients.iter();
+        self.addresses = addresses.map(|open| open.address.clone()).collect();
+    }
+
+    /// Stops accepting, sends the sessions away as `[drain]` says, lets plain requests finish,
+    /// and ends what is left at the drain's deadline.
+    ///
+    /// Where listening sockets live on in another process, whoever has connected to this one is
+    /// answered first.
+    pub async fn shutdown(self) -> Drained {
+        let Self {
+            admin,
+            handle,
+            room,
+            tasks,
+            workers,
+            listeners,
+            traces,
+            ..
+        } = self;
+        let drain_deadline = handle.drain_deadline();
+        let began = Instant::now();
+        tasks.accepting.cancel();
+        tasks.acceptors.close();
+        tasks.acceptors.wait().await;
+        let Listeners {
+            admin: admin_listener,
+            passed,
+            handed_over,
+            ..
+        } = listeners;
+        if let Some(listener) =
+            admin_listener.filter(|open| handed_over || passed.has(&open.setting))
+        {
+            // Otherwise it would be chance who answers: this process or the next.
+            listener.close().await;
+        }
+        if handed_over || passed.live_on() {
+            drop(passed);
+            let _late = timeout(ARRIVAL.min(drain_deadline / 4), room.is_quiet()).await;
+        }
+        tasks.closing.cancel();
+        tasks.connections.close();
+        let drain_deadline = drain_deadline.saturating_sub(began.elapsed());
+        let (drained, finished) = tokio::join!(
+            handle.drain(drain_deadline),
+            timeout(drain_deadline, tasks.connections.wait()),
+        );
+        if finished.is_err() {
+            let connections = tasks.connections.len();
+            tracing::warn!(connections, "plain connections were cut off");
+        }
+        admin.streams_ended().await;
+        workers.finish().await;
+        traces.finish().await;
+        room.report();
+        drained
+    }
+}
+
+/// The workers, with a pool of connections to servers for each.
+fn stations(
+    gate: &Gate,
+    workers: &Workers,
+    room: &Arc<Room>,
+    tasks: &Tasks,
+    page: &Option<Page>,
+) -> Vec<Station> {
+    let station = |worker: &Worker| {
+        let pool = Pool::new(tasks.background.clone(), Arc::clone(room));
+        worker.spawn(&tasks.background, pool.clone().sweep());
+        let forward = Forward::new(gate.clone(), pool, page.clone());
+        Station {
+            worker: worker.clone(),
+            answerer: gate.layer().layer(forward),
+        }
+    };
+    workers.iter().map(station).collect()
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("addresses", &self.addresses)
+            .field("admin_address", &self.admin_address())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! The worker threads.
+//!
+//! A worker a core, each with a runtime of its own: what a session touches stays on one core, and
+//! nothing is stolen or locked between them. A new socket goes to the worker with the fewest
+//! tasks, which is the one with the fewest connections and sessions.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::num::NonZeroUsize;
+use std::thread::{self, JoinHandle};
+
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// One worker, seen from outside.
+#[derive(Clone, Debug)]
+pub(crate) struct Worker {
+    runtime: Handle,
+}
+
+/// All workers; dropping them ends every task on them.
+#[derive(Debug)]
+pub(crate) struct Workers {
+    workers: Vec<Worker>,
+    threads: Vec<JoinHandle<()>>,
+    stop: CancellationToken,
+    /// Done when each thread has ended its tasks.
+    ended: TaskTracker,
+}
+
+/// Threads of a worker that may look names up at once; nothing else of ours blocks.
+const LOOKUP_THREADS: usize = 16;
+
+impl Workers {
+    /// Starts `count` workers; 0 is one a core.
+    pub(crate) fn start(count: usize) -> io::Result<Self> {
+        let count = match count {
+            0 => thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            count => count,
+        };
+        let mut workers = Self {
+            workers: Vec::with_capacity(count),
+            threads: Vec::with_capacity(count),
+            stop: CancellationToken::new(),
+            ended: TaskTracker::new(),
+        };
+        for index in 0..count {
+            workers.add(index)?;
+        }
+        workers.ended.close();
+        Ok(workers)
+    }
+
+    fn add(&mut self, index: usize) -> io::Result<()> {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(LOOKUP_THREADS)
+            .thread_name(format!("wsgate-lookup-{index}"))
+            .build()?;
+        self.workers.push(Worker {
+            runtime: runtime.handle().clone(),
+        });
+        let stop = self.stop.clone();
+        let alive = self.ended.token();
+        let thread = thread::Builder::new()
+            .name(format!("wsgate-{index}"))
+            .spawn(move || {
+                work(runtime, &stop);
+                drop(alive);
+            })?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// The first worker, for what the process has one of.
+    pub(crate) fn first(&self) -> &Worker {
+        &self.workers[0]
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.workers.len()
+    }
+
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Worker> {
+        self.workers.iter()
+    }
+
+    /// Ends every task that is left, and the threads.
+    pub(crate) async fn finish(mut self) {
+        self.stop.cancel();
+        self.ended.wait().await;
+        for thread in self.threads.drain(..) {
+            // It has nothing left to do, so that this does not block.
+            if thread.join().is_err() {
+                tracing::error!("a worker panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Worker {
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// Connections and sessions, and a few tasks more.
+    pub(crate) fn load(&self) -> usize {
+        self.runtime.metrics().num_alive_tasks()
+    }
+
+    /// Resolves when it has got to a task that it is given now, or ends.
+    pub(crate) async fn answers(&self) {
+        let (tell, told) = oneshot::channel();
+        self.spawn(&TaskTracker::new(), async move { drop(tell) });
+        let _dropped: Result<Infallible, _> = told.await;
+    }
+
+    /// Runs a task of `owner` on this worker.
+    pub(crate) fn spawn<F>(&self, owner: &TaskTracker, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        owner.spawn_on(task, &self.runtime);
+    }
+}
+
+fn work(runtime: Runtime, stop: &CancellationToken) {
+    runtime.block_on(stop.cancelled());
+    // Not a plain drop: that would wait for a name look-up that is still under way.
+    runtime.shutdown_background();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread::ThreadId;
+
+    use super::*;
+
+    async fn thread_of(worker: &Worker) -> ThreadId {
+        let (tell, told) = oneshot::channel();
+        worker.spawn(&TaskTracker::new(), async move {
+            tell.send(thread::current().id()).unwrap();
+        });
+        told.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn each_worker_is_a_thread_of_its_own() {
+        let workers = Workers::start(3).unwrap();
+        let mut threads = std::collections::HashSet::new();
+        for worker in workers.iter() {
+            assert!(threads.insert(thread_of(worker).await));
+        }
+        assert_eq!(threads.len(), 3);
+        workers.finish().await;
+    }
+
+    #[tokio::test]
+    async fn no_number_is_a_worker_a_core() {
+        let cores = thread::available_parallelism().unwrap().get();
+        let workers = Workers::start(0).unwrap();
+        assert_eq!(workers.iter().count(), cores);
+    }
+
+    #[tokio::test]
+    async fn a_task_is_load_at_once_and_until_it_ends() {
+        let workers = Workers::start(1).unwrap();
+        let tasks = TaskTracker::new();
+        let (end, ended) = oneshot::channel::<()>();
+        assert_eq!(workers.first().load(), 0);
+        workers.first().spawn(&tasks, async move {
+            ended.await.unwrap();
+        });
+        assert_eq!(workers.first().load(), 1);
+        end.send(()).unwrap();
+        tasks.close();
+        tasks.wait().await;
+        workers.finish().await;
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_workers_ends_their_tasks() {
+        struct Ended(Option<oneshot::Sender<()>>);
+        impl Drop for Ended {
+            fn drop(&mut self) {
+                self.0.take().unwrap().send(()).unwrap();
+            }
+        }
+        let workers = Workers::start(1).unwrap();
+        let (tell, told) = oneshot::channel();
+        let ended = Ended(Some(tell));
+        workers.first().spawn(&TaskTracker::new(), async move {
+            let _held = ended;
+            std::future::pending::<()>().await;
+        });
+        workers.finish().await;
+        told.await.unwrap();
+    }
+}

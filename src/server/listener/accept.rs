@@ -1,0 +1,316 @@
+//! The accept loop.
+
+use std::fs::File;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as BlockingUnixStream;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::time::Instant;
+
+use super::address::BoundAddress;
+use super::bind::{Listener, ListeningSocket, SocketFile};
+use crate::server::http::limiter::Room;
+use crate::transport::Transport;
+use crate::types::ClientAddr;
+
+/// Accepts connections for as long as it is polled, whatever goes wrong.
+pub(crate) struct Acceptor {
+    address: BoundAddress,
+    /// Nobody else keeps it open.
+    socket: Arc<AcceptingSocket>,
+    /// What is accepted needs a place in it; the admin interface needs none.
+    room: Option<Arc<Room>>,
+    reserve: Reserve,
+    /// When the log last said that something goes wrong.
+    complained: Option<Instant>,
+}
+
+/// A socket that connections are accepted on.
+#[derive(Debug)]
+pub(crate) enum AcceptingSocket {
+    Tcp(TcpListener),
+    /// The file goes when the listener does, where it is ours.
+    Unix(UnixListener, Option<SocketFile>),
+}
+
+/// What was accepted, on the runtime that accepted it.
+#[derive(Debug)]
+pub(crate) enum Accepted {
+    Tcp(TcpStream, SocketAddr),
+    Unix(UnixStream),
+}
+
+/// What was accepted, on its way to another runtime.
+#[derive(Debug)]
+pub(crate) enum Detached {
+    Tcp(std::net::TcpStream, SocketAddr),
+    Unix(BlockingUnixStream),
+}
+
+/// Takes what was accepted.
+pub(crate) type Dispatch = Arc<dyn Fn(Accepted) + Send + Sync>;
+
+/// How long to wait when the system has no means left.
+const BACK_OFF: Duration = Duration::from_millis(50);
+
+/// The least time between two log lines about a listener in trouble.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(5);
+
+impl Acceptor {
+    /// Must be called on the runtime that is to run it.
+    pub(crate) fn new(listener: Listener) -> io::Result<Self> {
+        let Listener {
+            address, socket, ..
+        } = listener;
+        Ok(Self {
+            address,
+            socket: Arc::new(match socket {
+                ListeningSocket::Tcp(socket) => {
+                    AcceptingSocket::Tcp(TcpListener::from_std(socket)?)
+                }
+                ListeningSocket::Unix(socket, file) => {
+                    AcceptingSocket::Unix(UnixListener::from_std(socket)?, file)
+                }
+            }),
+            room: None,
+            reserve: Reserve::new(),
+            complained: None,
+        })
+    }
+
+    /// Accepts no more than there is room for.
+    pub(crate) fn within(mut self, room: Arc<Room>) -> Self {
+        self.room = Some(room);
+        self
+    }
+
+    /// Its socket, for as long as it is open.
+    pub(crate) fn socket(&self) -> Weak<AcceptingSocket> {
+        Arc::downgrade(&self.socket)
+    }
+
+    pub(crate) async fn run(mut self, dispatch: Dispatch) {
+        loop {
+            if let Some(room) = &self.room {
+                room.has_place().await;
+            }
+            match self.socket.accept().await {
+                Ok(accepted) => dispatch(accepted),
+                Err(error) => self.recover(error).await,
+            }
+        }
+    }
+
+    async fn recover(&mut self, error: io::Error) {
+        match Trouble::of(&error) {
+            Trouble::Connection => {
+                tracing::debug!(%error, "a connection was lost before it was accepted");
+            }
+            Trouble::Descriptors => {
+                self.complain(&error);
+                // Left in the queue, the connection would wake the loop again at once. Turned
+                // away, its client knows.
+                if !self.reserve.turn_away(&self.socket) {
+                    tokio::time::sleep(BACK_OFF).await;
+                }
+            }
+            Trouble::System => {
+                self.complain(&error);
+                tokio::time::sleep(BACK_OFF).await;
+            }
+        }
+    }
+
+    fn complain(&mut self, error: &io::Error) {
+        let now = Instant::now();
+        let silent = self.complained.map(|then| now.duration_since(then));
+        if silent.is_none_or(|silent| silent >= COMPLAINT_INTERVAL) {
+            self.complained = Some(now);
+            let listener = &self.address;
+            tracing::error!(%listener, %error, "connections are turned away");
+        }
+    }
+}
+
+impl AcceptingSocket {
+    async fn accept(&self) -> io::Result<Accepted> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, client) = listener.accept().await?;
+                Ok(Accepted::Tcp(stream, client))
+            }
+            Self::Unix(listener, _) => Ok(Accepted::Unix(listener.accept().await?.0)),
+        }
+    }
+
+    fn socket(&self) -> SockRef<'_> {
+        match self {
+            Self::Tcp(listener) => SockRef::from(listener),
+            Self::Unix(listener, _) => SockRef::from(listener),
+        }
+    }
+
+    /// A copy for another process to accept on.
+    pub(crate) fn copy(&self) -> io::Result<OwnedFd> {
+        Ok(self.socket().try_clone()?.into())
+    }
+
+    /// Says whether its file is this process's, or another's that accepts on a copy.
+    pub(crate) fn set_file_ours(&self, is_ours: bool) {
+        if let Self::Unix(_, Some(file)) = self {
+            file.set_ours(is_ours);
+        }
+    }
+}
+
+impl Accepted {
+    /// The socket, and who is at its other end.
+    pub(crate) fn into_transport(self) -> (Transport, ClientAddr) {
+        match self {
+            Self::Tcp(stream, client) => (Transport::Tcp(stream), client.into()),
+            Self::Unix(stream) => (Transport::Unix(stream), ClientAddr::Unix),
+        }
+    }
+
+    /// Takes the socket off this runtime, for another one.
+    pub(crate) fn detach(self) -> io::Result<Detached> {
+        Ok(match self {
+            Self::Tcp(stream, client) => Detached::Tcp(stream.into_std()?, client),
+            Self::Unix(stream) => Detached::Unix(stream.into_std()?),
+        })
+    }
+}
+
+impl Detached {
+    /// Puts the socket on the runtime that this is called on.
+    pub(crate) fn attach(self) -> io::Result<Accepted> {
+        Ok(match self {
+            Self::Tcp(stream, client) => Accepted::Tcp(TcpStream::from_std(stream)?, client),
+            Self::Unix(stream) => Accepted::Unix(UnixStream::from_std(stream)?),
+        })
+    }
+}
+
+/// What an error of `accept` is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    /// That one connection: the next one may be fine.
+    Connection,
+    /// The process or the system has no descriptor left.
+    Descriptors,
+    /// Memory, buffers, or what nobody has thought of.
+    System,
+}
+
+impl Trouble {
+    fn of(error: &io::Error) -> Self {
+        use rustix::io::Errno;
+        if let Some(code) = error.raw_os_error() {
+            let errno = Errno::from_raw_os_error(code);
+            if [Errno::MFILE, Errno::NFILE].contains(&errno) {
+                return Self::Descriptors;
+            }
+            // accept(2): errors that are already pending on the new socket come out here.
+            let pending = [
+                Errno::CONNABORTED,
+                Errno::CONNRESET,
+                Errno::INTR,
+                Errno::PERM,
+                Errno::PROTO,
+                Errno::NOPROTOOPT,
+                Errno::NETDOWN,
+                Errno::NETUNREACH,
+                Errno::HOSTUNREACH,
+                Errno::TIMEDOUT,
+            ];
+            if pending.contains(&errno) {
+                return Self::Connection;
+            }
+        }
+        Self::System
+    }
+}
+
+/// A descriptor that is kept back, so that there is one to turn a connection away with.
+struct Reserve(Option<File>);
+
+impl Reserve {
+    fn new() -> Self {
+        Self(File::open("/dev/null").ok())
+    }
+
+    /// Accepts one connection and closes it; false if not even that could be done.
+    fn turn_away(&mut self, listener: &AcceptingSocket) -> bool {
+        let kept_back = self.0.take().is_some();
+        let turned_away = kept_back && listener.socket().accept().is_ok();
+        *self = Self::new();
+        turned_away
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::config::ListenAddress;
+    use crate::server::PassedSockets;
+
+    fn acceptor() -> (Acceptor, SocketAddr) {
+        let address = ListenAddress::Tcp("127.0.0.1:0".parse().unwrap());
+        let listener = Listener::bind(&address, &PassedSockets::default(), false).unwrap();
+        let address = listener.address.tcp().unwrap();
+        (Acceptor::new(listener).unwrap(), address)
+    }
+
+    #[test]
+    fn only_an_error_of_the_connection_is_no_reason_to_wait() {
+        use rustix::io::Errno;
+        for (code, trouble) in [
+            (Errno::MFILE, Trouble::Descriptors),
+            (Errno::NFILE, Trouble::Descriptors),
+            (Errno::CONNABORTED, Trouble::Connection),
+            (Errno::NOBUFS, Trouble::System),
+            (Errno::INVAL, Trouble::System),
+        ] {
+            assert_eq!(Trouble::of(&code.into()), trouble, "{code:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_turned_away_is_closed_and_the_reserve_is_back() {
+        let (mut acceptor, address) = acceptor();
+        let client = std::net::TcpStream::connect(address).unwrap();
+        while !acceptor.reserve.turn_away(&acceptor.socket) {}
+        assert!(acceptor.reserve.0.is_some());
+        // Closed, and not left open: there is an end to read, not a wait.
+        assert_eq!(io::Read::read(&mut &client, &mut [0]).unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn every_connection_is_dispatched_with_its_address_and_the_options() {
+        let (acceptor, address) = acceptor();
+        let (tell, mut told) = mpsc::channel(8);
+        let dispatch: Dispatch = Arc::new(move |accepted| tell.try_send(accepted).unwrap());
+        let clients = async {
+            for _ in 0..3 {
+                let client = TcpStream::connect(address).await.unwrap();
+                let Some(Accepted::Tcp(stream, from)) = told.recv().await else {
+                    panic!("a TCP listener accepts TCP");
+                };
+                assert_eq!(from, client.local_addr().unwrap());
+                assert!(stream.nodelay().unwrap());
+                assert!(SockRef::from(&stream).keepalive().unwrap());
+            }
+        };
+        tokio::select! {
+            () = acceptor.run(dispatch) => panic!("the loop never ends"),
+            () = clients => {}
+        }
+    }
+}

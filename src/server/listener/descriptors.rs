@@ -1,0 +1,188 @@
+//! File descriptors: how many there are, and what that makes for sessions and for the rest.
+//!
+//! ```text
+//! limit = sessions, two each + the process itself + connections that are not sessions
+//! ```
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// What is kept back from the sessions: for the process itself, and for connections that are not
+/// sessions yet or never will be.
+const RESERVE: u64 = 200;
+
+/// Standard streams, listeners and their reserves, name look-ups, and some to spare.
+const PROCESS: u64 = 16;
+
+/// Connections at once that are refused and have not gone yet.
+pub(crate) const REFUSALS: usize = 4;
+
+/// Connections to the admin interface at once; beyond them new ones are closed.
+pub(crate) const ADMIN_CONNECTIONS: usize = 64;
+
+/// What a runtime polls with.
+const PER_RUNTIME: u64 = 4;
+
+/// The least that is left to connections that are not sessions.
+const LEAST_OTHERS: u64 = 16;
+
+/// A session holds a socket on either side.
+const PER_SESSION: u64 = 2;
+
+/// Raises the soft limit to the hard one, and returns the limit that holds; `None` is no limit.
+fn raise_limit() -> Option<u64> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current == maximum {
+        return current;
+    }
+    let raised = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => maximum,
+        Err(error) => {
+            tracing::warn!(%error, "the limit on open files could not be raised");
+            current
+        }
+    }
+}
+
+/// What the process itself needs of a limit, its admin interface included.
+fn own(limit: u64, workers: usize) -> u64 {
+    let runtimes = u64::try_from(workers).unwrap_or(u64::MAX).saturating_add(1);
+    let admin = u64::try_from(ADMIN_CONNECTIONS).unwrap_or(u64::MAX);
+    (PROCESS + REFUSALS as u64)
+        .saturating_add(runtimes.saturating_mul(PER_RUNTIME))
+        .saturating_add(admin.min(limit / 32))
+}
+
+/// How many sessions there may be at once: as many as were asked for (0: as many as fit), where
+/// the process may open `limit` descriptors.
+fn sessions(wanted: usize, limit: Option<u64>, workers: usize) -> usize {
+    let fit = match limit {
+        // A small limit keeps a tenth of itself back.
+        Some(limit) => {
+            let least = own(limit, workers).saturating_add(LEAST_OTHERS);
+            let reserve = RESERVE.min(limit / 10).max(least);
+            let fit = limit.saturating_sub(reserve) / PER_SESSION;
+            usize::try_from(fit).unwrap_or(usize::MAX).max(1)
+        }
+        None => usize::MAX,
+    };
+    if wanted > fit {
+        tracing::warn!(
+            wanted,
+            fit,
+            "`server.sessions` is more than the limit on open files allows"
+        );
+    }
+    match wanted {
+        0 => fit,
+        wanted => wanted,
+    }
+}
+
+/// How many sessions there may be where so many were asked for, and what all connections may take.
+pub(crate) fn shares(wanted: usize, workers: usize) -> (usize, Budget) {
+    let limit = raise_limit();
+    let sessions = sessions(wanted, limit, workers);
+    (sessions, Budget::new(limit, sessions, workers))
+}
+
+/// What connections and sessions may take together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Budget {
+    /// Beyond this nothing is let in.
+    most: usize,
+    /// From this on, connections that wait for a request are closed to make room.
+    mark: usize,
+}
+
+impl Budget {
+    pub(crate) fn new(limit: Option<u64>, sessions: usize, workers: usize) -> Self {
+        let Some(limit) = limit else {
+            let (most, mark) = (usize::MAX, usize::MAX);
+            return Self { most, mark };
+        };
+        let most = limit.saturating_sub(own(limit, workers));
+        let most = usize::try_from(most)
+            .unwrap_or(usize::MAX)
+            .max(LEAST_OTHERS as usize);
+        // Closing takes a moment, in which others come. With all sessions there it must not take
+        // more than a part of what they leave.
+        let others = most.saturating_sub(Self::of_sessions(sessions));
+        let ahead = (most / 16).min(others / 4).max(1);
+        let mark = most - ahead;
+        Self { most, mark }
+    }
+
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// Beyond this no connection is let in: the requests on those that are there come first.
+    pub(crate) fn most_accepted(&self) -> usize {
+        self.most - (self.most - self.mark) / 2
+    }
+
+    pub(crate) fn mark(&self) -> usize {
+        self.mark
+    }
+
+    /// What sessions take.
+    pub(crate) fn of_sessions(sessions: usize) -> usize {
+        sessions.saturating_mul(PER_SESSION as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_takes_two_descriptors_and_some_are_kept_back() {
+        for (wanted, limit, expected) in [
+            (0, Some(20_000), 9_900),
+            (0, Some(1_024), 461),
+            (0, Some(64), 7),
+            (0, Some(8), 1),
+            (0, None, usize::MAX),
+            (100, Some(20_000), 100),
+            (50_000, Some(20_000), 50_000),
+        ] {
+            assert_eq!(
+                sessions(wanted, limit, 2),
+                expected,
+                "{wanted} of {limit:?}"
+            );
+        }
+        let many_cores = sessions(0, Some(20_000), 128);
+        assert!(many_cores < 9_900, "{many_cores}");
+    }
+
+    #[test]
+    fn the_rest_has_what_the_sessions_leave_and_is_asked_to_go_before_it_is_full() {
+        for (limit, wanted, most, mark) in [
+            // All sessions take 19,800 of them.
+            (20_000, 0, 19_904, 19_878),
+            (20_000, 100, 19_904, 18_660),
+            (1_024, 0, 960, 951),
+            // A wish that cannot be granted.
+            (1_024, 5_000, 960, 959),
+            (64, 0, 30, 29),
+        ] {
+            let sessions = sessions(wanted, Some(limit), 2);
+            let budget = Budget::new(Some(limit), sessions, 2);
+            let found = (budget.most(), budget.mark());
+            assert_eq!(found, (most, mark), "{wanted} of {limit}");
+        }
+        assert_eq!(Budget::new(None, usize::MAX, 2).mark(), usize::MAX);
+    }
+
+    #[test]
+    fn the_soft_limit_becomes_the_hard_one() {
+        let limit = raise_limit();
+        assert_eq!(getrlimit(Resource::Nofile).current, limit);
+        assert_eq!(limit, getrlimit(Resource::Nofile).maximum);
+    }
+}
