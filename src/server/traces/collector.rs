@@ -1,24 +1,23 @@
-//! The way to the collector: one connection for a batch, with hyper.
+//! The way to the collector: one connection for a batch.
 //!
 //! It is used on the thread that makes the batches, which has no runtime: it brings its own.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::uri::PathAndQuery;
-use http::{HeaderValue, Request, Response, Uri, header};
+use http::{Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{self, Client};
+use hyper_util::rt::TokioExecutor;
 use opentelemetry_http::{HttpClient, HttpError};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
-use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
@@ -28,6 +27,7 @@ use crate::error_report::ErrorReport;
 /// Sends requests to a collector.
 pub(super) struct Collector {
     runtime: Runtime,
+    client: Client<HttpConnector, Full<Bytes>>,
     timeout: Duration,
     losses: Arc<Losses>,
 }
@@ -37,12 +37,10 @@ pub(super) struct Collector {
 enum CollectorError {
     #[error("the collector did not answer in time")]
     Timeout,
-    #[error("the collector's address has no host")]
-    Host,
     #[error("the collector cannot be reached")]
-    Connect(#[source] io::Error),
+    Connect(#[source] legacy::Error),
     #[error("the collector's answer cannot be read")]
-    Http(#[from] hyper::Error),
+    Http(#[source] legacy::Error),
     #[error("the collector's answer cannot be read to its end")]
     Body(#[source] Box<dyn Error + Send + Sync>),
 }
@@ -52,7 +50,12 @@ const ANSWER_SIZE: usize = 64 * 1024;
 
 impl Collector {
     pub(super) fn new(timeout: Duration, losses: Arc<Losses>) -> io::Result<Self> {
+        // Between two batches nobody would see that an idle connection ended.
+        let client = Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(0)
+            .build_http();
         Ok(Self {
+            client,
             runtime: Builder::new_current_thread()
                 .enable_all()
                 .max_blocking_threads(1)
@@ -66,7 +69,7 @@ impl Collector {
     /// The answer, for which this thread waits: nobody else is on it.
     fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, CollectorError> {
         let answer = self.runtime.block_on(async {
-            let answer = timeout(self.timeout, post(request)).await;
+            let answer = timeout(self.timeout, self.post(request)).await;
             answer.unwrap_or(Err(CollectorError::Timeout))
         });
         match &answer {
@@ -79,6 +82,18 @@ impl Collector {
             Err(error) => self.losses.because(ErrorReport(error).to_string()),
         }
         answer
+    }
+
+    async fn post(&self, request: Request<Bytes>) -> Result<Response<Bytes>, CollectorError> {
+        let response = self.client.request(request.map(Full::new)).await;
+        let response = response.map_err(|error| match error.is_connect() {
+            true => CollectorError::Connect(error),
+            false => CollectorError::Http(error),
+        })?;
+        let (parts, body) = response.into_parts();
+        let body = Limited::new(body, ANSWER_SIZE).collect().await;
+        let body = body.map_err(CollectorError::Body)?.to_bytes();
+        Ok(Response::from_parts(parts, body))
     }
 
     /// A collector may take a batch and yet not all of it.
@@ -107,41 +122,6 @@ impl HttpClient for Collector {
     {
         Box::pin(async move { Ok(self.send(request)?) })
     }
-}
-
-/// One request on a connection of its own.
-async fn post(request: Request<Bytes>) -> Result<Response<Bytes>, CollectorError> {
-    let host = request.uri().host().ok_or(CollectorError::Host)?;
-    // Brackets are of URLs only.
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let port = request.uri().port_u16().unwrap_or(80);
-    let socket = TcpStream::connect((host, port)).await;
-    let socket = TokioIo::new(socket.map_err(CollectorError::Connect)?);
-    let (mut sender, connection) = http1::handshake(socket).await?;
-    let exchange = async {
-        let response = sender.send_request(origin_form(request)?).await?;
-        let (parts, body) = response.into_parts();
-        let body = Limited::new(body, ANSWER_SIZE).collect().await;
-        let body = body.map_err(CollectorError::Body)?.to_bytes();
-        Ok(Response::from_parts(parts, body))
-    };
-    let mut exchange = pin!(exchange);
-    tokio::select! {
-        exchanged = &mut exchange => exchanged,
-        // How it ends says nothing that the exchange does not.
-        _ended = connection => exchange.await,
-    }
-}
-
-/// The request as it goes over the wire (RFC 9112 §3.2.1).
-fn origin_form(request: Request<Bytes>) -> Result<Request<Full<Bytes>>, CollectorError> {
-    let (mut parts, body) = request.into_parts();
-    let authority = parts.uri.authority().ok_or(CollectorError::Host)?;
-    let host = HeaderValue::try_from(authority.as_str()).map_err(|_| CollectorError::Host)?;
-    parts.headers.insert(header::HOST, host);
-    let path = parts.uri.path_and_query().cloned();
-    parts.uri = Uri::from(path.unwrap_or(PathAndQuery::from_static("/")));
-    Ok(Request::from_parts(parts, Full::new(body)))
 }
 
 impl fmt::Debug for Collector {
