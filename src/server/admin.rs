@@ -55,9 +55,9 @@ use self::interface::Interface;
 use self::library::{ErrorReport, Handle, ListenAddress, Secret};
 use self::response::Refusal;
 use self::router::router;
-use crate::server::http::limiter::Room;
+use crate::server::http::limiter::ConnectionLimiter;
 use crate::server::lifecycle::reload::counts::ReloadCounts;
-use crate::server::lifecycle::reload::requests::Reloads;
+use crate::server::lifecycle::reload::requests::ReloadRequests;
 use crate::server::lifecycle::workers::Worker;
 use crate::server::listener::accept::{Accepted, Dispatch};
 use crate::server::listener::descriptors::ADMIN_CONNECTIONS;
@@ -93,11 +93,11 @@ impl AdminService {
     /// `tasks` owns what the interface starts; `connections` and `room` are looked at only.
     pub(super) fn new(
         handle: Handle,
-        reloads: Option<Reloads>,
+        reloads: Option<ReloadRequests>,
         reload_counts: Arc<ReloadCounts>,
         tasks: TaskTracker,
         connections: TaskTracker,
-        room: Arc<Room>,
+        limiter: Arc<ConnectionLimiter>,
     ) -> Self {
         let streams = TaskTracker::new();
         let interface = Interface {
@@ -107,7 +107,7 @@ impl AdminService {
             reload_counts,
             tasks,
             connections,
-            room,
+            limiter,
             streams: streams.clone(),
             started: SystemTime::now(),
         };

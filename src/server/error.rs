@@ -20,7 +20,7 @@ pub enum ServeError {
     /// The environment says something about traces that cannot be done.
     #[error(transparent)]
     Traces(#[from] TracesError),
-    /// A listener could not be had.
+    /// A listener could not be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
     /// A socket that the process was started with cannot be served.

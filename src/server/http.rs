@@ -5,8 +5,8 @@
 //!                                         └─ plain HTTP ─► forward ─► a server
 //! ```
 //!
-//! The limiter counts connections that are not sessions, and ends those that wait for a request when
-//! others need their descriptors.
+//! The limiter counts connections that are not sessions, and evicts idle ones when others need their
+//! descriptors.
 
 pub(crate) mod connection;
 pub(crate) mod forward;

@@ -31,10 +31,10 @@ enum LogCause {
     Filter(#[from] ParseError),
 }
 
-/// The target of the lines that tell of a session's beginning and end.
+/// The target of the lines about a session's beginning and end.
 const ACCESS: &str = "wsgate::access";
 
-/// Says what the process's log is to show from now on.
+/// Changes what the log shows.
 #[derive(Clone, Debug)]
 pub(super) struct LogControl {
     filter: reload::Handle<EnvFilter, Registry>,
@@ -57,8 +57,8 @@ pub fn has_color(stream: &impl IsTerminal) -> bool {
     !refused && stream.is_terminal()
 }
 
-/// Sends the log of the whole process to standard error. A log that somebody set up before stays,
-/// and is not for us to control.
+/// Sends the log of the process to standard error. A log that was set up before stays, and cannot be
+/// changed here.
 pub(super) fn install(settings: &Log) -> Result<Option<LogControl>, LogError> {
     let color = has_color(&io::stderr());
     let (log, control) = log_to(settings, io::stderr, color)?;
@@ -312,7 +312,7 @@ mod tests {
             let lines_of = |settings: Log| {
                 control.apply(filter(&settings).unwrap());
                 lines.0.lock().unwrap().clear();
-                tracing::info!("told");
+                tracing::info!("line");
                 tracing::info!(target: "wsgate::access", "session open");
                 let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
                 text.lines().count()

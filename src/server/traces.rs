@@ -4,8 +4,8 @@
 //! workers ─► queue, bounded ─► a thread of its own ─► OTLP, protobuf over HTTP ─► collector
 //! ```
 //!
-//! Nobody waits for the collector: a span that finds the queue full is lost, and so is one that the
-//! collector does not take. The log says how many were.
+//! Sessions never wait for the collector: a span that finds the queue full is lost, and so is one that the
+//! collector does not take. The log has the number.
 
 mod collector;
 mod environment;
@@ -39,7 +39,7 @@ pub(super) struct Traces {
     export: Option<Export>,
 }
 
-/// Sends them until it is told to finish.
+/// Sends them until [`Export::finish`].
 #[derive(Debug)]
 struct Export {
     provider: SdkTracerProvider,
@@ -49,7 +49,7 @@ struct Export {
 /// How long the end of the process waits for the collector to take what is left.
 const LAST_EXPORT: Duration = Duration::from_secs(5);
 
-/// Whether traces could be made of what the environment says.
+/// Checks the environment's settings of traces.
 pub(super) fn check() -> Result<(), TracesError> {
     environment()?;
     Ok(())
@@ -63,19 +63,19 @@ fn environment() -> Result<Option<Environment>, TracesError> {
 }
 
 impl Traces {
-    /// Begins, if the environment names a collector.
+    /// Begins if the environment names a collector.
     pub(super) fn from_environment() -> Result<Self, TracesError> {
         let export = environment()?.map(Export::begin).transpose()?;
         Ok(Self { export })
     }
 
-    /// What the gate makes its spans with.
+    /// The tracing of the gate.
     pub(super) fn tracing(&self) -> Tracing {
         let tracing = |export: &Export| Tracing::with(export.provider.tracer("wsgate"));
         self.export.as_ref().map(tracing).unwrap_or_default()
     }
 
-    /// Sends what is left, for as long as that may take.
+    /// Sends what is left, within a time limit.
     pub(super) async fn finish(self) {
         if let Some(export) = self.export {
             export.finish().await;
@@ -112,8 +112,8 @@ impl Export {
             .with_span_processor(Bounded::new(processor, Arc::clone(&losses)))
             .with_resource(resource())
             .build();
-        // Whoever lets go of the last one waits for the collector. At a second signal that would be
-        // somebody who has no time, so that one is never let go: there is one in a process.
+        // Dropping the last one waits for the collector, which a second signal must not. So one is never
+        // dropped: a process has only one.
         mem::forget(provider.clone());
         tracing::info!(%endpoint, "spans are sent to a collector");
         Ok(Self { provider, losses })
@@ -126,11 +126,11 @@ impl Export {
         if !matches!(done, Ok(Ok(()))) {
             losses.left_behind();
         }
-        losses.tell_rest();
+        losses.log_rest();
     }
 }
 
-/// Who the spans are from: the environment's words, and ours where it has none.
+/// The service that spans are from: by the environment, or else our own name.
 fn resource() -> Resource {
     let attributes = EnvResourceDetector::new().detect();
     let says = |key: &'static str| attributes.get(&Key::from_static_str(key));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::server::http::idle_timeout::Patience;
+use crate::server::http::idle_timeout::IdleTimeout;
 
 /// A socket whose client is cut off when it takes no byte of an answer for too long.
 ///
@@ -15,7 +15,7 @@ use crate::server::http::idle_timeout::Patience;
 /// and does not read would be there for ever.
 pub(super) struct Guard<S> {
     socket: S,
-    patience: Patience,
+    idle_timeout: IdleTimeout,
 }
 
 /// For so long a client may take no byte of its answer.
@@ -25,7 +25,7 @@ impl<S: AsyncWrite + Unpin> Guard<S> {
     pub(super) fn new(socket: S) -> Self {
         Self {
             socket,
-            patience: Patience::default(),
+            idle_timeout: IdleTimeout::default(),
         }
     }
 
@@ -36,10 +36,10 @@ impl<S: AsyncWrite + Unpin> Guard<S> {
     ) -> Poll<io::Result<usize>> {
         let written = write(Pin::new(&mut self.socket), cx);
         if written.is_ready() {
-            self.patience.rest();
+            self.idle_timeout.restart();
             return written;
         }
-        ready!(self.patience.poll_over(cx, WRITE_TIMEOUT));
+        ready!(self.idle_timeout.poll_elapsed(cx, WRITE_TIMEOUT));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }

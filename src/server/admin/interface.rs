@@ -8,9 +8,9 @@ use axum::extract::State;
 use tokio_util::task::TaskTracker;
 
 use super::library::Handle;
-use crate::server::http::limiter::Room;
+use crate::server::http::limiter::ConnectionLimiter;
 use crate::server::lifecycle::reload::counts::ReloadCounts;
-use crate::server::lifecycle::reload::requests::Reloads;
+use crate::server::lifecycle::reload::requests::ReloadRequests;
 
 /// What a handler takes it as.
 pub(super) type Shared = State<Arc<Interface>>;
@@ -20,13 +20,13 @@ pub(super) struct Interface {
     pub(super) handle: Handle,
     pub(super) drain_requested: AtomicBool,
     /// `None` where the settings came from no file.
-    pub(super) reloads: Option<Reloads>,
+    pub(super) reloads: Option<ReloadRequests>,
     pub(super) reload_counts: Arc<ReloadCounts>,
     /// Owns what the interface starts.
     pub(super) tasks: TaskTracker,
     /// The connections of clients, to be counted.
     pub(super) connections: TaskTracker,
-    pub(super) room: Arc<Room>,
+    pub(super) limiter: Arc<ConnectionLimiter>,
     /// The event streams that are open.
     pub(super) streams: TaskTracker,
     pub(super) started: SystemTime,

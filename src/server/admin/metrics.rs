@@ -18,7 +18,7 @@ pub(super) fn text(interface: &Interface) -> String {
     gate::write(&mut text, &interface.handle.metrics());
     connections(&mut text, interface);
     reloads(&mut text, &interface.reload_counts.counted());
-    process(&mut text, &Process::look(interface.started));
+    process(&mut text, &Process::read(interface.started));
     text.into_text()
 }
 
@@ -32,7 +32,7 @@ fn connections(text: &mut Exposition, interface: &Interface) {
         "wsgate_connections_closed_total",
         "Connections that were closed for what they did, or did not do, before a session.",
     );
-    let closed = interface.room.counts();
+    let closed = interface.limiter.counts();
     for (reason, count) in [
         ("reclaimed", &closed.reclaimed),
         ("turned_away", &closed.turned_away),

@@ -13,7 +13,7 @@ use super::interface::Shared;
 use super::query::{NoKeys, Query};
 use super::response::{Error, Json, Refusal, WrongQuery};
 use crate::server::lifecycle::reload::applied::Applied;
-use crate::server::lifecycle::reload::rejected::{Place, Rejected};
+use crate::server::lifecycle::reload::rejected::{SettingsError, Rejected};
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct Reloaded {
@@ -46,7 +46,7 @@ pub(super) struct WrongSettings {
     error: &'static str,
     /// All errors as `wsgate check` shows them.
     rendered: String,
-    errors: Vec<Place>,
+    errors: Vec<SettingsError>,
 }
 
 /// Longer than any reload takes; the one before may still be under way.
@@ -70,7 +70,7 @@ pub(super) async fn reload(
         return Err(Refusal::new(StatusCode::CONFLICT, no_file));
     };
     let unavailable = |sentence| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, sentence);
-    let outcome = timeout(TIMEOUT, reloads.ask())
+    let outcome = timeout(TIMEOUT, reloads.request())
         .await
         .map_err(|_late| unavailable("the reload takes too long"))?
         .ok_or_else(|| unavailable("the process is stopping"))?;

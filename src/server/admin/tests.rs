@@ -24,9 +24,9 @@ pub(super) fn gate() -> Gate {
 
 pub(super) fn admin_of(gate: Gate, token: Option<&str>) -> AdminService {
     let (handle, tasks) = (gate.handle(), TaskTracker::new());
-    let room = Room::new(gate, Budget::new(None, 0, 1));
+    let limiter = ConnectionLimiter::new(gate, Budget::new(None, 0, 1));
     let counts = Arc::new(ReloadCounts::since(SystemTime::now()));
-    let admin = AdminService::new(handle, None, counts, tasks.clone(), tasks, room);
+    let admin = AdminService::new(handle, None, counts, tasks.clone(), tasks, limiter);
     admin.require_token(token.map(|token| Secret::new(token.to_owned())));
     let address = ListenAddress::Tcp(ADDRESS.parse().unwrap());
     admin.at(&address, CancellationToken::new())

@@ -1,22 +1,22 @@
 //! One client connection: HTTP/1.1 until it ends or is upgraded.
 
-mod answer;
 mod end;
 mod guard;
-mod leave;
+mod lingering_close;
+mod service;
 
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio_util::sync::CancellationToken;
 
-use answer::Answer;
-pub(crate) use answer::Answerer;
-use answer::RefusedUpgrade;
 use end::{End, Limits, MAX_HEADERS};
 use guard::Guard;
-use leave::Refusal;
+use lingering_close::RefusedConnection;
+pub(crate) use service::GatedForward;
+use service::RefusedUpgrade;
+use service::RequestService;
 
-use super::limiter::{Fault, Place, Room};
+use super::limiter::{ConnectionLimiter, ConnectionPermit, PeerState};
 use crate::Gate;
 use crate::config;
 use crate::error_report::ErrorReport;
@@ -24,7 +24,7 @@ use crate::server::listener::accept::Accepted;
 use crate::transport::WrappedSocket;
 use crate::types::ClientAddr;
 
-/// What every connection of the process has in common.
+/// Serves connections, by the settings that all of them share.
 #[derive(Clone)]
 pub(crate) struct Connections {
     gate: Gate,
@@ -38,8 +38,8 @@ const SMALLEST_BUFFER: usize = 8 * 1024;
 impl Connections {
     pub(crate) fn new(gate: Gate, settings: &config::Server) -> Self {
         let mut http = http1::Builder::new();
-        // Without the timer the time-out would be off. It counts from the accept, or the end of
-        // the request before, to the end of the head.
+        // Without the timer there would be no timeout. It counts from the accept, or the end of the
+        // request before, to the end of the head.
         http.timer(TokioTimer::new())
             .header_read_timeout(settings.handshake_timeout)
             .max_header_size(settings.head_size)
@@ -55,27 +55,27 @@ impl Connections {
         }
     }
 
-    /// Serves one connection to its end, or until it becomes a session. When `closing` is
-    /// cancelled it finishes the request that it is in, and takes no other.
+    /// Serves one connection to its end, or until it becomes a session. When `closing` is cancelled it
+    /// finishes the current request and takes no other.
     pub(crate) async fn serve(
         self,
         accepted: Accepted,
-        place: Place,
-        answerer: Answerer,
+        permit: ConnectionPermit,
+        handler: GatedForward,
         closing: CancellationToken,
     ) {
         let (socket, client) = accepted.into_transport();
-        let (room, watch) = (place.room().clone(), place.watch().clone());
+        let (limiter, state) = (permit.limiter().clone(), permit.state().clone());
         let refused = RefusedUpgrade::default();
-        let service = Answer {
+        let service = RequestService {
             gate: self.gate.clone(),
-            answerer,
+            handler,
             client,
-            room: room.clone(),
-            watch: watch.clone(),
+            limiter: limiter.clone(),
+            state: state.clone(),
             refused: refused.clone(),
         };
-        let guard: Box<dyn WrappedSocket> = Box::new(Guard::new(socket, place));
+        let guard: Box<dyn WrappedSocket> = Box::new(Guard::new(socket, permit));
         let mut connection = self
             .http
             .serve_connection(TokioIo::new(guard), service)
@@ -83,46 +83,46 @@ impl Connections {
         let mut is_closing = false;
         let ended = loop {
             tokio::select! {
-                // First, so that a response that goes out from now on says that it is the last.
+                // First, so that every response from now on says `connection: close`.
                 biased;
                 () = closing.cancelled(), if !is_closing => {
-                    // Hyper would wait for the rest of a head that began.
-                    if watch.is_waiting() {
-                        break Ended::ByUs(End::stopped);
+                    // Hyper would wait for the rest of a head.
+                    if state.is_idle() {
+                        break Ended::ByUs(End::shut_down);
                     }
                     is_closing = true;
                     Pin::new(&mut connection).graceful_shutdown();
                 }
                 ended = &mut connection => break Ended::ByItself(ended),
-                () = watch.told_to_go() => break Ended::ByUs(End::reclaimed),
+                () = state.evicted() => break Ended::ByUs(End::evicted),
             }
         };
         let (mut guard, end) = match connection.into_parts() {
             Some(parts) => {
                 let (unread, mut guard) = (&*parts.read_buf, parts.io.into_inner());
                 let end = match &ended {
-                    Ended::ByItself(ended) => End::of(ended, &watch, unread, &self.limits),
+                    Ended::ByItself(ended) => End::of(ended, &state, unread, &self.limits),
                     Ended::ByUs(end) => end(end::has_begun(unread, guard.transport()).await),
                 };
                 (guard, end)
             }
-            // Hyper has handed the socket on. That of a session is no longer ours.
+            // Hyper has given the socket away: to a session, or at the end of a refused upgrade.
             None => match refused.into_socket() {
-                Some(guard) => (guard, End::Usual),
+                Some(guard) => (guard, End::Normal),
                 None => return,
             },
         };
-        self.tell(end, &room, client, ended);
+        self.report(end, &limiter, client, ended);
         let status = end.status();
-        if status.is_some() || (end.lingers() && watch.fault() == Fault::None) {
-            leave::leave_in_place(guard.transport(), status, &watch).await;
+        if status.is_some() || (end.lingers() && state.peer() == PeerState::Present) {
+            lingering_close::linger_until_evicted(guard.transport(), status, &state).await;
         }
     }
 
-    /// Logs and counts the end of a connection that did not end well. What a client did to HTTP is
-    /// a rejected request; that it left, or never said anything, is not worth a line.
-    fn tell(&self, end: End, room: &Room, client: ClientAddr, ended: Ended) {
-        end.count(room);
+    /// Logs and counts the end of a connection that did not end well. Breaking HTTP is a rejected
+    /// request; leaving, or never sending anything, is not worth a line.
+    fn report(&self, end: End, limiter: &ConnectionLimiter, client: ClientAddr, ended: Ended) {
+        end.count(limiter);
         if let Some(reason) = end.reason() {
             self.gate.handle().report_malformed(client, reason);
         } else if let Ended::ByItself(Err(error)) = ended {
@@ -130,17 +130,17 @@ impl Connections {
         }
     }
 
-    /// Refuses a connection that there is no place for; the client has its answer still to come.
-    pub(crate) fn refuse(&self, accepted: Accepted) -> Refusal {
+    /// Refuses a connection over the limit; the answer is still to be sent.
+    pub(crate) fn refuse(&self, accepted: Accepted) -> RefusedConnection {
         let (socket, client) = accepted.into_transport();
         self.gate.handle().report_malformed(client, "overload");
-        Refusal::new(socket)
+        RefusedConnection::new(socket)
     }
 }
 
-/// Who ended a connection.
+/// Which side ended a connection.
 enum Ended {
     ByItself(hyper::Result<()>),
-    /// While it waited for a request.
+    /// While it was idle.
     ByUs(fn(bool) -> End),
 }

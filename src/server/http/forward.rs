@@ -1,7 +1,7 @@
 //! Plain HTTP/1.1 to the servers of a route, for routes with `http = "forward"`.
 //!
 //! ```text
-//! route ─► place on a server ─► idle or new connection ─► request ─► response head ─► stream
+//! route ─► lease of a server ─► idle or new connection ─► request ─► response head ─► stream
 //! ```
 //!
 //! Bodies stream both ways. Connections are kept alive per worker, and apart from those of
@@ -27,11 +27,11 @@ use hyper::client::conn::TrySendError;
 use hyper::service::Service;
 
 use pace::Paced;
-pub(crate) use pool::Pool;
+pub(crate) use pool::KeepAlivePool;
 use pool::Sender;
 use upload::{Progress, Upload};
 
-use super::limiter::Watch;
+use super::limiter::ConnectionState;
 use crate::rejection::Rejection;
 use crate::{Gate, PlainRequest};
 
@@ -64,24 +64,24 @@ impl fmt::Debug for Page {
     }
 }
 
-/// A server may be silent for so long in the middle of a response. What streams for longer says
-/// something now and then.
+/// A server may be silent for so long in the middle of a response. Servers of endless streams send
+/// something more often.
 const DOWNLOAD_PAUSE: Duration = Duration::from_secs(60);
 
-/// A client may be silent for so long in the middle of a body that is answered already. Before
-/// the answer, [`upload`] knows better what to say, and says it sooner.
+/// A client may be silent for so long in the middle of a body that is answered already. Before the
+/// answer, [`upload`] has a shorter timeout, with a status of its own.
 const UPLOAD_PAUSE: Duration = Duration::from_secs(35);
 
-/// Answers every request that is not a WebSocket's.
+/// Answers every request that is no WebSocket handshake.
 #[derive(Clone)]
 pub(crate) struct Forward {
     gate: Gate,
-    pool: Pool,
+    pool: KeepAlivePool,
     page: Option<Page>,
 }
 
 impl Forward {
-    pub(crate) fn new(gate: Gate, pool: Pool, page: Option<Page>) -> Self {
+    pub(crate) fn new(gate: Gate, pool: KeepAlivePool, page: Option<Page>) -> Self {
         Self { gate, pool, page }
     }
 
@@ -102,13 +102,13 @@ impl Forward {
         body: Incoming,
     ) -> Result<Response<Paced<Incoming>>, Rejection> {
         let request = self.gate.admit(parts).await?;
-        if let Some(watch) = request.received().extensions.get::<Arc<Watch>>() {
-            watch.set_write_limit(request.write_timeout());
+        if let Some(state) = request.received().extensions.get::<Arc<ConnectionState>>() {
+            state.set_write_limit(request.write_timeout());
         }
         let (mut body, progress) = Upload::new(Paced::new(body, UPLOAD_PAUSE));
         while let Some(mut sender) = self.pool.take(request.address()) {
             match exchange(&request, &progress, &mut sender, body).await {
-                Ok(response) => return Ok(self.settle(response, sender, request)),
+                Ok(response) => return Ok(self.deliver(response, sender, request)),
                 Err(Failure::Refused(rejection)) => return Err(rejection),
                 // The server closed the idle connection before any of this went out.
                 Err(Failure::Unsent(unsent)) => body = unsent,
@@ -119,14 +119,14 @@ impl Forward {
         let mut sender =
             opened.map_err(|error| request.fail(Rejection::UpstreamReset, Some(&error)))?;
         match exchange(&request, &progress, &mut sender, body).await {
-            Ok(response) => Ok(self.settle(response, sender, request)),
+            Ok(response) => Ok(self.deliver(response, sender, request)),
             Err(Failure::Refused(rejection)) => Err(rejection),
             Err(Failure::Unsent(_)) => Err(request.fail(Rejection::UpstreamReset, None)),
         }
     }
 
-    /// Lets a response go on its way: the connection is kept once it is over.
-    fn settle(
+    /// Passes a response on; the connection goes back to the pool at the end of it.
+    fn deliver(
         &self,
         response: Response<Paced<Incoming>>,
         sender: Sender,
@@ -135,7 +135,7 @@ impl Forward {
         let request = Arc::new(request);
         self.pool.keep(sender, Arc::clone(&request));
         response.map(|body| {
-            body.when_over(move |error| {
+            body.on_timeout(move |error| {
                 request.log_failure("no more of a response to a plain request", error);
             })
         })
@@ -213,10 +213,10 @@ fn failure(
     Failure::Refused(request.fail(rejection, Some(&error)))
 }
 
-/// What the server says will stand behind the body; it is passed on where the client takes it.
+/// The trailers that the server announces; hyper passes them on if the client takes trailers.
 ///
-/// A client's trailers stay here: a backend that merges them into the headers would take them for
-/// some that the gate let through.
+/// A client's trailers are dropped: a backend that merges them into the headers would trust them as if
+/// the gate had checked them.
 fn announced_trailers(headers: &HeaderMap) -> Vec<HeaderValue> {
     headers
         .get_all(header::TRAILER)

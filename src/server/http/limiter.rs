@@ -1,10 +1,10 @@
-//! Room for connections that are not sessions: how many there are, and which has to go.
+//! The limit on connections that are not sessions, and the choice of those that are closed for others.
 //!
-//! Whoever opens connections and sends nothing takes a descriptor each. Before those run out, the
-//! connection that has waited longest for its request is closed. One whose request is being
-//! answered never is, and a session even less.
+//! A connection takes a descriptor even if its client sends nothing. Before descriptors run out, the
+//! connection that has been idle for longest is evicted. One whose request is being answered never is,
+//! nor is a session.
 
-mod waiting;
+mod idle_queue;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,15 +15,15 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use waiting::Waiting;
-pub(crate) use waiting::{Fault, Watch};
+use idle_queue::IdleQueue;
+pub(crate) use idle_queue::{ConnectionState, PeerState};
 
 use crate::Gate;
 use crate::server::listener::descriptors::{Budget, REFUSALS};
 
-/// What the connections of the process share.
-pub(crate) struct Room {
-    /// That of the settings of the moment.
+/// Counts what holds descriptors, for all connections of the process.
+pub(crate) struct ConnectionLimiter {
+    /// A reload may change it.
     budget: RwLock<Budget>,
     gate: Gate,
     /// Descriptors of clients that are not sessions.
@@ -34,73 +34,73 @@ pub(crate) struct Room {
     idle_upstream: AtomicUsize,
     /// Connections that are refused and have not gone yet.
     refusals: AtomicUsize,
-    /// Another one is to be refused, and has no slot.
+    /// Notified when another connection has to be refused and all slots are taken.
     next_refusal: Notify,
-    /// Connections that were told to go and have not gone yet.
-    leaving: AtomicUsize,
-    waiting: Arc<Waiting>,
-    given_back: Notify,
-    counts: Counts,
-    told: Mutex<Told>,
+    /// Connections that are evicted and not closed yet.
+    evictions: AtomicUsize,
+    queue: Arc<IdleQueue>,
+    returned: Notify,
+    counts: ConnectionCounts,
+    reported: Mutex<Reported>,
 }
 
-/// How connections ended that never became sessions. Each only grows.
+/// How connections ended that never became sessions. The counts only grow.
 #[derive(Debug, Default)]
-pub(crate) struct Counts {
+pub(crate) struct ConnectionCounts {
     /// Closed while they waited for a request, to make room.
     pub(crate) reclaimed: AtomicU64,
-    /// Closed at once, because nothing could be closed for them.
+    /// Refused on arrival, because no other connection could be evicted.
     pub(crate) turned_away: AtomicU64,
     /// Closed at the deadline without having sent anything of a first request.
     pub(crate) silent: AtomicU64,
     /// Closed at the deadline in the middle of a request's head.
     pub(crate) late: AtomicU64,
-    /// Cut off because they took no byte of an answer.
+    /// Cut off because their clients did not read a response.
     pub(crate) slow: AtomicU64,
 }
 
-/// What the log knows of the connections that were closed to make room.
+/// How many evictions the log has reported, and when it last did.
 #[derive(Debug, Default)]
-struct Told {
+struct Reported {
     at: Option<Instant>,
     reclaimed: u64,
 }
 
-/// A connection's place, until it ends or becomes a session.
-pub(crate) struct Place {
-    room: Arc<Room>,
-    watch: Arc<Watch>,
+/// Counts a connection until it ends or becomes a session.
+pub(crate) struct ConnectionPermit {
+    limiter: Arc<ConnectionLimiter>,
+    state: Arc<ConnectionState>,
 }
 
-/// A request that is being answered.
-pub(crate) struct RequestPlace {
-    room: Arc<Room>,
+/// Counts a request until its response is written.
+pub(crate) struct RequestPermit {
+    limiter: Arc<ConnectionLimiter>,
 }
 
-/// An idle connection to a server.
-pub(crate) struct IdlePlace {
-    room: Arc<Room>,
+/// Counts an idle connection to a server.
+pub(crate) struct IdlePermit {
+    limiter: Arc<ConnectionLimiter>,
 }
 
 /// The slot of a connection that is refused, until it is closed.
 pub(crate) struct RefusalSlot {
-    room: Arc<Room>,
+    limiter: Arc<ConnectionLimiter>,
 }
 
-/// Connections on their way out that are taken for gone already: the process has as many
-/// descriptors to spare.
+/// So many evicted connections count as closed already: the process has as many descriptors to
+/// spare.
 const OVERLAP: usize = 4;
 
-/// The longest that nothing is accepted while a place is about to be given back.
+/// The longest wait for a descriptor that is about to be returned, before the next look.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// Between two looks whether connections are quiet.
+/// How often connections are looked at until they are quiet.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The least time between two log lines about connections that were closed.
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
-impl Room {
+impl ConnectionLimiter {
     pub(crate) fn new(gate: Gate, budget: Budget) -> Arc<Self> {
         Arc::new(Self {
             budget: RwLock::new(budget),
@@ -110,132 +110,135 @@ impl Room {
             idle_upstream: AtomicUsize::new(0),
             refusals: AtomicUsize::new(0),
             next_refusal: Notify::new(),
-            leaving: AtomicUsize::new(0),
-            waiting: Waiting::new(),
-            given_back: Notify::new(),
-            counts: Counts::default(),
-            told: Mutex::default(),
+            evictions: AtomicUsize::new(0),
+            queue: IdleQueue::new(),
+            returned: Notify::new(),
+            counts: ConnectionCounts::default(),
+            reported: Mutex::default(),
         })
     }
 
-    /// Goes by another budget from now on. Who is there stays, unless room is needed.
-    pub(crate) fn renew(&self, budget: Budget) {
+    /// Applies another budget. Open connections stay until room is needed.
+    pub(crate) fn set_budget(&self, budget: Budget) {
         *self.budget.write().unwrap_or_else(PoisonError::into_inner) = budget;
     }
 
-    /// What there is room for.
+    /// The budget of the settings in force.
     pub(crate) fn budget(&self) -> Budget {
         *self.budget.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn counts(&self) -> &Counts {
+    pub(crate) fn counts(&self) -> &ConnectionCounts {
         &self.counts
     }
 
-    /// Resolves when a connection may be accepted: when there is a descriptor for it, or a slot to
-    /// refuse it in.
-    pub(crate) async fn has_place(&self) {
+    /// Resolves when a connection may be accepted: there is a descriptor for it, or a slot to refuse
+    /// it in.
+    pub(crate) async fn ready_to_accept(&self) {
         loop {
-            let given_back = self.given_back.notified();
-            tokio::pin!(given_back);
-            given_back.as_mut().enable();
+            let returned = self.returned.notified();
+            tokio::pin!(returned);
+            returned.as_mut().enable();
             self.make_room();
             if self.used() < self.budget().most_accepted() {
                 return;
             }
-            if self.leaving.load(Ordering::Relaxed) == 0 {
+            if self.evictions.load(Ordering::Relaxed) == 0 {
                 if self.refusals.load(Ordering::Relaxed) < REFUSALS {
                     return;
                 }
                 self.next_refusal.notify_waiters();
             }
             tokio::select! {
-                () = given_back => {}
+                () = returned => {}
                 () = tokio::time::sleep(LONGEST_PAUSE) => {}
             }
         }
     }
 
-    /// Resolves when every connection has had the answer to its first request, and none is in another:
-    /// when nothing would be lost if they all ended. Nobody may be accepted meanwhile.
-    pub(crate) async fn is_quiet(&self) {
-        // Those that are upgraded are sessions by then.
-        while self.connections() > self.waiting.idle() {
+    /// Resolves when every connection has had the response to its first request and waits for the next:
+    /// nothing is lost if they all end now. No connection may be accepted meanwhile.
+    pub(crate) async fn quiet(&self) {
+        // Upgraded connections have become sessions and are not counted here.
+        while self.connections() > self.queue.idle() {
             tokio::time::sleep(LOOK_INTERVAL).await;
         }
     }
 
-    /// Takes a place for a connection that was accepted, if there is one.
-    pub(crate) fn enter(self: &Arc<Self>) -> Option<Place> {
-        if !self.is_open(self.budget().most_accepted()) {
+    /// Admits an accepted connection, if there is a descriptor for it.
+    pub(crate) fn admit(self: &Arc<Self>) -> Option<ConnectionPermit> {
+        if !self.make_room_below(self.budget().most_accepted()) {
             self.counts.turned_away.fetch_add(1, Ordering::Relaxed);
             return None;
         }
         self.connections.fetch_add(1, Ordering::Relaxed);
-        let watch = Arc::new(Watch::new(Arc::clone(&self.waiting)));
-        watch.begin_waiting();
-        let room = Arc::clone(self);
-        Some(Place { room, watch })
+        let state = Arc::new(ConnectionState::new(Arc::clone(&self.queue)));
+        state.begin_idling();
+        let limiter = Arc::clone(self);
+        Some(ConnectionPermit { limiter, state })
     }
 
-    /// Begins to answer a request of this connection, if there is a descriptor for it.
-    pub(crate) fn begin_request(self: &Arc<Self>, watch: &Watch) -> Option<RequestPlace> {
-        if watch.asked() {
-            // It was just told to go, but its request came first.
-            self.leaving.fetch_sub(1, Ordering::Relaxed);
+    /// Admits a request of this connection, if there is a descriptor for it.
+    pub(crate) fn begin_request(
+        self: &Arc<Self>,
+        state: &ConnectionState,
+    ) -> Option<RequestPermit> {
+        if state.request_began() {
+            // The request came before the eviction took effect.
+            self.evictions.fetch_sub(1, Ordering::Relaxed);
         }
-        self.is_open(self.budget().most()).then(|| {
+        self.make_room_below(self.budget().most()).then(|| {
             self.requests.fetch_add(1, Ordering::Relaxed);
-            let room = Arc::clone(self);
-            RequestPlace { room }
+            let limiter = Arc::clone(self);
+            RequestPermit { limiter }
         })
     }
 
-    /// Takes a slot for a connection that is refused, if there is one.
+    /// Takes one of the slots in which connections are refused, if one is free.
     pub(crate) fn refuse(self: &Arc<Self>) -> Option<RefusalSlot> {
         let order = Ordering::Relaxed;
         let more = |refusals: usize| (refusals < REFUSALS).then_some(refusals + 1);
         self.refusals.fetch_update(order, order, more).ok()?;
-        let room = Arc::clone(self);
-        Some(RefusalSlot { room })
+        let limiter = Arc::clone(self);
+        Some(RefusalSlot { limiter })
     }
 
-    /// Takes a place for an idle connection to a server, unless room is needed.
-    pub(crate) fn keep_idle(self: &Arc<Self>) -> Option<IdlePlace> {
+    /// Admits an idle connection to a server, unless clients need the room.
+    pub(crate) fn admit_idle(self: &Arc<Self>) -> Option<IdlePermit> {
         if self.used() >= self.budget().mark() {
             return None;
         }
         self.idle_upstream.fetch_add(1, Ordering::Relaxed);
-        let room = Arc::clone(self);
-        Some(IdlePlace { room })
+        let limiter = Arc::clone(self);
+        Some(IdlePermit { limiter })
     }
 
-    /// Whether one descriptor more can be had where so many are the most.
-    fn is_open(&self, most: usize) -> bool {
+    /// Makes room if need be; true if one more descriptor may be taken where `most` is the limit.
+    fn make_room_below(&self, most: usize) -> bool {
         self.make_room();
-        let leaving = self.leaving.load(Ordering::Relaxed).min(OVERLAP);
-        self.used().saturating_sub(leaving) < most
+        let evictions = self.evictions.load(Ordering::Relaxed).min(OVERLAP);
+        self.used().saturating_sub(evictions) < most
     }
 
-    /// Tells the connections that have waited longest to go, for as long as there are too many.
+    /// Evicts the connections that have been idle for longest while there are too many.
     fn make_room(&self) {
         let mark = self.budget().mark();
-        // Two at most: what is asked for is one.
+        // One descriptor is needed; two evictions get ahead of further clients.
         for _ in 0..2 {
-            let leaving = self.leaving.load(Ordering::Relaxed);
-            if self.used().saturating_sub(leaving) < mark {
+            let evictions = self.evictions.load(Ordering::Relaxed);
+            if self.used().saturating_sub(evictions) < mark {
                 return;
             }
-            // Before the connection can be gone.
-            self.leaving.fetch_add(1, Ordering::Relaxed);
-            if !self.waiting.tell_oldest() {
-                self.leaving.fetch_sub(1, Ordering::Relaxed);
+            // Counted first: the connection may be closed at once.
+            self.evictions.fetch_add(1, Ordering::Relaxed);
+            if !self.queue.evict_oldest() {
+                self.evictions.fetch_sub(1, Ordering::Relaxed);
                 return;
             }
         }
     }
 
-    /// The descriptors that are taken by what comes and goes.
+    /// The descriptors in use.
     fn used(&self) -> usize {
         let sessions = self.gate.handle().open_sessions();
         self.connections.load(Ordering::Relaxed)
@@ -248,28 +251,29 @@ impl Room {
         self.connections.load(Ordering::Relaxed)
     }
 
-    /// Counts a connection that was closed to make room, and says so now and then.
+    /// Counts an evicted connection, and logs from time to time how many there were.
     pub(crate) fn count_reclaimed(&self) {
         self.counts.reclaimed.fetch_add(1, Ordering::Relaxed);
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        let silent = told.at.map(|then| now.duration_since(then));
+        let silent = reported.at.map(|then| now.duration_since(then));
         if silent.is_none_or(|silent| silent >= REPORT_INTERVAL) {
-            told.at = Some(now);
-            self.tell(&mut told);
+            reported.at = Some(now);
+            self.log_evictions(&mut reported);
         }
     }
 
-    /// Tells the log of the connections that were closed since it was last told.
+    /// Logs the evictions since the last log line.
     pub(crate) fn report(&self) {
-        self.tell(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        self.log_evictions(&mut reported);
     }
 
-    fn tell(&self, told: &mut Told) {
+    fn log_evictions(&self, reported: &mut Reported) {
         let reclaimed = self.counts.reclaimed.load(Ordering::Relaxed);
-        let closed = reclaimed - told.reclaimed;
+        let closed = reclaimed - reported.reclaimed;
         if closed > 0 {
-            told.reclaimed = reclaimed;
+            reported.reclaimed = reclaimed;
             let connections = self.connections();
             tracing::warn!(
                 reason = "overload",
@@ -280,62 +284,62 @@ impl Room {
         }
     }
 
-    fn give_back(&self, count: &AtomicUsize) {
+    fn return_one(&self, count: &AtomicUsize) {
         count.fetch_sub(1, Ordering::Relaxed);
-        self.given_back.notify_waiters();
+        self.returned.notify_waiters();
     }
 }
 
-impl fmt::Debug for Room {
+impl fmt::Debug for ConnectionLimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Room")
+        f.debug_struct("ConnectionLimiter")
             .field("budget", &self.budget())
             .field("counts", &self.counts)
             .finish_non_exhaustive()
     }
 }
 
-impl Place {
-    pub(crate) fn room(&self) -> &Arc<Room> {
-        &self.room
+impl ConnectionPermit {
+    pub(crate) fn limiter(&self) -> &Arc<ConnectionLimiter> {
+        &self.limiter
     }
 
-    pub(crate) fn watch(&self) -> &Arc<Watch> {
-        &self.watch
+    pub(crate) fn state(&self) -> &Arc<ConnectionState> {
+        &self.state
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        if self.watch.stop_waiting() {
-            self.room.leaving.fetch_sub(1, Ordering::Relaxed);
+        if self.state.stop_idling() {
+            self.limiter.evictions.fetch_sub(1, Ordering::Relaxed);
         }
-        self.room.give_back(&self.room.connections);
+        self.limiter.return_one(&self.limiter.connections);
     }
 }
 
-impl Drop for RequestPlace {
+impl Drop for RequestPermit {
     fn drop(&mut self) {
-        self.room.give_back(&self.room.requests);
+        self.limiter.return_one(&self.limiter.requests);
     }
 }
 
-impl Drop for IdlePlace {
+impl Drop for IdlePermit {
     fn drop(&mut self) {
-        self.room.give_back(&self.room.idle_upstream);
+        self.limiter.return_one(&self.limiter.idle_upstream);
     }
 }
 
 impl RefusalSlot {
-    /// Resolves when another connection is to be refused and has no slot.
+    /// Resolves when another connection needs the slot.
     pub(crate) async fn needed(&self) {
-        self.room.next_refusal.notified().await;
+        self.limiter.next_refusal.notified().await;
     }
 }
 
 impl Drop for RefusalSlot {
     fn drop(&mut self) {
-        self.room.give_back(&self.room.refusals);
+        self.limiter.return_one(&self.limiter.refusals);
     }
 }
 

@@ -1,13 +1,13 @@
-//! Listening sockets from one process to the next, where nobody else holds them.
+//! Listening sockets from one process to the next, where no service manager holds them.
 //!
 //! ```text
 //! next process                              process that serves
 //!   connect ──────────────────────────────►   sends its listening sockets
 //!   serves them, beside the other
-//!   says so ───────────────────────────────►  accepts no more, and takes leave of its sessions
+//!   confirms that ─────────────────────────►  accepts no more, and drains its sessions
 //! ```
 //!
-//! Both are told the same path. A next process that fails before it serves changes nothing.
+//! Both have the same path. A next process that fails before it serves changes nothing.
 
 mod rights;
 
@@ -28,7 +28,7 @@ use crate::server::listener::bind::SocketFile;
 use crate::server::listener::open::Listeners;
 use crate::server::listener::passed::{PassedError, PassedSockets};
 
-/// What keeps a process from taking another's place.
+/// Why a process cannot take over from another.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot take over at {}", path.display())]
 pub struct HandoverError {
@@ -57,36 +57,35 @@ enum HandoverCause {
     Io(#[from] io::Error),
 }
 
-/// The place of a process that does not serve yet, and the process that it takes it from, if there
-/// is one.
+/// A takeover that has begun: this process does not serve yet.
 pub(crate) struct Takeover {
     path: PathBuf,
-    /// Bound beside the path, so that whoever serves there is undisturbed.
+    /// Bound beside the path, so that the process that serves there is undisturbed.
     listener: BlockingListener,
     file: SocketFile,
     predecessor: Option<BlockingStream>,
 }
 
-/// The place of a process that serves: where the next one asks.
+/// Where a process that serves waits for the next one.
 #[derive(Default)]
 pub(crate) struct Handover {
-    place: Option<(UnixListener, SocketFile)>,
-    /// It has the sockets, and has not said yet that it serves them.
+    listener: Option<(UnixListener, SocketFile)>,
+    /// It has the sockets and has not confirmed yet that it serves them.
     successor: Option<UnixStream>,
 }
 
-/// What the next process wants.
-pub(crate) enum Wish {
+/// A request of the next process.
+pub(crate) enum SuccessorRequest {
     /// The listening sockets.
     Sockets(UnixStream),
-    /// That this process accepts no more.
-    Place,
+    /// To accept no more.
+    TakeOver,
 }
 
 /// How long a process that serves may take to send its sockets.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the next process says when it serves.
+/// The confirmation of the next process that it serves.
 const SERVING: u8 = b'!';
 
 impl Takeover {
@@ -125,8 +124,7 @@ impl Takeover {
         })
     }
 
-    /// Tells the other process that its place is taken, now that this one listens, and waits there
-    /// for the next one.
+    /// Confirms to the other process that this one listens, and waits at the path for the next one.
     pub(crate) fn finish(self, listeners: &Listeners) -> Result<Handover, HandoverError> {
         let finish = || {
             fs::rename(self.file.path(), &self.path)?;
@@ -134,15 +132,15 @@ impl Takeover {
             self.listener.set_nonblocking(true)?;
             let listener = UnixListener::from_std(self.listener)?;
             listeners.own_files();
-            let told = (self.predecessor).map(|mut process| process.write_all(&[SERVING]));
-            if let Some(Err(error)) = told {
-                // Then there is nobody else to serve.
+            let confirmed = (self.predecessor).map(|mut process| process.write_all(&[SERVING]));
+            if let Some(Err(error)) = confirmed {
+                // Then no other process serves.
                 tracing::warn!(%error, "the process before ended before it handed over");
             }
             let path = self.path.display();
             tracing::info!(%path, "the next process can take over");
             Ok(Handover {
-                place: Some((listener, file)),
+                listener: Some((listener, file)),
                 successor: None,
             })
         };
@@ -154,33 +152,33 @@ impl Takeover {
 }
 
 impl Handover {
-    /// Waits for the next process to want something. May be dropped and called again.
-    pub(crate) async fn next(&mut self) -> Wish {
-        let Some((listener, _)) = &self.place else {
+    /// Waits for a request of the next process. Cancel safe.
+    pub(crate) async fn next(&mut self) -> SuccessorRequest {
+        let Some((listener, _)) = &self.listener else {
             return std::future::pending().await;
         };
         loop {
-            let asked = match &mut self.successor {
+            let accepted = match &mut self.successor {
                 None => listener.accept().await,
                 Some(successor) => tokio::select! {
                     biased;
                     said = successor.read_u8() => {
                         self.successor = None;
                         if matches!(said, Ok(SERVING)) {
-                            return Wish::Place;
+                            return SuccessorRequest::TakeOver;
                         }
                         tracing::warn!("the next process ended before it served");
                         continue;
                     }
-                    asked = listener.accept() => asked,
+                    accepted = listener.accept() => accepted,
                 },
             };
-            match asked {
+            match accepted {
                 Ok((stream, _)) if !is_trusted_successor(&stream) => {
                     tracing::warn!("another user asked for the listening sockets");
                 }
                 Ok((stream, _)) => match &self.successor {
-                    None => return Wish::Sockets(stream),
+                    None => return SuccessorRequest::Sockets(stream),
                     Some(successor) => {
                         let process = successor.peer_cred().ok().and_then(|peer| peer.pid());
                         tracing::warn!(
@@ -198,13 +196,17 @@ impl Handover {
         }
     }
 
-    /// Whether a process has the sockets that has not said yet that it serves them.
+    /// Whether the next process has the sockets and has not confirmed that it serves them.
     pub(crate) fn is_under_way(&self) -> bool {
         self.successor.is_some()
     }
 
     /// Sends the sockets, and waits for the next process to serve them.
-    pub(crate) fn give(&mut self, sockets: io::Result<Vec<OwnedFd>>, successor: UnixStream) {
+    pub(crate) fn send_sockets(
+        &mut self,
+        sockets: io::Result<Vec<OwnedFd>>,
+        successor: UnixStream,
+    ) {
         match sockets.and_then(|sockets| rights::send(&successor, &sockets)) {
             Ok(()) => {
                 tracing::info!("the next process has the listening sockets");
@@ -240,7 +242,7 @@ impl HandoverError {
     }
 }
 
-/// How long to wait when the system has no means left.
+/// How long to wait when the system has no resources left.
 const BACK_OFF: Duration = Duration::from_millis(50);
 
 impl HandoverCause {
@@ -253,13 +255,13 @@ impl HandoverCause {
     }
 }
 
-/// Whoever has a socket can accept its clients: only who could have opened it gets it.
+/// A process with a socket can accept its clients: only a user who could have opened it gets it.
 fn is_trusted_successor(successor: &UnixStream) -> bool {
     let user = successor.peer_cred().map(|peer| peer.uid());
     user.is_ok_and(|user| is_trusted(user, geteuid().as_raw()))
 }
 
-/// The same the other way round: whoever gave a socket may have kept it, and accept its clients.
+/// The same the other way round: a process that gave a socket may have kept it, and accept its clients.
 fn check_predecessor(predecessor: &BlockingStream) -> Result<(), HandoverCause> {
     let user = socket_peercred(predecessor)
         .map_err(io::Error::from)?
@@ -275,7 +277,7 @@ fn is_trusted(user: u32, own: u32) -> bool {
     user == own || user == 0
 }
 
-/// `None` if nobody serves there.
+/// `None` if no process serves there.
 fn connect(path: &Path) -> Result<Option<BlockingStream>, HandoverCause> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if !metadata.file_type().is_socket() => return Err(HandoverCause::NotASocket),
@@ -290,7 +292,7 @@ fn connect(path: &Path) -> Result<Option<BlockingStream>, HandoverCause> {
     }
 }
 
-/// A socket that nobody knows yet, for its owner only.
+/// A socket at a path that no other process knows, with access for its owner only.
 fn bind_beside(path: &Path) -> io::Result<(BlockingListener, SocketFile)> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}", std::process::id()));

@@ -1,4 +1,4 @@
-//! What the service manager is told of the process: sd_notify(3).
+//! Notifications to the service manager: sd_notify(3).
 //!
 //! ```text
 //! READY=1 ─► (RELOADING=1 ─► READY=1)… ─► STOPPING=1        STATUS= and WATCHDOG=1 all along
@@ -19,20 +19,20 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::workers::Worker;
 
-/// The service manager that started the process, if it wants to be told of it.
+/// The service manager that started the process, if it takes notifications.
 #[derive(Debug, Default)]
 pub(crate) struct ServiceManager {
     socket: Option<Socket>,
-    /// For how long the process may say nothing.
+    /// The longest time between two watchdog messages.
     watchdog: Option<Duration>,
-    told: Mutex<Told>,
+    reported: Mutex<Reported>,
 }
 
-/// What was told.
+/// What was last sent.
 #[derive(Debug, Default)]
-struct Told {
+struct Reported {
     phase: Phase,
-    /// Since the last one the settings are not those of the file.
+    /// The last reload was rejected: the settings are not those of the file.
     reload_rejected: bool,
     status: String,
 }
@@ -44,21 +44,21 @@ enum Phase {
     Stopping,
 }
 
-/// Between two looks at what there is to tell.
+/// How often the status is sent if it has changed.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// The same, whatever the watchdog is set to.
+/// The shortest interval, whatever the watchdog is set to.
 const SHORTEST: Duration = Duration::from_millis(10);
 
-/// A service manager that takes no message for so long is not told.
+/// A service manager that takes no message for so long is not reported.
 const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Beyond the drain's deadline: what is cut then, threads, files.
+/// What the end takes beyond the drain's deadline: cut sessions, threads, files.
 const AFTER_DRAIN: Duration = Duration::from_secs(10);
 
 impl ServiceManager {
-    /// The one that `NOTIFY_SOCKET` names. Without it nothing is told to anybody; one that cannot
-    /// be reached is worth a line of the log.
+    /// The one of `NOTIFY_SOCKET`. Without that variable nothing is sent; a socket that cannot be reached
+    /// is logged.
     pub(crate) fn from_environment() -> Self {
         let Some(path) = env::var_os("NOTIFY_SOCKET").filter(|path| !path.is_empty()) else {
             return Self::default();
@@ -80,7 +80,7 @@ impl ServiceManager {
 
     /// Every listener is bound.
     pub(crate) fn ready(&self, sessions: usize) {
-        self.tell(Phase::Serving, "READY=1", sessions);
+        self.notify(Phase::Serving, "READY=1", sessions);
     }
 
     /// The settings are being read again. [`Self::reloaded`] is to follow.
@@ -92,22 +92,20 @@ impl ServiceManager {
 
     /// The reload is over, well or not.
     pub(crate) fn reloaded(&self, is_rejected: bool, sessions: usize) {
-        self.told().reload_rejected = is_rejected;
-        self.tell(Phase::Serving, "READY=1", sessions);
+        self.reported().reload_rejected = is_rejected;
+        self.notify(Phase::Serving, "READY=1", sessions);
     }
 
-    /// The process takes leave of its sessions, for so long at most. A manager that would kill it
-    /// before that is asked not to.
+    /// The process drains its sessions until the deadline at most, and asks the manager for that time.
     pub(crate) fn stopping(&self, drain_deadline: Duration, sessions: usize) {
         let longest = drain_deadline.saturating_add(AFTER_DRAIN).as_micros();
         let longest = u64::try_from(longest).unwrap_or(u64::MAX);
         let message = format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={longest}");
-        self.tell(Phase::Stopping, &message, sessions);
+        self.notify(Phase::Stopping, &message, sessions);
     }
 
-    /// Tells how many sessions there are, and that the process lives: that each of its workers has
-    /// found the time to say so.
-    pub(crate) async fn attend(
+    /// Sends how many sessions there are, and feeds the watchdog as long as each worker responds.
+    pub(crate) async fn keep_informed(
         &self,
         workers: &[Worker],
         sessions: impl Fn() -> usize,
@@ -120,33 +118,33 @@ impl ServiceManager {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             looks.tick().await;
-            self.tell_status(sessions());
+            self.notify_status(sessions());
             let Some(half) = half else {
                 continue;
             };
-            match timeout(half, all_answer(workers)).await {
+            match timeout(half, all_respond(workers)).await {
                 Ok(()) => self.send("WATCHDOG=1"),
                 Err(_) => tracing::error!("a worker is stuck: the watchdog is not told"),
             }
         }
     }
 
-    fn tell(&self, phase: Phase, message: &str, sessions: usize) {
+    fn notify(&self, phase: Phase, message: &str, sessions: usize) {
         let status = {
-            let mut told = self.told();
-            told.phase = phase;
-            told.status = told.sentence(sessions);
-            told.status.clone()
+            let mut reported = self.reported();
+            reported.phase = phase;
+            reported.status = reported.sentence(sessions);
+            reported.status.clone()
         };
         self.send(&format!("{message}\nSTATUS={status}"));
     }
 
-    fn tell_status(&self, sessions: usize) {
+    fn notify_status(&self, sessions: usize) {
         let news = {
-            let mut told = self.told();
-            let sentence = told.sentence(sessions);
-            (sentence != told.status).then(|| {
-                told.status.clone_from(&sentence);
+            let mut reported = self.reported();
+            let sentence = reported.sentence(sessions);
+            (sentence != reported.status).then(|| {
+                reported.status.clone_from(&sentence);
                 sentence
             })
         };
@@ -162,12 +160,12 @@ impl ServiceManager {
         }
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn reported(&self) -> MutexGuard<'_, Reported> {
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Told {
+impl Reported {
     fn sentence(&self, sessions: usize) -> String {
         let sessions = match sessions {
             0 => "no session".to_owned(),
@@ -184,7 +182,7 @@ impl Told {
     }
 }
 
-/// A socket that a name with a leading `@` leads to without a file.
+/// Connects to the socket of this name; a leading `@` stands for an abstract socket, without a file.
 fn connect(name: OsString) -> io::Result<Socket> {
     let mut name = name.into_vec();
     match name.first_mut() {
@@ -198,7 +196,7 @@ fn connect(name: OsString) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// `WATCHDOG_USEC`, unless `WATCHDOG_PID` says that it is for another process.
+/// `WATCHDOG_USEC`, unless `WATCHDOG_PID` names another process.
 fn watchdog(micros: Option<String>, process: Option<String>) -> Option<Duration> {
     let ours = std::process::id().to_string();
     if process.is_some_and(|process| process != ours) {
@@ -208,10 +206,10 @@ fn watchdog(micros: Option<String>, process: Option<String>) -> Option<Duration>
     Some(Duration::from_micros(micros))
 }
 
-/// Resolves when each worker has got to a task of ours.
-async fn all_answer(workers: &[Worker]) {
+/// Resolves when each worker has responded.
+async fn all_respond(workers: &[Worker]) {
     for worker in workers {
-        worker.answers().await;
+        worker.responds().await;
     }
 }
 
@@ -251,7 +249,7 @@ mod tests {
         };
         let workers = Workers::start(2).unwrap();
         let all: Vec<_> = workers.iter().cloned().collect();
-        let mut attended = Box::pin(manager.attend(&all, || 0));
+        let mut attended = Box::pin(manager.keep_informed(&all, || 0));
         let messages = || {
             let mut buffer = [0; 512];
             let next =

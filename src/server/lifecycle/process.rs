@@ -1,4 +1,4 @@
-//! What the system says of the process.
+//! The process's own figures: memory, processor time, descriptors.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
-/// The process at one moment. What the system does not tell is `None`.
+/// The figures of one moment. `None` where the system has none.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Process {
     /// Since 1970.
@@ -21,8 +21,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Asks for everything but the start.
-    pub(crate) fn look(started: SystemTime) -> Self {
+    /// Reads the figures of this moment.
+    pub(crate) fn read(started: SystemTime) -> Self {
         let status = fs::read_to_string("/proc/self/status");
         Self {
             started: started.duration_since(UNIX_EPOCH).unwrap_or_default(),
@@ -43,10 +43,10 @@ fn resident(status: &str) -> Option<u64> {
     kibibytes.checked_mul(1024)
 }
 
-/// How many there are, without those that the look itself takes.
+/// How many there are, without the one that counting takes.
 fn descriptors(folder: &Path) -> Option<u64> {
-    // Linux 6.2 and later tell the number as the folder's size, in one system call; to list the
-    // folder takes one for some dozens, and a session holds two.
+    // From Linux 6.2 on the folder's size is their number: one system call. Listing takes one call for
+    // some dozens, and a session holds two.
     match fs::metadata(folder).ok()?.len() {
         0 => listed(folder),
         count => Some(count),
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn the_process_is_seen_as_it_is() {
-        let process = Process::look(SystemTime::now());
+        let process = Process::read(SystemTime::now());
         assert!(process.resident_bytes.unwrap() > 1 << 20);
         let (open, most) = (process.open_descriptors, process.most_descriptors);
         assert!((3..most.unwrap()).contains(&open.unwrap()), "{process:?}");

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! What can go wrong comes first: reading, the log's filter, binding new listeners. Then the gate's
-//! settings are swapped, and what is left cannot fail. Whatever goes wrong changes nothing.
+//! settings are swapped, and the rest cannot fail. A reload that fails changes nothing.
 
 pub(crate) mod applied;
 mod apply;
@@ -24,36 +24,36 @@ use tokio::sync::mpsc;
 
 use applied::Applied;
 use rejected::Rejected;
-use requests::{Outcome, Reloads, Request};
+use requests::{Outcome, ReloadRequests, Request};
 use source::{POLL_INTERVAL, Source};
 
-use super::handover::{Handover, Wish};
+use super::handover::{Handover, SuccessorRequest};
 use super::notify::ServiceManager;
 use super::server::Server;
-use super::signals::{Signals, StopSignal, Told};
+use super::signals::{SignalAction, Signals, StopSignal};
 use crate::config::{Config, ConfigErrors};
 
-/// Reloads one thing after the other, whoever asks for it.
+/// Reloads the settings, one reload after the other.
 pub(crate) struct Reloader {
-    /// `None` where the settings came from no file.
+    /// `None` where the settings come from no file.
     source: Option<Source>,
-    /// The file was not read since the start, so that finding it as it was is no news.
+    /// The file was not read since the start: the first look finds no change.
     is_fresh: bool,
-    asked: mpsc::Receiver<Request>,
-    /// Told of every reload.
+    requests: mpsc::Receiver<Request>,
+    /// Notified of every reload.
     manager: Arc<ServiceManager>,
     handover: Handover,
 }
 
 /// Why a process stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stop {
-    Told(StopSignal),
+pub(crate) enum StopCause {
+    Signal(StopSignal),
     /// The next process serves.
     Succeeded,
 }
 
-/// Who asked for a reload, as the log says it.
+/// The cause of a reload, for its log line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Trigger {
     Signal,
@@ -62,29 +62,29 @@ enum Trigger {
 }
 
 impl Reloader {
-    /// A reloader for this file, and how to ask it, where there is one to ask.
-    pub(crate) fn new(file: Option<&Path>) -> (Self, Option<Reloads>) {
-        let (requests, asked) = Reloads::channel();
+    /// A reloader for this file, and the way to request a reload if there is a file.
+    pub(crate) fn new(file: Option<&Path>) -> (Self, Option<ReloadRequests>) {
+        let (sender, requests) = ReloadRequests::channel();
         let source = file.map(|file| Source::new(file, POLL_INTERVAL));
-        let reloads = source.is_some().then_some(requests);
+        let reloads = source.is_some().then_some(sender);
         let reloader = Self {
             source,
             is_fresh: true,
-            asked,
+            requests,
             manager: Arc::default(),
             handover: Handover::default(),
         };
         (reloader, reloads)
     }
 
-    /// Tells this service manager of reloads.
-    pub(crate) fn told(self, manager: ServiceManager) -> Self {
+    /// Notifies this service manager of reloads.
+    pub(crate) fn with_manager(self, manager: ServiceManager) -> Self {
         let manager = Arc::new(manager);
         Self { manager, ..self }
     }
 
-    /// Hands over to the next process here, between two reloads.
-    pub(crate) fn followed(self, handover: Handover) -> Self {
+    /// Hands over to the next process between two reloads.
+    pub(crate) fn with_handover(self, handover: Handover) -> Self {
         Self { handover, ..self }
     }
 
@@ -92,25 +92,25 @@ impl Reloader {
         Arc::clone(&self.manager)
     }
 
-    /// Whether the next process has the listening sockets, and has not begun to serve them.
-    pub(crate) fn hands_over(&self) -> bool {
+    /// Whether the next process has the listening sockets and has not confirmed that it serves them.
+    pub(crate) fn is_handing_over(&self) -> bool {
         self.handover.is_under_way()
     }
 
-    /// Reloads until a signal to stop, or until the next process has taken the place of this one.
-    pub(crate) async fn serve(&mut self, server: &mut Server, signals: &mut Signals) -> Stop {
+    /// Reloads on request until a signal to stop, or until the next process serves.
+    pub(crate) async fn serve(&mut self, server: &mut Server, signals: &mut Signals) -> StopCause {
         loop {
             tokio::select! {
-                told = signals.next() => match told {
-                    Told::Stop(signal) => return Stop::Told(signal),
-                    Told::Reload => {
+                action = signals.next() => match action {
+                    SignalAction::Stop(signal) => return StopCause::Signal(signal),
+                    SignalAction::Reload => {
                         let _outcome = self.reload(server, Trigger::Signal).await;
                     }
                 },
-                Some(tell) = self.asked.recv() => {
-                    // Whoever asked may be gone, but not what they asked for.
+                Some(reply) = self.requests.recv() => {
+                    // The reload is done even if its requester has gone.
                     if let Some(outcome) = self.reload(server, Trigger::Admin).await {
-                        let _gone = tell.send(outcome);
+                        let _gone = reply.send(outcome);
                     }
                 }
                 config = changed(&mut self.source) => {
@@ -121,11 +121,11 @@ impl Reloader {
                     let outcome = self.apply(server, config, Trigger::File).await;
                     self.manager.reloaded(outcome.is_err(), server.sessions());
                 }
-                wish = self.handover.next() => match wish {
-                    Wish::Sockets(successor) => {
-                        self.handover.give(server.listeners.copy_sockets(), successor);
+                request = self.handover.next() => match request {
+                    SuccessorRequest::Sockets(successor) => {
+                        self.handover.send_sockets(server.listeners.copy_sockets(), successor);
                     }
-                    Wish::Place => return Stop::Succeeded,
+                    SuccessorRequest::TakeOver => return StopCause::Succeeded,
                 },
             }
         }
@@ -155,7 +155,7 @@ impl Reloader {
         trigger: Trigger,
     ) -> Outcome {
         let outcome = match config {
-            Ok(config) => server.take(config).await.map_err(Rejected::Refused),
+            Ok(config) => server.apply(config).await.map_err(Rejected::Refused),
             Err(errors) => Err(Rejected::Wrong(errors)),
         };
         let first_look = std::mem::take(&mut self.is_fresh) && trigger == Trigger::File;
@@ -163,7 +163,7 @@ impl Reloader {
         if first_look && applied.is_some_and(Applied::is_unchanged) {
             return outcome;
         }
-        // Whoever reads the line finds it counted.
+        // Counted before it is logged.
         server.reload_counts.add(applied, SystemTime::now());
         match &outcome {
             Ok(applied) => applied.log(trigger.as_str()),
@@ -173,7 +173,7 @@ impl Reloader {
     }
 }
 
-/// What the file says when it has changed.
+/// The settings of the file when it has changed.
 async fn changed(source: &mut Option<Source>) -> Result<Config, ConfigErrors> {
     match source {
         Some(source) => source.changed().await,

@@ -8,8 +8,8 @@ use tokio::runtime;
 
 use super::handover::{Handover, Takeover};
 use super::notify::ServiceManager;
-use super::reload::{Reloader, Stop};
-use super::server::{Beside, Server};
+use super::reload::{Reloader, StopCause};
+use super::server::{Server, ServerContext};
 use super::signals::{Signals, StopSignal};
 use crate::config::Config;
 use crate::server::error::ServeError;
@@ -22,8 +22,8 @@ use crate::server::traces::{self, Traces};
 /// Serves until a signal to stop, and then until the sessions are gone or the drain's deadline
 /// is over. A second signal ends it at once.
 ///
-/// Settings that came from a file are read again on SIGHUP, when the file changes, and when the
-/// admin interface is asked to.
+/// Settings from a file are read again on SIGHUP, when the file changes, and on request of the admin
+/// interface.
 pub fn run(config: Config, start: Start<'_>) -> Result<(), ServeError> {
     let log = logging::install(&config.log)?;
     let traces = Traces::from_environment()?;
@@ -34,10 +34,10 @@ pub fn run(config: Config, start: Start<'_>) -> Result<(), ServeError> {
         }
         None => (None, start.passed),
     };
-    on_this_thread(async {
+    block_on(async {
         let mut signals = Signals::listen().map_err(ServeError::System)?;
         let (reloader, reloads) = Reloader::new(start.file);
-        let beside = Beside {
+        let context = ServerContext {
             log,
             reloads,
             page: start.page,
@@ -45,7 +45,7 @@ pub fn run(config: Config, start: Start<'_>) -> Result<(), ServeError> {
             traces,
         };
         let manager = ServiceManager::from_environment();
-        let server = Server::start_with(config, beside)?;
+        let server = Server::start_with(config, context)?;
         if let Some(listening) = start.listening {
             listening(server.addresses());
         }
@@ -53,7 +53,7 @@ pub fn run(config: Config, start: Start<'_>) -> Result<(), ServeError> {
             Some(takeover) => takeover.finish(&server.listeners)?,
             None => Handover::default(),
         };
-        let reloader = reloader.told(manager).followed(handover);
+        let reloader = reloader.with_manager(manager).with_handover(handover);
         serve_until_stopped(server, reloader, &mut signals).await
     })
 }
@@ -61,20 +61,23 @@ pub fn run(config: Config, start: Start<'_>) -> Result<(), ServeError> {
 /// What a process starts with, beside its settings.
 #[derive(Debug, Default)]
 pub struct Start<'a> {
-    /// The file of the settings, where they came from one.
+    /// The file of the settings, if they come from one.
     pub file: Option<&'a Path>,
-    /// Listening sockets that are bound already. They are served in the place of new ones.
+    /// Listening sockets that are bound already. They are served instead of new ones.
     pub passed: PassedSockets,
-    /// The path where the process that serves now hands its listening sockets over to this one, if
-    /// there is one, and this one to the next.
+    /// The path where a running process hands its listening sockets over to this one, and this one later
+    /// to the next.
     pub handover: Option<&'a Path>,
-    /// What the process answers itself, ahead of every route.
+    /// A page that the process serves itself, ahead of all routes.
     pub page: Option<Page>,
-    /// Is called once the listeners are open, with their addresses.
+    /// Called with the addresses once the listeners are open.
     pub listening: Option<fn(&[BoundAddress])>,
 }
 
-/// Whether [`run`] would take these settings, as far as can be told without running.
+/// Checks whether [`run`] would take these settings, as far as that is known without running.
+///
+/// # Errors
+/// [`ServeError`] if the log or the environment's settings of traces are wrong.
 pub fn check(config: &Config) -> Result<(), ServeError> {
     logging::check(&config.log)?;
     Ok(traces::check()?)
@@ -89,20 +92,21 @@ async fn serve_until_stopped(
     let workers: Vec<_> = server.workers.iter().cloned().collect();
     let manager = reloader.manager();
     manager.ready(server.sessions());
-    let mut attended = pin!(manager.attend(&workers, || gate.handle().open_sessions()));
+    let mut informed = pin!(manager.keep_informed(&workers, || gate.handle().open_sessions()));
     let stop = tokio::select! {
         stop = reloader.serve(&mut server, signals) => stop,
-        never = &mut attended => match never {},
+        never = &mut informed => match never {},
     };
     match stop {
-        Stop::Told(signal) => tracing::info!(%signal, "stopping"),
-        Stop::Succeeded => tracing::info!("stopping: the next process serves"),
+        StopCause::Signal(signal) => tracing::info!(%signal, "stopping"),
+        StopCause::Succeeded => tracing::info!("stopping: the next process serves"),
     }
-    // Who has the sockets but has not said so goes on to serve them, and needs their files.
-    if stop == Stop::Succeeded || reloader.hands_over() {
+    // A process that has the sockets will serve them, even if it has not confirmed it, and needs their
+    // files.
+    if stop == StopCause::Succeeded || reloader.is_handing_over() {
         server.listeners.hand_over();
     }
-    // Who asks for sockets from now on is refused, and binds its own.
+    // A process that requests the sockets from now on is refused, and binds its own.
     drop(reloader);
     manager.stopping(server.handle().drain_deadline(), server.sessions());
     tokio::select! {
@@ -110,29 +114,29 @@ async fn serve_until_stopped(
             tracing::info!("stopped");
             Ok(())
         }
-        signal = cut_short(stop, signals) => Err(ServeError::Interrupted(signal)),
-        never = attended => match never {},
+        signal = second_signal(stop, signals) => Err(ServeError::Interrupted(signal)),
+        never = informed => match never {},
     }
 }
 
 /// Waits for the signal that ends a drain at once: the second to stop.
-async fn cut_short(stop: Stop, signals: &mut Signals) -> StopSignal {
-    if stop == Stop::Succeeded {
-        // Whoever started the next process may well end the one before by hand.
+async fn second_signal(stop: StopCause, signals: &mut Signals) -> StopSignal {
+    if stop == StopCause::Succeeded {
+        // An operator who started the next process may end this one by hand: that is no second signal.
         let signal = signals.stop().await;
         tracing::warn!(%signal, "stopping already: another signal ends the process at once");
     }
     signals.stop().await
 }
 
-/// Runs what the process has one of: signals, and the wait for the end.
-fn on_this_thread<T>(task: impl Future<Output = Result<T, ServeError>>) -> Result<T, ServeError> {
+/// Runs the tasks of the main thread: signals, reloads, and the wait for the end.
+fn block_on<T>(task: impl Future<Output = Result<T, ServeError>>) -> Result<T, ServeError> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(ServeError::System)?;
     let done = runtime.block_on(task);
-    // Not a plain drop: that would wait for a file that cannot be read.
+    // A plain drop would wait for a file that cannot be read.
     runtime.shutdown_background();
     done
 }

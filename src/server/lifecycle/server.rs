@@ -10,32 +10,32 @@ use tokio_util::task::TaskTracker;
 use tower_layer::Layer;
 
 use super::reload::counts::ReloadCounts;
-use super::reload::requests::Reloads;
+use super::reload::requests::ReloadRequests;
 use super::workers::{Worker, Workers};
 use crate::config::{self, Config};
 use crate::server::admin::AdminService;
 use crate::server::error::ServeError;
 use crate::server::http::connection::Connections;
-use crate::server::http::forward::{Forward, Page, Pool};
-use crate::server::http::limiter::Room;
+use crate::server::http::forward::{Forward, KeepAlivePool, Page};
+use crate::server::http::limiter::ConnectionLimiter;
 use crate::server::listener::accept::Dispatch;
 use crate::server::listener::address::BoundAddress;
 use crate::server::listener::descriptors;
-use crate::server::listener::dispatch::{Dispatcher, Station};
-use crate::server::listener::open::{BoundListener, Ends, Listeners};
+use crate::server::listener::dispatch::{Dispatcher, WorkerSlot};
+use crate::server::listener::open::{BoundListener, ListenerTokens, Listeners};
 use crate::server::listener::passed::PassedSockets;
 use crate::server::logging::LogControl;
 use crate::server::traces::Traces;
 use crate::{Drained, Gate, Handle};
 
-/// A running gate: listeners, workers and what runs on them. Dropping it cuts everything off;
-/// [`Server::shutdown`] takes leave first.
+/// A running gate: listeners, workers and what runs on them. Dropping it cuts all connections off;
+/// [`Server::shutdown`] drains them first.
 pub struct Server {
     pub(super) gate: Gate,
     pub(super) handle: Handle,
-    pub(super) running: Running,
+    pub(super) running: RunningSettings,
     pub(super) reload_counts: Arc<ReloadCounts>,
-    pub(super) room: Arc<Room>,
+    pub(super) limiter: Arc<ConnectionLimiter>,
     pub(super) dispatcher: Arc<Dispatcher>,
     pub(super) listeners: Listeners,
     addresses: Vec<BoundAddress>,
@@ -47,50 +47,50 @@ pub struct Server {
 }
 
 /// The settings that the process runs by, beside the gate's own and the listeners.
-pub(super) struct Running {
+pub(super) struct RunningSettings {
     pub(super) admin: Option<config::Admin>,
     pub(super) log: config::Log,
     pub(super) server: config::Server,
 }
 
-/// What a program has beside its server.
+/// What the program gives its server beside the settings.
 #[derive(Default)]
-pub(super) struct Beside {
+pub(super) struct ServerContext {
     pub(super) log: Option<LogControl>,
-    pub(super) reloads: Option<Reloads>,
+    pub(super) reloads: Option<ReloadRequests>,
     pub(super) page: Option<Page>,
     pub(super) passed: PassedSockets,
     pub(super) traces: Traces,
 }
 
-/// For how long connections may go on towards their first answer when others accept the next ones: a
-/// handshake through two networks and one server, usually.
+/// How long connections may take to their first response when another process accepts the next ones:
+/// usually a handshake through two networks and one server.
 const ARRIVAL: Duration = Duration::from_secs(5);
 
-/// Who owns which tasks, and how they learn that they are to end.
+/// The owners of all tasks, and the tokens that end them.
 #[derive(Debug, Default)]
 struct Tasks {
     /// Cancelled to stop accepting.
     accepting: CancellationToken,
-    /// Cancelled for connections that are not sessions to end after the request that they are in.
+    /// Cancelled to end connections that are not sessions after their current request.
     closing: CancellationToken,
     acceptors: TaskTracker,
     connections: TaskTracker,
-    /// What lives as long as the workers.
+    /// Tasks that live as long as the workers.
     background: TaskTracker,
 }
 
 impl Server {
-    /// Binds every listener, and only then serves the first of them.
+    /// Binds all listeners, and serves once all are bound.
     pub fn start(config: Config) -> Result<Self, ServeError> {
-        Self::start_with(config, Beside::default())
+        Self::start_with(config, ServerContext::default())
     }
 
-    pub(super) fn start_with(config: Config, beside: Beside) -> Result<Self, ServeError> {
+    pub(super) fn start_with(config: Config, context: ServerContext) -> Result<Self, ServeError> {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
-        let mut passed = beside.passed;
+        let mut passed = context.passed;
         passed.check(&config)?;
         let workers = Workers::start(config.server.workers).map_err(ServeError::System)?;
         let listeners = BoundListener::bind_new(&config.listen, &[], &passed, workers.first())?;
@@ -98,7 +98,7 @@ impl Server {
             .map(|admin| BoundListener::bind(&admin.address, &passed, workers.first()))
             .transpose()?;
         passed.started();
-        let running = Running {
+        let running = RunningSettings {
             admin: config.admin.clone(),
             log: config.log.clone(),
             server: config.server,
@@ -106,17 +106,17 @@ impl Server {
         let (sessions, budget) = descriptors::shares(running.server.sessions, workers.count());
         let gate = Gate::builder(config)
             .max_sessions(sessions)
-            .tracing(beside.traces.tracing())
+            .tracing(context.traces.tracing())
             .build()?;
-        let room = Room::new(gate.clone(), budget);
+        let limiter = ConnectionLimiter::new(gate.clone(), budget);
         let reload_counts = Arc::new(ReloadCounts::since(SystemTime::now()));
         let tasks = Tasks::default();
         let (background, connections) = (tasks.background.clone(), tasks.connections.clone());
         let mut server = Self {
             dispatcher: Arc::new(Dispatcher::new(
-                stations(&gate, &workers, &room, &tasks, &beside.page),
+                slots(&gate, &workers, &limiter, &tasks, &context.page),
                 Connections::new(gate.clone(), &running.server),
-                Arc::clone(&room),
+                Arc::clone(&limiter),
                 connections.clone(),
             )),
             listeners: Listeners {
@@ -126,19 +126,19 @@ impl Server {
             addresses: Vec::new(),
             admin: AdminService::new(
                 gate.handle(),
-                beside.reloads,
+                context.reloads,
                 Arc::clone(&reload_counts),
                 background,
                 connections,
-                Arc::clone(&room),
+                Arc::clone(&limiter),
             ),
-            log: beside.log,
-            traces: beside.traces,
+            log: context.log,
+            traces: context.traces,
             handle: gate.handle(),
             gate,
             running,
             reload_counts,
-            room,
+            limiter,
             tasks,
             workers,
         };
@@ -170,22 +170,22 @@ impl Server {
         &self.handle
     }
 
-    /// How many there are.
+    /// How many sessions there are.
     pub(super) fn sessions(&self) -> usize {
         self.gate.handle().open_sessions()
     }
 
     /// Accepts connections for the gate.
     pub(super) fn open(&mut self, listener: BoundListener) -> BoundAddress {
-        let ends = Ends {
+        let tokens = ListenerTokens {
             accepting: self.tasks.accepting.child_token(),
             closing: self.tasks.closing.child_token(),
         };
-        let (dispatcher, closing) = (Arc::clone(&self.dispatcher), ends.closing.clone());
+        let (dispatcher, closing) = (Arc::clone(&self.dispatcher), tokens.closing.clone());
         let dispatch: Dispatch = Arc::new(move |accepted| dispatcher.dispatch(accepted, &closing));
         let worker = self.workers.first();
-        let listener = listener.within(Arc::clone(&self.room));
-        let listener = listener.open(ends, dispatch, worker, &self.tasks.acceptors);
+        let listener = listener.limited_by(Arc::clone(&self.limiter));
+        let listener = listener.open(tokens, dispatch, worker, &self.tasks.acceptors);
         let address = listener.address.clone();
         tracing::info!(%address, "listening");
         self.listeners.clients.push(listener);
@@ -193,16 +193,16 @@ impl Server {
         address
     }
 
-    /// Serves the admin interface until the very end, so that it can be watched.
+    /// Serves the admin interface, also during the drain.
     pub(super) fn open_admin(&mut self, listener: BoundListener) {
-        let ends = Ends {
+        let tokens = ListenerTokens {
             accepting: CancellationToken::new(),
             closing: CancellationToken::new(),
         };
-        let service = self.admin.at(listener.setting(), ends.closing.clone());
+        let service = self.admin.at(listener.setting(), tokens.closing.clone());
         let worker = self.workers.first();
         let dispatch = service.dispatch(worker.clone());
-        let listener = listener.open(ends, dispatch, worker, &self.tasks.background);
+        let listener = listener.open(tokens, dispatch, worker, &self.tasks.background);
         let address = &listener.address;
         tracing::info!(%address, "admin interface listening");
         self.listeners.admin = Some(listener);
@@ -216,13 +216,13 @@ impl Server {
     /// Stops accepting, sends the sessions away as `[drain]` says, lets plain requests finish,
     /// and ends what is left at the drain's deadline.
     ///
-    /// Where listening sockets live on in another process, whoever has connected to this one is
+    /// Where another process accepts on the same sockets, clients that have connected to this one are
     /// answered first.
     pub async fn shutdown(self) -> Drained {
         let Self {
             admin,
             handle,
-            room,
+            limiter,
             tasks,
             workers,
             listeners,
@@ -243,12 +243,12 @@ impl Server {
         if let Some(listener) =
             admin_listener.filter(|open| handed_over || passed.has(&open.setting))
         {
-            // Otherwise it would be chance who answers: this process or the next.
+            // Otherwise clients would reach this process or the next by chance.
             listener.close().await;
         }
         if handed_over || passed.live_on() {
             drop(passed);
-            let _late = timeout(ARRIVAL.min(drain_deadline / 4), room.is_quiet()).await;
+            let _late = timeout(ARRIVAL.min(drain_deadline / 4), limiter.quiet()).await;
         }
         tasks.closing.cancel();
         tasks.connections.close();
@@ -264,29 +264,29 @@ impl Server {
         admin.streams_ended().await;
         workers.finish().await;
         traces.finish().await;
-        room.report();
+        limiter.report();
         drained
     }
 }
 
 /// The workers, with a pool of connections to servers for each.
-fn stations(
+fn slots(
     gate: &Gate,
     workers: &Workers,
-    room: &Arc<Room>,
+    limiter: &Arc<ConnectionLimiter>,
     tasks: &Tasks,
     page: &Option<Page>,
-) -> Vec<Station> {
-    let station = |worker: &Worker| {
-        let pool = Pool::new(tasks.background.clone(), Arc::clone(room));
+) -> Vec<WorkerSlot> {
+    let slot = |worker: &Worker| {
+        let pool = KeepAlivePool::new(tasks.background.clone(), Arc::clone(limiter));
         worker.spawn(&tasks.background, pool.clone().sweep());
         let forward = Forward::new(gate.clone(), pool, page.clone());
-        Station {
+        WorkerSlot {
             worker: worker.clone(),
-            answerer: gate.layer().layer(forward),
+            handler: gate.layer().layer(forward),
         }
     };
-    workers.iter().map(station).collect()
+    workers.iter().map(slot).collect()
 }
 
 impl fmt::Debug for Server {

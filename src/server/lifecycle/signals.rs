@@ -1,11 +1,11 @@
-//! What the system and the person at the terminal tell the process.
+//! The signals that the process handles.
 
 use std::fmt;
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The signals that the process listens to, from when this is made.
+/// The signals that the process handles from now on.
 #[derive(Debug)]
 pub(crate) struct Signals {
     interrupt: Signal,
@@ -13,9 +13,9 @@ pub(crate) struct Signals {
     hangup: Signal,
 }
 
-/// What a signal says.
+/// What a signal requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum SignalAction {
     Stop(StopSignal),
     /// SIGHUP.
     Reload,
@@ -40,27 +40,27 @@ impl Signals {
     }
 
     /// Waits for the next signal.
-    pub(crate) async fn next(&mut self) -> Told {
+    pub(crate) async fn next(&mut self) -> SignalAction {
         tokio::select! {
-            _ = self.interrupt.recv() => Told::Stop(StopSignal::Interrupt),
-            _ = self.terminate.recv() => Told::Stop(StopSignal::Terminate),
-            _ = self.hangup.recv() => Told::Reload,
+            _ = self.interrupt.recv() => SignalAction::Stop(StopSignal::Interrupt),
+            _ = self.terminate.recv() => SignalAction::Stop(StopSignal::Terminate),
+            _ = self.hangup.recv() => SignalAction::Reload,
         }
     }
 
-    /// Waits for the next signal to stop, by a process that reads no settings any more.
+    /// Waits for the next signal to stop, while the process is stopping already.
     pub(crate) async fn stop(&mut self) -> StopSignal {
         loop {
             match self.next().await {
-                Told::Stop(signal) => return signal,
-                Told::Reload => tracing::warn!("SIGHUP: the process is stopping"),
+                SignalAction::Stop(signal) => return signal,
+                SignalAction::Reload => tracing::warn!("SIGHUP: the process is stopping"),
             }
         }
     }
 }
 
 impl StopSignal {
-    /// The exit code of a process that the signal ended, as a shell tells it.
+    /// The exit code of a process that the signal ended, as shells have it.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Interrupt => 130,

@@ -1,8 +1,8 @@
 //! The worker threads.
 //!
-//! A worker a core, each with a runtime of its own: what a session touches stays on one core, and
-//! nothing is stolen or locked between them. A new socket goes to the worker with the fewest
-//! tasks, which is the one with the fewest connections and sessions.
+//! One worker a core, each with its own runtime: a session stays on one core, and the workers share no
+//! queue and no lock. A new socket goes to the worker with the fewest tasks, which is the one with the
+//! fewest connections and sessions.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// One worker, seen from outside.
+/// A handle to one worker.
 #[derive(Clone, Debug)]
 pub(crate) struct Worker {
     runtime: Handle,
@@ -27,11 +27,11 @@ pub(crate) struct Workers {
     workers: Vec<Worker>,
     threads: Vec<JoinHandle<()>>,
     stop: CancellationToken,
-    /// Done when each thread has ended its tasks.
+    /// Closed when each thread has ended its tasks.
     ended: TaskTracker,
 }
 
-/// Threads of a worker that may look names up at once; nothing else of ours blocks.
+/// Threads for name look-ups per worker; nothing else blocks.
 const LOOKUP_THREADS: usize = 16;
 
 impl Workers {
@@ -75,7 +75,7 @@ impl Workers {
         Ok(())
     }
 
-    /// The first worker, for what the process has one of.
+    /// The first worker, which runs the accept loops.
     pub(crate) fn first(&self) -> &Worker {
         &self.workers[0]
     }
@@ -88,12 +88,12 @@ impl Workers {
         self.workers.iter()
     }
 
-    /// Ends every task that is left, and the threads.
+    /// Ends the remaining tasks, and the threads.
     pub(crate) async fn finish(mut self) {
         self.stop.cancel();
         self.ended.wait().await;
         for thread in self.threads.drain(..) {
-            // It has nothing left to do, so that this does not block.
+            // The thread has nothing left to do, so that this does not block.
             if thread.join().is_err() {
                 tracing::error!("a worker panicked");
             }
@@ -117,11 +117,11 @@ impl Worker {
         self.runtime.metrics().num_alive_tasks()
     }
 
-    /// Resolves when it has got to a task that it is given now, or ends.
-    pub(crate) async fn answers(&self) {
-        let (tell, told) = oneshot::channel();
-        self.spawn(&TaskTracker::new(), async move { drop(tell) });
-        let _dropped: Result<Infallible, _> = told.await;
+    /// Resolves when it has run a new task, or ends.
+    pub(crate) async fn responds(&self) {
+        let (sender, dropped) = oneshot::channel();
+        self.spawn(&TaskTracker::new(), async move { drop(sender) });
+        let _dropped: Result<Infallible, _> = dropped.await;
     }
 
     /// Runs a task of `owner` on this worker.
@@ -135,7 +135,7 @@ impl Worker {
 
 fn work(runtime: Runtime, stop: &CancellationToken) {
     runtime.block_on(stop.cancelled());
-    // Not a plain drop: that would wait for a name look-up that is still under way.
+    // A plain drop would wait for a name look-up that is still running.
     runtime.shutdown_background();
 }
 
@@ -146,11 +146,11 @@ mod tests {
     use super::*;
 
     async fn thread_of(worker: &Worker) -> ThreadId {
-        let (tell, told) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         worker.spawn(&TaskTracker::new(), async move {
-            tell.send(thread::current().id()).unwrap();
+            sender.send(thread::current().id()).unwrap();
         });
-        told.await.unwrap()
+        receiver.await.unwrap()
     }
 
     #[tokio::test]
@@ -196,13 +196,13 @@ mod tests {
             }
         }
         let workers = Workers::start(1).unwrap();
-        let (tell, told) = oneshot::channel();
-        let ended = Ended(Some(tell));
+        let (sender, receiver) = oneshot::channel();
+        let ended = Ended(Some(sender));
         workers.first().spawn(&TaskTracker::new(), async move {
             let _held = ended;
             std::future::pending::<()>().await;
         });
         workers.finish().await;
-        told.await.unwrap();
+        receiver.await.unwrap();
     }
 }

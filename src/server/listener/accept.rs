@@ -14,55 +14,55 @@ use tokio::time::Instant;
 
 use super::address::BoundAddress;
 use super::bind::{Listener, ListeningSocket, SocketFile};
-use crate::server::http::limiter::Room;
+use crate::server::http::limiter::ConnectionLimiter;
 use crate::transport::Transport;
 use crate::types::ClientAddr;
 
-/// Accepts connections for as long as it is polled, whatever goes wrong.
+/// Accepts connections for as long as it is polled. No error ends it.
 pub(crate) struct Acceptor {
     address: BoundAddress,
-    /// Nobody else keeps it open.
+    /// Dropping it closes the socket.
     socket: Arc<AcceptingSocket>,
-    /// What is accepted needs a place in it; the admin interface needs none.
-    room: Option<Arc<Room>>,
+    /// The limit on connections; the admin interface has its own.
+    limiter: Option<Arc<ConnectionLimiter>>,
     reserve: Reserve,
-    /// When the log last said that something goes wrong.
-    complained: Option<Instant>,
+    /// When an error was last logged.
+    logged: Option<Instant>,
 }
 
 /// A socket that connections are accepted on.
 #[derive(Debug)]
 pub(crate) enum AcceptingSocket {
     Tcp(TcpListener),
-    /// The file goes when the listener does, where it is ours.
+    /// The file is removed with the listener if it is ours.
     Unix(UnixListener, Option<SocketFile>),
 }
 
-/// What was accepted, on the runtime that accepted it.
+/// An accepted connection, on the runtime that accepted it.
 #[derive(Debug)]
 pub(crate) enum Accepted {
     Tcp(TcpStream, SocketAddr),
     Unix(UnixStream),
 }
 
-/// What was accepted, on its way to another runtime.
+/// An accepted connection on its way to another runtime.
 #[derive(Debug)]
 pub(crate) enum Detached {
     Tcp(std::net::TcpStream, SocketAddr),
     Unix(BlockingUnixStream),
 }
 
-/// Takes what was accepted.
+/// Serves an accepted connection.
 pub(crate) type Dispatch = Arc<dyn Fn(Accepted) + Send + Sync>;
 
-/// How long to wait when the system has no means left.
+/// How long to wait when the system has no resources left.
 const BACK_OFF: Duration = Duration::from_millis(50);
 
 /// The least time between two log lines about a listener in trouble.
-const COMPLAINT_INTERVAL: Duration = Duration::from_secs(5);
+const LOG_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Acceptor {
-    /// Must be called on the runtime that is to run it.
+    /// Must be called on the runtime that will run it.
     pub(crate) fn new(listener: Listener) -> io::Result<Self> {
         let Listener {
             address, socket, ..
@@ -77,15 +77,15 @@ impl Acceptor {
                     AcceptingSocket::Unix(UnixListener::from_std(socket)?, file)
                 }
             }),
-            room: None,
+            limiter: None,
             reserve: Reserve::new(),
-            complained: None,
+            logged: None,
         })
     }
 
-    /// Accepts no more than there is room for.
-    pub(crate) fn within(mut self, room: Arc<Room>) -> Self {
-        self.room = Some(room);
+    /// Accepts within this limit.
+    pub(crate) fn limited_by(mut self, limiter: Arc<ConnectionLimiter>) -> Self {
+        self.limiter = Some(limiter);
         self
     }
 
@@ -96,8 +96,8 @@ impl Acceptor {
 
     pub(crate) async fn run(mut self, dispatch: Dispatch) {
         loop {
-            if let Some(room) = &self.room {
-                room.has_place().await;
+            if let Some(limiter) = &self.limiter {
+                limiter.ready_to_accept().await;
             }
             match self.socket.accept().await {
                 Ok(accepted) => dispatch(accepted),
@@ -107,30 +107,30 @@ impl Acceptor {
     }
 
     async fn recover(&mut self, error: io::Error) {
-        match Trouble::of(&error) {
-            Trouble::Connection => {
+        match AcceptErrorKind::of(&error) {
+            AcceptErrorKind::Connection => {
                 tracing::debug!(%error, "a connection was lost before it was accepted");
             }
-            Trouble::Descriptors => {
-                self.complain(&error);
-                // Left in the queue, the connection would wake the loop again at once. Turned
-                // away, its client knows.
+            AcceptErrorKind::Descriptors => {
+                self.log_error(&error);
+                // In the queue the connection would wake the loop again at once; closed, it tells its
+                // client.
                 if !self.reserve.turn_away(&self.socket) {
                     tokio::time::sleep(BACK_OFF).await;
                 }
             }
-            Trouble::System => {
-                self.complain(&error);
+            AcceptErrorKind::System => {
+                self.log_error(&error);
                 tokio::time::sleep(BACK_OFF).await;
             }
         }
     }
 
-    fn complain(&mut self, error: &io::Error) {
+    fn log_error(&mut self, error: &io::Error) {
         let now = Instant::now();
-        let silent = self.complained.map(|then| now.duration_since(then));
-        if silent.is_none_or(|silent| silent >= COMPLAINT_INTERVAL) {
-            self.complained = Some(now);
+        let silent = self.logged.map(|then| now.duration_since(then));
+        if silent.is_none_or(|silent| silent >= LOG_INTERVAL) {
+            self.logged = Some(now);
             let listener = &self.address;
             tracing::error!(%listener, %error, "connections are turned away");
         }
@@ -160,7 +160,7 @@ impl AcceptingSocket {
         Ok(self.socket().try_clone()?.into())
     }
 
-    /// Says whether its file is this process's, or another's that accepts on a copy.
+    /// Sets whether its file is this process's, or that of another process with a copy.
     pub(crate) fn set_file_ours(&self, is_ours: bool) {
         if let Self::Unix(_, Some(file)) = self {
             file.set_ours(is_ours);
@@ -169,7 +169,7 @@ impl AcceptingSocket {
 }
 
 impl Accepted {
-    /// The socket, and who is at its other end.
+    /// The socket and its peer's address.
     pub(crate) fn into_transport(self) -> (Transport, ClientAddr) {
         match self {
             Self::Tcp(stream, client) => (Transport::Tcp(stream), client.into()),
@@ -196,18 +196,18 @@ impl Detached {
     }
 }
 
-/// What an error of `accept` is about.
+/// The cause of an error of `accept`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trouble {
-    /// That one connection: the next one may be fine.
+enum AcceptErrorKind {
+    /// This connection only: the next one may be fine.
     Connection,
     /// The process or the system has no descriptor left.
     Descriptors,
-    /// Memory, buffers, or what nobody has thought of.
+    /// Memory, buffers, or anything else.
     System,
 }
 
-impl Trouble {
+impl AcceptErrorKind {
     fn of(error: &io::Error) -> Self {
         use rustix::io::Errno;
         if let Some(code) = error.raw_os_error() {
@@ -236,7 +236,7 @@ impl Trouble {
     }
 }
 
-/// A descriptor that is kept back, so that there is one to turn a connection away with.
+/// A descriptor that is kept in reserve, to accept and close a connection when there is no other.
 struct Reserve(Option<File>);
 
 impl Reserve {
@@ -244,7 +244,7 @@ impl Reserve {
         Self(File::open("/dev/null").ok())
     }
 
-    /// Accepts one connection and closes it; false if not even that could be done.
+    /// Accepts one connection and closes it; false if even that fails.
     fn turn_away(&mut self, listener: &AcceptingSocket) -> bool {
         let kept_back = self.0.take().is_some();
         let turned_away = kept_back && listener.socket().accept().is_ok();
@@ -272,13 +272,13 @@ mod tests {
     fn only_an_error_of_the_connection_is_no_reason_to_wait() {
         use rustix::io::Errno;
         for (code, trouble) in [
-            (Errno::MFILE, Trouble::Descriptors),
-            (Errno::NFILE, Trouble::Descriptors),
-            (Errno::CONNABORTED, Trouble::Connection),
-            (Errno::NOBUFS, Trouble::System),
-            (Errno::INVAL, Trouble::System),
+            (Errno::MFILE, AcceptErrorKind::Descriptors),
+            (Errno::NFILE, AcceptErrorKind::Descriptors),
+            (Errno::CONNABORTED, AcceptErrorKind::Connection),
+            (Errno::NOBUFS, AcceptErrorKind::System),
+            (Errno::INVAL, AcceptErrorKind::System),
         ] {
-            assert_eq!(Trouble::of(&code.into()), trouble, "{code:?}");
+            assert_eq!(AcceptErrorKind::of(&code.into()), trouble, "{code:?}");
         }
     }
 
@@ -295,12 +295,12 @@ mod tests {
     #[tokio::test]
     async fn every_connection_is_dispatched_with_its_address_and_the_options() {
         let (acceptor, address) = acceptor();
-        let (tell, mut told) = mpsc::channel(8);
-        let dispatch: Dispatch = Arc::new(move |accepted| tell.try_send(accepted).unwrap());
+        let (sender, mut accepted) = mpsc::channel(8);
+        let dispatch: Dispatch = Arc::new(move |connection| sender.try_send(connection).unwrap());
         let clients = async {
             for _ in 0..3 {
                 let client = TcpStream::connect(address).await.unwrap();
-                let Some(Accepted::Tcp(stream, from)) = told.recv().await else {
+                let Some(Accepted::Tcp(stream, from)) = accepted.recv().await else {
                     panic!("a TCP listener accepts TCP");
                 };
                 assert_eq!(from, client.local_addr().unwrap());

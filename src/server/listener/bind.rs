@@ -1,4 +1,4 @@
-//! The listening sockets.
+//! Binding of listening sockets.
 
 use std::fs;
 use std::io;
@@ -18,7 +18,7 @@ use crate::config::{Listen, ListenAddress};
 /// A socket that clients can connect to. Nothing is accepted on it yet.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    /// What the settings call it.
+    /// Its address in the settings.
     pub(crate) setting: ListenAddress,
     pub(crate) address: BoundAddress,
     /// Whether it leaves IPv4 to another.
@@ -30,11 +30,11 @@ pub(crate) struct Listener {
 #[derive(Debug)]
 pub(crate) enum ListeningSocket {
     Tcp(TcpListener),
-    /// The file is ours to remove, unless whoever passed the socket made it.
+    /// The file is ours to remove, unless the process that passed the socket made it.
     Unix(UnixListener, Option<SocketFile>),
 }
 
-/// A listener that could not be had.
+/// A listener that could not be bound.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}")]
 pub struct BindError {
@@ -57,10 +57,10 @@ enum BindCause {
 /// us have (it clamps this to `net.core.somaxconn`).
 const BACKLOG: i32 = 4096;
 
-/// A client that vanished without a word is noticed after this long, at the latest.
+/// The system notices a client that has vanished after this time.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// Binds those of these listeners that are wanted, or none. What was passed is bound already.
+/// Binds those of these listeners that are wanted, or none. Passed sockets are bound already.
 pub(crate) fn bind(
     listen: &[Listen],
     passed: &PassedSockets,
@@ -73,7 +73,7 @@ pub(crate) fn bind(
         .collect()
 }
 
-/// `[::]` serves IPv4 too, unless somebody else among these is to.
+/// `[::]` serves IPv4 too, unless another listener of these does.
 pub(crate) fn only_v6(address: &ListenAddress, listen: &[Listen]) -> bool {
     let ListenAddress::Tcp(address) = address else {
         return false;
@@ -88,8 +88,8 @@ fn serves_v4_port(address: &ListenAddress, port: u16) -> bool {
 }
 
 impl Listener {
-    /// The passed socket of this address, or else a new one. An IPv6 listener that is bound here
-    /// leaves IPv4 to another if it is told so.
+    /// The passed socket of this address, or else a new one. With `only_v6` a new IPv6 listener leaves
+    /// IPv4 to another.
     pub(crate) fn bind(
         setting: &ListenAddress,
         passed: &PassedSockets,
@@ -127,7 +127,7 @@ impl Listener {
                 ListenAddress::Unix(path) => {
                     let file = will_own_file.then(|| SocketFile::of(path)).transpose()?;
                     if let Some(file) = &file {
-                        // Until this process serves it is the other's.
+                        // Until this process serves, the file is the other's.
                         file.set_ours(false);
                     }
                     ListeningSocket::Unix(socket.into(), file)
@@ -164,7 +164,7 @@ impl Listener {
         let bind = || {
             let listener = UnixListener::bind(path)?;
             let file = SocketFile::of(path)?;
-            // std's own backlog is 128: raise it by listening again.
+            // The backlog of std is 128: listening again raises it.
             SockRef::from(&listener).listen(BACKLOG)?;
             listener.set_nonblocking(true)?;
             Ok((listener, file))
@@ -175,7 +175,7 @@ impl Listener {
 }
 
 impl BindError {
-    /// The system does not do what is needed to accept connections there.
+    /// The system refused what accepting there needs.
     pub(crate) fn system(address: &BoundAddress, error: io::Error) -> Self {
         Self {
             address: address.clone(),
@@ -233,7 +233,7 @@ impl SocketFile {
         &self.path
     }
 
-    /// Says whether the file is this process's to remove, or another's that accepts on the same socket.
+    /// Sets whether the file is this process's to remove, or that of another process with the same socket.
     pub(crate) fn set_ours(&self, is_ours: bool) {
         self.is_ours.store(is_ours, Ordering::Relaxed);
     }
@@ -241,7 +241,7 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Whoever took our place meanwhile keeps it.
+        // Another process may have put its own file there meanwhile.
         let stands = fs::symlink_metadata(&self.path)
             .is_ok_and(|now| now.dev() == self.device && now.ino() == self.inode);
         let ours = stands && self.is_ours.load(Ordering::Relaxed);
@@ -261,7 +261,7 @@ fn listen_tcp(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
     // A restart must not wait for the old process's connections to be forgotten.
     socket.set_reuse_address(true)?;
     if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
-        // Said outright: the system's default differs from machine to machine.
+        // Set explicitly: the default differs from machine to machine.
         socket.set_only_v6(only_v6)?;
     }
     set_inherited(&socket)?;
@@ -277,7 +277,7 @@ fn set_inherited(socket: &RawSocket) -> io::Result<()> {
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(TCP_KEEPALIVE))
 }
 
-/// Removes a socket's file that a process left behind: one that nobody accepts on.
+/// Removes a socket's file that no process accepts on any more.
 fn remove_stale(path: &Path) -> Result<(), BindCause> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if !metadata.file_type().is_socket() => return Err(BindCause::NotASocket),

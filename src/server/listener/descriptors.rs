@@ -1,4 +1,4 @@
-//! File descriptors: how many there are, and what that makes for sessions and for the rest.
+//! File descriptors: how many there are, and how sessions and other connections share them.
 //!
 //! ```text
 //! limit = sessions, two each + the process itself + connections that are not sessions
@@ -6,20 +6,19 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What is kept back from the sessions: for the process itself, and for connections that are not
-/// sessions yet or never will be.
+/// What sessions leave to the process itself and to connections that are not sessions.
 const RESERVE: u64 = 200;
 
 /// Standard streams, listeners and their reserves, name look-ups, and some to spare.
 const PROCESS: u64 = 16;
 
-/// Connections at once that are refused and have not gone yet.
+/// Connections at once that are refused and not closed yet.
 pub(crate) const REFUSALS: usize = 4;
 
 /// Connections to the admin interface at once; beyond them new ones are closed.
 pub(crate) const ADMIN_CONNECTIONS: usize = 64;
 
-/// What a runtime polls with.
+/// The descriptors of a runtime.
 const PER_RUNTIME: u64 = 4;
 
 /// The least that is left to connections that are not sessions.
@@ -47,8 +46,8 @@ fn raise_limit() -> Option<u64> {
     }
 }
 
-/// What the process itself needs of a limit, its admin interface included.
-fn own(limit: u64, workers: usize) -> u64 {
+/// What the process itself needs, its admin interface included.
+fn reserved(limit: u64, workers: usize) -> u64 {
     let runtimes = u64::try_from(workers).unwrap_or(u64::MAX).saturating_add(1);
     let admin = u64::try_from(ADMIN_CONNECTIONS).unwrap_or(u64::MAX);
     (PROCESS + REFUSALS as u64)
@@ -56,13 +55,13 @@ fn own(limit: u64, workers: usize) -> u64 {
         .saturating_add(admin.min(limit / 32))
 }
 
-/// How many sessions there may be at once: as many as were asked for (0: as many as fit), where
-/// the process may open `limit` descriptors.
+/// How many sessions there may be at once where the process may open `limit` descriptors: `wanted`, or as
+/// many as fit if that is 0.
 fn sessions(wanted: usize, limit: Option<u64>, workers: usize) -> usize {
     let fit = match limit {
-        // A small limit keeps a tenth of itself back.
+        // Of a small limit a tenth is kept back.
         Some(limit) => {
-            let least = own(limit, workers).saturating_add(LEAST_OTHERS);
+            let least = reserved(limit, workers).saturating_add(LEAST_OTHERS);
             let reserve = RESERVE.min(limit / 10).max(least);
             let fit = limit.saturating_sub(reserve) / PER_SESSION;
             usize::try_from(fit).unwrap_or(usize::MAX).max(1)
@@ -82,19 +81,19 @@ fn sessions(wanted: usize, limit: Option<u64>, workers: usize) -> usize {
     }
 }
 
-/// How many sessions there may be where so many were asked for, and what all connections may take.
+/// The most sessions where the settings want so many, and the budget of all connections.
 pub(crate) fn shares(wanted: usize, workers: usize) -> (usize, Budget) {
     let limit = raise_limit();
     let sessions = sessions(wanted, limit, workers);
     (sessions, Budget::new(limit, sessions, workers))
 }
 
-/// What connections and sessions may take together.
+/// The descriptors of connections and sessions together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Budget {
-    /// Beyond this nothing is let in.
+    /// The most that may be taken.
     most: usize,
-    /// From this on, connections that wait for a request are closed to make room.
+    /// From here on idle connections are evicted.
     mark: usize,
 }
 
@@ -104,12 +103,12 @@ impl Budget {
             let (most, mark) = (usize::MAX, usize::MAX);
             return Self { most, mark };
         };
-        let most = limit.saturating_sub(own(limit, workers));
+        let most = limit.saturating_sub(reserved(limit, workers));
         let most = usize::try_from(most)
             .unwrap_or(usize::MAX)
             .max(LEAST_OTHERS as usize);
-        // Closing takes a moment, in which others come. With all sessions there it must not take
-        // more than a part of what they leave.
+        // Evictions take a moment, in which more connections come. With all sessions open the margin for
+        // that is only a part of what they leave.
         let others = most.saturating_sub(Self::of_sessions(sessions));
         let ahead = (most / 16).min(others / 4).max(1);
         let mark = most - ahead;
@@ -120,7 +119,7 @@ impl Budget {
         self.most
     }
 
-    /// Beyond this no connection is let in: the requests on those that are there come first.
+    /// The most with which a connection is admitted: the rest is for requests on open connections.
     pub(crate) fn most_accepted(&self) -> usize {
         self.most - (self.most - self.mark) / 2
     }
@@ -129,7 +128,7 @@ impl Budget {
         self.mark
     }
 
-    /// What sessions take.
+    /// The descriptors of so many sessions.
     pub(crate) fn of_sessions(sessions: usize) -> usize {
         sessions.saturating_mul(PER_SESSION as usize)
     }
@@ -161,13 +160,13 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_has_what_the_sessions_leave_and_is_asked_to_go_before_it_is_full() {
+    fn other_connections_have_what_sessions_leave_and_are_evicted_before_that_is_used_up() {
         for (limit, wanted, most, mark) in [
             // All sessions take 19,800 of them.
             (20_000, 0, 19_904, 19_878),
             (20_000, 100, 19_904, 18_660),
             (1_024, 0, 960, 951),
-            // A wish that cannot be granted.
+            // More than the limit allows.
             (1_024, 5_000, 960, 959),
             (64, 0, 30, 29),
         ] {

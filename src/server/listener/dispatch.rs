@@ -6,73 +6,72 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::accept::Accepted;
-use crate::server::http::connection::{Answerer, Connections};
-use crate::server::http::limiter::Room;
+use crate::server::http::connection::{Connections, GatedForward};
+use crate::server::http::limiter::ConnectionLimiter;
 use crate::server::lifecycle::workers::Worker;
 
-/// Hands each accepted connection to the worker with the least to do. It is called on the first
-/// worker, which accepts for all.
+/// Gives each accepted connection to the worker with the fewest tasks. It runs on the first worker, which
+/// accepts for all.
 pub(crate) struct Dispatcher {
     /// In the order of the workers.
-    stations: Vec<Station>,
+    slots: Vec<WorkerSlot>,
     /// Read once a connection.
     connections: RwLock<Connections>,
-    room: Arc<Room>,
+    limiter: Arc<ConnectionLimiter>,
     owner: TaskTracker,
 }
 
-/// A worker, and what answers the connections that it serves.
-pub(crate) struct Station {
+/// A worker, and the handler of its requests.
+pub(crate) struct WorkerSlot {
     pub(crate) worker: Worker,
-    pub(crate) answerer: Answerer,
+    pub(crate) handler: GatedForward,
 }
 
 impl Dispatcher {
     /// A dispatcher whose connections belong to `owner`.
     pub(crate) fn new(
-        stations: Vec<Station>,
+        slots: Vec<WorkerSlot>,
         connections: Connections,
-        room: Arc<Room>,
+        limiter: Arc<ConnectionLimiter>,
         owner: TaskTracker,
     ) -> Self {
         Self {
-            stations,
+            slots,
             connections: RwLock::new(connections),
-            room,
+            limiter,
             owner,
         }
     }
 
-    /// Serves connections that are accepted from now on in another way.
-    pub(crate) fn renew(&self, connections: Connections) {
+    /// Serves connections from now on by other settings.
+    pub(crate) fn set_connections(&self, connections: Connections) {
         let current = self.connections.write();
         *current.unwrap_or_else(PoisonError::into_inner) = connections;
     }
 
-    /// `closing` is the end of the listener that accepted it.
+    /// Serves a connection, which ends after its current request when `closing` is cancelled.
     pub(crate) fn dispatch(&self, accepted: Accepted, closing: &CancellationToken) {
-        let Some(place) = self.room.enter() else {
+        let Some(permit) = self.limiter.admit() else {
             self.refuse(accepted);
             return;
         };
-        let stations = self.stations.iter().enumerate();
-        let Some((index, station)) = stations.min_by_key(|(_, station)| station.worker.load())
-        else {
+        let slots = self.slots.iter().enumerate();
+        let Some((index, slot)) = slots.min_by_key(|(_, slot)| slot.worker.load()) else {
             return;
         };
         let connections = self.connections();
-        let (answerer, closing) = (station.answerer.clone(), closing.clone());
+        let (handler, closing) = (slot.handler.clone(), closing.clone());
         if index == 0 {
-            // It is here already.
-            let connection = connections.serve(accepted, place, answerer, closing);
-            station.worker.spawn(&self.owner, connection);
+            // This is the worker.
+            let connection = connections.serve(accepted, permit, handler, closing);
+            slot.worker.spawn(&self.owner, connection);
             return;
         }
         let lost = |error| tracing::error!(%error, "a connection was lost between workers");
         match accepted.detach() {
-            Ok(accepted) => station.worker.spawn(&self.owner, async move {
+            Ok(accepted) => slot.worker.spawn(&self.owner, async move {
                 match accepted.attach() {
-                    Ok(accepted) => connections.serve(accepted, place, answerer, closing).await,
+                    Ok(accepted) => connections.serve(accepted, permit, handler, closing).await,
                     Err(error) => lost(error),
                 }
             }),
@@ -80,12 +79,12 @@ impl Dispatcher {
         }
     }
 
-    /// Refuses a connection for which there is no place. Without a slot for that it is only closed.
+    /// Refuses a connection over the limit. Without a free slot it is only closed.
     fn refuse(&self, accepted: Accepted) {
         let refusal = self.connections().refuse(accepted);
-        if let (Some(slot), Some(station)) = (self.room.refuse(), self.stations.first()) {
+        if let (Some(slot), Some(first)) = (self.limiter.refuse(), self.slots.first()) {
             // It was accepted on the first worker.
-            station.worker.spawn(&self.owner, refusal.carry_out(slot));
+            first.worker.spawn(&self.owner, refusal.carry_out(slot));
         }
     }
 

@@ -1,4 +1,4 @@
-//! The listeners that are served: opened and closed one by one while the process goes on.
+//! The open listeners: opened and closed one by one while the process runs.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -14,19 +14,19 @@ use super::address::BoundAddress;
 use super::bind::{self, BindError, Listener};
 use super::passed::PassedSockets;
 use crate::config::{Listen, ListenAddress};
-use crate::server::http::limiter::Room;
+use crate::server::http::limiter::ConnectionLimiter;
 use crate::server::lifecycle::workers::Worker;
 
 /// A listener that connections are accepted on.
 #[derive(Debug)]
 pub(crate) struct OpenListener {
-    /// What the settings call it.
+    /// Its address in the settings.
     pub(crate) setting: ListenAddress,
     pub(crate) address: BoundAddress,
     only_v6: bool,
-    ends: Ends,
+    tokens: ListenerTokens,
     socket: Weak<AcceptingSocket>,
-    /// Done when the socket is closed.
+    /// Closed with the socket.
     accepting: TaskTracker,
 }
 
@@ -36,22 +36,22 @@ pub(crate) struct OpenListener {
 pub(crate) struct Listeners {
     pub(crate) clients: Vec<OpenListener>,
     pub(crate) admin: Option<OpenListener>,
-    /// What listeners may be bound to already.
+    /// Sockets that are bound already, for listeners of their addresses.
     pub(crate) passed: PassedSockets,
     /// The next process accepts on the same sockets.
     pub(crate) handed_over: bool,
 }
 
-/// How a listener and what came by it learn that they are to end.
+/// What ends a listener and the connections that it accepted.
 #[derive(Clone, Debug)]
-pub(crate) struct Ends {
+pub(crate) struct ListenerTokens {
     /// Cancelled to stop accepting.
     pub(crate) accepting: CancellationToken,
-    /// Cancelled for connections that are not sessions to end after the request that they are in.
+    /// Cancelled to end connections that are not sessions after their current request.
     pub(crate) closing: CancellationToken,
 }
 
-/// A listener that is bound, and accepts nothing yet.
+/// A listener that is bound and accepts nothing yet.
 pub(crate) struct BoundListener {
     setting: ListenAddress,
     address: BoundAddress,
@@ -59,12 +59,12 @@ pub(crate) struct BoundListener {
     acceptor: Acceptor,
 }
 
-/// Closing a socket takes no waiting of its own, but its worker may be busy.
+/// Closing a socket takes no time, but its worker may be busy.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl BoundListener {
-    /// Binds what the settings name and is not open yet, or nothing. The accept loops are to run
-    /// on this worker.
+    /// Binds the listeners of the settings that are not open yet, or none. Their accept loops run on this
+    /// worker.
     pub(crate) fn bind_new(
         wanted: &[Listen],
         open: &[OpenListener],
@@ -77,7 +77,7 @@ impl BoundListener {
         bound.map(|listener| Self::of(listener, worker)).collect()
     }
 
-    /// Binds the one address.
+    /// Binds one address.
     pub(crate) fn bind(
         setting: &ListenAddress,
         passed: &PassedSockets,
@@ -100,9 +100,9 @@ impl BoundListener {
         })
     }
 
-    /// Accepts no more than there is room for.
-    pub(crate) fn within(mut self, room: Arc<Room>) -> Self {
-        self.acceptor = self.acceptor.within(room);
+    /// Accepts within the limit on connections.
+    pub(crate) fn limited_by(mut self, limiter: Arc<ConnectionLimiter>) -> Self {
+        self.acceptor = self.acceptor.limited_by(limiter);
         self
     }
 
@@ -110,18 +110,18 @@ impl BoundListener {
         &self.setting
     }
 
-    /// Accepts from now on, as a task of `owner` on this worker: the first, because what it accepts
-    /// for itself wakes nobody else.
+    /// Accepts from now on, as a task of `owner` on this worker: the first one, because the connections
+    /// that it keeps wake no other thread.
     pub(crate) fn open(
         self,
-        ends: Ends,
+        tokens: ListenerTokens,
         dispatch: Dispatch,
         worker: &Worker,
         owner: &TaskTracker,
     ) -> OpenListener {
         let accepting = TaskTracker::new();
         accepting.close();
-        let (alive, stop) = (accepting.token(), ends.accepting.clone());
+        let (alive, stop) = (accepting.token(), tokens.accepting.clone());
         let acceptor = self.acceptor;
         let socket = acceptor.socket();
         worker.spawn(owner, async move {
@@ -132,7 +132,7 @@ impl BoundListener {
             setting: self.setting,
             address: self.address,
             only_v6: self.only_v6,
-            ends,
+            tokens,
             socket,
             accepting,
         }
@@ -145,25 +145,24 @@ impl OpenListener {
         Some(self.socket.upgrade()?.copy())
     }
 
-    /// Says whether the file of a unix socket is this process's.
+    /// Sets whether the file of a unix socket is this process's to remove.
     fn set_file_ours(&self, is_ours: bool) {
         if let Some(socket) = self.socket.upgrade() {
             socket.set_file_ours(is_ours);
         }
     }
 
-    /// Closes the socket. Sessions that came by it go on; other connections end after the request
-    /// that they are in.
+    /// Closes the socket. Its sessions stay; other connections end after their current request.
     pub(crate) async fn close(self) {
-        self.ends.accepting.cancel();
-        self.ends.closing.cancel();
+        self.tokens.accepting.cancel();
+        self.tokens.closing.cancel();
         if timeout(CLOSE_TIMEOUT, self.accepting.wait()).await.is_err() {
             let address = &self.address;
             tracing::warn!(%address, "a listener is slow to close");
         }
     }
 
-    /// Whether it would serve other clients if it were bound anew beside these.
+    /// Whether it would serve other clients if it were bound again beside these.
     pub(crate) fn differs_beside(&self, wanted: &[Listen]) -> bool {
         self.only_v6 != bind::only_v6(&self.setting, wanted)
     }

@@ -1,7 +1,7 @@
 //! Listening sockets that the process was started with: sd_listen_fds(3).
 //!
-//! A socket that whoever starts the process holds open loses no connection while the process is
-//! restarted: its queue is the system's. Which setting a socket is for is told by its address.
+//! A socket that the service manager holds open loses no connection while the process restarts: the
+//! system keeps its queue. A socket serves the setting of its address.
 
 use std::env;
 use std::fmt;
@@ -20,12 +20,12 @@ use crate::config::{Config, ListenAddress};
 
 /// The sockets of the process's start, for as long as the process accepts.
 ///
-/// What serves one has a copy of its own, so that a listener that a reload removes can come back
-/// with the next one: nobody could bind its address meanwhile.
+/// A listener has a copy of its own, so that one that a reload removes can come back with the next
+/// reload: its address cannot be bound while the original is open.
 #[derive(Debug, Default)]
 pub struct PassedSockets {
     sockets: Vec<PassedSocket>,
-    /// By a process that served them, and is about to close them and leave their files to this one.
+    /// They come from a process that served them, and leaves their files to this one.
     handed_over: bool,
 }
 
@@ -33,7 +33,7 @@ pub struct PassedSockets {
 pub(crate) struct Passed {
     pub(crate) address: BoundAddress,
     pub(crate) socket: Socket,
-    /// The file of a unix socket is this process's to remove, once it serves.
+    /// The file of a unix socket is this process's to remove once it serves.
     pub(crate) will_own_file: bool,
 }
 
@@ -45,7 +45,7 @@ struct PassedSocket {
     descriptor: Descriptor,
 }
 
-/// Which of the descriptors it was, in the words of whoever passed it.
+/// Which of the descriptors it was, and its name if it has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Descriptor {
     number: usize,
@@ -79,8 +79,8 @@ enum PassedCause {
 const FIRST: usize = 3;
 
 impl PassedSockets {
-    /// Takes what `LISTEN_FDS` announces, unless `LISTEN_PID` says that it is for another process.
-    /// Both are unset, so that this finds nothing the second time.
+    /// Takes the sockets of `LISTEN_FDS`, unless `LISTEN_PID` names another process. Both are unset, so
+    /// that a second call finds nothing.
     ///
     /// To be called before the process starts threads or opens files: what it opens could have the
     /// number of a descriptor that was announced and is not there.
@@ -116,7 +116,7 @@ impl PassedSockets {
         })
     }
 
-    /// Takes what another process has served until now.
+    /// Takes the sockets that another process has served until now.
     pub(crate) fn handed_over(sockets: Vec<OwnedFd>) -> Result<Self, PassedError> {
         let sockets = sockets.into_iter().enumerate().map(|(index, socket)| {
             let socket = Socket::from(socket);
@@ -139,16 +139,16 @@ impl PassedSockets {
         })
     }
 
-    /// Forgets what was handed over: from now on nobody holds it but its listeners.
+    /// Drops sockets that were handed over: their listeners have copies.
     pub(crate) fn started(&mut self) {
         if self.handed_over {
             self.sockets.clear();
         }
     }
 
-    /// Whether the settings name all of them. One that they do not name would take connections in
-    /// that nobody ever accepts, for as long as whoever passed it holds it open. What was handed over
-    /// nobody holds on to.
+    /// Checks that the settings name all of them. A socket that they do not name would queue connections
+    /// that are never accepted, for as long as the service manager holds it open. Sockets that were
+    /// handed over are held open by no other process.
     pub(crate) fn check(&self, config: &Config) -> Result<(), PassedError> {
         if self.handed_over {
             return Ok(());
@@ -171,7 +171,7 @@ impl PassedSockets {
         let mut sockets = self.sockets.iter();
         let passed = sockets.find(|socket| socket.is_for(setting))?;
         if self.handed_over && passed.has_lost_file() {
-            // Nobody can connect to it any more.
+            // No client can connect to it any more.
             return None;
         }
         let copy = passed.socket.try_clone();
@@ -182,7 +182,7 @@ impl PassedSockets {
         }))
     }
 
-    /// Whether connections go on being accepted by others when this process no longer does.
+    /// Whether other processes accept on these sockets when this one no longer does.
     pub(crate) fn live_on(&self) -> bool {
         !self.sockets.is_empty()
     }

@@ -50,7 +50,7 @@ const ANSWER_SIZE: usize = 64 * 1024;
 
 impl Collector {
     pub(super) fn new(timeout: Duration, losses: Arc<Losses>) -> io::Result<Self> {
-        // Between two batches nobody would see that an idle connection ended.
+        // The runtime rests between two batches and would not notice that an idle connection ended.
         let client = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(0)
             .build_http();
@@ -66,7 +66,7 @@ impl Collector {
         })
     }
 
-    /// The answer, for which this thread waits: nobody else is on it.
+    /// Sends a request and waits for the answer: the thread has nothing else to do.
     fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, CollectorError> {
         let answer = self.runtime.block_on(async {
             let answer = timeout(self.timeout, self.post(request)).await;
@@ -77,9 +77,9 @@ impl Collector {
             Ok(response) => {
                 let status = response.status();
                 self.losses
-                    .because(format!("the collector answered {status}"));
+                    .set_cause(format!("the collector answered {status}"));
             }
-            Err(error) => self.losses.because(ErrorReport(error).to_string()),
+            Err(error) => self.losses.set_cause(ErrorReport(error).to_string()),
         }
         answer
     }
@@ -104,7 +104,7 @@ impl Collector {
         if let Ok(refused @ 1..) = u64::try_from(refused) {
             // Its own words may repeat what the spans say.
             self.losses
-                .because("the collector took only a part".to_owned());
+                .set_cause("the collector took only a part".to_owned());
             self.losses.add(refused);
         }
     }

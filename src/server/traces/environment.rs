@@ -1,7 +1,7 @@
 //! What the environment says about traces.
 //!
 //! The variables are OpenTelemetry's. What decides whether, where and how many spans go is read here,
-//! so that a wrong word is an error at the start and not a trace that nobody finds; the libraries read
+//! so that a wrong word is an error at the start and not a trace that is missing; the libraries read
 //! the rest (names, headers, batches) themselves.
 
 use std::error::Error;
@@ -153,7 +153,7 @@ fn one_of(
     }
 }
 
-/// The samplers by ratio have to be told one.
+/// The samplers by ratio need one.
 fn check_ratio(variable: &impl Fn(&str) -> Option<String>) -> Result<(), TracesError> {
     let sampler = variable("OTEL_TRACES_SAMPLER").unwrap_or_default();
     if !sampler.ends_with("traceidratio") {

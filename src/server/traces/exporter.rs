@@ -38,7 +38,7 @@ impl SpanProcessor for Bounded {
     }
 
     fn on_end(&self, span: SpanData) {
-        if self.losses.admits_one() {
+        if self.losses.admit() {
             self.queue.on_end(span);
         }
     }
@@ -69,7 +69,7 @@ impl SpanExporter for Exporter {
         if exported.is_err() {
             self.losses.add(spans as u64);
         }
-        self.losses.done_with(spans);
+        self.losses.finished(spans);
         exported
     }
 

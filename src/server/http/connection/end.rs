@@ -1,4 +1,4 @@
-//! How a connection ends that did not become a session.
+//! How a connection ends that never became a session.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,36 +8,36 @@ use hyper::StatusCode;
 use tokio::io::AsyncReadExt;
 use tokio::task::yield_now;
 
-use crate::server::http::limiter::{Fault, Room, Watch};
+use crate::server::http::limiter::{ConnectionLimiter, ConnectionState, PeerState};
 use crate::transport::Transport;
 
-/// How a connection ended, as far as somebody has to be told.
+/// How a connection ended, as far as answer, log and counts depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// It was answered, or the peer left.
-    Usual,
+    /// It had its responses, or the peer left.
+    Normal,
     /// What came is not HTTP/1.
     Malformed,
     /// The request line is longer than a head may be.
     TargetTooLong,
     HeadTooLarge,
     /// A head began and did not end in time.
-    Late,
+    HeadTimeout,
     /// Not even the beginning of a first request came in time.
     Silent,
-    /// The peer took no byte of its answer.
-    Slow,
-    /// Somebody else needed the place; in the middle of a head, or before it.
-    Reclaimed {
+    /// The peer read nothing of its response.
+    SlowReader,
+    /// It was evicted to make room; in the middle of a head, or before it.
+    Evicted {
         began: bool,
     },
     /// The process stops; in the middle of a head, or before it.
-    Stopped {
+    ShutDown {
         began: bool,
     },
 }
 
-/// What a connection may do.
+/// The limits of the settings that an end depends on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) head_size: usize,
@@ -58,111 +58,111 @@ const LONGEST_TARGET: usize = u16::MAX as usize - 1;
 const LONGEST_HEADER_NAME: usize = (1 << 16) - 1;
 
 impl End {
-    /// What became of a connection with this watch; `unread` is what hyper has read and not used,
+    /// How a connection ended that ended by itself; `unread` is what hyper has read and not used,
     /// without empty lines before a request.
     pub(super) fn of(
         ended: &hyper::Result<()>,
-        watch: &Watch,
+        state: &ConnectionState,
         unread: &[u8],
         limits: &Limits,
     ) -> Self {
-        match watch.fault() {
-            Fault::Slow => return Self::Slow,
-            Fault::None | Fault::Gone if !watch.is_waiting() => return Self::Usual,
-            Fault::None | Fault::Gone => {}
+        match state.peer() {
+            PeerState::Slow => return Self::SlowReader,
+            PeerState::Present | PeerState::Gone if !state.is_idle() => return Self::Normal,
+            PeerState::Present | PeerState::Gone => {}
         }
         match ended {
             Err(error) if error.is_parse_too_large() => match unread {
                 unread if is_target_too_long(unread, limits.head_size) => Self::TargetTooLong,
                 unread if is_large(unread, limits.head_size) => Self::HeadTooLarge,
-                // Nothing but empty lines; or a length of a body that hyper has no number for,
-                // and then what is here stood behind the head.
+                // Nothing but empty lines; or the length of a body is too large for hyper, and what
+                // is here stood behind the head.
                 _ => Self::Malformed,
             },
             Err(error) if error.is_parse() => Self::Malformed,
-            Err(error) if error.is_timeout() && !unread.is_empty() => Self::Late,
-            // One that is kept alive is silent by right.
-            _ if watch.fault() == Fault::None
-                && !watch.has_asked()
-                && watch.waited() >= limits.handshake_timeout =>
+            Err(error) if error.is_timeout() && !unread.is_empty() => Self::HeadTimeout,
+            // A connection that is kept alive may be silent.
+            _ if state.peer() == PeerState::Present
+                && !state.had_request()
+                && state.idle_time() >= limits.handshake_timeout =>
             {
                 Self::Silent
             }
-            Ok(()) | Err(_) => Self::Usual,
+            Ok(()) | Err(_) => Self::Normal,
         }
     }
 
-    /// Closed while it waited for a request, because somebody else needed the place.
-    pub(super) fn reclaimed(began: bool) -> Self {
-        Self::Reclaimed { began }
+    /// It was evicted while it was idle.
+    pub(super) fn evicted(began: bool) -> Self {
+        Self::Evicted { began }
     }
 
-    /// Closed while it waited for a request, because the process stops.
-    pub(super) fn stopped(began: bool) -> Self {
-        Self::Stopped { began }
+    /// The process stopped while it was idle.
+    pub(super) fn shut_down(began: bool) -> Self {
+        Self::ShutDown { began }
     }
 
-    /// What the client is answered, if anything.
+    /// The status of our answer, if there is one.
     pub(super) fn status(self) -> Option<StatusCode> {
         match self {
             Self::Malformed => Some(StatusCode::BAD_REQUEST),
             Self::TargetTooLong => Some(StatusCode::URI_TOO_LONG),
             Self::HeadTooLarge => Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
-            Self::Late => Some(StatusCode::REQUEST_TIMEOUT),
-            Self::Reclaimed { began } | Self::Stopped { began } => {
+            Self::HeadTimeout => Some(StatusCode::REQUEST_TIMEOUT),
+            Self::Evicted { began } | Self::ShutDown { began } => {
                 began.then_some(StatusCode::SERVICE_UNAVAILABLE)
             }
-            Self::Usual | Self::Silent | Self::Slow => None,
+            Self::Normal | Self::Silent | Self::SlowReader => None,
         }
     }
 
-    /// Whether the client may have an answer to read yet.
+    /// Whether the client may still have an answer to read.
     pub(super) fn lingers(self) -> bool {
         match self {
-            Self::Usual
+            Self::Normal
             | Self::Malformed
             | Self::TargetTooLong
             | Self::HeadTooLarge
-            | Self::Late
-            | Self::Reclaimed { .. } => true,
-            Self::Stopped { began } => began,
-            Self::Silent | Self::Slow => false,
+            | Self::HeadTimeout
+            | Self::Evicted { .. } => true,
+            Self::ShutDown { began } => began,
+            Self::Silent | Self::SlowReader => false,
         }
     }
 
-    /// The word for its line in the log, if it has one.
+    /// The `reason` of its log line, if it has one.
     pub(super) fn reason(self) -> Option<&'static str> {
         match self {
             Self::Malformed => Some("bad_request"),
             Self::TargetTooLong | Self::HeadTooLarge => Some("head_too_large"),
-            Self::Late => Some("handshake_timeout"),
-            Self::Slow => Some("slow_client"),
-            // Of these there may be one a socket: they are counted.
-            Self::Usual | Self::Silent | Self::Reclaimed { .. } | Self::Stopped { .. } => None,
+            Self::HeadTimeout => Some("handshake_timeout"),
+            Self::SlowReader => Some("slow_client"),
+            // There may be as many of these as sockets: they are only counted.
+            Self::Normal | Self::Silent | Self::Evicted { .. } | Self::ShutDown { .. } => None,
         }
     }
 
-    pub(super) fn count(self, room: &Room) {
-        let counts = room.counts();
+    pub(super) fn count(self, limiter: &ConnectionLimiter) {
+        let counts = limiter.counts();
         let add = |count: &AtomicU64| {
             count.fetch_add(1, Ordering::Relaxed);
         };
         match self {
-            Self::Late => add(&counts.late),
+            Self::HeadTimeout => add(&counts.late),
             Self::Silent => add(&counts.silent),
-            Self::Slow => add(&counts.slow),
-            Self::Reclaimed { .. } => room.count_reclaimed(),
-            Self::Usual
+            Self::SlowReader => add(&counts.slow),
+            Self::Evicted { .. } => limiter.count_reclaimed(),
+            Self::Normal
             | Self::Malformed
             | Self::TargetTooLong
             | Self::HeadTooLarge
-            | Self::Stopped { .. } => {}
+            | Self::ShutDown { .. } => {}
         }
     }
 }
 
-/// Whether more has come than the empty lines that may stand before a request. What hyper has not
-/// read yet may have come as well: the runtime gets one turn to see it.
+/// Whether a request has begun: more has come than the empty lines that may stand before one. The
+/// runtime gets one turn to notice what hyper has not read yet.
 pub(super) async fn has_begun(unread: &[u8], socket: &mut Transport) -> bool {
     let is_of_request = |read: &[u8]| read.iter().any(|byte| !b"\r\n".contains(byte));
     if !unread.is_empty() {
@@ -182,7 +182,7 @@ fn is_target_too_long(head: &[u8], head_size: usize) -> bool {
     line.len() >= head_size || target.is_some_and(|target| target.len() > LONGEST_TARGET)
 }
 
-/// Whether it is more than a head may be: hyper says the same of lengths of bodies.
+/// Whether a head is too large: hyper has the same error for the length of a body.
 fn is_large(head: &[u8], head_size: usize) -> bool {
     let lines = head.iter().filter(|byte| **byte == b'\n').count();
     let mut longest = head.split(|byte| *byte == b'\n').map(<[u8]>::len);
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_large_head_is_told_from_what_stands_behind_a_small_one() {
+    fn a_large_head_is_not_mistaken_for_what_stands_behind_a_small_one() {
         let lines = |count: usize| format!("GET / HTTP/1.1\r\n{}", "a: b\r\n".repeat(count));
         let name = format!("GET / HTTP/1.1\r\n{}", "a".repeat(1 << 16));
         for (unread, head_size, expected) in [
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_is_told_from_a_large_head() {
+    fn a_long_line_is_not_mistaken_for_a_large_head() {
         let long = "x".repeat(9000);
         let longest = "x".repeat(LONGEST_TARGET + 1);
         for (head, head_size, expected) in [

@@ -7,61 +7,60 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::server::http::idle_timeout::Patience;
-use crate::server::http::limiter::{Fault, Place, Watch};
+use crate::server::http::idle_timeout::IdleTimeout;
+use crate::server::http::limiter::{ConnectionPermit, ConnectionState, PeerState};
 use crate::transport::{Transport, WrappedSocket};
 
 /// A client's socket, watched for as long as it speaks HTTP.
 ///
-/// - Who takes no byte of an answer for too long is cut off.
-/// - Nothing is read behind a request whose answer has not been taken: answers would pile up.
-/// - What hyper answers by itself to a head that it cannot read is held back: that answer is
-///   ours to give.
+/// - A client that reads nothing of a response for too long is cut off.
+/// - Nothing is read behind a request whose response has not been flushed: responses would pile up.
+/// - Hyper's own answer to a head that it cannot read is held back: we give that answer.
 pub(super) struct Guard {
     socket: Transport,
-    place: Place,
-    patience: Patience,
-    /// Something was to be read, and was not, because of an answer that had not been taken.
+    permit: ConnectionPermit,
+    idle_timeout: IdleTimeout,
+    /// A read was put off because of a response that had not been flushed.
     owes_read: bool,
-    /// Hyper has answered by itself.
+    /// Hyper has written an answer of its own.
     holds_answer: bool,
 }
 
 impl Guard {
-    pub(super) fn new(socket: Transport, place: Place) -> Self {
+    pub(super) fn new(socket: Transport, permit: ConnectionPermit) -> Self {
         Self {
             socket,
-            place,
-            patience: Patience::default(),
+            permit,
+            idle_timeout: IdleTimeout::default(),
             owes_read: false,
             holds_answer: false,
         }
     }
 
-    fn watch(&self) -> &Arc<Watch> {
-        self.place.watch()
+    fn state(&self) -> &Arc<ConnectionState> {
+        self.permit.state()
     }
 
-    /// Runs a write of `length` bytes, unless they are hyper's own answer, and minds how long the
-    /// client makes it wait.
-    fn poll_taken(
+    /// Runs a write of `length` bytes, unless they are hyper's own answer, and limits how long the client
+    /// makes it wait.
+    fn poll_timed_write(
         &mut self,
         cx: &mut Context<'_>,
         length: usize,
         write: impl FnOnce(Pin<&mut Transport>, &mut Context<'_>) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        if self.watch().is_waiting() {
+        if self.state().is_idle() {
             self.holds_answer = true;
             return Poll::Ready(Ok(length));
         }
         let written = write(Pin::new(&mut self.socket), cx);
         if written.is_ready() {
-            self.patience.rest();
+            self.idle_timeout.restart();
             return written;
         }
-        let limit = self.watch().write_limit();
-        ready!(self.patience.poll_over(cx, limit));
-        self.watch().set_fault(Fault::Slow);
+        let limit = self.state().write_limit();
+        ready!(self.idle_timeout.poll_elapsed(cx, limit));
+        self.state().set_peer(PeerState::Slow);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -83,7 +82,7 @@ impl AsyncRead for Guard {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let guard = self.get_mut();
-        if guard.watch().is_answered() {
+        if guard.state().has_unread_response() {
             guard.owes_read = true;
             return Poll::Pending;
         }
@@ -95,7 +94,7 @@ impl AsyncRead for Guard {
             Poll::Pending => false,
         };
         if ended {
-            guard.watch().set_fault(Fault::Gone);
+            guard.state().set_peer(PeerState::Gone);
         }
         read
     }
@@ -108,7 +107,7 @@ impl AsyncWrite for Guard {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let write = |socket: Pin<&mut Transport>, cx: &mut Context<'_>| socket.poll_write(cx, buf);
-        self.get_mut().poll_taken(cx, buf.len(), write)
+        self.get_mut().poll_timed_write(cx, buf.len(), write)
     }
 
     fn poll_write_vectored(
@@ -120,7 +119,7 @@ impl AsyncWrite for Guard {
         let write = |socket: Pin<&mut Transport>, cx: &mut Context<'_>| {
             socket.poll_write_vectored(cx, bufs)
         };
-        self.get_mut().poll_taken(cx, length, write)
+        self.get_mut().poll_timed_write(cx, length, write)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -130,9 +129,9 @@ impl AsyncWrite for Guard {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let guard = self.get_mut();
         ready!(Pin::new(&mut guard.socket).poll_flush(cx))?;
-        guard.watch().flushed();
+        guard.state().response_flushed();
         if std::mem::take(&mut guard.owes_read) {
-            // Hyper believes that the socket will wake it for the read.
+            // Hyper expects the socket to wake it for the read.
             cx.waker().wake_by_ref();
         }
         Poll::Ready(Ok(()))

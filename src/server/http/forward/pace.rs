@@ -1,4 +1,4 @@
-//! A body that does not pause for ever.
+//! A timeout on the pauses in a body.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -7,25 +7,24 @@ use std::time::Duration;
 use hyper::body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::server::http::idle_timeout::Patience;
+use crate::server::http::idle_timeout::IdleTimeout;
 
 pin_project! {
     /// A body that ends in an error when its next part does not come in time.
     ///
-    /// Only the time counts in which somebody wants that part: a slow reader is not the sender's
-    /// fault.
+    /// Only the time counts in which that part is polled for: a slow reader is not the sender's fault.
     pub(crate) struct Paced<B> {
         #[pin]
         body: B,
-        patience: Patience,
+        idle_timeout: IdleTimeout,
         limit: Duration,
-        when_over: Option<WhenOver>,
+        on_timeout: Option<OnTimeout>,
     }
 }
 
-type WhenOver = Box<dyn FnOnce(&(dyn std::error::Error + 'static)) + Send + Sync>;
+type OnTimeout = Box<dyn FnOnce(&(dyn std::error::Error + 'static)) + Send + Sync>;
 
-/// Why a paced body did not come to its end.
+/// Why a paced body ended early.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PaceError<E> {
     /// The body itself failed.
@@ -40,18 +39,18 @@ impl<B> Paced<B> {
     pub(super) fn new(body: B, limit: Duration) -> Self {
         Self {
             body,
-            patience: Patience::default(),
+            idle_timeout: IdleTimeout::default(),
             limit,
-            when_over: None,
+            on_timeout: None,
         }
     }
 
-    /// Has `tell` called with the error if the body pauses for too long.
-    pub(super) fn when_over(
+    /// Calls `report` with the error if the body pauses for too long.
+    pub(super) fn on_timeout(
         mut self,
-        tell: impl FnOnce(&(dyn std::error::Error + 'static)) + Send + Sync + 'static,
+        report: impl FnOnce(&(dyn std::error::Error + 'static)) + Send + Sync + 'static,
     ) -> Self {
-        self.when_over = Some(Box::new(tell));
+        self.on_timeout = Some(Box::new(report));
         self
     }
 }
@@ -70,13 +69,13 @@ where
     ) -> Poll<Option<Result<Frame<B::Data>, Self::Error>>> {
         let this = self.project();
         if let Poll::Ready(frame) = this.body.poll_frame(cx) {
-            this.patience.rest();
+            this.idle_timeout.restart();
             return Poll::Ready(frame.map(|frame| frame.map_err(PaceError::Body)));
         }
-        ready!(this.patience.poll_over(cx, *this.limit));
+        ready!(this.idle_timeout.poll_elapsed(cx, *this.limit));
         let error = PaceError::Paused(*this.limit);
-        if let Some(tell) = this.when_over.take() {
-            tell(&error);
+        if let Some(report) = this.on_timeout.take() {
+            report(&error);
         }
         Poll::Ready(Some(Err(error)))
     }
@@ -114,15 +113,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_pauses_too_long_ends_and_somebody_is_told() {
-        let (tell, told) = std::sync::mpsc::channel();
+    async fn a_body_that_pauses_too_long_ends_and_is_reported() {
+        let (sender, reported) = std::sync::mpsc::channel();
         let frames = stream::pending::<Result<Frame<Bytes>, io::Error>>();
         let body = Paced::new(StreamBody::new(frames), LIMIT)
-            .when_over(move |error| tell.send(error.to_string()).unwrap());
+            .on_timeout(move |error| sender.send(error.to_string()).unwrap());
         let began = Instant::now();
         assert!(body.collect().await.is_err());
         assert_eq!(began.elapsed(), LIMIT);
-        assert_eq!(told.recv().unwrap(), "nothing came for 60s");
+        assert_eq!(reported.recv().unwrap(), "nothing came for 60s");
     }
 
     #[tokio::test(start_paused = true)]

@@ -16,46 +16,46 @@ use super::upload::Upload;
 use crate::PlainRequest;
 use crate::config::ServerAddress;
 use crate::error_report::ErrorReport;
-use crate::server::http::limiter::{IdlePlace, Room};
+use crate::server::http::limiter::{ConnectionLimiter, IdlePermit};
 
 /// One connection, to send requests on.
 pub(super) type Sender = http1::SendRequest<Upload<Paced<Incoming>>>;
 
-/// The idle connections of one worker; a clone is the same pool.
+/// The idle connections of one worker; clones share them.
 #[derive(Clone)]
-pub(crate) struct Pool {
+pub(crate) struct KeepAlivePool {
     idle: Arc<Mutex<HashMap<ServerAddress, Vec<Idle>>>>,
-    room: Arc<Room>,
+    limiter: Arc<ConnectionLimiter>,
     tasks: TaskTracker,
 }
 
 struct Idle {
     sender: Sender,
     since: Instant,
-    _place: IdlePlace,
+    _permit: IdlePermit,
 }
 
-/// A connection that waits for longer is closed. Servers close theirs too, and a request that
-/// crosses with that is lost; so this is well below what most of them have.
+/// An idle connection is closed after this. Servers close theirs too, and a request that crosses with
+/// that is lost; so this is well below the timeout of most servers.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Idle connections to one server.
 const IDLE_PER_SERVER: usize = 32;
 
-/// What hyper holds of a response at once: its head must fit.
+/// Hyper's buffer for responses: a head must fit.
 const BUFFER: usize = 64 * 1024;
 
-impl Pool {
-    /// A pool whose tasks are `tasks`; they run on the worker that uses it.
-    pub(crate) fn new(tasks: TaskTracker, room: Arc<Room>) -> Self {
+impl KeepAlivePool {
+    /// A pool that spawns its tasks on `tasks`, on the worker that uses it.
+    pub(crate) fn new(tasks: TaskTracker, limiter: Arc<ConnectionLimiter>) -> Self {
         Self {
             idle: Arc::default(),
-            room,
+            limiter,
             tasks,
         }
     }
 
-    /// The connection to a server that was used last.
+    /// The most recently used idle connection to a server.
     pub(super) fn take(&self, address: &ServerAddress) -> Option<Sender> {
         let mut idle = self.idle();
         let connections = idle.get_mut(address)?;
@@ -99,17 +99,17 @@ impl Pool {
         let mut idle = self.idle();
         let connections = idle.entry(address.clone()).or_default();
         if connections.len() < IDLE_PER_SERVER
-            && let Some(place) = self.room.keep_idle()
+            && let Some(permit) = self.limiter.admit_idle()
         {
             connections.push(Idle {
                 sender,
                 since: Instant::now(),
-                _place: place,
+                _permit: permit,
             });
         }
     }
 
-    /// Closes what has waited for too long, for as long as it is polled.
+    /// Closes connections that have been idle for too long, for as long as it is polled.
     pub(crate) async fn sweep(self) {
         loop {
             tokio::time::sleep(IDLE_TIMEOUT / 2).await;

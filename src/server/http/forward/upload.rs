@@ -1,4 +1,4 @@
-//! The body of a request on its way up, and how it gets on.
+//! The body of a request to a server, and the timeouts of the exchange.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::rejection::Rejection;
 
 pin_project! {
-    /// A request body that tells how it gets on.
+    /// A request body that records its progress.
     pub(super) struct Upload<B> {
         #[pin]
         body: B,
@@ -27,7 +27,7 @@ pin_project! {
     }
 }
 
-/// How a request gets on.
+/// The progress of a request.
 #[derive(Debug)]
 pub(super) struct Progress {
     state: Mutex<State>,
@@ -42,11 +42,11 @@ struct State {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// The server takes what it was given.
+    /// The server has to take what it was given.
     Sending,
-    /// The client owes us the rest of the body.
+    /// The client has to send the rest of the body.
     Receiving,
-    /// The server owes us the answer.
+    /// The server has to answer.
     Sent,
     /// The client's body broke off.
     Broken,
@@ -107,13 +107,13 @@ impl<B: Body> Body for Upload<B> {
 }
 
 impl Progress {
-    /// Begins to count anew: only now can the request be sent.
+    /// Restarts the clock: the request can only be sent now.
     pub(super) fn restart(&self) {
         self.state().since = Instant::now();
     }
 
-    /// Resolves when somebody takes too long: a server that does not take the body or does not
-    /// answer `within` its time, or a client that does not go on with its body.
+    /// Resolves when one side takes too long: a server that does not take the body or does not answer
+    /// `within` its time, or a client that does not continue its body.
     pub(super) async fn overdue(&self, within: Duration) -> Rejection {
         loop {
             let State { stage, since } = *self.state();
@@ -143,7 +143,7 @@ impl Progress {
     fn move_to(&self, stage: Stage) {
         let mut state = self.state();
         let moved = state.stage != stage;
-        // A broken body is dropped after it broke, like one that was sent.
+        // A broken body is dropped too, and stays broken.
         if state.stage == Stage::Broken || (!moved && stage != Stage::Sending) {
             return;
         }

@@ -1,4 +1,4 @@
-//! Descriptors on their way over a unix socket: SCM_RIGHTS of unix(7).
+//! Descriptors over a unix socket: SCM_RIGHTS of unix(7).
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -9,10 +9,10 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 
-/// What every message begins with, so that nobody takes something else for one.
+/// The beginning of every message, so that nothing else is mistaken for one.
 const WORD: &[u8; 8] = b"wsgate 1";
 
-/// What there is instead while somebody else has the descriptors.
+/// The message while another process has the descriptors.
 const BUSY: &[u8; 8] = b"wsgate 0";
 
 /// The descriptors of one message, at most; the system's own limit is 253.
@@ -29,17 +29,17 @@ pub(super) fn send(socket: impl AsFd, descriptors: &[OwnedFd]) -> io::Result<()>
             // It has room for as many.
             control.push(SendAncillaryMessage::ScmRights(&some));
         }
-        say(&socket, WORD, &mut control)?;
+        send_message(&socket, WORD, &mut control)?;
     }
     Ok(())
 }
 
-/// Says that there are no descriptors to be had for now.
+/// Answers that there are no descriptors for now.
 pub(super) fn refuse(socket: impl AsFd) -> io::Result<()> {
-    say(socket, BUSY, &mut SendAncillaryBuffer::default())
+    send_message(socket, BUSY, &mut SendAncillaryBuffer::default())
 }
 
-fn say(
+fn send_message(
     socket: impl AsFd,
     word: &[u8; 8],
     control: &mut SendAncillaryBuffer<'_, '_, '_>,
@@ -76,7 +76,7 @@ pub(super) fn receive(socket: impl AsFd) -> io::Result<Vec<OwnedFd>> {
             return Err(kind.into());
         }
         if got.flags.contains(ReturnFlags::CTRUNC) {
-            // Whoever bound the lost ones anew would find them in use.
+            // The addresses of the lost ones could not be bound again: they are in use.
             return Err(io::Error::other(
                 "descriptors were lost on the way, as beyond the limit on open files",
             ));
@@ -121,7 +121,7 @@ mod tests {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2 * MOST))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         assert!(control.push(SendAncillaryMessage::ScmRights(&too_many)));
-        say(&here, WORD, &mut control).unwrap();
+        send_message(&here, WORD, &mut control).unwrap();
         send(&here, &[]).unwrap();
         let error = receive(&there).unwrap_err();
         assert!(error.to_string().contains("lost on the way"), "{error}");

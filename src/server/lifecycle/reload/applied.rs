@@ -11,19 +11,18 @@ use crate::server::listener::address::BoundAddress;
 pub struct Applied {
     /// What changed of the gate itself.
     pub gate: Reloaded,
-    /// Where it listens that it did not before.
+    /// Addresses on which it listens now.
     pub listeners_added: Vec<BoundAddress>,
-    /// Where it listens no more.
+    /// Addresses on which it no longer listens.
     pub listeners_removed: Vec<BoundAddress>,
-    /// Keys and tables beside routes and listeners that have other values now.
+    /// Other keys and tables with new values.
     pub keys: Vec<&'static str>,
-    /// Keys with new values that hold only after a restart. They are named at each reload until
-    /// then.
+    /// Keys with new values that take effect only after a restart. Each reload names them until then.
     pub needs_restart: Vec<&'static str>,
 }
 
 impl Applied {
-    /// Whether the process goes on as it did before.
+    /// Whether nothing changed.
     pub fn is_unchanged(&self) -> bool {
         let unchanged = Self {
             needs_restart: self.needs_restart.clone(),
@@ -44,7 +43,7 @@ impl Applied {
         }
     }
 
-    /// Adds what the gate has changed beside its routes.
+    /// Adds the keys that the gate has changed beside its routes.
     pub(super) fn name_keys(&mut self) {
         for (key, has_changed) in [
             ("route (order)", self.gate.routes_reordered),

@@ -14,23 +14,23 @@ use crate::server::listener::open::{BoundListener, OpenListener};
 use crate::server::logging;
 
 impl Server {
-    /// Puts other settings in the place of the server's own, without losing a session.
+    /// Replaces the server's settings without losing a session.
     ///
     /// See [`Handle::reload`](crate::Handle::reload) for what becomes of sessions and limits. New
     /// listeners are all bound first. A removed one accepts no more; sessions that came by it go on.
     ///
     /// # Errors
-    /// [`ServeError`] if a listener cannot be had, or a setting of the log or the gate is wrong.
-    /// Nothing has changed then.
+    /// [`ServeError`] if a listener cannot be bound, or a setting of the log or the gate is wrong. Nothing
+    /// has changed then.
     pub async fn reload(&mut self, config: Config) -> Result<Applied, ServeError> {
-        let outcome = self.take(config).await;
+        let outcome = self.apply(config).await;
         self.reload_counts
             .add(outcome.as_ref().ok(), SystemTime::now());
         outcome
     }
 
-    /// The same, not counted.
-    pub(super) async fn take(&mut self, config: Config) -> Result<Applied, ServeError> {
+    /// The same without counting it.
+    pub(super) async fn apply(&mut self, config: Config) -> Result<Applied, ServeError> {
         let log_filter = logging::filter(&config.log)?;
         let worker = self.workers.first();
         let added = BoundListener::bind_new(
@@ -92,12 +92,12 @@ impl Server {
         };
         if late || head {
             let connections = Connections::new(self.gate.clone(), &server);
-            self.dispatcher.renew(connections);
+            self.dispatcher.set_connections(connections);
         }
         if sessions {
             let (most, budget) = descriptors::shares(server.sessions, self.workers.count());
             self.handle.set_max_sessions(most);
-            self.room.renew(budget);
+            self.limiter.set_budget(budget);
         }
     }
 
@@ -164,7 +164,7 @@ impl Server {
         }
     }
 
-    /// Closing our copy refuses nobody.
+    /// Closing our copy of a passed socket does not refuse its clients.
     fn warn_of_passed(&self, removed: &OpenListener) {
         if self.listeners.passed.has(&removed.setting) {
             let address = &removed.address;

@@ -1,33 +1,33 @@
-//! What became of the reloads, for as long as the process lives.
+//! Counts of reloads.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use super::applied::Applied;
 
-/// Counts reloads by what they came to, whoever asked for them.
+/// Counts reloads by their outcome.
 #[derive(Debug)]
 pub(crate) struct ReloadCounts {
-    /// A reload is rare: there is no need for more than a lock.
+    /// A reload is rare: a lock will do.
     counted: Mutex<Counted>,
 }
 
-/// The counts of one moment, which fit each other.
+/// The counts of one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counted {
     /// Something of the settings changed.
     pub(crate) applied: u64,
-    /// The settings said what they had said before.
+    /// The settings were the same.
     pub(crate) unchanged: u64,
-    /// They were wrong, or could not be had. Nothing changed.
+    /// The settings were wrong or could not be applied. Nothing changed.
     pub(crate) rejected: u64,
-    /// When settings were last found right: at the start, if not since.
+    /// When settings were last applied or found unchanged: at the start, if not since.
     pub(crate) last_success: SystemTime,
     pub(crate) last_failed: bool,
 }
 
 impl ReloadCounts {
-    /// None yet, in a process that began with right settings then.
+    /// No reload yet, in a process that started then.
     pub(crate) fn since(started: SystemTime) -> Self {
         let counted = Counted {
             applied: 0,
@@ -41,7 +41,7 @@ impl ReloadCounts {
         }
     }
 
-    /// Counts a reload that ended at this time, with what it changed unless it failed.
+    /// Counts a reload that ended now, with what it changed unless it failed.
     pub(super) fn add(&self, outcome: Option<&Applied>, now: SystemTime) {
         let mut counted = self.lock();
         match outcome {

@@ -9,19 +9,18 @@ use crate::config::ConfigErrors;
 use crate::error_report::ErrorReport;
 use crate::server::error::ServeError;
 
-/// Settings that were not taken.
+/// Settings that were not applied.
 #[derive(Debug)]
 pub(crate) enum Rejected {
     /// The file is wrong, or cannot be read.
     Wrong(ConfigErrors),
-    /// The file is right, but the process cannot do what it says.
+    /// The file is valid, but the process cannot apply it.
     Refused(ServeError),
 }
 
-/// One error, with its place where it has one.
+/// One error, with its place in the file where it has one.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = SettingsError)]
-pub(crate) struct Place {
+pub(crate) struct SettingsError {
     pub(crate) file: Option<String>,
     pub(crate) line: Option<usize>,
     pub(crate) column: Option<usize>,
@@ -31,14 +30,14 @@ pub(crate) struct Place {
 
 impl Rejected {
     /// All errors, in the order of the file; at least one.
-    pub(crate) fn errors(&self) -> Vec<Place> {
+    pub(crate) fn errors(&self) -> Vec<SettingsError> {
         match self {
             Self::Wrong(errors) => {
                 let cause = errors
                     .source()
                     .map(|cause| format!(": {}", ErrorReport(cause)));
                 let cause = cause.unwrap_or_default();
-                let places = errors.iter().map(|error| Place {
+                let places = errors.iter().map(|error| SettingsError {
                     file: Some(errors.name().to_owned()),
                     line: error.line(),
                     column: error.column(),
@@ -47,7 +46,7 @@ impl Rejected {
                 });
                 places.collect()
             }
-            Self::Refused(error) => vec![Place {
+            Self::Refused(error) => vec![SettingsError {
                 file: None,
                 line: None,
                 column: None,
@@ -75,7 +74,7 @@ impl Rejected {
     /// One line of the log.
     pub(super) fn log(&self, trigger: &str) {
         let errors = self.errors();
-        let sentences: Vec<_> = errors.iter().map(Place::sentence).collect();
+        let sentences: Vec<_> = errors.iter().map(SettingsError::sentence).collect();
         tracing::error!(
             reason = "reload_rejected",
             trigger,
@@ -86,7 +85,7 @@ impl Rejected {
     }
 }
 
-impl Place {
+impl SettingsError {
     /// `file:line:column: message (help)`.
     fn sentence(&self) -> String {
         let mut sentence = String::new();

@@ -5,32 +5,32 @@ use tokio::sync::{mpsc, oneshot};
 use super::applied::Applied;
 use super::rejected::Rejected;
 
-/// What a reload came to.
+/// The outcome of a reload.
 pub(super) type Outcome = Result<Applied, Rejected>;
 
-/// Takes the outcome of the reload that it asks for.
+/// Takes the outcome of the requested reload.
 pub(super) type Request = oneshot::Sender<Outcome>;
 
-/// Asks for reloads; a clone asks the same reloader.
+/// Requests reloads; clones share one reloader.
 #[derive(Clone, Debug)]
-pub(crate) struct Reloads {
+pub(crate) struct ReloadRequests {
     requests: mpsc::Sender<Request>,
 }
 
-/// Reloads that may wait for the one under way.
+/// Reloads that may wait for the current one.
 const WAITING: usize = 4;
 
-impl Reloads {
-    /// A way to ask, and where that is heard.
+impl ReloadRequests {
+    /// The requests, and the end that receives them.
     pub(super) fn channel() -> (Self, mpsc::Receiver<Request>) {
-        let (requests, heard) = mpsc::channel(WAITING);
-        (Self { requests }, heard)
+        let (requests, receiver) = mpsc::channel(WAITING);
+        (Self { requests }, receiver)
     }
 
-    /// Reads the file again. `None` if nobody does that any more.
-    pub(crate) async fn ask(&self) -> Option<Outcome> {
-        let (tell, told) = oneshot::channel();
-        self.requests.send(tell).await.ok()?;
-        told.await.ok()
+    /// Reads the file again. `None` if the process is stopping.
+    pub(crate) async fn request(&self) -> Option<Outcome> {
+        let (reply, outcome) = oneshot::channel();
+        self.requests.send(reply).await.ok()?;
+        outcome.await.ok()
     }
 }

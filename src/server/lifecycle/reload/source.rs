@@ -1,4 +1,4 @@
-//! The file that the settings come from, and how a change of it is noticed.
+//! The file of the settings, watched for changes.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
@@ -14,15 +14,14 @@ use crate::config::{Config, ConfigErrors};
 pub(crate) struct Source {
     file: PathBuf,
     interval: Duration,
-    read: Option<Print>,
-    /// What the last look found, if that was something else.
-    found: Option<Print>,
+    read: Option<Fingerprint>,
+    /// What the last look found, if that was different.
+    found: Option<Fingerprint>,
 }
 
-/// What tells one state of the file from another: a hash of its content, whatever links lead to
-/// it, or why it cannot be read.
+/// A state of the file: a hash of its content, whatever links lead to it, or why it cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Print {
+enum Fingerprint {
     Content(u64),
     Unreadable(io::ErrorKind),
 }
@@ -30,7 +29,7 @@ enum Print {
 /// How often the file is looked at.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-/// A file system that takes longer does not answer any more.
+/// A file system that takes longer is taken for dead.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Source {
@@ -43,35 +42,35 @@ impl Source {
         }
     }
 
-    /// Reads the file, and takes note of what it is.
+    /// Reads the file, and remembers its state.
     pub(crate) async fn load(&mut self) -> Result<Config, ConfigErrors> {
         let contents = self.contents().await;
-        self.read = Some(Print::of(&contents));
+        self.read = Some(Fingerprint::of(&contents));
         self.found = None;
         Config::from_contents(&self.file, contents)
     }
 
-    /// Waits until the file is something else than was last read, and reads that.
+    /// Waits until the file has changed since it was last read, and reads it.
     ///
-    /// It has to be the same at two looks: who writes a file in place is halfway through at some
-    /// moment, and half a file can be right and have fewer routes.
+    /// It has to be the same at two looks: a file that is written in place is incomplete for a moment, and
+    /// half a file can be valid and have fewer routes.
     pub(crate) async fn changed(&mut self) -> Result<Config, ConfigErrors> {
         loop {
             sleep(self.interval).await;
             let contents = self.contents().await;
-            let print = Print::of(&contents);
-            if self.read.as_ref() == Some(&print) {
+            let fingerprint = Fingerprint::of(&contents);
+            if self.read.as_ref() == Some(&fingerprint) {
                 self.found = None;
-            } else if self.found.as_ref() == Some(&print) {
+            } else if self.found.as_ref() == Some(&fingerprint) {
                 self.read = self.found.take();
                 return Config::from_contents(&self.file, contents);
             } else {
-                self.found = Some(print);
+                self.found = Some(fingerprint);
             }
         }
     }
 
-    /// Off the thread, which has signals to listen to.
+    /// Read on another thread: this one has signals to handle.
     async fn contents(&self) -> io::Result<Vec<u8>> {
         let file = self.file.clone();
         match timeout(READ_TIMEOUT, spawn_blocking(|| std::fs::read(file))).await {
@@ -82,7 +81,7 @@ impl Source {
     }
 }
 
-impl Print {
+impl Fingerprint {
     fn of(contents: &io::Result<Vec<u8>>) -> Self {
         match contents {
             Ok(bytes) => {

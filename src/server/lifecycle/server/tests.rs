@@ -118,24 +118,24 @@ async fn a_head_that_does_not_end_in_time_is_answered_and_silence_is_not() {
         assert_eq!(answer.is_empty(), expected.is_empty(), "{answer}");
         assert!(answer.starts_with(expected), "{answer}");
     }
-    let room = server.room.clone();
+    let limiter = server.limiter.clone();
     server.shutdown().await;
-    let counts = room.counts();
+    let counts = limiter.counts();
     assert_eq!(counts.late.load(Ordering::Relaxed), 1);
     assert_eq!(counts.silent.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]
-async fn a_reload_reaches_the_room_and_the_limits_of_connections() {
+async fn a_reload_reaches_the_limiter_and_the_limits_of_connections() {
     let mut config = settings(nowhere());
     let mut server = Server::start(config.clone()).unwrap();
-    let before = server.room.budget();
+    let before = server.limiter.budget();
     config.server.sessions = 1;
     config.server.handshake_timeout = Duration::from_millis(50);
     config.server.head_size = 1024;
     server.reload(config).await.unwrap();
     let (_, budget) = descriptors::shares(1, server.workers.count());
-    assert_eq!(server.room.budget(), budget);
+    assert_eq!(server.limiter.budget(), budget);
     assert_ne!(budget, before, "fewer sessions leave more to the others");
 
     let long = format!("GET /{}", "x".repeat(1024));
@@ -147,21 +147,21 @@ async fn a_reload_reaches_the_room_and_the_limits_of_connections() {
         assert!(found.starts_with(status), "{sent}: {answer}");
         assert_eq!(found.is_empty(), status.is_empty(), "{sent}: {answer}");
     }
-    let room = server.room.clone();
+    let limiter = server.limiter.clone();
     server.shutdown().await;
-    let counts = room.counts();
+    let counts = limiter.counts();
     assert_eq!(counts.late.load(Ordering::Relaxed), 1);
     assert_eq!(counts.silent.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]
-async fn who_is_turned_away_may_still_send_a_request_and_read_why_it_was() {
+async fn a_refused_client_may_still_send_a_request_and_read_its_answer() {
     let server = Server::start(settings(nowhere())).unwrap();
-    server.room.renew(Budget::new(Some(0), 0, 1));
+    server.limiter.set_budget(Budget::new(Some(0), 0, 1));
     let mut busy = Vec::new();
-    while let Some(place) = server.room.enter() {
-        let request = server.room.begin_request(place.watch());
-        busy.push((place, request));
+    while let Some(permit) = server.limiter.admit() {
+        let request = server.limiter.begin_request(permit.state());
+        busy.push((permit, request));
     }
     let mut client = connect(&server).await;
     client.readable().await.unwrap();
@@ -171,7 +171,7 @@ async fn who_is_turned_away_may_still_send_a_request_and_read_why_it_was() {
     let answer = read_all(&mut client).await;
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     // Once by the loop above, once for the client.
-    let turned_away = &server.room.counts().turned_away;
+    let turned_away = &server.limiter.counts().turned_away;
     assert_eq!(turned_away.load(Ordering::Relaxed), 2);
     drop((client, busy));
     server.shutdown().await;

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::Gate;
 use crate::config::Config;
-use crate::server::http::limiter::Room;
+use crate::server::http::limiter::ConnectionLimiter;
 use crate::server::listener::descriptors::Budget;
 
 /// A guarded socket, and the client at its other end.
@@ -24,12 +24,12 @@ async fn pair() -> (Guard, TcpStream) {
                 [[route]]\nname = \"a\"\npath = \"/*\"\nupstream = \"a\"\n";
     let config = Config::from_toml("test.toml", text).unwrap();
     let gate = Gate::builder(config).build().unwrap();
-    let room = Room::new(gate, Budget::new(None, 0, 1));
+    let limiter = ConnectionLimiter::new(gate, Budget::new(None, 0, 1));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap());
     let (client, accepted) = tokio::join!(client, listener.accept());
-    let place = room.enter().unwrap();
-    let guard = Guard::new(Transport::Tcp(accepted.unwrap().0), place);
+    let permit = limiter.admit().unwrap();
+    let guard = Guard::new(Transport::Tcp(accepted.unwrap().0), permit);
     (guard, client.unwrap())
 }
 
@@ -37,10 +37,10 @@ async fn pair() -> (Guard, TcpStream) {
 async fn a_session_has_the_bare_socket() {
     let (guard, mut client) = pair().await;
     let (tell, mut told) = mpsc::channel(1);
-    let (room, watch) = (guard.place.room().clone(), guard.watch().clone());
+    let (limiter, state) = (guard.permit.limiter().clone(), guard.state().clone());
     let answer = service_fn(|mut request: Request<Incoming>| {
         tell.try_send(hyper::upgrade::on(&mut request)).unwrap();
-        let _place = room.begin_request(&watch).unwrap();
+        let _permit = limiter.begin_request(&state).unwrap();
         let mut response = Response::new(Empty::<Bytes>::new());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         async { Ok::<_, Infallible>(response) }
@@ -61,9 +61,9 @@ async fn a_session_has_the_bare_socket() {
 #[tokio::test]
 async fn who_takes_nothing_is_cut_off_and_is_read_no_further() {
     let (mut guard, mut client) = pair().await;
-    let (room, watch) = (guard.place.room().clone(), guard.watch().clone());
-    watch.set_write_limit(Duration::from_millis(50));
-    let place = room.begin_request(&watch).unwrap();
+    let (limiter, state) = (guard.permit.limiter().clone(), guard.state().clone());
+    state.set_write_limit(Duration::from_millis(50));
+    let permit = limiter.begin_request(&state).unwrap();
     let chunk = vec![0; 1 << 20];
     let error = loop {
         if let Err(error) = guard.write_all(&chunk).await {
@@ -71,10 +71,10 @@ async fn who_takes_nothing_is_cut_off_and_is_read_no_further() {
         }
     };
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-    assert_eq!(watch.fault(), Fault::Slow);
+    assert_eq!(state.peer(), PeerState::Slow);
 
-    drop(place);
-    watch.answered();
+    drop(permit);
+    state.response_written();
     client.write_all(b"GET").await.unwrap();
     let read = std::future::poll_fn(|cx| {
         let mut bytes = [0; 16];
@@ -83,7 +83,7 @@ async fn who_takes_nothing_is_cut_off_and_is_read_no_further() {
     });
     assert!(!read.await, "the answer has not been taken");
     guard.flush().await.unwrap();
-    assert!(watch.is_waiting());
+    assert!(state.is_idle());
     let mut bytes = [0; 3];
     guard.read_exact(&mut bytes).await.unwrap();
     assert_eq!(&bytes, b"GET");
@@ -94,8 +94,8 @@ async fn what_hyper_answers_before_a_request_is_held_back() {
     let (mut guard, mut client) = pair().await;
     guard.write_all(b"HTTP/1.1 400").await.unwrap();
     guard.shutdown().await.unwrap();
-    let (room, watch) = (guard.place.room().clone(), guard.watch().clone());
-    let _place = room.begin_request(&watch).unwrap();
+    let (limiter, state) = (guard.permit.limiter().clone(), guard.state().clone());
+    let _permit = limiter.begin_request(&state).unwrap();
     guard.write_all(b"ours").await.unwrap();
     let mut bytes = [0; 4];
     client.read_exact(&mut bytes).await.unwrap();

@@ -1,4 +1,4 @@
-//! The requests of one connection, each with its place until its answer has been written.
+//! The requests of one connection, each counted until its response has been written.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -17,35 +17,35 @@ use pin_project_lite::pin_project;
 
 use crate::rejection::Rejection;
 use crate::server::http::forward::{Forward, ForwardBody};
-use crate::server::http::limiter::{RequestPlace, Room, Watch};
+use crate::server::http::limiter::{ConnectionLimiter, ConnectionState, RequestPermit};
 use crate::transport::WrappedSocket;
 use crate::types::ClientAddr;
 use crate::{Gate, GateService, ResponseBody};
 
-/// What a worker's connections answer with.
-pub(crate) type Answerer = GateService<Forward>;
+/// What answers requests on a worker: the gate, and behind it the forwarder.
+pub(crate) type GatedForward = GateService<Forward>;
 
 /// Answers the requests of one connection.
-pub(super) struct Answer {
+pub(super) struct RequestService {
     pub(super) gate: Gate,
-    pub(super) answerer: Answerer,
+    pub(super) handler: GatedForward,
     pub(super) client: ClientAddr,
-    pub(super) room: Arc<Room>,
-    pub(super) watch: Arc<Watch>,
+    pub(super) limiter: Arc<ConnectionLimiter>,
+    pub(super) state: Arc<ConnectionState>,
     pub(super) refused: RefusedUpgrade,
 }
 
-/// The upgrade that a connection asked for and did not get, if there was one; a clone is the same.
+/// The upgrade that a connection requested and did not get, if there was one; clones share it.
 ///
-/// At the end hyper gives the socket of every upgrade away, whatever it was answered: to whoever
-/// waits for the upgrade, and that is nobody but this.
+/// At the end hyper hands the socket to the future of the upgrade, also where the upgrade was refused.
+/// This holds that future.
 #[derive(Clone, Default)]
 pub(super) struct RefusedUpgrade {
     upgrade: Arc<OnceLock<OnUpgrade>>,
 }
 
 impl RefusedUpgrade {
-    /// The socket, when hyper is done with it.
+    /// The socket, once hyper has given it back.
     pub(super) fn into_socket(self) -> Option<Box<dyn WrappedSocket>> {
         let upgrade = self.upgrade.get().cloned()?;
         let upgraded = upgrade.now_or_never()?.ok()?;
@@ -54,33 +54,33 @@ impl RefusedUpgrade {
     }
 }
 
-impl Service<Request<Incoming>> for Answer {
-    type Response = Response<AnswerBody<ResponseBody<ForwardBody>>>;
+impl Service<Request<Incoming>> for RequestService {
+    type Response = Response<GuardedBody<ResponseBody<ForwardBody>>>;
     type Error = Infallible;
-    type Future = Answering<<Answerer as Service<Request<Incoming>>>::Future>;
+    type Future = Responding<<GatedForward as Service<Request<Incoming>>>::Future>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let upgrade = request.extensions().get::<OnUpgrade>().cloned();
         request.extensions_mut().insert(self.client);
-        let written = Written {
-            watch: Arc::clone(&self.watch),
+        let written = ResponseGuard {
+            state: Arc::clone(&self.state),
             is_upgrade: false,
         };
-        match self.room.begin_request(&self.watch) {
-            Some(place) => {
-                request.extensions_mut().insert(Arc::clone(&self.watch));
-                Answering {
-                    answer: Some(self.answerer.call(request)),
+        match self.limiter.begin_request(&self.state) {
+            Some(permit) => {
+                request.extensions_mut().insert(Arc::clone(&self.state));
+                Responding {
+                    answer: Some(self.handler.call(request)),
                     refusal: None,
                     upgrade,
                     refused: self.refused.clone(),
-                    ended: Some((written, Some(place))),
+                    ended: Some((written, Some(permit))),
                 }
             }
             None => {
                 let (parts, _) = request.into_parts();
                 let rejection = self.gate.refuse(&parts, Rejection::Full);
-                Answering {
+                Responding {
                     answer: None,
                     refusal: Some(rejection.into_response()),
                     upgrade,
@@ -92,43 +92,43 @@ impl Service<Request<Incoming>> for Answer {
     }
 }
 
-/// Marks the end of an answer when it is dropped.
-pub(super) struct Written {
-    watch: Arc<Watch>,
+/// Marks the response as written when it is dropped.
+pub(super) struct ResponseGuard {
+    state: Arc<ConnectionState>,
     is_upgrade: bool,
 }
 
-impl Drop for Written {
+impl Drop for ResponseGuard {
     fn drop(&mut self) {
         // A session waits for no request.
         if !self.is_upgrade {
-            self.watch.answered();
+            self.state.response_written();
         }
     }
 }
 
-/// What ends with an answer, in this order.
-type Ended = (Written, Option<RequestPlace>);
+/// What is dropped when a response has been written, in this order.
+type Guards = (ResponseGuard, Option<RequestPermit>);
 
 pin_project! {
-    /// The answer of one request, on its way.
-    pub(super) struct Answering<F> {
+    /// The response to one request, in the making.
+    pub(super) struct Responding<F> {
         #[pin]
         answer: Option<F>,
-        // Where nobody is asked for an answer.
+        // The response to a request over the limit.
         refusal: Option<Response<Full<Bytes>>>,
-        // What was asked for beside the answer.
+        // The upgrade that the request asks for.
         upgrade: Option<OnUpgrade>,
         refused: RefusedUpgrade,
-        ended: Option<Ended>,
+        ended: Option<Guards>,
     }
 }
 
-impl<F, B> Future for Answering<F>
+impl<F, B> Future for Responding<F>
 where
     F: Future<Output = Result<Response<B>, Infallible>>,
 {
-    type Output = Result<Response<AnswerBody<B>>, Infallible>;
+    type Output = Result<Response<GuardedBody<B>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -141,27 +141,27 @@ where
         if let Some(upgrade) = this.upgrade.take()
             && !is_upgrade
         {
-            // One at most: a refused upgrade ends its connection.
+            // There is only one: a refused upgrade ends its connection.
             let _first = this.refused.upgrade.set(upgrade);
         }
         let mut ended = this.ended.take();
         if let Some((written, _)) = &mut ended {
             written.is_upgrade = is_upgrade;
         }
-        Poll::Ready(Ok(response.map(|body| AnswerBody { body, ended })))
+        Poll::Ready(Ok(response.map(|body| GuardedBody { body, ended })))
     }
 }
 
 pin_project! {
-    /// An answer's body, dropped when the last of it has been written.
-    pub(super) struct AnswerBody<B> {
+    /// A response's body; hyper drops it when the last of it has been written.
+    pub(super) struct GuardedBody<B> {
         #[pin]
         body: Either<B, Full<Bytes>>,
-        ended: Option<Ended>,
+        ended: Option<Guards>,
     }
 }
 
-impl<B> Body for AnswerBody<B>
+impl<B> Body for GuardedBody<B>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,

@@ -1,4 +1,4 @@
-//! How a client is left: with its last answer, and the time to read it.
+//! Lingering close: the last answer, and the time to read it.
 
 use std::future::poll_fn;
 use std::io;
@@ -11,10 +11,10 @@ use hyper::StatusCode;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
-use crate::server::http::limiter::{RefusalSlot, Watch};
+use crate::server::http::limiter::{ConnectionState, RefusalSlot};
 use crate::transport::Transport;
 
-/// The longest that a client may take to read its last answer and go.
+/// The time for the answer to be sent and for the client to close.
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// The most that is read meanwhile.
@@ -23,23 +23,23 @@ const MOST_DISCARDED: usize = 256 * 1024;
 /// What is read at once.
 const CHUNK: usize = 16 * 1024;
 
-/// A connection that is refused before it has said anything, with its answer to come.
-pub(crate) struct Refusal {
+/// A connection over the limit, before its answer.
+pub(crate) struct RefusedConnection {
     socket: Transport,
 }
 
-impl Refusal {
+impl RefusedConnection {
     pub(super) fn new(socket: Transport) -> Self {
         Self { socket }
     }
 
-    /// Answers, and closes the connection before another one has its slot.
+    /// Answers and closes the connection; the slot is free after that.
     pub(crate) async fn carry_out(mut self, slot: RefusalSlot) {
         let status = Some(StatusCode::SERVICE_UNAVAILABLE);
         tokio::select! {
-            // First, so that also one that has to go at once is answered and emptied.
+            // First, so that a connection that has to go at once is answered and emptied too.
             biased;
-            () = leave(&mut self.socket, status) => {}
+            () = lingering_close(&mut self.socket, status) => {}
             () = slot.needed() => {}
         }
         drop(self);
@@ -47,26 +47,26 @@ impl Refusal {
     }
 }
 
-/// Leaves a client that has a place in the room, and is the first to give it to others.
-pub(super) async fn leave_in_place(
+/// Closes a connection, which is the first to be evicted meanwhile.
+pub(super) async fn linger_until_evicted(
     socket: &mut Transport,
     status: Option<StatusCode>,
-    watch: &Arc<Watch>,
+    state: &Arc<ConnectionState>,
 ) {
-    watch.begin_lingering();
+    state.begin_lingering();
     tokio::select! {
         biased;
-        () = leave(socket, status) => {}
-        () = watch.told_to_go() => {}
+        () = lingering_close(socket, status) => {}
+        () = state.evicted() => {}
     }
 }
 
-/// Answers what is no request, or none in time, ends our half, and waits for the client to end its
-/// own; what it still sends is thrown away.
+/// Sends an answer if there is one, ends our half, and waits for the client to end its own; what it
+/// still sends is thrown away.
 ///
 /// A socket that is closed with unread bytes in it, or that gets some afterwards, resets the
 /// connection, and the reset can reach the client before it has read the answer (RFC 9112 §9.6).
-async fn leave(socket: &mut Transport, status: Option<StatusCode>) {
+async fn lingering_close(socket: &mut Transport, status: Option<StatusCode>) {
     let _late = timeout(LONGEST, async {
         if let Some(status) = status {
             socket.write_all(answer(status).as_bytes()).await?;
@@ -79,7 +79,7 @@ async fn leave(socket: &mut Transport, status: Option<StatusCode>) {
     .await;
 }
 
-/// The last that goes out on a connection.
+/// The last response of a connection.
 fn answer(status: StatusCode) -> String {
     let retry_after = match status {
         StatusCode::SERVICE_UNAVAILABLE => "retry-after: 5\r\n",
@@ -88,7 +88,7 @@ fn answer(status: StatusCode) -> String {
     format!("HTTP/1.1 {status}\r\n{retry_after}connection: close\r\ncontent-length: 0\r\n\r\n")
 }
 
-/// Reads until the peer ends, or has sent too much.
+/// Reads until the peer ends its half, or has sent too much.
 async fn discard(socket: &mut Transport) {
     let mut left = MOST_DISCARDED;
     poll_fn(|cx| {
@@ -127,7 +127,7 @@ mod tests {
         let chunk = [b'x'; 8 * 1024];
         client.write_all(&chunk).await.unwrap();
         let leave = async move {
-            leave(&mut socket, Some(StatusCode::FORBIDDEN)).await;
+            lingering_close(&mut socket, Some(StatusCode::FORBIDDEN)).await;
             drop(socket);
         };
         let read = async move {
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_was_only_just_accepted_gets_the_answer_as_well() {
+    async fn a_connection_that_was_only_just_accepted_gets_its_answer() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap())
             .await
@@ -155,7 +155,7 @@ mod tests {
         // The runtime has not looked at it yet.
         let mut socket = Transport::Tcp(TcpStream::from_std(accepted).unwrap());
         let leave = async move {
-            leave(&mut socket, Some(StatusCode::SERVICE_UNAVAILABLE)).await;
+            lingering_close(&mut socket, Some(StatusCode::SERVICE_UNAVAILABLE)).await;
             drop(socket);
         };
         let read = async move {
@@ -168,15 +168,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_does_not_go_is_waited_for_no_longer_than_a_second() {
+    async fn a_client_that_does_not_close_is_waited_for_no_longer_than_a_second() {
         let (mut socket, _client) = pair().await;
         let began = Instant::now();
-        leave(&mut socket, None).await;
+        lingering_close(&mut socket, None).await;
         assert_eq!(began.elapsed(), LONGEST);
     }
 
     #[tokio::test]
-    async fn who_sends_without_end_is_read_up_to_a_bound() {
+    async fn a_client_that_sends_without_end_is_read_up_to_a_bound() {
         let (mut socket, mut client) = pair().await;
         let endless = async {
             let chunk = [b'x'; CHUNK];

@@ -1,0 +1,260 @@
+//! Idle connections, in the order in which they are evicted.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::config::Timeouts;
+
+/// The state of one HTTP connection, shared by its socket, its requests and the limiter.
+pub(crate) struct ConnectionState {
+    queue: Arc<IdleQueue>,
+    /// The number of its entry in the queue, [`BUSY`] or [`EVICTED`].
+    entry: AtomicU64,
+    /// Since when it is idle, in milliseconds since [`IdleQueue::began`].
+    idle_since: AtomicU64,
+    /// There was a request.
+    had_request: AtomicBool,
+    /// A response has been written and not been flushed.
+    has_unread_response: AtomicBool,
+    /// In milliseconds.
+    write_limit: AtomicU64,
+    peer: AtomicU8,
+    evicted: Notify,
+}
+
+/// What a connection's socket knows of its peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum PeerState {
+    Present,
+    /// It ended the connection.
+    Gone,
+    /// It read nothing of a response for too long.
+    Slow,
+}
+
+/// A request is being answered.
+const BUSY: u64 = 0;
+
+/// It has to close.
+const EVICTED: u64 = u64::MAX;
+
+/// All idle connections. The entry of one that is idle no more stays until it is reached or swept out.
+pub(super) struct IdleQueue {
+    queue: Mutex<Queue>,
+    began: Instant,
+}
+
+#[derive(Default)]
+struct Queue {
+    entries: VecDeque<Entry>,
+    last: u64,
+    /// How many entries were left by the last sweep.
+    swept: usize,
+}
+
+struct Entry {
+    number: u64,
+    state: Weak<ConnectionState>,
+}
+
+/// Where in the queue a connection begins.
+enum Turn {
+    First,
+    Last,
+}
+
+/// Stale entries are swept out when there are twice as many entries as the last sweep left, and this
+/// many more.
+const SWEEP: usize = 64;
+
+impl IdleQueue {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            queue: Mutex::default(),
+            began: Instant::now(),
+        })
+    }
+
+    fn begin(&self, state: &Arc<ConnectionState>, turn: Turn) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        // Connections are only evicted under the lock.
+        if state.entry.load(Ordering::Acquire) == EVICTED {
+            return;
+        }
+        if queue.entries.len() >= 2 * queue.swept + SWEEP {
+            queue.entries.retain(Entry::is_current);
+            queue.swept = queue.entries.len();
+        }
+        queue.last += 1;
+        let number = queue.last;
+        state.entry.store(number, Ordering::Release);
+        let state = Arc::downgrade(state);
+        let entry = Entry { number, state };
+        match turn {
+            Turn::First => queue.entries.push_front(entry),
+            Turn::Last => queue.entries.push_back(entry),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.queue.lock().unwrap().entries.len()
+    }
+
+    /// How many have had a request and wait for the next.
+    pub(super) fn idle(&self) -> usize {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = |entry: &&Entry| entry.connection().is_some_and(|state| state.had_request());
+        queue.entries.iter().filter(idle).count()
+    }
+
+    /// Evicts the first connection; false if none is idle.
+    pub(super) fn evict_oldest(&self) -> bool {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(Entry { number, state }) = queue.entries.pop_front() {
+            if state.upgrade().is_some_and(|state| state.evict(number)) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+impl Entry {
+    fn is_current(&self) -> bool {
+        self.connection().is_some()
+    }
+
+    /// The connection, if this is still its entry.
+    fn connection(&self) -> Option<Arc<ConnectionState>> {
+        let state = self.state.upgrade()?;
+        (state.entry.load(Ordering::Acquire) == self.number).then_some(state)
+    }
+}
+
+impl ConnectionState {
+    pub(super) fn new(queue: Arc<IdleQueue>) -> Self {
+        Self {
+            queue,
+            entry: AtomicU64::new(BUSY),
+            idle_since: AtomicU64::new(0),
+            had_request: AtomicBool::new(false),
+            has_unread_response: AtomicBool::new(false),
+            write_limit: AtomicU64::new(millis(Timeouts::default().write)),
+            peer: AtomicU8::new(PeerState::Present as u8),
+            evicted: Notify::new(),
+        }
+    }
+
+    /// It waits for a request from now on.
+    pub(super) fn begin_idling(self: &Arc<Self>) {
+        self.idle_since.store(self.now(), Ordering::Relaxed);
+        self.queue.begin(self, Turn::Last);
+    }
+
+    /// It has had its last response, and is evicted before all others.
+    pub(crate) fn begin_lingering(self: &Arc<Self>) {
+        self.queue.begin(self, Turn::First);
+    }
+
+    /// It is idle no more; true if it was evicted.
+    pub(super) fn stop_idling(&self) -> bool {
+        self.has_unread_response.store(false, Ordering::Relaxed);
+        self.entry.swap(BUSY, Ordering::AcqRel) == EVICTED
+    }
+
+    /// A request has come; true if the connection was evicted.
+    pub(super) fn request_began(&self) -> bool {
+        self.had_request.store(true, Ordering::Relaxed);
+        self.stop_idling()
+    }
+
+    /// Whether there ever was a request.
+    pub(crate) fn had_request(&self) -> bool {
+        self.had_request.load(Ordering::Relaxed)
+    }
+
+    /// A response has been written; the connection is idle once that is flushed.
+    pub(crate) fn response_written(&self) {
+        self.has_unread_response.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a response has been written and not been flushed.
+    pub(crate) fn has_unread_response(&self) -> bool {
+        self.has_unread_response.load(Ordering::Relaxed)
+    }
+
+    /// All that was written has been flushed.
+    pub(crate) fn response_flushed(self: &Arc<Self>) {
+        if self.has_unread_response() {
+            self.has_unread_response.store(false, Ordering::Relaxed);
+            self.begin_idling();
+        }
+    }
+
+    /// Whether no request is being answered.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.entry.load(Ordering::Acquire) != BUSY
+    }
+
+    /// For how long it has been idle.
+    pub(crate) fn idle_time(&self) -> Duration {
+        let since = self.idle_since.load(Ordering::Relaxed);
+        Duration::from_millis(self.now().saturating_sub(since))
+    }
+
+    /// Evicts it if this is still its entry.
+    fn evict(&self, number: u64) -> bool {
+        let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
+        let entry = &self.entry;
+        let evicted = entry
+            .compare_exchange(number, EVICTED, success, failure)
+            .is_ok();
+        if evicted {
+            self.evicted.notify_one();
+        }
+        evicted
+    }
+
+    /// Resolves when it is evicted.
+    pub(crate) async fn evicted(&self) {
+        while self.entry.load(Ordering::Acquire) != EVICTED {
+            // A request may have come first; then the connection stays.
+            self.evicted.notified().await;
+        }
+    }
+
+    pub(crate) fn write_limit(&self) -> Duration {
+        Duration::from_millis(self.write_limit.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_write_limit(&self, limit: Duration) {
+        self.write_limit.store(millis(limit), Ordering::Relaxed);
+    }
+
+    pub(crate) fn peer(&self) -> PeerState {
+        match self.peer.load(Ordering::Relaxed) {
+            peer if peer == PeerState::Gone as u8 => PeerState::Gone,
+            peer if peer == PeerState::Slow as u8 => PeerState::Slow,
+            _ => PeerState::Present,
+        }
+    }
+
+    pub(crate) fn set_peer(&self, peer: PeerState) {
+        self.peer.store(peer as u8, Ordering::Relaxed);
+    }
+
+    fn now(&self) -> u64 {
+        millis(Instant::now().duration_since(self.queue.began))
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
