@@ -2,7 +2,10 @@
 
 use std::fmt::{self, Write};
 use std::io::{self, IsTerminal};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::field::Field;
 use tracing::{Dispatch, dispatcher};
 use tracing_subscriber::field::MakeExt;
@@ -33,6 +36,31 @@ enum LogCause {
 
 /// The target of the lines about a session's beginning and end.
 const ACCESS: &str = "wsgate::access";
+
+/// Lets one log line through in an interval.
+#[derive(Debug)]
+pub(super) struct LogInterval {
+    interval: Duration,
+    last: Mutex<Option<Instant>>,
+}
+
+impl LogInterval {
+    pub(super) fn new(interval: Duration) -> Self {
+        let last = Mutex::default();
+        Self { interval, last }
+    }
+
+    /// True if the last line is long enough ago; then this is the last line.
+    pub(super) fn admit(&self) -> bool {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let is_over = last.is_none_or(|last| now.duration_since(last) >= self.interval);
+        if is_over {
+            *last = Some(now);
+        }
+        is_over
+    }
+}
 
 /// Changes what the log shows.
 #[derive(Clone, Debug)]
@@ -183,7 +211,7 @@ impl<W: Write> Write for Escaped<'_, W> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
     use super::*;
 

@@ -9,17 +9,18 @@ mod idle_queue;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
+use crate::Gate;
 use idle_queue::IdleQueue;
 pub(crate) use idle_queue::{ConnectionState, PeerState};
 
 use crate::Gate;
 use crate::server::listener::descriptors::{Budget, REFUSALS};
+use crate::server::logging::LogInterval;
 
 /// Counts what holds descriptors, for all connections of the process.
 pub(crate) struct ConnectionLimiter {
@@ -41,7 +42,9 @@ pub(crate) struct ConnectionLimiter {
     queue: Arc<IdleQueue>,
     returned: Notify,
     counts: ConnectionCounts,
-    reported: Mutex<Reported>,
+    /// How many evictions have been logged.
+    reported: AtomicU64,
+    log_interval: LogInterval,
 }
 
 /// How connections ended that never became sessions. The counts only grow.
@@ -57,13 +60,6 @@ pub(crate) struct ConnectionCounts {
     pub(crate) late: AtomicU64,
     /// Cut off because their clients did not read a response.
     pub(crate) slow: AtomicU64,
-}
-
-/// How many evictions the log has reported, and when it last did.
-#[derive(Debug, Default)]
-struct Reported {
-    at: Option<Instant>,
-    reclaimed: u64,
 }
 
 /// Counts a connection until it ends or becomes a session.
@@ -114,7 +110,8 @@ impl ConnectionLimiter {
             queue: IdleQueue::new(),
             returned: Notify::new(),
             counts: ConnectionCounts::default(),
-            reported: Mutex::default(),
+            reported: AtomicU64::new(0),
+            log_interval: LogInterval::new(REPORT_INTERVAL),
         })
     }
 
@@ -254,26 +251,17 @@ impl ConnectionLimiter {
     /// Counts an evicted connection, and logs from time to time how many there were.
     pub(crate) fn count_reclaimed(&self) {
         self.counts.reclaimed.fetch_add(1, Ordering::Relaxed);
-        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let silent = reported.at.map(|then| now.duration_since(then));
-        if silent.is_none_or(|silent| silent >= REPORT_INTERVAL) {
-            reported.at = Some(now);
-            self.log_evictions(&mut reported);
+        if self.log_interval.admit() {
+            self.report();
         }
     }
 
     /// Logs the evictions since the last log line.
     pub(crate) fn report(&self) {
-        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
-        self.log_evictions(&mut reported);
-    }
-
-    fn log_evictions(&self, reported: &mut Reported) {
         let reclaimed = self.counts.reclaimed.load(Ordering::Relaxed);
-        let closed = reclaimed - reported.reclaimed;
+        let reported = self.reported.fetch_max(reclaimed, Ordering::Relaxed);
+        let closed = reclaimed.saturating_sub(reported);
         if closed > 0 {
-            reported.reclaimed = reclaimed;
             let connections = self.connections();
             tracing::warn!(
                 reason = "overload",

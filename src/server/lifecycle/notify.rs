@@ -50,7 +50,7 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// The shortest interval, whatever the watchdog is set to.
 const SHORTEST: Duration = Duration::from_millis(10);
 
-/// A service manager that takes no message for so long is not reported.
+/// A message that the service manager does not take within this time is lost.
 const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What the end takes beyond the drain's deadline: cut sessions, threads, files.

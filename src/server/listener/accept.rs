@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::time::Instant;
 
 use super::address::BoundAddress;
 use super::bind::{Listener, ListeningSocket, SocketFile};
+use crate::ClientAddr;
 use crate::server::http::limiter::ConnectionLimiter;
+use crate::server::logging::LogInterval;
 use crate::transport::Transport;
-use crate::types::ClientAddr;
 
 /// Accepts connections for as long as it is polled. No error ends it.
 pub(crate) struct Acceptor {
@@ -26,8 +26,7 @@ pub(crate) struct Acceptor {
     /// The limit on connections; the admin interface has its own.
     limiter: Option<Arc<ConnectionLimiter>>,
     reserve: Reserve,
-    /// When an error was last logged.
-    logged: Option<Instant>,
+    log_interval: LogInterval,
 }
 
 /// A socket that connections are accepted on.
@@ -79,7 +78,7 @@ impl Acceptor {
             }),
             limiter: None,
             reserve: Reserve::new(),
-            logged: None,
+            log_interval: LogInterval::new(LOG_INTERVAL),
         })
     }
 
@@ -126,11 +125,8 @@ impl Acceptor {
         }
     }
 
-    fn log_error(&mut self, error: &io::Error) {
-        let now = Instant::now();
-        let silent = self.logged.map(|then| now.duration_since(then));
-        if silent.is_none_or(|silent| silent >= LOG_INTERVAL) {
-            self.logged = Some(now);
+    fn log_error(&self, error: &io::Error) {
+        if self.log_interval.admit() {
             let listener = &self.address;
             tracing::error!(%listener, %error, "connections are turned away");
         }

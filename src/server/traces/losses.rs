@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::log_throttle::LogThrottle;
+use crate::server::logging::LogInterval;
 
 /// Counts spans that wait and spans that were lost.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(super) struct Losses {
     lost: AtomicU64,
     /// Why the last of them were.
     cause: Mutex<String>,
-    throttle: LogThrottle,
+    log_interval: LogInterval,
 }
 
 /// The least time between two log lines.
@@ -32,7 +32,7 @@ impl Losses {
             dropped: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             cause: Mutex::default(),
-            throttle: LogThrottle::one_in(LOG_INTERVAL),
+            log_interval: LogInterval::new(LOG_INTERVAL),
         }
     }
 
@@ -97,7 +97,7 @@ impl Losses {
     }
 
     fn log_sometimes(&self) {
-        if self.throttle.allows() {
+        if self.log_interval.admit() {
             self.log();
         }
     }
