@@ -13,7 +13,7 @@ use super::interface::Shared;
 use super::query::{NoKeys, Query};
 use super::response::{Error, Json, Refusal, WrongQuery};
 use crate::server::lifecycle::reload::applied::Applied;
-use crate::server::lifecycle::reload::rejected::{SettingsError, Rejected};
+use crate::server::lifecycle::reload::rejected::{Rejected, SettingsError};
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct Reloaded {

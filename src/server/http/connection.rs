@@ -9,6 +9,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio_util::sync::CancellationToken;
 
+use crate::ClientAddr;
 use end::{End, Limits, MAX_HEADERS};
 use guard::Guard;
 use lingering_close::RefusedConnection;
@@ -22,7 +23,6 @@ use crate::config;
 use crate::error_report::ErrorReport;
 use crate::server::listener::accept::Accepted;
 use crate::transport::WrappedSocket;
-use crate::types::ClientAddr;
 
 /// Serves connections, by the settings that all of them share.
 #[derive(Clone)]

@@ -26,13 +26,13 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::service::Service;
 
+use crate::Rejection;
 use pace::Paced;
 pub(crate) use pool::KeepAlivePool;
 use pool::Sender;
 use upload::{Progress, Upload};
 
 use super::limiter::ConnectionState;
-use crate::rejection::Rejection;
 use crate::{Gate, PlainRequest};
 
 /// The body of an answer: streamed from a server, or our own.

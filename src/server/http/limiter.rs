@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::Gate;
 use idle_queue::IdleQueue;
 pub(crate) use idle_queue::{ConnectionState, PeerState};
 

@@ -6,8 +6,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::guard::WRITE_TIMEOUT;
 use super::super::tests::{admin_of, gate};
+use crate::ClientAddr;
 use crate::Gate;
-use crate::types::ClientAddr;
 
 const HOUR: Duration = Duration::from_secs(3600);
 

@@ -15,11 +15,10 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
 
-use crate::rejection::Rejection;
 use crate::server::http::forward::{Forward, ForwardBody};
 use crate::server::http::limiter::{ConnectionLimiter, ConnectionState, RequestPermit};
 use crate::transport::WrappedSocket;
-use crate::types::ClientAddr;
+use crate::{ClientAddr, Rejection};
 use crate::{Gate, GateService, ResponseBody};
 
 /// What answers requests on a worker: the gate, and behind it the forwarder.
