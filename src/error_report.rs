@@ -3,9 +3,10 @@
 use std::error::Error;
 use std::fmt;
 
-/// Displays an error and each of its causes, with `: ` between them. The log's own way to show an
-/// error leaves the causes out.
-pub(crate) struct ErrorReport<'a>(pub(crate) &'a (dyn Error + 'static));
+/// Displays an error and each of its causes, with `: ` between them, for one line of a log. The way
+/// in which `tracing` shows an error leaves the causes out.
+#[derive(Debug)]
+pub struct ErrorReport<'a>(pub &'a (dyn Error + 'static));
 
 impl fmt::Display for ErrorReport<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -71,6 +71,7 @@ mod upstream;
 
 pub use close::{CloseCode, CloseReason};
 pub use config::{Config, Settings};
+pub use error_report::ErrorReport;
 pub use gate::{
     BuildError, Builder, ClosedMetrics, Gate, GateLayer, GateService, Handle, HandshakeMetrics,
     Metrics, Page, Refuse, Reloaded, ResponseBody, ResponseFuture, RouteMetrics, Selection,
@@ -86,6 +87,7 @@ pub use policy::Policy;
 pub use rejection::{Denial, Rejection};
 pub use request::{Grant, Handshake, Identity};
 pub use session::{Body, Drained, Message, MessageFilter, Utf8Bytes, Verdict};
+pub use transport::{CustomStream, Transport, WrappedSocket};
 pub use types::{ClientAddr, OverTls, SessionId, Side};
 pub use upstream::{
     Connect, ConnectError, LocalResource, ServerTarget, TargetAddress, UpstreamStream,

@@ -11,13 +11,18 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-/// A socket, as bare as it can be had.
+/// The stream of a connection: the bare socket where that is known.
 ///
-/// Hyper hands an upgraded connection out behind a box and two layers; the relay wants the socket
-/// itself, so [`Transport::from_upgraded`] takes those off where it knows what is below them.
+/// Hyper hands an upgraded connection out behind a box and two layers. A session reads and writes the
+/// socket itself, so the gate takes those off where it knows the stream below them: a
+/// [`TcpStream`], a [`UnixStream`], this type, or a `Box<dyn WrappedSocket>`, each in
+/// [`TokioIo`].
 #[derive(Debug)]
-pub(crate) enum Transport {
+#[non_exhaustive]
+pub enum Transport {
+    /// A TCP socket.
     Tcp(TcpStream),
+    /// A unix socket.
     Unix(UnixStream),
     /// Any other stream: of a host that serves on TLS, on HTTP/2 or behind its own wrapper, or of
     /// an embedder's connector.
@@ -25,20 +30,20 @@ pub(crate) enum Transport {
 }
 
 /// A stream of a type that only its owner knows.
-pub(crate) struct CustomStream(Box<dyn ByteStream>);
+pub struct CustomStream(Box<dyn ByteStream>);
 
 trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
 
-/// A client's socket with what the program laid around it for as long as it speaks HTTP.
-#[cfg(feature = "server")]
-pub(crate) trait WrappedSocket: AsyncRead + AsyncWrite + Unpin + Send {
-    /// The socket alone: a session pays for nothing that watched over its HTTP.
+/// A client's socket inside the wrapper that its host needs for as long as the connection speaks HTTP,
+/// such as one that limits how long the client may take to read a response.
+///
+/// A host that serves `TokioIo<Box<dyn WrappedSocket>>` with hyper has the wrapper taken off when the
+/// connection becomes a session: the session has the bare socket.
+pub trait WrappedSocket: AsyncRead + AsyncWrite + Unpin + Send {
+    /// The stream without its wrapper.
     fn into_transport(self: Box<Self>) -> Transport;
-
-    /// The socket below, for what is to be said past whatever watches over it.
-    fn transport(&mut self) -> &mut Transport;
 }
 
 impl Transport {
@@ -53,7 +58,6 @@ impl Transport {
             Ok(parts) => return (Self::Unix(parts.io.into_inner()), parts.read_buf),
             Err(upgraded) => upgraded,
         };
-        #[cfg(feature = "server")]
         let upgraded = match upgraded.downcast::<TokioIo<Box<dyn WrappedSocket>>>() {
             Ok(parts) => return (parts.io.into_inner().into_transport(), parts.read_buf),
             Err(upgraded) => upgraded,

@@ -5,6 +5,7 @@ use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 
 mod circles;
+mod laws;
 mod source;
 
 use source::{code, collect, files, name, names_behind, plain, root, without_tests};

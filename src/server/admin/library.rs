@@ -1,8 +1,8 @@
 //! What the interface uses of the library: what an embedder has, in one place.
 
+pub(super) use crate::ErrorReport;
 pub(super) use crate::close::MAX_REASON;
 pub(super) use crate::config::{ListenAddress, Network, Secret, parse_duration, parse_network};
-pub(super) use crate::error_report::ErrorReport;
 pub(super) use crate::{
     CloseCode, Closed, Durations, Event, EventFilter, EventKind, EventStream, Handle, Metrics,
     RecordedEvent, RouteMetrics, Selection, ServerInfo, SessionId, SessionInfo, UnknownServer,

@@ -9,7 +9,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio_util::sync::CancellationToken;
 
-use crate::ClientAddr;
+use crate::{ClientAddr, ErrorReport, WrappedSocket};
 use end::{End, Limits, MAX_HEADERS};
 use guard::Guard;
 use lingering_close::RefusedConnection;
@@ -20,9 +20,7 @@ use service::RequestService;
 use super::limiter::{ConnectionLimiter, ConnectionPermit, PeerState};
 use crate::Gate;
 use crate::config;
-use crate::error_report::ErrorReport;
 use crate::server::listener::accept::Accepted;
-use crate::transport::WrappedSocket;
 
 /// Serves connections, by the settings that all of them share.
 #[derive(Clone)]
@@ -75,7 +73,7 @@ impl Connections {
             state: state.clone(),
             refused: refused.clone(),
         };
-        let guard: Box<dyn WrappedSocket> = Box::new(Guard::new(socket, permit));
+        let guard: Box<dyn WrappedSocket> = Box::new(Guard::new(socket, state.clone()));
         let mut connection = self
             .http
             .serve_connection(TokioIo::new(guard), service)
@@ -97,25 +95,26 @@ impl Connections {
                 () = state.evicted() => break Ended::ByUs(End::evicted),
             }
         };
-        let (mut guard, end) = match connection.into_parts() {
+        let (mut socket, end) = match connection.into_parts() {
             Some(parts) => {
-                let (unread, mut guard) = (&*parts.read_buf, parts.io.into_inner());
+                let unread = &*parts.read_buf;
+                let mut socket = parts.io.into_inner().into_transport();
                 let end = match &ended {
                     Ended::ByItself(ended) => End::of(ended, &state, unread, &self.limits),
-                    Ended::ByUs(end) => end(end::has_begun(unread, guard.transport()).await),
+                    Ended::ByUs(end) => end(end::has_begun(unread, &mut socket).await),
                 };
-                (guard, end)
+                (socket, end)
             }
             // Hyper has given the socket away: to a session, or at the end of a refused upgrade.
             None => match refused.into_socket() {
-                Some(guard) => (guard, End::Normal),
+                Some(socket) => (socket, End::Normal),
                 None => return,
             },
         };
         self.report(end, &limiter, client, ended);
         let status = end.status();
         if status.is_some() || (end.lingers() && state.peer() == PeerState::Present) {
-            lingering_close::linger_until_evicted(guard.transport(), status, &state).await;
+            lingering_close::linger_until_evicted(&mut socket, status, &state).await;
         }
     }
 

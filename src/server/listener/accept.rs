@@ -13,10 +13,9 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::address::BoundAddress;
 use super::bind::{Listener, ListeningSocket, SocketFile};
-use crate::ClientAddr;
 use crate::server::http::limiter::ConnectionLimiter;
 use crate::server::logging::LogInterval;
-use crate::transport::Transport;
+use crate::{ClientAddr, Transport};
 
 /// Accepts connections for as long as it is polled. No error ends it.
 pub(crate) struct Acceptor {

@@ -22,7 +22,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
 use super::losses::Losses;
-use crate::error_report::ErrorReport;
+use crate::ErrorReport;
 
 /// Sends requests to a collector.
 pub(super) struct Collector {

@@ -8,8 +8,8 @@ use hyper::StatusCode;
 use tokio::io::AsyncReadExt;
 use tokio::task::yield_now;
 
+use crate::Transport;
 use crate::server::http::limiter::{ConnectionLimiter, ConnectionState, PeerState};
-use crate::transport::Transport;
 
 /// How a connection ended, as far as answer, log and counts depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::server::http::idle_timeout::IdleTimeout;
-use crate::server::http::limiter::{ConnectionPermit, ConnectionState, PeerState};
-use crate::transport::{Transport, WrappedSocket};
+use crate::server::http::limiter::{ConnectionState, PeerState};
+use crate::{Transport, WrappedSocket};
 
 /// A client's socket, watched for as long as it speaks HTTP.
 ///
@@ -18,7 +18,7 @@ use crate::transport::{Transport, WrappedSocket};
 /// - Hyper's own answer to a head that it cannot read is held back: we give that answer.
 pub(super) struct Guard {
     socket: Transport,
-    permit: ConnectionPermit,
+    state: Arc<ConnectionState>,
     idle_timeout: IdleTimeout,
     /// A read was put off because of a response that had not been flushed.
     owes_read: bool,
@@ -27,18 +27,14 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    pub(super) fn new(socket: Transport, permit: ConnectionPermit) -> Self {
+    pub(super) fn new(socket: Transport, state: Arc<ConnectionState>) -> Self {
         Self {
             socket,
-            permit,
+            state,
             idle_timeout: IdleTimeout::default(),
             owes_read: false,
             holds_answer: false,
         }
-    }
-
-    fn state(&self) -> &Arc<ConnectionState> {
-        self.permit.state()
     }
 
     /// Runs a write of `length` bytes, unless they are hyper's own answer, and limits how long the client
@@ -49,7 +45,7 @@ impl Guard {
         length: usize,
         write: impl FnOnce(Pin<&mut Transport>, &mut Context<'_>) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        if self.state().is_idle() {
+        if self.state.is_idle() {
             self.holds_answer = true;
             return Poll::Ready(Ok(length));
         }
@@ -58,9 +54,9 @@ impl Guard {
             self.idle_timeout.restart();
             return written;
         }
-        let limit = self.state().write_limit();
+        let limit = self.state.write_limit();
         ready!(self.idle_timeout.poll_elapsed(cx, limit));
-        self.state().set_peer(PeerState::Slow);
+        self.state.set_peer(PeerState::Slow);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -68,10 +64,6 @@ impl Guard {
 impl WrappedSocket for Guard {
     fn into_transport(self: Box<Self>) -> Transport {
         self.socket
-    }
-
-    fn transport(&mut self) -> &mut Transport {
-        &mut self.socket
     }
 }
 
@@ -82,7 +74,7 @@ impl AsyncRead for Guard {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let guard = self.get_mut();
-        if guard.state().has_unread_response() {
+        if guard.state.has_unread_response() {
             guard.owes_read = true;
             return Poll::Pending;
         }
@@ -94,7 +86,7 @@ impl AsyncRead for Guard {
             Poll::Pending => false,
         };
         if ended {
-            guard.state().set_peer(PeerState::Gone);
+            guard.state.set_peer(PeerState::Gone);
         }
         read
     }
@@ -129,7 +121,7 @@ impl AsyncWrite for Guard {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let guard = self.get_mut();
         ready!(Pin::new(&mut guard.socket).poll_flush(cx))?;
-        guard.state().response_flushed();
+        guard.state.response_flushed();
         if std::mem::take(&mut guard.owes_read) {
             // Hyper expects the socket to wake it for the read.
             cx.waker().wake_by_ref();

@@ -11,8 +11,8 @@ use hyper::StatusCode;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
+use crate::Transport;
 use crate::server::http::limiter::{ConnectionState, RefusalSlot};
-use crate::transport::Transport;
 
 /// The time for the answer to be sent and for the client to close.
 const LONGEST: Duration = Duration::from_secs(1);

@@ -17,8 +17,7 @@ use pin_project_lite::pin_project;
 
 use crate::server::http::forward::{Forward, ForwardBody};
 use crate::server::http::limiter::{ConnectionLimiter, ConnectionState, RequestPermit};
-use crate::transport::WrappedSocket;
-use crate::{ClientAddr, Rejection};
+use crate::{ClientAddr, Rejection, Transport, WrappedSocket};
 use crate::{Gate, GateService, ResponseBody};
 
 /// What answers requests on a worker: the gate, and behind it the forwarder.
@@ -45,11 +44,13 @@ pub(super) struct RefusedUpgrade {
 
 impl RefusedUpgrade {
     /// The socket, once hyper has given it back.
-    pub(super) fn into_socket(self) -> Option<Box<dyn WrappedSocket>> {
+    pub(super) fn into_socket(self) -> Option<Transport> {
         let upgrade = self.upgrade.get().cloned()?;
         let upgraded = upgrade.now_or_never()?.ok()?;
         let parts = upgraded.downcast::<TokioIo<Box<dyn WrappedSocket>>>();
-        parts.ok().map(|parts| parts.io.into_inner())
+        parts
+            .ok()
+            .map(|parts| parts.io.into_inner().into_transport())
     }
 }
 

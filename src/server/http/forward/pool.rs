@@ -13,10 +13,9 @@ use tokio_util::task::TaskTracker;
 
 use super::pace::Paced;
 use super::upload::Upload;
-use crate::PlainRequest;
 use crate::config::ServerAddress;
-use crate::error_report::ErrorReport;
 use crate::server::http::limiter::{ConnectionLimiter, IdlePermit};
+use crate::{ErrorReport, PlainRequest};
 
 /// One connection, to send requests on.
 pub(super) type Sender = http1::SendRequest<Upload<Paced<Incoming>>>;

@@ -5,8 +5,8 @@ use std::error::Error;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::ErrorReport;
 use crate::config::ConfigErrors;
-use crate::error_report::ErrorReport;
 use crate::server::error::ServeError;
 
 /// Settings that were not applied.

@@ -14,11 +14,11 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::Gate;
 use crate::config::Config;
-use crate::server::http::limiter::ConnectionLimiter;
+use crate::server::http::limiter::{ConnectionLimiter, ConnectionPermit};
 use crate::server::listener::descriptors::Budget;
 
 /// A guarded socket, and the client at its other end.
-async fn pair() -> (Guard, TcpStream) {
+async fn pair() -> (Guard, ConnectionPermit, TcpStream) {
     let text = "[[listen]]\naddress = \"127.0.0.1:0\"\n\
                 [upstream.a]\nservers = [\"ws://127.0.0.1:9\"]\n\
                 [[route]]\nname = \"a\"\npath = \"/*\"\nupstream = \"a\"\n";
@@ -29,15 +29,15 @@ async fn pair() -> (Guard, TcpStream) {
     let client = TcpStream::connect(listener.local_addr().unwrap());
     let (client, accepted) = tokio::join!(client, listener.accept());
     let permit = limiter.admit().unwrap();
-    let guard = Guard::new(Transport::Tcp(accepted.unwrap().0), permit);
-    (guard, client.unwrap())
+    let guard = Guard::new(Transport::Tcp(accepted.unwrap().0), permit.state().clone());
+    (guard, permit, client.unwrap())
 }
 
 #[tokio::test]
 async fn a_session_has_the_bare_socket() {
-    let (guard, mut client) = pair().await;
+    let (guard, permit, mut client) = pair().await;
     let (tell, mut told) = mpsc::channel(1);
-    let (limiter, state) = (guard.permit.limiter().clone(), guard.state().clone());
+    let (limiter, state) = (permit.limiter().clone(), permit.state().clone());
     let answer = service_fn(|mut request: Request<Incoming>| {
         tell.try_send(hyper::upgrade::on(&mut request)).unwrap();
         let _permit = limiter.begin_request(&state).unwrap();
@@ -60,10 +60,10 @@ async fn a_session_has_the_bare_socket() {
 
 #[tokio::test]
 async fn who_takes_nothing_is_cut_off_and_is_read_no_further() {
-    let (mut guard, mut client) = pair().await;
-    let (limiter, state) = (guard.permit.limiter().clone(), guard.state().clone());
+    let (mut guard, permit, mut client) = pair().await;
+    let (limiter, state) = (permit.limiter().clone(), permit.state().clone());
     state.set_write_limit(Duration::from_millis(50));
-    let permit = limiter.begin_request(&state).unwrap();
+    let request = limiter.begin_request(&state).unwrap();
     let chunk = vec![0; 1 << 20];
     let error = loop {
         if let Err(error) = guard.write_all(&chunk).await {
@@ -73,7 +73,7 @@ async fn who_takes_nothing_is_cut_off_and_is_read_no_further() {
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     assert_eq!(state.peer(), PeerState::Slow);
 
-    drop(permit);
+    drop(request);
     state.response_written();
     client.write_all(b"GET").await.unwrap();
     let read = std::future::poll_fn(|cx| {
@@ -91,10 +91,10 @@ async fn who_takes_nothing_is_cut_off_and_is_read_no_further() {
 
 #[tokio::test]
 async fn what_hyper_answers_before_a_request_is_held_back() {
-    let (mut guard, mut client) = pair().await;
+    let (mut guard, permit, mut client) = pair().await;
     guard.write_all(b"HTTP/1.1 400").await.unwrap();
     guard.shutdown().await.unwrap();
-    let (limiter, state) = (guard.permit.limiter().clone(), guard.state().clone());
+    let (limiter, state) = (permit.limiter().clone(), permit.state().clone());
     let _permit = limiter.begin_request(&state).unwrap();
     guard.write_all(b"ours").await.unwrap();
     let mut bytes = [0; 4];
