@@ -9,9 +9,6 @@ use std::path::{Path, PathBuf};
 
 use super::source::{code, files, name, names_behind, root};
 
-/// Folders in which there are circles still.
-const ALLOWED: &[&str] = &["fuzzing", "session"];
-
 /// A module's place below the crate's root.
 type ModulePath = Vec<String>;
 
@@ -25,8 +22,7 @@ fn no_file_imports_itself_by_way_of_others() {
         "{} files, {edges} imports",
         graph.len()
     );
-    let mut circles = circles(&graph);
-    circles.retain(|circle| !circle.iter().any(|file| is_allowed(file)));
+    let circles = circles(&graph);
     let told: String = circles.iter().map(|circle| tell(circle, &graph)).collect();
     assert!(circles.is_empty(), "circles of files:\n{told}");
 }
@@ -58,14 +54,6 @@ fn a_circle_is_found_however_the_names_are_written() {
         found,
         expected.map(|circle| circle.map(PathBuf::from).to_vec())
     );
-}
-
-fn is_allowed(file: &Path) -> bool {
-    let inside = file.strip_prefix(root().join("src")).unwrap();
-    inside.components().any(|part| {
-        let part = part.as_os_str().to_str().unwrap();
-        ALLOWED.contains(&part.trim_end_matches(".rs"))
-    })
 }
 
 /// What the files of a circle take from each other, a line each.

@@ -17,7 +17,7 @@ const FEATURE_FILES: &[&str] = &[
 ];
 
 /// Folders that ask in more files: the schema of the settings is derived, type by type.
-const FEATURE_FOLDERS: &[&str] = &["config", "fuzzing"];
+const FEATURE_FOLDERS: &[&str] = &["config"];
 
 #[test]
 fn the_program_imports_what_an_embedder_can() {
