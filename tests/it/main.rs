@@ -12,7 +12,6 @@ mod program;
 #[cfg(feature = "server")]
 mod settings;
 
-mod answers;
 mod examples;
 mod forwarding;
 mod handover;

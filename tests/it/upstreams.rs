@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::kit::{Bench, Echo, Frame, Logs, Request, Socket, Upstream, setup, until};
+use crate::kit::{Bench, Echo, Frame, Request, Socket, Upstream, setup, until};
 
 /// The name of the server that a real client's session came to.
 fn server(socket: &Socket) -> &str {
@@ -103,71 +103,6 @@ async fn two_choices_use_both_servers() {
     }
     // Of two servers the two choices are both, and the one with fewer sessions is taken.
     assert_eq!((a.taken(), b.taken()), (5, 5));
-}
-
-#[tokio::test]
-async fn a_refused_connection_is_tried_elsewhere() {
-    let logs = Logs::capture();
-    let dead = [Upstream::dead(), Upstream::dead()];
-    let echo = Echo::start().await;
-    let servers = [dead[0].url(), dead[1].url(), echo.url()];
-    let setup = setup(servers)
-        .upstream("retries = 2")
-        .upstream("balance = \"round_robin\"");
-    let bench = setup.start().await;
-    for _ in 0..6 {
-        bench.open().await.echoes("hello").await;
-    }
-    assert_eq!(echo.taken(), 6);
-    let failed = logs
-        .all()
-        .into_iter()
-        .filter(|line| line.message == "connect failed");
-    assert!(failed.count() >= 4);
-    assert_eq!(logs.of("wsgate::rejection").len(), 0);
-}
-
-#[tokio::test]
-async fn there_are_only_so_many_tries() {
-    let dead = [Upstream::dead(), Upstream::dead()];
-    let echo = Echo::start().await;
-    for (retries, status) in [(0, 502), (1, 101)] {
-        let setup = setup([dead[0].url(), echo.url()]).upstream("balance = \"round_robin\"");
-        let bench = setup
-            .upstream(&format!("retries = {retries}"))
-            .start()
-            .await;
-        let opened = bench.try_open().await;
-        assert_eq!(
-            opened.map_or_else(|status| status, |_| 101),
-            status,
-            "{retries} retries"
-        );
-    }
-    // More tries than servers are no more tries.
-    let logs = Logs::capture();
-    let setup = setup([dead[0].url(), dead[1].url()]).upstream("retries = 10");
-    assert_eq!(setup.start().await.try_open().await.err(), Some(502));
-    let failed = logs
-        .all()
-        .into_iter()
-        .filter(|line| line.message == "connect failed");
-    // The second stands in the line of the refusal.
-    assert_eq!(failed.count(), 1);
-}
-
-#[tokio::test]
-async fn nothing_is_tried_again_once_the_request_was_sent() {
-    let (one, two) = (Upstream::start().await, Upstream::start().await);
-    let setup = setup([one.url(), two.url()]).upstream("balance = \"round_robin\"");
-    let bench = setup.upstream("retries = 5").start().await;
-    let mut client = bench.ask(&Request::websocket("/first")).await;
-    drop(one.request().await);
-    assert_eq!(client.response().await.status(), 502);
-    // What comes to the other server is the next client's.
-    let _client = bench.ask(&Request::websocket("/second")).await;
-    let (_, request) = two.request().await;
-    assert_eq!(request.target(), "/second");
 }
 
 #[tokio::test]

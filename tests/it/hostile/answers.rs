@@ -1,6 +1,8 @@
 //! Case H22: upstreams that answer a handshake with something that is no 101.
 
-use crate::kit::{ACCEPT, Answer, CANARY, Head, Stage};
+use rstest::rstest;
+
+use crate::kit::{ACCEPT, Answer, CANARY, Head, Host, Stage};
 
 /// Lines that make an answer look like a 101.
 fn upgrade() -> String {
@@ -16,7 +18,7 @@ const OF_THE_HOP: &str = "Connection: X-Private\r\nX-Private: 1\r\nKeep-Alive: t
 /// Lines that are for the client, if it is to hear of the answer at all.
 const END_TO_END: &str = "Set-Cookie: a=1\r\nSet-Cookie: b=2\r\nWWW-Authenticate: Basic\r\n\
                           Location: http://10.0.0.1/c4nary\r\nX-Accel-Redirect: /internal\r\n\
-                          Retry-After: 7\r\n";
+                          Retry-After: 7\r\nContent-Type: text/html\r\n";
 
 /// A 101 with a frame behind it, which stands where no answer may stand.
 fn smuggled() -> String {
@@ -43,9 +45,12 @@ const NEVER_PASSED: &[&str] = &[
     "sec-websocket-extensions",
 ];
 
+#[rstest]
 #[tokio::test]
-async fn h22_upstream_answers_without_a_101_and_is_never_tunnelled() {
-    let mut stage = Stage::set("").await;
+async fn h22_upstream_answers_without_a_101_and_is_never_tunnelled(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     for status in [
         200, 201, 202, 204, 205, 206, 226, 299, 300, 301, 302, 303, 304, 307, 308, 399, 600, 999,
     ] {
@@ -72,11 +77,14 @@ async fn h22_upstream_answers_without_a_101_and_is_never_tunnelled() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h22_upstream_refuses_and_is_passed_on_without_what_is_not_the_clients() {
-    let mut stage = Stage::set("").await;
+async fn h22_upstream_refuses_and_is_passed_on_without_what_is_not_the_clients(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     for status in [
-        400, 401, 403, 404, 407, 418, 421, 426, 429, 431, 499, 500, 502, 503, 504, 511, 599,
+        400, 401, 403, 404, 407, 418, 421, 426, 429, 431, 451, 499, 500, 502, 503, 504, 511, 599,
     ] {
         for upgrade in [String::new(), upgrade()] {
             let what = format!("{status} with {upgrade:?}");
@@ -92,6 +100,7 @@ async fn h22_upstream_refuses_and_is_passed_on_without_what_is_not_the_clients()
                 ("set-cookie", "a=1 | b=2"),
                 ("www-authenticate", "Basic"),
                 ("retry-after", "7"),
+                ("content-type", "text/html"),
             ]);
             // What a 426 asks for is what the gate speaks, and not what the upstream does.
             let (connection, upgrade) = match status {
@@ -105,11 +114,14 @@ async fn h22_upstream_refuses_and_is_passed_on_without_what_is_not_the_clients()
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h22_a_status_that_http_does_not_have() {
-    let mut stage = Stage::set("").await;
+async fn h22_a_status_that_http_does_not_have(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     for status in [
-        "000", "099", "1", "10", "1010", "2OO", "-200", "+101", "0x65", "",
+        "000", "099", "1", "10", "1010", "2OO", "1O1", "-200", "+101", "0x65", "",
     ] {
         let upgrade = upgrade();
         let answer = format!("HTTP/1.1 {status} OK\r\nContent-Length: 0\r\n{upgrade}\r\n");
@@ -119,9 +131,12 @@ async fn h22_a_status_that_http_does_not_have() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h22_an_answer_without_a_body_has_one() {
-    let mut stage = Stage::set("").await;
+async fn h22_an_answer_without_a_body_has_one(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     for (status, framing) in [
         (204, "Content-Length: 6\r\n"),
         (204, "Transfer-Encoding: chunked\r\n"),
@@ -143,9 +158,12 @@ async fn h22_an_answer_without_a_body_has_one() {
 /// The most of a refusal's body that a client is given.
 const MOST: usize = 64 * 1024;
 
+#[rstest]
 #[tokio::test]
-async fn h22_the_body_of_a_refusal_ends_in_every_way() {
-    let mut stage = Stage::set("").await;
+async fn h22_the_body_of_a_refusal_ends_in_every_way(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let head = |lines: &str| format!("HTTP/1.1 403 Forbidden\r\n{lines}\r\n");
     let length = |length: usize| head(&format!("Content-Length: {length}\r\n"));
     let chunked = head("Transfer-Encoding: chunked\r\nTrailer: Set-Cookie\r\n");
@@ -213,9 +231,12 @@ async fn h22_the_body_of_a_refusal_ends_in_every_way() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h22_the_body_of_a_refusal_is_broken() {
-    let mut stage = Stage::set("").await;
+async fn h22_the_body_of_a_refusal_is_broken(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let head = |lines: &str| format!("HTTP/1.1 403 Forbidden\r\n{lines}\r\n");
     let chunked = head("Transfer-Encoding: chunked\r\n");
     for (what, answer, reason) in [
@@ -282,12 +303,15 @@ async fn h22_the_body_of_a_refusal_is_broken() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h22_the_body_of_a_refusal_does_not_come() {
+async fn h22_the_body_of_a_refusal_does_not_come(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
     let pool = |url: &str| format!("servers = [\"{url}\"]\nhandshake_timeout = \"200ms\"");
     let upstream = crate::kit::Upstream::start().await;
     let pool = pool(upstream.url());
-    let mut stage = Stage::set_with(upstream, &pool, "", "").await;
+    let mut stage = Stage::on_with(host, upstream, &pool, "", "").await;
     for (what, head) in [
         ("by its length", "Content-Length: 100\r\n\r\nc4nary"),
         (
@@ -298,7 +322,7 @@ async fn h22_the_body_of_a_refusal_does_not_come() {
     ] {
         let answer = Answer::new(format!("HTTP/1.1 403 Forbidden\r\n{head}"));
         let (_, body) = stage.answered(what, answer, 504, "upstream_timeout").await;
-        assert!(!body.contains(CANARY), "{what}: {body}");
+        assert_eq!(body, "the backend did not answer in time\n", "{what}");
     }
     stage.stands().await;
 }

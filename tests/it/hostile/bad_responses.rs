@@ -1,6 +1,8 @@
 //! Case H27: upstreams that answer a handshake with no HTTP, with too much of it or too late.
 
-use crate::kit::{ACCEPT, Answer, CANARY, Stage, Upstream};
+use rstest::rstest;
+
+use crate::kit::{ACCEPT, Answer, CANARY, Host, Stage, Upstream};
 
 /// The lines of a right 101, behind its first.
 fn lines() -> String {
@@ -16,9 +18,12 @@ fn headers(count: usize) -> String {
         .collect()
 }
 
+#[rstest]
 #[tokio::test]
-async fn h27_upstream_sends_interim_answers_without_end() {
-    let mut stage = Stage::set("").await;
+async fn h27_upstream_sends_interim_answers_without_end(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     for (what, interim) in [
         ("100", "HTTP/1.1 100 Continue\r\n\r\n".to_owned()),
         ("102", "HTTP/1.1 102 Processing\r\n\r\n".to_owned()),
@@ -46,9 +51,10 @@ async fn h27_upstream_sends_interim_answers_without_end() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h27_upstream_sends_no_http() {
-    let mut stage = Stage::set("").await;
+async fn h27_upstream_sends_no_http(#[values(Host::Program, Host::HyperService)] host: Host) {
+    let mut stage = Stage::on(host, "").await;
     let lines = lines();
     let http2_settings = b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x80\0\x04\0\x01\0\0";
     let garbage: Vec<u8> = (0..600)
@@ -106,9 +112,12 @@ async fn h27_upstream_sends_no_http() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h27_upstream_sends_headers_that_are_none() {
-    let mut stage = Stage::set("").await;
+async fn h27_upstream_sends_headers_that_are_none(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let lines = lines();
     for (what, line) in [
         ("no colon", "c4nary\r\n"),
@@ -117,6 +126,7 @@ async fn h27_upstream_sends_headers_that_are_none() {
         ("a tab before the colon", "X-Canary\t: c4nary\r\n"),
         ("a space in the name", "X Canary: c4nary\r\n"),
         ("NUL in a name", "X\0Canary: c4nary\r\n"),
+        ("a control character for a name", "\x01: c4nary\r\n"),
         ("NUL in a value", "X-Canary: c4\0nary\r\n"),
         ("a control character in a value", "X-Canary: c4\x07nary\r\n"),
         ("DEL in a value", "X-Canary: c4\x7fnary\r\n"),
@@ -146,9 +156,12 @@ async fn h27_upstream_sends_headers_that_are_none() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h27_upstream_sends_headers_without_end() {
-    let mut stage = Stage::set("").await;
+async fn h27_upstream_sends_headers_without_end(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     for (what, first, again) in [
         ("lines", FIRST, "X-Line: c4nary\r\n"),
         ("one line", "HTTP/1.1 101 x\r\nX-Line: ", "c4nary"),
@@ -165,9 +178,12 @@ async fn h27_upstream_sends_headers_without_end() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h27_a_head_has_so_many_lines_and_so_many_bytes() {
-    let mut stage = Stage::set("").await;
+async fn h27_a_head_has_so_many_lines_and_so_many_bytes(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let lines = lines();
     let long = |length: usize| format!("X-Long: {}\r\n", "x".repeat(length));
     for (what, more) in [
@@ -193,9 +209,10 @@ async fn h27_a_head_has_so_many_lines_and_so_many_bytes() {
 }
 
 /// A line may end with a bare LF (RFC 9112 §2.2). What the client gets is written anew.
+#[rstest]
 #[tokio::test]
-async fn h27_lines_end_with_a_bare_lf() {
-    let mut stage = Stage::set("").await;
+async fn h27_lines_end_with_a_bare_lf(#[values(Host::Program, Host::HyperService)] host: Host) {
+    let mut stage = Stage::on(host, "").await;
     let bare = format!("{FIRST}{}\r\n", lines()).replace("\r\n", "\n");
     let answer = Answer::new(bare);
     let (client, server, head) = stage.switched(&Stage::handshake(), "LF", answer).await;
@@ -204,12 +221,13 @@ async fn h27_lines_end_with_a_bare_lf() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h27_upstream_answers_too_late() {
+async fn h27_upstream_answers_too_late(#[values(Host::Program, Host::HyperService)] host: Host) {
     let upstream = Upstream::start().await;
     let url = upstream.url().to_owned();
     let pool = format!("servers = [\"{url}\"]\nhandshake_timeout = \"300ms\"");
-    let mut stage = Stage::set_with(upstream, &pool, "", "").await;
+    let mut stage = Stage::on_with(host, upstream, &pool, "", "").await;
     let right = format!("{FIRST}{}\r\n", lines());
     for (what, answer) in [
         ("nothing at all", ""),
@@ -228,12 +246,13 @@ async fn h27_upstream_answers_too_late() {
 }
 
 /// The deadline is that of the whole answer, and not of its next byte.
+#[rstest]
 #[tokio::test]
-async fn h27_upstream_drips_its_answer() {
+async fn h27_upstream_drips_its_answer(#[values(Host::Program, Host::HyperService)] host: Host) {
     let upstream = Upstream::start().await;
     let url = upstream.url().to_owned();
     let pool = format!("servers = [\"{url}\"]\nhandshake_timeout = \"300ms\"");
-    let mut stage = Stage::set_with(upstream, &pool, "", "").await;
+    let mut stage = Stage::on_with(host, upstream, &pool, "", "").await;
     for (what, dripped) in [
         ("a header", "x"),
         ("lines", "X: c4nary\r\n"),

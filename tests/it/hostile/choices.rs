@@ -1,10 +1,15 @@
 //! Cases H23 and H25: what an upstream chooses of the subprotocols and extensions.
 
-use crate::kit::{Answer, Request, Stage};
+use rstest::rstest;
 
+use crate::kit::{Answer, Host, Request, Stage};
+
+#[rstest]
 #[tokio::test]
-async fn h23_the_subprotocol_is_none_that_was_offered() {
-    let mut stage = Stage::set("").await;
+async fn h23_the_subprotocol_is_none_that_was_offered(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let none = Stage::handshake();
     let two = none
         .clone()
@@ -53,13 +58,17 @@ fn offering(offer: &str) -> Request {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn h25_upstream_selects_an_extension_that_was_not_offered() {
-    let mut stage = Stage::set("").await;
+async fn h25_upstream_selects_an_extension_that_was_not_offered(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let deflate = "permessage-deflate";
     let bits = "permessage-deflate; server_max_window_bits=10";
     let strict = "permessage-deflate; server_no_context_takeover";
     let with = |parameters: &str| format!("permessage-deflate; {parameters}");
+    let valueless = with("client_max_window_bits");
     for (offer, chosen) in [
         ("", deflate.to_owned()),
         ("", String::new()),
@@ -86,7 +95,9 @@ async fn h25_upstream_selects_an_extension_that_was_not_offered() {
         ),
         (deflate, with("server_max_window_bits")),
         (deflate, with("client_max_window_bits=10")),
-        (deflate, with("client_max_window_bits")),
+        (deflate, valueless.clone()),
+        // It may be offered without a value, and not be chosen without one (RFC 7692 §7.1.2.2).
+        (&valueless, valueless.clone()),
         (deflate, "permessage-deflate;".to_owned()),
         (
             deflate,
@@ -128,9 +139,12 @@ async fn h25_upstream_selects_an_extension_that_was_not_offered() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h25_upstream_selects_what_was_offered_in_every_spelling() {
-    let mut stage = Stage::set("").await;
+async fn h25_upstream_selects_what_was_offered_in_every_spelling(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let bits = "permessage-deflate; server_max_window_bits=10";
     for (offer, chosen) in [
         ("permessage-deflate", None),

@@ -1,6 +1,8 @@
 //! Case F17: permessage-deflate, agreed on or not (RFC 7692).
 
-use crate::kit::{CANARY, Fault, Frame, Side, Stage, Wire, bits, switching};
+use rstest::rstest;
+
+use crate::kit::{CANARY, Fault, Frame, Host, Side, Stage, Wire, bits, switching};
 
 use bits::{BINARY, CONTINUATION, FIN, PING, RSV1, TEXT};
 
@@ -89,10 +91,13 @@ async fn f17_an_offer_is_removed_and_a_compressed_message_refused_where_compress
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn f17_an_upstream_that_compresses_though_nobody_offered_it() {
+async fn f17_an_upstream_that_compresses_though_nobody_offered_it(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
     for route in ["compression = \"off\"", "compression = \"passthrough\""] {
-        let mut stage = Stage::set(route).await;
+        let mut stage = Stage::on(host, route).await;
         let request = match route.contains("off") {
             true => Stage::handshake().header("Sec-WebSocket-Extensions", OFFER),
             false => Stage::handshake(),

@@ -109,7 +109,7 @@ async fn f04_a_length_in_more_bytes_than_it_needs(
         (126, &[0, 1, 5, 124, 125][..]),
         (
             127,
-            &[0, 1, 125, 126, 65_534, 65_535, top, top | 5, u64::MAX],
+            &[0, 1, 125, 126, 255, 65_534, 65_535, top, top | 5, u64::MAX],
         ),
     ] {
         for &length in lengths {

@@ -45,8 +45,9 @@ fn split(text: &[u8], at: usize) -> [Frame; 2] {
 #[tokio::test]
 async fn f09_text_that_is_not_utf8_where_the_route_validates(
     #[values(Host::Program, Host::HyperService)] host: Host,
+    #[values("", "compression = \"off\"\n")] compression: &str,
 ) {
-    let mut stage = Stage::on(host, "validate_utf8 = true").await;
+    let mut stage = Stage::on(host, &format!("{compression}validate_utf8 = true")).await;
     let mut faults = Vec::new();
     let mut add = |fault: Fault| faults.push(fault);
     for text in NO_TEXT {
@@ -81,7 +82,11 @@ async fn f09_text_that_is_not_utf8_where_the_route_validates(
 async fn f09_characters_that_are_split_pass_whether_the_route_validates_or_not(
     #[values(Host::Program, Host::HyperService)] host: Host,
 ) {
-    for route in ["validate_utf8 = true", "validate_utf8 = false"] {
+    for route in [
+        "validate_utf8 = true",
+        "compression = \"off\"\nvalidate_utf8 = true",
+        "validate_utf8 = false",
+    ] {
         let mut stage = Stage::on(host, route).await;
         let (mut client, mut server) = stage.session().await;
         for text in TEXTS.map(str::as_bytes) {

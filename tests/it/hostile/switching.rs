@@ -1,6 +1,8 @@
 //! Case H23: upstreams whose 101 is not the answer to the request.
 
-use crate::kit::{ACCEPT, Answer, Frame, Hop, Mood, Stage, Upstream};
+use rstest::rstest;
+
+use crate::kit::{ACCEPT, Answer, Frame, Hop, Host, Mood, Stage, Upstream};
 
 /// The right 101, in which one line, named by how it begins, is another.
 fn with(line: &str, other: &str) -> String {
@@ -41,9 +43,12 @@ fn spoiled(name: &str, value: &str, values: &[&str]) -> Vec<(String, String)> {
     spoiled
 }
 
+#[rstest]
 #[tokio::test]
-async fn h23_upstream_answers_101_with_a_wrong_missing_or_doubled_line() {
-    let mut stage = Stage::set("").await;
+async fn h23_upstream_answers_101_with_a_wrong_missing_or_doubled_line(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let twice = format!("{ACCEPT}, {ACCEPT}");
     let inside = format!("{ACCEPT} x");
     let quoted = format!("\"{ACCEPT}\"");
@@ -112,9 +117,12 @@ async fn h23_upstream_answers_101_with_a_wrong_missing_or_doubled_line() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h23_the_accept_value_is_compared_as_it_stands() {
-    let mut stage = Stage::set("").await;
+async fn h23_the_accept_value_is_compared_as_it_stands(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let other_case = |bytes: Vec<u8>| {
         let text = String::from_utf8(bytes).expect("text");
         let (before, value) = text.split_once("Accept: ").expect("a value");
@@ -137,9 +145,12 @@ async fn h23_the_accept_value_is_compared_as_it_stands() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h23_a_101_is_right_in_every_spelling_that_rfc_6455_allows() {
-    let mut stage = Stage::set("").await;
+async fn h23_a_101_is_right_in_every_spelling_that_rfc_6455_allows(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     for (what, answer) in [
         ("as it is", with("HTTP/1.1", "HTTP/1.1 101 Switching\r\n")),
         (
@@ -181,6 +192,7 @@ async fn h23_a_101_is_right_in_every_spelling_that_rfc_6455_allows() {
             with("Connection:", "Connection:Upgrade\r\n"),
         ),
         ("no words", with("HTTP/1.1", "HTTP/1.1 101\r\n")),
+        ("a space for words", with("HTTP/1.1", "HTTP/1.1 101 \r\n")),
         ("other words", with("HTTP/1.1", "HTTP/1.1 101 200 OK\r\n")),
         (
             "an interim answer before it",
@@ -214,9 +226,12 @@ async fn h23_a_101_is_right_in_every_spelling_that_rfc_6455_allows() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h23_what_stands_behind_the_101_in_one_segment_is_delivered() {
-    let mut stage = Stage::set("").await;
+async fn h23_what_stands_behind_the_101_in_one_segment_is_delivered(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let frames = [
         Frame::text("first"),
         Frame::binary(vec![7; 3000]),
@@ -237,9 +252,12 @@ async fn h23_what_stands_behind_the_101_in_one_segment_is_delivered() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h23_the_101_comes_in_two_segments_cut_at_every_byte() {
-    let mut stage = Stage::set("").await;
+async fn h23_the_101_comes_in_two_segments_cut_at_every_byte(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let mut cut = 1;
     loop {
         let mut client = stage.client().await;
@@ -263,15 +281,19 @@ async fn h23_the_101_comes_in_two_segments_cut_at_every_byte() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn h23_the_101_comes_byte_by_byte() {
+async fn h23_an_answer_comes_byte_by_byte(#[values(Host::Program, Host::HyperService)] host: Host) {
     let upstream = Upstream::start().await;
     let hop = Hop::to(upstream.url()).await;
     hop.set(Mood::Drip);
     let pool = format!("servers = [\"{}\"]", hop.url());
-    let mut stage = Stage::set_with(upstream, &pool, "", "").await;
+    let mut stage = Stage::on_with(host, upstream, &pool, "", "").await;
     let (client, server) = stage.session().await;
     stage.talks(client, server).await;
+    let refusal = Answer::new("HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno");
+    let answered = stage.answered("a refusal", refusal, 403, "upstream_answered");
+    assert_eq!(answered.await.1, "no");
     drop(hop);
     stage.stands().await;
 }

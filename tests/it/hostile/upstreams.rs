@@ -1,6 +1,8 @@
 //! Cases U01 to U03: upstreams that cannot be reached, hang, or hang up.
 
-use crate::kit::{ACCEPT, Answer, Frame, Hop, Mood, Stage, Upstream, Wire, soon, switching};
+use rstest::rstest;
+
+use crate::kit::{ACCEPT, Answer, Frame, Hop, Host, Mood, Stage, Upstream, Wire, soon, switching};
 use tokio::net::{TcpSocket, TcpStream};
 
 /// A pool of these servers, taken in turns.
@@ -13,28 +15,42 @@ fn pool<'a>(servers: impl IntoIterator<Item = &'a str>, more: &str) -> String {
 async fn refused(stage: &mut Stage, what: &str, status: u16, reason: &str) {
     let mut client = stage.client().await;
     client.send(Stage::handshake().text()).await;
-    told(stage, &mut client, what, status, reason).await;
+    is_refused(stage, &mut client, what, status, reason).await;
 }
 
-/// What the client is told, and that it is the first and the last that it hears.
-async fn told(stage: &mut Stage, client: &mut Wire, what: &str, status: u16, reason: &str) {
+/// Reads the answer, which is the first and the last that the client hears.
+async fn is_refused(stage: &mut Stage, client: &mut Wire, what: &str, status: u16, reason: &str) {
     let (head, body) = client.response().await.parts();
     assert_eq!(head.status(), status, "{what}: {head:#?}");
     head.assert(&[("connection", "close"), ("upgrade", "")]);
-    assert!(body.starts_with("the backend "), "{what}: {body}");
+    let expected = match reason {
+        "upstream_refused" => "the backend cannot be reached\n",
+        "upstream_timeout" => "the backend did not answer in time\n",
+        _ => "the backend hung up\n",
+    };
+    assert_eq!(body, expected, "{what}");
     client.expect_end().await;
     stage.refuses(reason);
 }
 
+#[rstest]
 #[tokio::test]
-async fn u01_connection_refused_and_another_server_takes_it() {
-    for retries in [1, 2, 100] {
-        let (upstream, dead) = (Upstream::start().await, Upstream::dead());
-        let servers = [dead.url(), upstream.url()];
-        let pool = pool(servers, &format!("retries = {retries}"));
-        let mut stage = Stage::set_with(upstream, &pool, "", "").await;
-        // By turns, the first of which is the dead server's.
-        for failed in [1, 0, 1] {
+async fn u01_connection_refused_and_another_server_takes_it(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    for (servers, retries, failures) in [
+        (1, 1, &[1, 0, 1][..]),
+        (1, 2, &[1, 0, 1]),
+        (1, 100, &[1, 0, 1]),
+        (2, 2, &[2, 0, 1, 1]),
+    ] {
+        let upstream = Upstream::start().await;
+        let dead: Vec<_> = (0..servers).map(|_| Upstream::dead()).collect();
+        let all = dead.iter().map(Upstream::url).chain([upstream.url()]);
+        let pool = pool(all, &format!("retries = {retries}"));
+        let mut stage = Stage::on_with(host, upstream, &pool, "", "").await;
+        // By turns, the first of which are the dead servers'.
+        for &failed in failures {
             let (client, server) = stage.session().await;
             (0..failed).for_each(|_| stage.tells("connect failed"));
             stage.talks(client, server).await;
@@ -43,8 +59,11 @@ async fn u01_connection_refused_and_another_server_takes_it() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn u01_connection_refused_and_no_server_takes_it() {
+async fn u01_connection_refused_and_no_server_takes_it(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
     for (servers, retries, failed) in [(1, 0, 1), (1, 3, 1), (2, 1, 2), (3, 1, 2), (3, 9, 3)] {
         let upstream = Upstream::start().await;
         let dead: Vec<_> = (0..servers).map(|_| Upstream::dead()).collect();
@@ -52,20 +71,30 @@ async fn u01_connection_refused_and_no_server_takes_it() {
             dead.iter().map(Upstream::url),
             &format!("retries = {retries}"),
         );
-        let mut stage = Stage::set_with(upstream, &pool, "", "").await;
+        let mut stage = Stage::on_with(host, upstream, &pool, "", "").await;
         let what = format!("{servers} servers, {retries} retries");
         refused(&mut stage, &what, 502, "upstream_refused").await;
-        // The last of them is told with the refusal.
+        let line = stage.line("upstream_refused").await;
+        assert_eq!(line["upstream"], "attacked", "{line}");
+        assert!(
+            dead.iter().any(|dead| line["server"] == dead.url()),
+            "{line}"
+        );
+        assert!(line["error"].to_string().contains("refused"), "{line}");
+        // The last failure stands in the line of the refusal.
         (1..failed).for_each(|_| stage.tells("connect failed"));
         stage.stands().await;
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn u01_connection_refused_without_retries() {
+async fn u01_connection_refused_without_retries(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
     let (upstream, dead) = (Upstream::start().await, Upstream::dead());
     let pool = pool([dead.url(), upstream.url()], "retries = 0");
-    let mut stage = Stage::set_with(upstream, &pool, "", "").await;
+    let mut stage = Stage::on_with(host, upstream, &pool, "", "").await;
     refused(
         &mut stage,
         "the dead server's turn",
@@ -80,8 +109,11 @@ async fn u01_connection_refused_without_retries() {
 }
 
 /// Nobody can know whether a request that was sent had an effect.
+#[rstest]
 #[tokio::test]
-async fn u01_nothing_is_tried_again_once_the_request_was_sent() {
+async fn u01_nothing_is_tried_again_once_the_request_was_sent(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
     for (what, bytes) in [
         ("nothing", &b""[..]),
         ("an interim answer", b"HTTP/1.1 100 Continue\r\n\r\n"),
@@ -89,10 +121,20 @@ async fn u01_nothing_is_tried_again_once_the_request_was_sent() {
     ] {
         let (upstream, other) = (Upstream::start().await, Upstream::start().await);
         let pool = pool([upstream.url(), other.url()], "retries = 5");
-        let mut stage = Stage::set_with(upstream, &pool, "", "").await;
+        let mut stage = Stage::on_with(host, upstream, &pool, "", "").await;
         let answer = Answer::new(bytes).and_ends();
         stage.answered(what, answer, 502, "upstream_reset").await;
         assert!(other.untouched(), "{what}");
+        // What comes to the other server is the next client's.
+        let mut client = stage.client().await;
+        let next = Stage::handshake().text().replace("/ws/room", "/ws/next");
+        client.send(next).await;
+        let (mut server, asked) = other.request().await;
+        assert!(asked.target().starts_with("/ws/next"), "{asked:?}");
+        server.send(switching(&asked, "")).await;
+        assert_eq!(client.head().await.status(), 101, "{what}");
+        stage.was_accepted();
+        stage.talks(client, server).await;
         stage.stands().await;
     }
 }
@@ -108,50 +150,60 @@ async fn full() -> (tokio::net::TcpListener, TcpStream, String) {
     (listener, taken, format!("ws://{address}"))
 }
 
+#[rstest]
 #[tokio::test]
-async fn u02_upstream_takes_no_connection() {
+async fn u02_upstream_takes_no_connection(#[values(Host::Program, Host::HyperService)] host: Host) {
     let (_held, _taken, url) = full().await;
     let pool = pool([&*url], "connect_timeout = \"300ms\"");
-    let mut stage = Stage::set_with(Upstream::start().await, &pool, "", "").await;
+    let mut stage = Stage::on_with(host, Upstream::start().await, &pool, "", "").await;
     refused(&mut stage, "a full queue", 504, "upstream_timeout").await;
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn u02_upstream_takes_no_connection_and_another_one_does() {
+async fn u02_upstream_takes_no_connection_and_another_one_does(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
     let (_held, _taken, url) = full().await;
     let upstream = Upstream::start().await;
     let pool = pool([&*url, upstream.url()], "connect_timeout = \"300ms\"");
-    let mut stage = Stage::set_with(upstream, &pool, "", "").await;
+    let mut stage = Stage::on_with(host, upstream, &pool, "", "").await;
     let (client, server) = stage.session().await;
     stage.tells("connect failed");
     stage.talks(client, server).await;
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn u02_upstream_hangs_before_its_request_is_read() {
+async fn u02_upstream_hangs_before_its_request_is_read(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
     let upstream = Upstream::start().await;
     let other = Upstream::start().await;
     let servers = [upstream.url(), other.url()];
     let pool = pool(servers, "handshake_timeout = \"300ms\"\nretries = 5");
-    let mut stage = Stage::set_with(upstream, &pool, "", "").await;
+    let mut stage = Stage::on_with(host, upstream, &pool, "", "").await;
     let mut client = stage.client().await;
     client.send(Stage::handshake().text()).await;
     let mut server = stage.upstream.accept().await;
-    told(&mut stage, &mut client, "unread", 504, "upstream_timeout").await;
+    is_refused(&mut stage, &mut client, "unread", 504, "upstream_timeout").await;
     server.end().await;
     assert!(other.untouched());
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn u02_a_101_that_is_dripped_and_stalls_is_never_begun_at_the_client() {
+async fn u02_a_101_that_is_dripped_and_stalls_is_never_begun_at_the_client(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
     let upstream = Upstream::start().await;
     let hop = Hop::to(upstream.url()).await;
     hop.set(Mood::Drip);
     let pool = pool([&*hop.url()], "handshake_timeout = \"500ms\"");
-    let mut stage = Stage::set_with(upstream, &pool, "", "").await;
+    let mut stage = Stage::on_with(host, upstream, &pool, "", "").await;
     for part in [
         "HTTP/1.1 101",
         "Connection: Upgrade\r\n",
@@ -167,7 +219,7 @@ async fn u02_a_101_that_is_dripped_and_stalls_is_never_begun_at_the_client() {
         let stop = right.find(&part).expect("a part of it") + part.len() - 1;
         server.send(&right[..stop]).await;
         assert_eq!(client.there(), b"");
-        told(&mut stage, &mut client, &part, 504, "upstream_timeout").await;
+        is_refused(&mut stage, &mut client, &part, 504, "upstream_timeout").await;
         // What is left of it comes too late for anybody.
         server.try_send(&right.as_bytes()[stop..]).await;
         server.end().await;
@@ -198,11 +250,14 @@ fn beginnings() -> [(&'static str, &'static str); 5] {
     ]
 }
 
+#[rstest]
 #[tokio::test]
-async fn u03_upstream_ends_before_its_101_is_whole() {
+async fn u03_upstream_ends_before_its_101_is_whole(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
     let (upstream, other) = (Upstream::start().await, Upstream::start().await);
     let pool = pool([upstream.url()], "retries = 3");
-    let mut stage = Stage::set_with(upstream, &pool, "", "").await;
+    let mut stage = Stage::on_with(host, upstream, &pool, "", "").await;
     for (what, beginning) in beginnings() {
         let answer = Answer::new(beginning).and_ends();
         stage.answered(what, answer, 502, "upstream_reset").await;
@@ -211,25 +266,28 @@ async fn u03_upstream_ends_before_its_101_is_whole() {
     let mut client = stage.client().await;
     client.send(Stage::handshake().text()).await;
     drop(stage.upstream.accept().await);
-    told(&mut stage, &mut client, "unread", 502, "upstream_reset").await;
+    is_refused(&mut stage, &mut client, "unread", 502, "upstream_reset").await;
     assert!(other.untouched());
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn u03_upstream_resets_before_its_101_is_whole() {
+async fn u03_upstream_resets_before_its_101_is_whole(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
     for (what, beginning) in beginnings() {
         let (upstream, other) = (Upstream::start().await, Upstream::start().await);
         let hop = Hop::to(upstream.url()).await;
         let pool = pool([&*hop.url(), other.url()], "retries = 3");
-        let mut stage = Stage::set_with(upstream, &pool, "", "").await;
+        let mut stage = Stage::on_with(host, upstream, &pool, "", "").await;
         let mut client = stage.client().await;
         client.send(Stage::handshake().text()).await;
         let (mut server, _) = stage.upstream.request().await;
         server.send(beginning).await;
         // Whether or not the gate has read it by now, the end is the same.
         hop.reset();
-        told(&mut stage, &mut client, what, 502, "upstream_reset").await;
+        is_refused(&mut stage, &mut client, what, 502, "upstream_reset").await;
         server.end().await;
         assert!(other.untouched(), "{what}");
         drop(hop);
@@ -237,11 +295,14 @@ async fn u03_upstream_resets_before_its_101_is_whole() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn u03_upstream_is_lost_behind_its_101() {
+async fn u03_upstream_is_lost_behind_its_101(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
     let upstream = Upstream::start().await;
     let hop = Hop::to(upstream.url()).await;
-    let mut stage = Stage::set_with(upstream, &pool([&*hop.url()], ""), "", "").await;
+    let mut stage = Stage::on_with(host, upstream, &pool([&*hop.url()], ""), "", "").await;
     for resets in [true, false] {
         let (mut client, mut server) = stage.session().await;
         match resets {
