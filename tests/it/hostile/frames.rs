@@ -139,10 +139,25 @@ async fn f04_lengths_on_either_side_of_a_longer_form_pass(
     let mut stage = Stage::on(host, "").await;
     let (mut client, mut server) = stage.session().await;
     for length in [
-        0, 1, 124, 125, 126, 127, 65_534, 65_535, 65_536, 65_537, 1_000_000,
+        0,
+        1,
+        2,
+        124,
+        125,
+        126,
+        127,
+        4096,
+        65_534,
+        65_535,
+        65_536,
+        65_537,
+        262_144,
+        1 << 20,
     ] {
+        let pattern = (0..length as u64).map(|at| (at.wrapping_mul(0x9E37_79B9) >> 13) as u8);
         let frames = [
-            Frame::binary(vec![0xFF; length]),
+            Frame::binary(pattern.collect::<Vec<_>>()),
+            Frame::text(&"\u{e9}".repeat(length / 2)),
             Frame::new(bits::TEXT, vec![b'a'; length]),
             Frame::new(bits::FIN | bits::CONTINUATION, vec![b'b'; length]),
         ];

@@ -5,7 +5,11 @@ use std::collections::BTreeSet;
 
 use futures_util::future::{join, join_all};
 
-use crate::kit::{CANARY, Frame, Hop, Mood, Request, Side, Stage, Upstream, Wire, bits, switching};
+use rstest::rstest;
+
+use crate::kit::{
+    CANARY, Frame, Hop, Host, Mood, Request, Side, Stage, Upstream, Wire, bits, switching,
+};
 
 use bits::{BINARY, CONTINUATION, FIN, TEXT};
 
@@ -16,13 +20,21 @@ fn frames() -> Vec<Frame> {
         Frame::new(TEXT, "frag"),
         Frame::ping("between"),
         Frame::new(CONTINUATION, ""),
-        Frame::pong(""),
+        Frame::pong("unasked"),
+        Frame::ping(""),
         Frame::new(FIN | CONTINUATION, "ment"),
+        Frame::binary(""),
+        Frame::pong(""),
     ];
-    for length in [1, 125, 126, 300] {
-        frames.push(Frame::binary(vec![length as u8; length]));
-    }
+    frames.extend([1, 125, 126, 300].map(|length| Frame::binary(pattern(length))));
     frames
+}
+
+/// Payload in which no two near places look alike.
+fn pattern(length: usize) -> Vec<u8> {
+    (0..length as u64)
+        .map(|at| (at.wrapping_mul(0x9E37_79B9) >> 13) as u8)
+        .collect()
 }
 
 /// Every byte of these in a segment of its own, both ways.
@@ -31,12 +43,15 @@ async fn relay_byte_by_byte(client: &mut Wire, server: &mut Wire) {
     Stage::passes(server, client, &frames()).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn f18_one_byte_in_a_segment_on_both_legs() {
+async fn f18_one_byte_in_a_segment_on_both_legs(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
     let upstream = Upstream::start().await;
     let back = Hop::to(upstream.url()).await;
     let pool = format!("servers = [\"{}\"]", back.url());
-    let mut stage = Stage::set_with(upstream, &pool, "", "").await;
+    let mut stage = Stage::on_with(host, upstream, &pool, "", "").await;
     let front = Hop::to(stage.address()).await;
     front.set(Mood::Drip);
     back.set(Mood::Drip);
@@ -55,21 +70,18 @@ async fn f18_one_byte_in_a_segment_on_both_legs() {
     assert!(server.take(early.len()).await == early);
     assert!(client.take(behind.len()).await == behind);
     relay_byte_by_byte(&mut client, &mut server).await;
-    // One big frame and a thousand small ones, of which the network makes neither more nor less.
-    let big = [Frame::new(FIN | BINARY, vec![7; 70_000])];
-    back.set(Mood::Pass);
-    front.set(Mood::Pass);
-    Stage::passes(&mut client, &mut server, &big).await;
-    Stage::passes(&mut server, &mut client, &big).await;
-    relay_byte_by_byte(&mut client, &mut server).await;
+    // The close frames, too.
     stage.parts(client, server).await;
     drop((front, back));
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn f18_a_frame_cut_at_every_byte_with_a_pause_at_the_cut() {
-    let mut stage = Stage::set("").await;
+async fn f18_a_frame_cut_at_every_byte_with_a_pause_at_the_cut(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let (mut client, mut server) = stage.session().await;
     let mut frames = frames();
     frames.extend([65_535, 65_536].map(|length| Frame::binary(vec![1; length])));
@@ -97,9 +109,12 @@ async fn f18_a_frame_cut_at_every_byte_with_a_pause_at_the_cut() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn f18_a_conversation_cut_in_two_at_every_byte() {
-    let mut stage = Stage::set("").await;
+async fn f18_a_conversation_cut_in_two_at_every_byte(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let (mut client, mut server) = stage.session().await;
     let frames = frames();
     for from in [Side::Client, Side::Upstream] {
@@ -120,9 +135,10 @@ async fn f18_a_conversation_cut_in_two_at_every_byte() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn f18_many_frames_in_one_segment() {
-    let mut stage = Stage::set("").await;
+async fn f18_many_frames_in_one_segment(#[values(Host::Program, Host::HyperService)] host: Host) {
+    let mut stage = Stage::on(host, "").await;
     let (mut client, mut server) = stage.session().await;
     let frames: Vec<_> = (0..20_000_usize)
         .map(|number| match number % 3 {
@@ -130,10 +146,25 @@ async fn f18_many_frames_in_one_segment() {
             1 => Frame::ping(&number.to_string()),
             _ => Frame::binary(""),
         })
+        .chain([
+            Frame::new(TEXT, "frag"),
+            Frame::new(CONTINUATION, pattern(70_000)),
+            Frame::new(FIN | CONTINUATION, "ment"),
+            Frame::binary(pattern(100_000)),
+        ])
         .collect();
+    let is_last = |frame: &&Frame| frame.first & (FIN | 0x8) == FIN;
+    let messages = frames.iter().filter(is_last).count();
     Stage::passes(&mut client, &mut server, &frames).await;
     Stage::passes(&mut server, &mut client, &frames).await;
     stage.parts(client, server).await;
+    let line = stage.line("closed").await;
+    for counted in ["client_messages", "upstream_messages"] {
+        assert_eq!(
+            line[counted].to_string().trim_matches('"'),
+            messages.to_string()
+        );
+    }
     stage.stands().await;
 }
 

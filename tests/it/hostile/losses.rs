@@ -1,59 +1,15 @@
 //! Cases U05 and U06: close frames of both peers, and peers that are gone without one.
 
 use futures_util::future::join_all;
+use rstest::rstest;
 use tokio::time::timeout;
 
-use crate::kit::{AT_ONCE, Frame, Hop, Stage, Upstream, Wire, bits};
+use crate::kit::{AT_ONCE, Frame, Hop, Host, Side, Stage, Upstream, Wire, bits};
 
-/// Close frames that may travel.
-fn farewells() -> Vec<Frame> {
-    let codes = [
-        1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000,
-        4999,
-    ];
-    let mut farewells = vec![Frame::bare_close()];
-    for code in codes {
-        farewells.push(Frame::close(code, ""));
-        farewells.push(Frame::close(code, "c4nary says good bye \u{1f44b}"));
-    }
-    farewells.push(Frame::close(4000, &"r".repeat(123)));
-    farewells.push(Frame::close(4000, &format!("{}\u{20ac}", "r".repeat(120))));
-    farewells.push(Frame::close(4000, "\0\r\n\u{7f}\u{feff}"));
-    farewells
-}
-
-/// One closes and the other answers, each with a frame of its own.
-async fn close(stage: &mut Stage, from: &mut Wire, to: &mut Wire, first: &Frame, second: &Frame) {
-    from.send_frame(first).await;
-    to.expect(first.clone()).await;
-    to.send_frame(second).await;
-    from.expect(second.clone()).await;
-    stage.ends("closed");
-}
-
+#[rstest]
 #[tokio::test]
-async fn u05_close_frames_are_relayed_verbatim_in_both_directions() {
-    let mut stage = Stage::set("").await;
-    let farewells = farewells();
-    for (index, first) in farewells.iter().enumerate() {
-        let second = &farewells[(index * 7 + 3) % farewells.len()];
-        let (mut client, mut server) = stage.session().await;
-        close(&mut stage, &mut client, &mut server, first, second).await;
-        client.expect_end().await;
-        server.shut().await;
-        server.expect_end().await;
-        let (mut client, mut server) = stage.session().await;
-        close(&mut stage, &mut server, &mut client, first, second).await;
-        client.expect_end().await;
-        server.shut().await;
-        server.expect_end().await;
-    }
-    stage.stands().await;
-}
-
-#[tokio::test]
-async fn u05_close_frames_cross() {
-    let mut stage = Stage::set("").await;
+async fn u05_close_frames_cross(#[values(Host::Program, Host::HyperService)] host: Host) {
+    let mut stage = Stage::on(host, "").await;
     let (mut client, mut server) = stage.session().await;
     let (clients, servers) = (Frame::close(4001, "c4nary"), Frame::close(1012, "restart"));
     tokio::join!(client.send_frame(&clients), server.send_frame(&servers));
@@ -67,9 +23,12 @@ async fn u05_close_frames_cross() {
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn u05_a_lost_client_is_told_to_the_upstream_as_1001() {
-    let mut stage = Stage::set("").await;
+async fn u05_the_upstream_of_a_lost_client_gets_1001(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let hop = Hop::to(stage.address()).await;
     for resets in [true, false] {
         let mut client = Wire::connect(hop.address()).await;
@@ -91,19 +50,26 @@ async fn u05_a_lost_client_is_told_to_the_upstream_as_1001() {
         server.send_frame(&Frame::close(1001, "")).await;
         server.shut().await;
         server.expect_end().await;
-        stage.ends("client_lost");
+        stage.ends_by("client_lost", Side::Client, None);
     }
     drop(hop);
     stage.stands().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn u05_a_lost_upstream_is_told_to_the_client_as_the_route_says() {
-    for (route, code) in [("", 1011), ("upstream_lost = 1014", 1014)] {
+async fn u05_the_client_of_a_lost_upstream_gets_the_code_of_the_route(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    for (route, code) in [
+        ("", 1011),
+        ("upstream_lost = 1014", 1014),
+        ("upstream_lost = 1001", 1001),
+    ] {
         let upstream = Upstream::start().await;
         let hop = Hop::to(upstream.url()).await;
         let pool = format!("servers = [\"{}\"]", hop.url());
-        let mut stage = Stage::set_with(upstream, &pool, route, "").await;
+        let mut stage = Stage::on_with(host, upstream, &pool, route, "").await;
         for resets in [true, false] {
             let (mut client, mut server) = stage.session().await;
             server.send_frame(&Frame::text("c4nary")).await;
@@ -117,7 +83,7 @@ async fn u05_a_lost_upstream_is_told_to_the_client_as_the_route_says() {
             client.send_frame(&Frame::close(code, "")).await;
             client.expect_end().await;
             server.end().await;
-            stage.ends("upstream_lost");
+            stage.ends_by("upstream_lost", Side::Upstream, code);
         }
         drop(hop);
         stage.stands().await;
@@ -125,9 +91,12 @@ async fn u05_a_lost_upstream_is_told_to_the_client_as_the_route_says() {
 }
 
 /// A close frame inside of another frame would be its payload.
+#[rstest]
 #[tokio::test]
-async fn u05_a_peer_that_is_lost_inside_a_frame_leaves_no_frame_behind_it() {
-    let mut stage = Stage::set("").await;
+async fn u05_a_peer_that_is_lost_inside_a_frame_leaves_no_frame_behind_it(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     let frame = Frame::new(bits::FIN | bits::BINARY, "c4nary".repeat(20));
     let (mut client, mut server) = stage.session().await;
     let bytes = server.encode(&frame);
@@ -174,7 +143,7 @@ async fn restart(sessions: usize, route: &str, code: u16) {
         client.expect_end().await;
     }
     (0..sessions).for_each(|_| stage.ends("upstream_lost"));
-    // They all come back, and are told honestly that it is not there.
+    // They all come back, and get a 502 while it is not there.
     let redials = sessions.min(60);
     for _ in 0..redials {
         let mut client = stage.client().await;

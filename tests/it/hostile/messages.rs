@@ -178,7 +178,7 @@ async fn f11_close_frames_that_are_not_of_their_form(
 }
 
 /// Plays a close frame that one side sends, with more behind it, and another that answers it.
-async fn part_with(stage: &mut Stage, from: Side, before: &[Frame], close: &Frame) {
+async fn part_with(stage: &mut Stage, from: Side, before: &[Frame], close: &Frame, answer: &Frame) {
     let (mut client, mut server) = stage.session().await;
     let (first, second) = match from {
         Side::Client => (&mut client, &mut server),
@@ -194,8 +194,8 @@ async fn part_with(stage: &mut Stage, from: Side, before: &[Frame], close: &Fram
     ];
     first.send_frames(&behind).await;
     second.expect(close.clone()).await;
-    // Whoever is told may still have something to say.
-    let answer = [Frame::text("last words"), Frame::close(4242, "likewise")];
+    // The other side may still have something to say.
+    let answer = [Frame::text("last words"), answer.clone()];
     second.send_frames(&answer).await;
     second.send_frames(&behind[1..]).await;
     for frame in answer {
@@ -205,7 +205,8 @@ async fn part_with(stage: &mut Stage, from: Side, before: &[Frame], close: &Fram
     client.shut().await;
     server.shut().await;
     server.expect_end().await;
-    stage.ends("closed");
+    let code = close.payload.first_chunk();
+    stage.ends_by("closed", from, code.map(|code| u16::from_be_bytes(*code)));
 }
 
 #[rstest]
@@ -214,7 +215,12 @@ async fn f11_close_frames_that_are_right_are_relayed_as_they_are_and_nothing_beh
     #[values(Host::Program, Host::HyperService)] host: Host,
 ) {
     let mut stage = Stage::on(host, "").await;
+    let special = [
+        "\0\r\n\u{7f}\u{feff}",
+        &format!("{}\u{20ac}", "r".repeat(120)),
+    ];
     let mut farewells = vec![Frame::bare_close()];
+    farewells.extend(special.map(|reason| Frame::close(4000, reason)));
     for code in [
         1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000,
         4999,
@@ -223,10 +229,11 @@ async fn f11_close_frames_that_are_right_are_relayed_as_they_are_and_nothing_beh
             farewells.push(Frame::close(code, reason));
         }
     }
-    for farewell in farewells {
+    for (index, farewell) in farewells.iter().enumerate() {
+        let answer = &farewells[(index * 7 + 3) % farewells.len()];
         for from in [Side::Client, Side::Upstream] {
             for before in [&[][..], &[Frame::new(TEXT, "begun")]] {
-                part_with(&mut stage, from, before, &farewell).await;
+                part_with(&mut stage, from, before, farewell, answer).await;
             }
         }
     }

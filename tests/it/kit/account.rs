@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::served::{Counts, grown};
-use super::{CANARY, Stage, soon};
+use super::{CANARY, Side, Stage, soon};
 
 /// What a case makes the gate tell and count.
 #[derive(Default)]
@@ -58,9 +58,14 @@ impl Stage {
     }
 
     /// The same, where the log says who it was, and what code the client was told.
-    pub(crate) fn ends_by(&mut self, reason: &str, by: &str, code: u16) {
+    pub(crate) fn ends_by(&mut self, reason: &str, from: Side, code: impl Into<Option<u16>>) {
         self.ends(reason);
-        let end = [reason.to_owned(), by.to_owned(), code.to_string()];
+        let code = code.into().map(|code| code.to_string());
+        let by = match from {
+            Side::Client => "client",
+            Side::Upstream => "upstream",
+        };
+        let end = [reason.to_owned(), by.to_owned(), code.unwrap_or_default()];
         *self.account.told_ends.entry(end).or_default() += 1;
     }
 

@@ -195,11 +195,7 @@ impl Stage {
             Side::Upstream => server.expect(to_upstream).await,
         }
         answers_and_ends(client, server, from).await;
-        let by = match from {
-            Side::Client => "client",
-            Side::Upstream => "upstream",
-        };
-        self.ends_by(fault.word, by, code);
+        self.ends_by(fault.word, from, code);
     }
 
     /// A session with bytes of one side's right behind its handshake.

@@ -1,11 +1,10 @@
 //! Every byte arrives, once and in its order.
 
-use futures_util::future::{join, join_all};
+use futures_util::future::join_all;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Runtime;
-use tokio_tungstenite::tungstenite::Message;
 
 use crate::kit::{Echo, Frame, Upstream, Wire, bits, setup, until};
 
@@ -14,130 +13,6 @@ fn pattern(length: usize) -> Vec<u8> {
     (0..length as u64)
         .map(|at| (at.wrapping_mul(0x9E37_79B9) >> 13) as u8)
         .collect()
-}
-
-#[tokio::test]
-async fn messages_of_every_size_come_back_as_they_were() {
-    let echo = Echo::start().await;
-    let bench = setup([echo.url()]).start().await;
-    let mut socket = bench.open().await;
-    for size in [
-        0,
-        1,
-        2,
-        125,
-        126,
-        127,
-        4096,
-        65_535,
-        65_536,
-        65_537,
-        262_144,
-        1 << 20,
-    ] {
-        let binary = Message::binary(pattern(size));
-        socket.send(binary.clone()).await;
-        assert!(socket.next().await == binary, "{size}");
-        let text = Message::text("\u{e9}".repeat(size / 2));
-        socket.send(text.clone()).await;
-        assert!(socket.next().await == text, "{size}");
-    }
-    assert_eq!(
-        socket.close_with(1000, "").await,
-        Some((1000, String::new()))
-    );
-}
-
-#[tokio::test]
-async fn frames_pass_as_they_are_both_ways() {
-    let upstream = Upstream::start().await;
-    let bench = setup([upstream.url()]).start().await;
-    let (mut client, mut server) = bench.session(&upstream).await;
-    let frames = [
-        Frame::new(bits::TEXT, "frag"),
-        Frame::ping("between"),
-        Frame::new(bits::CONTINUATION, ""),
-        Frame::pong("unasked"),
-        Frame::new(bits::CONTINUATION, pattern(70_000)),
-        Frame::ping(""),
-        Frame::new(bits::FIN | bits::CONTINUATION, "ment"),
-        Frame::binary(""),
-        Frame::binary(pattern(126)),
-        Frame::pong(""),
-    ];
-    let both = [(true, "client"), (false, "upstream")];
-    for (from_client, side) in both {
-        let (sender, receiver) = match from_client {
-            true => (&mut client, &mut server),
-            false => (&mut server, &mut client),
-        };
-        let bytes = frames.iter().map(|frame| sender.encode(frame));
-        let bytes = bytes.collect::<Vec<_>>().concat();
-        sender.send(&bytes).await;
-        // The very bytes, the client's mask included.
-        assert!(receiver.take(bytes.len()).await == bytes, "{side}");
-    }
-}
-
-#[tokio::test]
-async fn a_ping_goes_end_to_end_and_so_does_its_pong() {
-    let upstream = Upstream::start().await;
-    let bench = setup([upstream.url()]).start().await;
-    let (mut client, mut server) = bench.session(&upstream).await;
-    client.send_frames(&[Frame::ping("to the server")]).await;
-    server.expect(Frame::ping("to the server")).await;
-    server
-        .send_frames(&[Frame::pong("to the server"), Frame::ping("to the client")])
-        .await;
-    client.expect(Frame::pong("to the server")).await;
-    client.expect(Frame::ping("to the client")).await;
-    client.send_frames(&[Frame::pong("to the client")]).await;
-    server.expect(Frame::pong("to the client")).await;
-}
-
-#[tokio::test]
-async fn one_byte_at_a_time_is_enough() {
-    let upstream = Upstream::start().await;
-    let bench = setup([upstream.url()]).start().await;
-    let (mut client, mut server) = bench.session(&upstream).await;
-    let frames = [
-        Frame::text("slowly"),
-        Frame::new(bits::BINARY, pattern(130)),
-        Frame::ping("now"),
-        Frame::new(bits::FIN | bits::CONTINUATION, pattern(3)),
-        Frame::close(1000, "done"),
-    ];
-    for frame in &frames {
-        for byte in client.encode(frame) {
-            client.send([byte]).await;
-        }
-        server.expect(frame.clone()).await;
-        for byte in server.encode(frame) {
-            server.send([byte]).await;
-        }
-        client.expect(frame.clone()).await;
-    }
-}
-
-#[tokio::test]
-async fn many_frames_in_one_write_are_many_frames() {
-    let upstream = Upstream::start().await;
-    let bench = setup([upstream.url()]).start().await;
-    let (mut client, mut server) = bench.session(&upstream).await;
-    let frames: Vec<_> = (0..5000_usize)
-        .map(|n| Frame::text(&n.to_string()))
-        .collect();
-    let (mut sent, mut arrived) = (frames.clone(), frames.clone());
-    sent.push(Frame::binary(pattern(100_000)));
-    arrived.push(Frame::binary(pattern(100_000)));
-    let receive = async {
-        for frame in arrived {
-            server.expect(frame).await;
-        }
-    };
-    join(client.send_frames(&sent), receive).await;
-    let session = bench.handle.sessions().pop().unwrap();
-    assert_eq!(session.messages_from_client, 5001);
 }
 
 #[tokio::test]
