@@ -107,7 +107,7 @@ pub(super) fn upstream(
     from: Caller,
 ) -> (Request<Empty<Bytes>>, Sent) {
     let (handshake, offer) = websocket(parts, route, from);
-    upstream_request(&handshake, &offer, "/base/42?token=x").unwrap()
+    upstream_request(&handshake, &offer, "/base/42?token=x".to_owned()).unwrap()
 }
 
 /// All headers that go upstream with these, sorted, as `name: value` lines.

@@ -37,7 +37,7 @@ pub(crate) struct Sent {
 pub(crate) fn upstream_request(
     handshake: &Handshake,
     offer: &Offer,
-    path_and_query: &str,
+    path_and_query: String,
 ) -> Result<(Request<Empty<Bytes>>, Sent), Rejection> {
     let key = generate_key();
     let sent = Sent {
@@ -173,12 +173,12 @@ fn set(headers: &mut HeaderMap, route: &Route, values: &Values<'_>) -> Result<()
     Ok(())
 }
 
-fn origin_form(path_and_query: &str) -> Result<Uri, Rejection> {
-    let parsed: PathAndQuery = path_and_query.parse().map_err(|_| Rejection::Path)?;
-    match path_and_query.starts_with('/') {
-        true => Ok(Uri::from(parsed)),
-        false => Err(Rejection::Path),
+fn origin_form(path_and_query: String) -> Result<Uri, Rejection> {
+    if !path_and_query.starts_with('/') {
+        return Err(Rejection::Path);
     }
+    let parsed = PathAndQuery::from_maybe_shared(Bytes::from(path_and_query));
+    Ok(Uri::from(parsed.map_err(|_| Rejection::Path)?))
 }
 
 impl fmt::Debug for Sent {

@@ -52,10 +52,9 @@ pub struct PathParameters {
 }
 
 impl PathParameters {
-    pub(crate) fn new(captured: impl IntoIterator<Item = (String, String)>) -> Self {
-        let captured: Arc<[_]> = captured.into_iter().collect();
+    pub(crate) fn new(captured: Vec<(String, String)>) -> Self {
         Self {
-            captured: (!captured.is_empty()).then_some(captured),
+            captured: (!captured.is_empty()).then(|| captured.into()),
         }
     }
 

@@ -18,7 +18,7 @@ use super::snapshot::{CustomPolicies, Snapshot};
 use crate::config::{Config, Route};
 use crate::observe::{HandshakeTrace, Observers, SessionInfo};
 use crate::rejection::Rejection;
-use crate::request::{ClientIdentity, identify, is_websocket, scheme};
+use crate::request::{ClientIdentity, Lines, identify, is_websocket, scheme};
 use crate::session::{MessageFilter, Registry, SessionEntry};
 use crate::types::ClientAddr;
 use crate::upstream::{Connector, FailureCounts};
@@ -124,9 +124,12 @@ impl Core {
                 .get::<ClientAddr>()
                 .ok_or(Rejection::ClientAddrMissing)?,
         };
-        let client = identify(peer, &parts.headers, &settings.config.client_ip);
-        self.untrusted.look(&client, &parts.headers);
-        Ok(client)
+        Ok(identify(peer, &parts.headers, &settings.config.client_ip))
+    }
+
+    /// Hints at a proxy that is not trusted, where the request looks as if it came from one.
+    pub(super) fn hint_at_proxy(&self, client: &ClientIdentity, lines: &Lines<'_>) {
+        self.untrusted.look(client, lines.forwarding());
     }
 
     pub(super) fn make_filter(

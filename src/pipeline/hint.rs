@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, header};
-
 use crate::log_throttle::LogThrottle;
 use crate::request::ClientIdentity;
 
@@ -18,28 +16,20 @@ pub(super) struct UntrustedHint {
 
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Who sends these says whom it sends on.
-const HEADERS: [HeaderName; 3] = [
-    HeaderName::from_static("x-forwarded-for"),
-    header::FORWARDED,
-    HeaderName::from_static("x-real-ip"),
-];
-
 impl UntrustedHint {
-    /// Looks at a request. Only the name of a header is logged.
-    pub(super) fn look(&self, client: &ClientIdentity, headers: &HeaderMap) {
+    /// Looks at a request with such a header. Only the header's name is logged.
+    pub(super) fn look(&self, client: &ClientIdentity, header: Option<&'static str>) {
         if client.trusted.is_some() {
             return;
         }
-        let sent = HEADERS.into_iter().find(|name| headers.contains_key(name));
-        let Some(header) = sent.filter(|_| self.throttle.allows()) else {
+        let Some(header) = header.filter(|_| self.throttle.allows()) else {
             return;
         };
         let left_out = self.throttle.take_suppressed();
         tracing::warn!(
             reason = "untrusted_xff",
             peer = %client.peer,
-            header = header.as_str(),
+            header,
             left_out = left_out.map(|count| count.get()),
             "a forwarding header was not believed: if the peer is a proxy of yours, list it in \
              client_ip.trusted_proxies, or all its clients count as one"

@@ -127,6 +127,7 @@ fn read(
     let client = core.identify(settings, parts).map_err(refused)?;
     let refused = |rejection| Refusal::from(rejection).by(client);
     let lines = Lines::read(&parts.headers);
+    core.hint_at_proxy(&client, &lines);
     let target = match Target::read(&parts.uri, parts.version, &lines) {
         Ok(target) => target,
         Err(rejection) => return Err(Failure::refused(refused(rejection))),

@@ -153,7 +153,7 @@ async fn connect(
     let Connected { lease, transport } = connected?;
     counts.connects.add(began.elapsed());
     let path = path_and_query(lease.base_path(), &path, handshake.query());
-    let (mut request, sent) = upstream_request(handshake, offer, &path)?;
+    let (mut request, sent) = upstream_request(handshake, offer, path)?;
     parents.inject(request.headers_mut());
     match upstream::exchange(&lease, transport, request).await? {
         UpstreamResponse::Refused { parts, body } => {

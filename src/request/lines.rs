@@ -21,6 +21,8 @@ pub(crate) struct Lines<'a> {
     pub(super) upgrades_to_websocket: bool,
     /// `Connection` lists `upgrade`.
     pub(super) connection_upgrades: bool,
+    /// The first header in which a proxy would name its client.
+    forwarding: Option<&'static str>,
     /// What `Connection` nominates beside the headers that end at every hop.
     nominated: Vec<HeaderName>,
     connection_is_malformed: bool,
@@ -65,10 +67,17 @@ impl<'a> Lines<'a> {
             "transfer-encoding" => self.transfer_encoding.push(value),
             "sec-websocket-protocol" => self.subprotocols.push(value),
             "sec-websocket-extensions" => self.extensions.push(value),
+            "x-forwarded-for" => self.note_forwarding("x-forwarded-for"),
+            "forwarded" => self.note_forwarding("forwarded"),
+            "x-real-ip" => self.note_forwarding("x-real-ip"),
             "upgrade" => self.upgrades_to_websocket |= list::has_token([value], "websocket"),
             "connection" => self.add_connection(value),
             _ => self.has_alias |= fields::is_alias(name),
         }
+    }
+
+    fn note_forwarding(&mut self, name: &'static str) {
+        self.forwarding.get_or_insert(name);
     }
 
     fn add_connection(&mut self, value: &'a HeaderValue) {
@@ -136,6 +145,11 @@ impl<'a> Lines<'a> {
             [coding] if coding.eq_ignore_ascii_case("chunked") => Ok(()),
             _ => Err(Rejection::Framing),
         }
+    }
+
+    /// The first header of the request in which a proxy would name its client.
+    pub(crate) fn forwarding(&self) -> Option<&'static str> {
+        self.forwarding
     }
 
     /// What outlives the request's borrow.

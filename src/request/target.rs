@@ -1,5 +1,6 @@
 //! Where a request wants to go: the authority and the path that everything after goes by.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv6Addr;
 
@@ -175,8 +176,13 @@ fn is_plain_path(path: &str) -> bool {
 }
 
 fn is_plain_segment(segment: &str) -> bool {
-    let Some(decoded) = percent_decoded(segment) else {
-        return false;
+    // Most segments hold no escape, and need no copy.
+    let decoded = match segment.contains('%') {
+        false => Cow::Borrowed(segment.as_bytes()),
+        true => match percent_decoded(segment) {
+            Some(decoded) => Cow::Owned(decoded),
+            None => return false,
+        },
     };
     let split = |byte: &u8| matches!(byte, b'/' | b'\\') || byte.is_ascii_control();
     !is_dot_segment(segment) && !decoded.iter().any(split) && !has_overlong(&decoded)

@@ -187,7 +187,8 @@ fn check_told(client: &ClientIdentity, parts: &Parts, settings: &ClientIp, ways:
     let route = &SETTINGS.routes[ways.two(1)];
     let handshake = Handshake::websocket(parts, *client, route).expect("a right handshake");
     let offer = handshake.offer().expect("an offer");
-    let (told, _) = upstream_request(&handshake, offer, "/ws").expect("values of a header");
+    let told = upstream_request(&handshake, offer, "/ws".to_owned());
+    let (told, _) = told.expect("values of a header");
     let told = told.headers();
     let lines = |name: &str| told.get_all(name).iter().count();
     if client.trusted.is_none() {

@@ -76,7 +76,7 @@ fn forward(parts: &Parts, ways: Ways) -> Result<Accepted, Rejection> {
         &route.upstream_path(target.path())?,
         target.query(),
     );
-    let (request, _sent) = upstream_request(&handshake, &offer, &path)?;
+    let (request, _sent) = upstream_request(&handshake, &offer, path)?;
     let (server, heard) = Script::replying(|_| Vec::new(), 0);
     let answer = run(exchange_over(server, request));
     assert_eq!(answer.err(), Some(Rejection::UpstreamReset));

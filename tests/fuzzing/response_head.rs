@@ -90,7 +90,7 @@ fn ask(
     let route = &SETTINGS.routes[usize::from(ways.has(3))];
     let handshake = Handshake::websocket(&parts, client, route)?;
     let offer = handshake.offer().expect("an offer");
-    let (request, sent) = upstream_request(&handshake, offer, "/ws")?;
+    let (request, sent) = upstream_request(&handshake, offer, "/ws".to_owned())?;
     let offered = request.headers().clone();
     let said = says.to_vec();
     let (server, _heard) = Script::replying(

@@ -167,14 +167,14 @@ fn a_value_that_no_header_has_is_refused() {
 fn only_a_path_goes_into_the_request_line(#[case] path: &str) {
     let parts = handshake(&[]);
     let (handshake, offer) = websocket(&parts, &route(), Caller::stranger(PEER));
-    let refused = upstream_request(&handshake, &offer, path).err();
+    let refused = upstream_request(&handshake, &offer, path.to_owned()).err();
     assert_eq!(refused, Some(Rejection::Path));
 }
 
 #[test]
 fn two_slashes_stay_a_path() {
     assert_eq!(
-        origin_form("//a.example/x?y").unwrap().path(),
+        origin_form("//a.example/x?y".to_owned()).unwrap().path(),
         "//a.example/x"
     );
 }
