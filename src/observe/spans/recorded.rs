@@ -65,6 +65,7 @@ const LONGEST_PATH: usize = 1024;
 const ABANDONED: &str = "abandoned";
 
 impl Tracing {
+    /// Makes spans with this tracer.
     pub fn with(tracer: SdkTracer) -> Self {
         Self {
             tracer: Some(tracer),
@@ -106,7 +107,7 @@ impl Spans {
     }
 
     fn answered(&mut self, status: u16) {
-        self.tell(KeyValue::new(
+        self.set(KeyValue::new(
             "http.response.status_code",
             i64::from(status),
         ));
