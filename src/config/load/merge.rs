@@ -43,14 +43,15 @@ fn merge<'i>(own: &mut DeTable<'i>, defaults: &DeTable<'i>) {
         };
         let own = own.get_mut(&**same.get_ref()).map(Spanned::get_mut);
         if let (Some(DeValue::Table(own)), DeValue::Table(default)) = (own, default.get_ref())
-            && !is_rate(default)
+            && !is_rate(name, default)
         {
             merge(own, default);
         }
     }
 }
 
-/// A rate is one value, even where it is written as a table.
-fn is_rate(table: &DeTable<'_>) -> bool {
-    table.contains_key("rate")
+/// A rate is one value, even where it is written as a table. A header that is `set` may have the name
+/// of its key.
+fn is_rate(key: &str, table: &DeTable<'_>) -> bool {
+    key != "set" && table.contains_key("rate")
 }

@@ -139,6 +139,25 @@ deny = [\"198.51.100.0/24\", \"203.0.113.0/24\"]
 }
 
 #[test]
+fn a_rate_of_the_defaults_is_one_value_and_a_header_of_that_name_is_none() {
+    let config = served(
+        "
+limits.per_ip.messages = { rate = \"9/s\" }
+headers.set = { x-a = \"route\" }
+[defaults]
+limits.per_ip.messages = { rate = \"5/s\", burst = 50 }
+headers.set = { rate = \"defaults\", x-b = \"defaults\" }
+",
+    )
+    .unwrap();
+    let route = &config.routes[0];
+    let messages = route.limits.per_ip.messages.unwrap();
+    assert_eq!((messages.count, messages.burst), (9, 9));
+    let names = route.headers.set.iter().map(|(name, _)| name.as_str());
+    assert_eq!(names.collect::<Vec<_>>(), ["rate", "x-a", "x-b"]);
+}
+
+#[test]
 fn every_form_of_a_value_is_read() {
     let config = read(
         "
