@@ -102,18 +102,29 @@ struct Failure {
 }
 
 impl Failure {
-    fn refused(refusal: Refusal) -> Self {
+    fn refused(rejection: Rejection) -> Self {
         Self {
-            refusal: Box::new(refusal),
+            refusal: Box::new(rejection.into()),
             is_routed: true,
         }
     }
 
-    fn unrouted(refusal: Refusal) -> Self {
+    fn unrouted(rejection: Rejection, target: Target) -> Self {
         Self {
+            refusal: Box::new(Refusal::from(rejection).to(target)),
             is_routed: false,
-            ..Self::refused(refusal)
         }
+    }
+
+    /// Adds whose request it is. A host that does not say so has failed first, where the request is
+    /// the gate's to answer.
+    fn by(mut self, client: Result<ClientIdentity, Rejection>) -> Self {
+        match client {
+            Ok(client) => self.refusal.client = Some(client),
+            Err(rejection) if self.is_routed => return Self::refused(rejection),
+            Err(_) => {}
+        }
+        self
     }
 }
 
@@ -123,25 +134,35 @@ fn read(
     parts: &Parts,
     kind: impl FnOnce(&Lines<'_>) -> Result<Kind, Rejection>,
 ) -> Result<(Facts, Arc<Route>), Failure> {
-    let refused = |rejection: Rejection| Failure::refused(rejection.into());
-    let client = core.identify(settings, parts).map_err(refused)?;
-    let refused = |rejection| Refusal::from(rejection).by(client);
+    let client = core.identify(settings, parts);
     let lines = Lines::read(&parts.headers);
-    core.hint_at_proxy(&client, &lines);
-    let target = match Target::read(&parts.uri, parts.version, &lines) {
-        Ok(target) => target,
-        Err(rejection) => return Err(Failure::refused(refused(rejection))),
+    if let Ok(client) = &client {
+        core.hint_at_proxy(client, &lines);
+    }
+    let (target, kind, route) = match find(settings, parts, &lines, kind) {
+        Ok(found) => found,
+        Err(failure) => return Err(failure.by(client)),
     };
+    let client = client.map_err(Failure::refused)?;
+    Ok((Facts::new(client, target, kind, lines), route))
+}
+
+fn find(
+    settings: &Snapshot,
+    parts: &Parts,
+    lines: &Lines<'_>,
+    kind: impl FnOnce(&Lines<'_>) -> Result<Kind, Rejection>,
+) -> Result<(Target, Kind, Arc<Route>), Failure> {
+    let target = Target::read(&parts.uri, parts.version, lines).map_err(Failure::refused)?;
     let routes = &settings.routes;
     let (host, path) = (target.host(), target.path());
-    let kind = match kind(&lines) {
+    let kind = match kind(lines) {
         Ok(kind) => kind,
         Err(rejection) => {
-            let is_ours = routes.serves(host, path);
-            let refusal = refused(rejection).to(target);
-            return Err(match is_ours {
-                true => Failure::refused(refusal),
-                false => Failure::unrouted(refusal),
+            let is_routed = routes.serves(host, path);
+            return Err(Failure {
+                is_routed,
+                ..Failure::unrouted(rejection, target)
             });
         }
     };
@@ -150,7 +171,7 @@ fn read(
         Kind::Plain => &[],
     };
     match routes.find(host, path, offered) {
-        Ok(route) => Ok((Facts::new(client, target, kind, lines), route)),
-        Err(rejection) => Err(Failure::unrouted(refused(rejection).to(target))),
+        Ok(route) => Ok((target, kind, route)),
+        Err(rejection) => Err(Failure::unrouted(rejection, target)),
     }
 }

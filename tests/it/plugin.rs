@@ -77,6 +77,26 @@ async fn a_layer_leaves_every_other_request_alone() {
 }
 
 #[tokio::test]
+async fn a_layer_asks_for_no_client_of_a_websocket_that_is_not_its_own() {
+    let upstream = Upstream::start().await;
+    for host in [Host::Layer, Host::HyperLayer] {
+        let setup = setup([upstream.url()]).host(host).says(|_, _| {});
+        let bench = setup.route("path = \"/ws/*\"").start().await;
+        let mut wire = bench.connect().await;
+        for request in [
+            Request::websocket("/other"),
+            Request::websocket("/other").without("Sec-WebSocket-Key"),
+        ] {
+            wire.send(request.text()).await;
+            let (head, body) = wire.response().await.parts();
+            assert_eq!((head.status(), &*body), (200, "host"), "{}", request.text());
+        }
+        let (head, _) = bench.refused(&Request::websocket("/ws/a")).await;
+        assert_eq!(head.status(), 500);
+    }
+}
+
+#[tokio::test]
 async fn a_service_by_itself_refuses_every_other_request() {
     let echo = Echo::start().await;
     for host in [Host::Service, Host::HyperService] {
