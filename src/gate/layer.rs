@@ -69,8 +69,11 @@ impl<S> GateService<S> {
                 )))
             }
             Received::Refused(parts, refusal) => {
-                let answer = core.refuse_early(&parts, refusal);
-                Claim::Gate(Box::pin(std::future::ready(answer)))
+                let core = Arc::clone(core);
+                Claim::Gate(Box::pin(async move {
+                    core.start_housekeeping();
+                    core.refuse_early(&parts, refusal)
+                }))
             }
             Received::Unrouted(mut parts, refusal) => {
                 parts.extensions.insert(Unrouted::from(refusal));

@@ -153,6 +153,25 @@ async fn a_refusal_is_a_response_that_tells_the_host_why() {
     assert!(body.starts_with(b"only version 13"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_gate_that_only_refuses_keeps_house_as_well() {
+    let logs = Logs::capture();
+    let service = gate(setup(["ws://127.0.0.1:9"])).service();
+    for _ in 0..1000 {
+        let request = hyper::Request::get("/")
+            .header("host", "gate.test")
+            .header("upgrade", "websocket")
+            .extension(ClientAddr::Unix)
+            .body(())
+            .unwrap();
+        let response = service.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 426);
+    }
+    tokio::time::sleep(std::time::Duration::from_secs(11)).await;
+    let last = logs.of("wsgate::rejection").pop().unwrap();
+    assert_eq!(last.field("reason"), "log_suppressed");
+}
+
 #[tokio::test]
 async fn a_request_that_cannot_be_upgraded_leaves_no_session_behind() {
     // The host serves its connections without upgrades: there is no socket to be had.
