@@ -44,8 +44,7 @@ impl ServeError {
     /// The exit code of a process that ends with this.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Log(_) | Self::Gate(_) => 1,
-            Self::Traces(error) => error.exit_code(),
+            Self::Log(_) | Self::Traces(_) | Self::Gate(_) => 1,
             Self::Bind(_) | Self::Passed(_) | Self::Handover(_) => 2,
             Self::System(_) => 3,
             Self::Interrupted(signal) => signal.exit_code(),
@@ -61,7 +60,9 @@ impl ServeError {
             Self::Log(_) => Some(
                 "a level is error, warn, info, debug or trace; a filter is like \"warn,wsgate=debug\"",
             ),
-            Self::Traces(error) => error.help(),
+            Self::Traces(_) => Some(
+                "traces are set by OpenTelemetry's environment variables; OTEL_SDK_DISABLED=true turns them off",
+            ),
             Self::Gate(_) | Self::System(_) | Self::Interrupted(_) => None,
         }
     }

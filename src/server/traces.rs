@@ -91,8 +91,7 @@ impl Export {
             queue,
         } = environment;
         let losses = Arc::new(Losses::new(queue));
-        let collector =
-            Collector::new(timeout, Arc::clone(&losses)).map_err(TracesError::system)?;
+        let collector = Collector::new(timeout, Arc::clone(&losses));
         let otlp = SpanExporter::builder()
             .with_http()
             .with_http_client(collector)

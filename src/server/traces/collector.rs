@@ -1,9 +1,9 @@
-//! The way to the collector: one connection for a batch.
+//! The way to the collector: a runtime and a connection for each batch.
 //!
-//! It is used on the thread that makes the batches, which has no runtime: it brings its own.
+//! The thread that makes the batches has no runtime. Between two batches nothing would notice that an idle
+//! connection ended, so none is kept.
 
 use std::error::Error;
-use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,22 +12,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::TokioExecutor;
 use opentelemetry_http::{HttpClient, HttpError};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 use tokio::time::timeout;
 
 use super::losses::Losses;
 use crate::ErrorReport;
 
 /// Sends requests to a collector.
+#[derive(Debug)]
 pub(super) struct Collector {
-    runtime: Runtime,
-    client: Client<HttpConnector, Full<Bytes>>,
     timeout: Duration,
     losses: Arc<Losses>,
 }
@@ -35,6 +33,8 @@ pub(super) struct Collector {
 /// Why a request has no answer.
 #[derive(Debug, thiserror::Error)]
 enum CollectorError {
+    #[error("the system refused what an export needs")]
+    System(#[source] io::Error),
     #[error("the collector did not answer in time")]
     Timeout,
     #[error("the collector cannot be reached")]
@@ -49,29 +49,13 @@ enum CollectorError {
 const ANSWER_SIZE: usize = 64 * 1024;
 
 impl Collector {
-    pub(super) fn new(timeout: Duration, losses: Arc<Losses>) -> io::Result<Self> {
-        // The runtime rests between two batches and would not notice that an idle connection ended.
-        let client = Client::builder(TokioExecutor::new())
-            .pool_max_idle_per_host(0)
-            .build_http();
-        Ok(Self {
-            client,
-            runtime: Builder::new_current_thread()
-                .enable_all()
-                .max_blocking_threads(1)
-                .thread_name("wsgate-lookup-otlp")
-                .build()?,
-            timeout,
-            losses,
-        })
+    pub(super) fn new(timeout: Duration, losses: Arc<Losses>) -> Self {
+        Self { timeout, losses }
     }
 
     /// Sends a request and waits for the answer: the thread has nothing else to do.
     fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, CollectorError> {
-        let answer = self.runtime.block_on(async {
-            let answer = timeout(self.timeout, self.post(request)).await;
-            answer.unwrap_or(Err(CollectorError::Timeout))
-        });
+        let answer = self.block_on(post(request));
         match &answer {
             Ok(response) if response.status().is_success() => self.look_into(response.body()),
             Ok(response) => {
@@ -84,16 +68,20 @@ impl Collector {
         answer
     }
 
-    async fn post(&self, request: Request<Bytes>) -> Result<Response<Bytes>, CollectorError> {
-        let response = self.client.request(request.map(Full::new)).await;
-        let response = response.map_err(|error| match error.is_connect() {
-            true => CollectorError::Connect(error),
-            false => CollectorError::Http(error),
-        })?;
-        let (parts, body) = response.into_parts();
-        let body = Limited::new(body, ANSWER_SIZE).collect().await;
-        let body = body.map_err(CollectorError::Body)?.to_bytes();
-        Ok(Response::from_parts(parts, body))
+    fn block_on<T>(
+        &self,
+        exchange: impl Future<Output = Result<T, CollectorError>>,
+    ) -> Result<T, CollectorError> {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(1)
+            .thread_name("wsgate-lookup-otlp")
+            .build()
+            .map_err(CollectorError::System)?;
+        let answer = runtime.block_on(async { timeout(self.timeout, exchange).await });
+        // A plain drop would wait for a name look-up that is still running.
+        runtime.shutdown_background();
+        answer.unwrap_or(Err(CollectorError::Timeout))
     }
 
     /// A collector may take a batch and yet not all of it.
@@ -124,8 +112,16 @@ impl HttpClient for Collector {
     }
 }
 
-impl fmt::Debug for Collector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Collector").finish_non_exhaustive()
-    }
+/// One request on a connection of its own.
+async fn post(request: Request<Bytes>) -> Result<Response<Bytes>, CollectorError> {
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let response = client.request(request.map(Full::new)).await;
+    let response = response.map_err(|error| match error.is_connect() {
+        true => CollectorError::Connect(error),
+        false => CollectorError::Http(error),
+    })?;
+    let (parts, body) = response.into_parts();
+    let body = Limited::new(body, ANSWER_SIZE).collect().await;
+    let body = body.map_err(CollectorError::Body)?.to_bytes();
+    Ok(Response::from_parts(parts, body))
 }

@@ -5,7 +5,6 @@
 //! the rest (names, headers, batches) themselves.
 
 use std::error::Error;
-use std::io;
 use std::time::Duration;
 
 use http::Uri;
@@ -21,25 +20,14 @@ pub(super) struct Environment {
     pub(super) queue: usize,
 }
 
-/// Why there can be no traces.
+/// An environment variable of OpenTelemetry's that traces cannot be made from.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
+#[error("`{variable}` {problem}")]
 pub struct TracesError {
-    cause: TracesCause,
-}
-
-#[derive(Debug, thiserror::Error)]
-enum TracesCause {
-    /// An environment variable of OpenTelemetry's says what cannot be done.
-    #[error("`{variable}` {problem}")]
-    Variable {
-        variable: &'static str,
-        problem: String,
-        #[source]
-        cause: Option<Box<dyn Error + Send + Sync>>,
-    },
-    #[error("the system refused what traces need")]
-    System(#[source] io::Error),
+    variable: &'static str,
+    problem: String,
+    #[source]
+    cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
 const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
@@ -187,46 +175,19 @@ fn number(
 
 impl TracesError {
     fn of(variable: &'static str, problem: &str) -> Self {
-        let (problem, cause) = (problem.to_owned(), None);
-        let cause = TracesCause::Variable {
+        Self {
             variable,
-            problem,
-            cause,
-        };
-        Self { cause }
+            problem: problem.to_owned(),
+            cause: None,
+        }
     }
 
     /// What the library would not take for another reason.
     pub(super) fn unusable(cause: impl Error + Send + Sync + 'static) -> Self {
-        let cause = TracesCause::Variable {
+        Self {
             variable: "OTEL_EXPORTER_OTLP_*",
             problem: "cannot be used".to_owned(),
             cause: Some(Box::new(cause)),
-        };
-        Self { cause }
-    }
-
-    pub(super) fn system(error: io::Error) -> Self {
-        let cause = TracesCause::System(error);
-        Self { cause }
-    }
-
-    /// The exit code of a process that ends with this.
-    pub(crate) fn exit_code(&self) -> u8 {
-        match self.cause {
-            TracesCause::Variable { .. } => 1,
-            TracesCause::System(_) => 3,
-        }
-    }
-
-    /// What a person can do about it.
-    pub(crate) fn help(&self) -> Option<&'static str> {
-        match self.cause {
-            TracesCause::Variable { .. } => Some(
-                "traces are set by OpenTelemetry's environment variables; \
-                 OTEL_SDK_DISABLED=true turns them off",
-            ),
-            TracesCause::System(_) => None,
         }
     }
 }

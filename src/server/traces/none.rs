@@ -6,16 +6,6 @@ use crate::Tracing;
 #[derive(Debug, thiserror::Error)]
 pub enum TracesError {}
 
-impl TracesError {
-    pub(super) fn exit_code(&self) -> u8 {
-        match *self {}
-    }
-
-    pub(super) fn help(&self) -> Option<&'static str> {
-        match *self {}
-    }
-}
-
 /// Sends nothing anywhere.
 #[derive(Debug, Default)]
 pub(super) struct Traces;
