@@ -118,32 +118,6 @@ async fn the_address_is_the_clients_behind_trusted_proxies() {
 }
 
 #[tokio::test]
-async fn an_address_has_only_so_many_sessions_at_once() {
-    let echo = Echo::start().await;
-    let setup = setup([echo.url()])
-        .top(TRUSTED)
-        .route("limits.per_ip.connections = 2");
-    let bench = setup.start().await;
-    let mut first = bench.session_of(&from("192.0.2.1")).await;
-    let _second = bench.session_of(&from("192.0.2.1")).await;
-    let (head, body) = bench.refused(&from("192.0.2.1")).await;
-    assert_eq!(head.status(), 429, "{body}");
-    assert!(head.one("retry-after").parse::<u64>().unwrap() > 0);
-    // Others have their own, and it is free again when it is given back.
-    let _other = bench.session_of(&from("192.0.2.2")).await;
-    assert_eq!(bench.handle.sessions().len(), 3);
-    first.send_frames(&[Frame::close(1000, "")]).await;
-    first.expect_close(1000).await;
-    first.expect_end().await;
-    drop(first);
-    until("the session to end", || bench.handle.sessions().len() == 2).await;
-    let _third = bench.session_of(&from("192.0.2.1")).await;
-    let (head, _) = bench.refused(&from("192.0.2.1")).await;
-    assert_eq!(head.status(), 429);
-    assert_eq!(echo.taken(), 4);
-}
-
-#[tokio::test]
 async fn a_handshake_that_fails_gives_its_place_back() {
     let dead = Upstream::dead();
     let bench = setup([dead.url()])
@@ -154,35 +128,6 @@ async fn a_handshake_that_fails_gives_its_place_back() {
         let (head, _) = bench.refused(&Request::websocket("/")).await;
         assert_eq!(head.status(), 502);
     }
-}
-
-#[tokio::test]
-async fn ipv6_clients_of_one_network_are_one() {
-    let echo = Echo::start().await;
-    let setup = setup([echo.url()])
-        .top(TRUSTED)
-        .route("limits.per_ip.connections = 1");
-    let bench = setup.start().await;
-    let _first = bench.session_of(&from("2001:db8:0:1::1")).await;
-    let (head, _) = bench.refused(&from("2001:db8:0:1:ffff::2")).await;
-    assert_eq!(head.status(), 429);
-    let _other = bench.session_of(&from("2001:db8:0:2::1")).await;
-}
-
-#[tokio::test]
-async fn an_address_makes_only_so_many_handshakes() {
-    let echo = Echo::start().await;
-    let route = "limits.per_ip.handshakes = { rate = \"2/h\", burst = 2 }";
-    let bench = setup([echo.url()]).top(TRUSTED).route(route).start().await;
-    for address in ["192.0.2.1", "192.0.2.2"] {
-        let _first = bench.session_of(&from(address)).await;
-        let _second = bench.session_of(&from(address)).await;
-        let (head, body) = bench.refused(&from(address)).await;
-        assert_eq!(head.status(), 429, "{body}");
-        let seconds: u64 = head.one("retry-after").parse().unwrap();
-        assert!((1780..=1800).contains(&seconds), "{seconds}");
-    }
-    assert_eq!(echo.taken(), 4);
 }
 
 #[tokio::test]
@@ -324,42 +269,6 @@ async fn a_frame_bigger_than_the_burst_is_slowed_down_and_not_refused() {
         "{:?}",
         start.elapsed()
     );
-}
-
-#[tokio::test]
-async fn messages_over_the_rate_are_dropped_whole() {
-    let upstream = Upstream::start().await;
-    let route = "limits.on_exceed = \"drop\"\n\
-                 limits.per_connection.messages = { rate = \"1/h\", burst = 2 }";
-    let bench = setup([upstream.url()]).route(route).start().await;
-    let (mut client, mut server) = bench.session(&upstream).await;
-    client
-        .send_frames(&[
-            Frame::text("1"),
-            Frame::text("2"),
-            Frame::text("3"),
-            Frame::new(1, "4 begins"),
-            Frame::ping("inside"),
-            Frame::new(128, "4 ends"),
-            Frame::binary(vec![5; 100_000]),
-            Frame::ping("behind"),
-        ])
-        .await;
-    for frame in [
-        Frame::text("1"),
-        Frame::text("2"),
-        Frame::ping("inside"),
-        Frame::ping("behind"),
-    ] {
-        server.expect(frame).await;
-    }
-    // The way back has no limit.
-    server
-        .send_frames(&[Frame::text("1"), Frame::text("2"), Frame::text("3")])
-        .await;
-    for text in ["1", "2", "3"] {
-        client.expect(Frame::text(text)).await;
-    }
 }
 
 #[tokio::test]

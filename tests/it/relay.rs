@@ -2,4 +2,3 @@
 
 mod closing;
 mod integrity;
-mod pressure;

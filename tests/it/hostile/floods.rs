@@ -4,7 +4,9 @@ use std::cell::Cell;
 
 use futures_util::future::join;
 
-use crate::kit::{CANARY, Frame, Side, Stage, Wire, bits, is_held_back};
+use rstest::rstest;
+
+use crate::kit::{CANARY, Frame, Host, Side, Stage, Wire, bits, is_held_back};
 
 use bits::{BINARY, CONTINUATION, FIN, PING, PONG, TEXT};
 
@@ -63,9 +65,12 @@ async fn f14_a_flood_over_the_limit_is_closed() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn f14_a_flood_over_the_limit_is_dropped() {
-    let mut stage = Stage::set(&limited("drop", "per_connection")).await;
+async fn f14_a_flood_over_the_limit_is_dropped(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, &limited("drop", "per_connection")).await;
     for crumb in crumbs() {
         let (mut client, mut server) = stage.session().await;
         client.send(crumb.masked().repeat(FLOOD)).await;
@@ -77,6 +82,8 @@ async fn f14_a_flood_over_the_limit_is_dropped() {
             Frame::ping("between"),
             Frame::new(CONTINUATION, CANARY),
             Frame::new(FIN | CONTINUATION, CANARY),
+            Frame::binary(vec![5; 100_000]),
+            Frame::ping("behind"),
         ];
         client.send_frames(&fragments).await;
         for fragment in fragments {
@@ -168,7 +175,7 @@ async fn f14_the_sessions_of_one_address_share_its_limit() {
 const UNLIMITED: usize = 50_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f14_nobody_else_starves_beside_a_flood_without_a_limit() {
+async fn f14_other_sessions_go_on_beside_a_flood_without_a_limit() {
     let mut stage = Stage::set("").await;
     for from in [Side::Client, Side::Upstream] {
         for crumb in [

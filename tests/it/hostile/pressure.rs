@@ -1,22 +1,27 @@
 //! Cases R04 to R07: peers that take nothing, and peers that answer nothing.
 
 use std::cell::Cell;
+use std::pin::pin;
 
 use futures_util::future::join;
+use rstest::rstest;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::kit::{
-    Echo, Ended, Frame, SIZE, Side, Stage, Upstream, Wire, arrived, bits, flood_on, is_held_back,
-    soon,
+    Echo, Ended, Frame, Host, SIZE, Side, Stage, Upstream, Wire, arrived, bits, flood, flood_on,
+    is_held_back, numbered, soon,
 };
 
 /// A stage whose upstream is on a unix socket, for which the kernel keeps little.
-async fn narrow(route: &str, more: &str) -> (Stage, TempDir) {
+async fn narrow(host: Host, route: &str, more: &str) -> (Stage, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let upstream = Upstream::unix(&folder.path().join("back.sock"));
     let pool = format!("servers = [\"{}\"]", upstream.url());
-    (Stage::set_with(upstream, &pool, route, more).await, folder)
+    (
+        Stage::on_with(host, upstream, &pool, route, more).await,
+        folder,
+    )
 }
 
 /// What the gate itself may keep of a session meanwhile.
@@ -26,9 +31,9 @@ const KEPT: usize = 512 * 1024;
 const CLOGGED: usize = 8 << 20;
 
 #[tokio::test]
-async fn r04_an_upstream_that_stops_reading_holds_its_client_back_and_nobody_else() {
+async fn r04_an_upstream_that_stops_reading_holds_back_its_client_alone() {
     const SESSIONS: usize = 10;
-    let (mut stage, _folder) = narrow("timeouts.write = \"1h\"", "").await;
+    let (mut stage, _folder) = narrow(Host::Program, "timeouts.write = \"1h\"", "").await;
     let before = stage.vitals().memory;
     let mut stalled = Vec::new();
     for _ in 0..SESSIONS {
@@ -60,42 +65,156 @@ async fn r04_an_upstream_that_stops_reading_holds_its_client_back_and_nobody_els
     stage.stands().await;
 }
 
+/// The two of a session: the one on this side, and the other.
+fn of<P>(side: Side, client: P, server: P) -> (P, P) {
+    match side {
+        Side::Client => (client, server),
+        Side::Upstream => (server, client),
+    }
+}
+
+#[rstest]
 #[tokio::test]
-async fn r04_an_upstream_that_takes_nothing_for_too_long_is_given_up() {
+async fn r04_a_peer_that_reads_again_gets_everything_that_was_held_back(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+    #[values(Side::Client, Side::Upstream)] slow: Side,
+) {
+    let (mut stage, _folder) = narrow(host, "timeouts.write = \"1h\"", "").await;
+    let (mut client, mut server) = stage.small_session().await;
+    let (reader, flooding) = of(slow, &mut client, &mut server);
+    let (sent, enough) = (Cell::new(0), Cell::new(false));
+    let reads = async {
+        stage.until_stalled(&sent).await;
+        is_held_back(sent.get() * SIZE);
+        // The frame that has stalled is the last.
+        enough.set(true);
+        let frames = sent.get() + 1;
+        for number in 0..frames {
+            reader.expect(numbered(number)).await;
+        }
+        frames
+    };
+    let ((), frames) = join(flood(flooding, &sent, &enough), reads).await;
+    assert_eq!(sent.get(), frames);
+    stage.parts(client, server).await;
+    stage.stands().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn r04_a_stall_of_one_direction_leaves_the_other_alone(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let (mut stage, _folder) = narrow(host, "timeouts.write = \"1h\"", "").await;
+    let (mut client, server) = stage.small_session().await;
+    let (mut server, mut flooding) = server.split();
+    let sent = Cell::new(0);
+    tokio::select! {
+        () = flood_on(&mut flooding, &sent) => panic!("the gate hung up"),
+        () = stage.until_stalled(&sent) => {}
+    }
+    for number in 0..10 {
+        client.send_frame(&numbered(number)).await;
+        server.expect(numbered(number)).await;
+    }
+    drop((client, server, flooding));
+    leaves(stage).await;
+}
+
+/// What is sent to the peer beside one that takes nothing, and the end in the log.
+fn end_of(slow: Side) -> (Frame, &'static str, u16) {
+    match slow {
+        Side::Client => (Frame::close(1001, ""), "slow_client", 1008),
+        Side::Upstream => (
+            Frame::close(1011, "upstream too slow"),
+            "slow_upstream",
+            1011,
+        ),
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn r04_a_peer_that_takes_nothing_for_too_long_is_given_up(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+    #[values(Side::Client, Side::Upstream)] slow: Side,
+) {
     let route = "timeouts = { write = \"300ms\", close = \"200ms\" }";
-    let (mut stage, _folder) = narrow(route, "").await;
-    let (client, mut server) = stage.small_session().await;
-    let (mut client, mut flooding) = client.split();
+    let (mut stage, _folder) = narrow(host, route, "").await;
+    let (client, server) = stage.small_session().await;
+    let (mut silent, flooder) = of(slow, client, server);
+    let (mut other, mut flooding) = flooder.split();
+    let (close, reason, code) = end_of(slow);
     let sent = Cell::new(0);
     let others = async {
         for _ in 0..10 {
             stage.serves_others().await;
         }
     };
-    let told = async {
-        client.expect(Frame::close(1011, "upstream too slow")).await;
-        client.end().await;
+    let closes = async {
+        other.expect(close).await;
+        other.end().await;
     };
     let flood = soon("the gate to hang up", flood_on(&mut flooding, &sent));
-    tokio::join!(flood, others, told);
+    tokio::join!(flood, others, closes);
     is_held_back(sent.get() * SIZE);
-    // Nothing of ours stands in a frame, wherever the end came.
-    let bytes = server.rest().await.unwrap();
-    arrived(&bytes, Frame::masked, &Frame::close(1008, "slow reader"));
-    let line = stage.line("slow_upstream").await;
-    assert_eq!(line["closed_by"], "upstream");
-    stage.ends("slow_upstream");
+    // Nothing of the gate's stands inside a frame, wherever the end came.
+    let bytes = silent.rest().await.unwrap();
+    let encode = match slow {
+        Side::Client => Frame::plain,
+        Side::Upstream => Frame::masked,
+    };
+    arrived(&bytes, encode, &Frame::close(1008, "slow reader"));
+    stage.ends_by(reason, slow, code);
+    stage.stands().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn r04_a_peer_that_is_given_up_and_reads_again_gets_the_reason(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+    #[values(Side::Client, Side::Upstream)] slow: Side,
+) {
+    let route = "timeouts = { write = \"100ms\", close = \"1h\" }";
+    let (mut stage, _folder) = narrow(host, route, "").await;
+    let (client, server) = stage.small_session().await;
+    let (mut reader, flooder) = of(slow, client, server);
+    let (mut other, mut flooding) = flooder.split();
+    let (close, reason, code) = end_of(slow);
+    let reads = async {
+        other.expect(close).await;
+        let mut whole = 0;
+        loop {
+            match reader.frame().await {
+                frame if frame == numbered(whole) => whole += 1,
+                last => return (whole, last),
+            }
+        }
+    };
+    let sent = Cell::new(0);
+    // What still comes is thrown away, so that the flood may go on without an end.
+    let (whole, last) = {
+        let mut reads = pin!(reads);
+        tokio::select! {
+            () = flood_on(&mut flooding, &sent) => reads.await,
+            read = &mut reads => read,
+        }
+    };
+    assert!(whole > 0, "{last:?}");
+    assert_eq!(last, Frame::close(1008, "slow reader"));
+    drop((reader, other, flooding));
+    stage.ends_by(reason, slow, code);
     stage.stands().await;
 }
 
 /// Fills both ways of a session up, and reads neither, until the gate hangs up. It keeps nothing of
 /// it: what still comes while it waits for the peers' farewells is read and thrown away.
 async fn clog(stage: &Stage, client: &mut Wire, server: &mut Wire) {
-    let before = stage.vitals().peak;
+    let before = stage.peak();
     let (up, down) = (Cell::new(0), Cell::new(0));
     let both = join(flood_on(client, &up), flood_on(server, &down));
     soon("the gate to give up", both).await;
-    let grown = stage.vitals().peak - before;
+    let grown = stage.peak() - before;
     assert!(grown < CLOGGED, "{grown} for {up:?} and {down:?}");
 }
 
@@ -105,17 +224,20 @@ async fn closed(stage: &Stage) -> Value {
     stage.line_that("the end of the session", is_end).await
 }
 
+#[rstest]
 #[tokio::test]
-async fn r05_two_peers_that_both_stop_reading_are_cut_in_time() {
+async fn r05_two_peers_that_both_stop_reading_are_cut_in_time(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
     let route = "timeouts = { write = \"300ms\", close = \"200ms\" }";
-    let (mut stage, _folder) = narrow(route, "").await;
+    let (mut stage, _folder) = narrow(host, route, "").await;
     let (mut client, mut server) = stage.small_session().await;
     join(
         clog(&stage, &mut client, &mut server),
         stage.serves_others(),
     )
     .await;
-    // Which of the two was first is for the network to say.
+    // The network decides which of the two was first.
     let line = closed(&stage).await;
     let reason = line["reason"].as_str().unwrap();
     assert!(["slow_client", "slow_upstream"].contains(&reason), "{line}");
@@ -131,7 +253,7 @@ async fn r05_other_deadlines_come_though_neither_peer_reads() {
         ("idle = \"300ms\"", "idle"),
     ] {
         let route = format!("timeouts = {{ write = \"1h\", close = \"200ms\", {deadline} }}");
-        let (mut stage, _folder) = narrow(&route, "").await;
+        let (mut stage, _folder) = narrow(Host::Program, &route, "").await;
         let (mut client, mut server) = stage.small_session().await;
         clog(&stage, &mut client, &mut server).await;
         assert_eq!(closed(&stage).await["reason"], reason);
@@ -149,7 +271,7 @@ async fn r05_the_process_stops_though_neither_peer_reads() {
     ] {
         let route = format!("timeouts = {{ write = \"1h\", close = \"{close}\" }}");
         let drain = format!("[drain]\nspread = \"0s\"\n{drain}");
-        let (mut stage, _folder) = narrow(&route, &drain).await;
+        let (mut stage, _folder) = narrow(Host::Program, &route, &drain).await;
         let (client, server) = stage.small_session().await;
         let (_reading, mut up) = client.split();
         let (_reading, mut down) = server.split();
@@ -206,20 +328,8 @@ fn pings(side: Side, interval: &str, timeout: &str) -> String {
     )
 }
 
-/// The two of a session: the one that is asked, and the other.
-fn asked<'a>(
-    side: Side,
-    client: &'a mut Wire,
-    server: &'a mut Wire,
-) -> (&'a mut Wire, &'a mut Wire) {
-    match side {
-        Side::Client => (client, server),
-        Side::Upstream => (server, client),
-    }
-}
-
-/// The only session ends because both of its peers have gone; who is missed first is for the
-/// network to say.
+/// The only session ends because both of its peers have gone; the network decides
+/// which of them is missed first.
 async fn leaves(mut stage: Stage) {
     let line = closed(&stage).await;
     let reason = line["reason"].as_str().unwrap();
@@ -233,7 +343,7 @@ async fn r07_a_peer_that_answers_no_ping_but_says_something_else() {
     for side in [Side::Client, Side::Upstream] {
         let mut stage = Stage::set(&pings(side, "30ms", "30s")).await;
         let (mut client, mut server) = stage.session().await;
-        let (talker, other) = asked(side, &mut client, &mut server);
+        let (talker, other) = of(side, &mut client, &mut server);
         let mut payloads = Vec::new();
         let mut heard = Vec::new();
         for word in [
@@ -267,7 +377,7 @@ async fn r07_pongs_that_answer_nothing_are_for_the_peer_across() {
     for side in [Side::Client, Side::Upstream] {
         let mut stage = Stage::set(&pings(side, "300ms", "30s")).await;
         let (mut client, mut server) = stage.session().await;
-        let (liar, other) = asked(side, &mut client, &mut server);
+        let (liar, other) = of(side, &mut client, &mut server);
         let payload = liar.frame().await.payload;
         let right = Frame::pong(&payload[..]);
         let wrong = [
@@ -294,7 +404,7 @@ async fn r07_a_peer_that_is_silent_is_closed_with_the_reason() {
     for side in [Side::Client, Side::Upstream] {
         let mut stage = Stage::set(&pings(side, "100ms", "200ms")).await;
         let (mut client, mut server) = stage.session().await;
-        let (silent, other) = asked(side, &mut client, &mut server);
+        let (silent, other) = of(side, &mut client, &mut server);
         assert_eq!(silent.frame().await.first, bits::FIN | bits::PING);
         // What it is told is no sign of its life.
         other.send_frame(&Frame::text("are you there?")).await;

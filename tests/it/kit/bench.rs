@@ -234,14 +234,6 @@ impl Bench {
         (client, upstream)
     }
 
-    /// A session that this request opens, with a raw client.
-    pub(crate) async fn session_of(&self, request: &Text) -> Wire {
-        let mut client = self.ask(request).await;
-        let head = client.head().await;
-        assert_eq!(head.status(), 101, "{head:#?}");
-        client
-    }
-
     /// A real client's session.
     pub(crate) async fn open(&self) -> Socket {
         self.try_open().await.expect("a session")

@@ -134,6 +134,11 @@ impl Stage {
         Vitals::of(self.program().id())
     }
 
+    /// The most memory that the program ever took; a plugin's is the tests' own, and not looked at.
+    pub(crate) fn peak(&self) -> usize {
+        self.served.vitals().map_or(0, |vitals| vitals.peak)
+    }
+
     /// Where clients connect.
     pub(crate) fn address(&self) -> &str {
         self.served.address()

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use super::Wire;
 use super::stage::Stage;
 
-/// Through so many sessions of others nothing more was taken of one that has stalled.
+/// A session has stalled once nothing more was taken of it while so many others came and went.
 const ROUNDS: usize = 20;
 
 impl Stage {
@@ -20,7 +20,8 @@ impl Stage {
         (client, server)
     }
 
-    /// Serves others until what is counted here grows no more; it has to begin to.
+    /// Serves others until what is counted here grows no more; it has to begin to. Neither the gate
+    /// nor the kernel announces that a peer takes nothing, so that the others' sessions are the clock.
     pub(crate) async fn until_stalled(&self, sent: &Cell<usize>) {
         let (mut rounds, mut before) = (0, 0);
         while rounds < ROUNDS || before == 0 {
