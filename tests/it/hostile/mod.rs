@@ -29,6 +29,7 @@ mod pressure;
 mod reload;
 mod reuse;
 mod secrets;
+mod silence;
 mod stops;
 mod switching;
 mod targets;
