@@ -68,7 +68,7 @@ impl Gate {
     /// A tower layer: WebSocket handshakes that match a route are the gate's to answer, and
     /// everything else goes to the inner service.
     ///
-    /// The host puts a [`ClientAddr`](crate::ClientAddr) into the extensions of each request, and
+    /// The host puts a [`ClientAddr`] into the extensions of each request, and
     /// serves its connections with upgrades (`with_upgrades()` in hyper; axum does).
     pub fn layer(&self) -> GateLayer {
         GateLayer::new(Arc::clone(&self.core))

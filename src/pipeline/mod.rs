@@ -1,8 +1,8 @@
 //! The way of a request, top-down: receive → route → policies → connect → 101 → session.
 //!
-//! [`receive`] reads the head once and finds the route; what comes of it is a
+//! [`receive()`] reads the head once and finds the route; what comes of it is a
 //! [`Handshake`](crate::request::Handshake), which [`run`] takes through the other stages.
-//! [`plain`] does the same with a plain request as far as it goes. Only here the stages meet.
+//! `plain` does the same with a plain request as far as it goes. Only here the stages meet.
 
 mod core;
 mod counts;
