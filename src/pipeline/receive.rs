@@ -147,6 +147,9 @@ fn read(
     Ok((Facts::new(client, target, kind, lines), route))
 }
 
+/// A plain request offers no subprotocols.
+const NO_OFFER: &[String] = &[];
+
 fn find(
     settings: &Snapshot,
     parts: &Parts,
@@ -158,17 +161,24 @@ fn find(
     let (host, path) = (target.host(), target.path());
     let kind = match kind(lines) {
         Ok(kind) => kind,
-        Err(rejection) => {
-            let is_routed = routes.serves(host, path);
+        Err(rejection) if routes.serves(host, path) => {
             return Err(Failure {
-                is_routed,
+                is_routed: true,
                 ..Failure::unrouted(rejection, target)
             });
+        }
+        Err(_) => {
+            // Where no route is, a malformed handshake is refused for that.
+            let unrouted = routes.find(host, path, NO_OFFER).err();
+            return Err(Failure::unrouted(
+                unrouted.unwrap_or(Rejection::NoRoute),
+                target,
+            ));
         }
     };
     let offered = match &kind {
         Kind::WebSocket(offer) => offer.subprotocols(),
-        Kind::Plain => &[],
+        Kind::Plain => NO_OFFER,
     };
     match routes.find(host, path, offered) {
         Ok(route) => Ok((target, kind, route)),

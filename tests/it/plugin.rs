@@ -416,3 +416,16 @@ async fn all_clones_of_a_gate_are_one() {
     let _socket = bench.open().await;
     assert_eq!(clone.handle().sessions().len(), 1);
 }
+
+#[tokio::test]
+async fn a_malformed_handshake_where_no_route_is_gets_404() {
+    let upstream = Upstream::start().await;
+    let bench = setup([upstream.url()])
+        .route("path = \"/ws\"")
+        .host(Host::Service)
+        .start()
+        .await;
+    let malformed = |path| Request::websocket(path).with("sec-websocket-version", "12");
+    assert_eq!(bench.refused(&malformed("/ws")).await.0.status(), 426);
+    assert_eq!(bench.refused(&malformed("/other")).await.0.status(), 404);
+}
