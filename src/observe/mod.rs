@@ -16,6 +16,7 @@ mod session;
 mod spans;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 pub use event::{Closed, Event, EventKind, Opened, Refused};
@@ -53,12 +54,17 @@ impl Observers {
     /// Reports an event to each of them. Spans belong to one handshake or session, which reports
     /// to them itself.
     pub(crate) fn notify(&self, event: &Event) {
-        self.log.on_event(event);
+        // A count is there before its line: a reader of the log may look at it.
         self.outcomes.on_event(event);
+        self.log.on_event(event);
         self.feed.on_event(event);
-        self.custom
-            .iter()
-            .for_each(|observer| observer.on_event(event));
+        for observer in &self.custom {
+            // It is the embedder's code, and an event may come from a task that panics already.
+            let seen = catch_unwind(AssertUnwindSafe(|| observer.on_event(event)));
+            if seen.is_err() {
+                tracing::error!("an observer panicked");
+            }
+        }
     }
 
     /// Subscribes to events from now on.

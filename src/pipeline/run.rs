@@ -122,13 +122,20 @@ async fn open(
     let parameters = SessionParameters {
         meter: meter(&counts, &route, &admission),
         deflate: agreed.deflate(),
-        filter: core.make_filter(&route, guard.entry()),
+        filter: None,
         expires_at: handshake.expires_at().map(instant),
         route,
     };
     let response = switching_protocols(&offer.acceptance, agreed);
     let held: Held = (lease, admission, handshake.take_grants());
-    let session = run(on_upgrade, upstream, parameters, guard, held);
+    let session = run(
+        Arc::clone(core),
+        on_upgrade,
+        upstream,
+        parameters,
+        guard,
+        held,
+    );
     core.registry.tasks.spawn(session);
     counts.handshakes.add(began.elapsed());
     Ok(response)
@@ -219,13 +226,17 @@ fn evict_if_late(core: &Core, guard: &SessionGuard, lease: &Lease) {
 /// lives.
 #[expect(clippy::manual_async_fn, reason = "an idle session would be bigger")]
 fn run(
+    core: Arc<Core>,
     on_upgrade: OnUpgrade,
     upstream: Endpoint<Transport>,
-    parameters: SessionParameters,
+    mut parameters: SessionParameters,
     guard: SessionGuard,
     held: Held,
 ) -> impl Future<Output = ()> + Send {
     async move {
+        // Here, because it is the embedder's code: its panic ends this session alone.
+        parameters.filter = core.make_filter(&parameters.route, guard.entry());
+        drop(core);
         let upgraded = tokio::select! {
             upgraded = timeout(UPGRADE_TIMEOUT, on_upgrade) => upgraded,
             () = guard.cut_requested() => {

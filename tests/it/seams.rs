@@ -362,3 +362,32 @@ async fn sessions_are_paged_and_closed_by_selection() {
         client.expect(Frame::close(1000, "bye")).await;
     }
 }
+
+#[tokio::test]
+async fn an_observer_that_panics_harms_no_session() {
+    let upstream = Upstream::start().await;
+    let bench = setup([upstream.url()])
+        .build(|builder| builder.observe(|_: &Event| panic!("a bug in the observer")))
+        .start()
+        .await;
+    let (mut client, mut server) = bench.session(&upstream).await;
+    client.send_frames(&[Frame::text("still")]).await;
+    server.expect(Frame::text("still")).await;
+}
+
+#[tokio::test]
+async fn a_filter_that_cannot_be_made_ends_its_session_alone() {
+    fn broken(_: &SessionInfo) -> fn(wsgate::Message) -> Verdict {
+        panic!("a bug in the making of the filter")
+    }
+    let upstream = Upstream::start().await;
+    let bench = setup([upstream.url()])
+        .route("compression = \"off\"")
+        .build(|builder| builder.filter("test", broken))
+        .start()
+        .await;
+    let (mut client, _server) = bench.session(&upstream).await;
+    client.expect_end().await;
+    until("the session to end", || bench.handle.sessions().is_empty()).await;
+    assert!(bench.handle.is_ready());
+}
