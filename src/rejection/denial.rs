@@ -1,6 +1,7 @@
 //! A refusal in the words of an embedder's policy.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -14,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 /// assert_eq!(rejection.status(), 401);
 /// assert_eq!(rejection.reason(), "token_expired");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Denial {
     pub(super) status: StatusCode,
     pub(super) reason: &'static str,
@@ -62,10 +63,14 @@ impl Denial {
         self
     }
 
-    /// A header of the answer; one of the same name takes its place.
+    /// A header of the answer; one of the same name takes its place. Headers of the connection and
+    /// of the body (`Connection`, `Content-Length`, `Transfer-Encoding`, `Upgrade`) belong to the
+    /// gate and are left out.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        if !OWNED.contains(&name) {
+            self.headers.insert(name, value);
+        }
         self
     }
 
@@ -74,5 +79,41 @@ impl Denial {
     pub fn with_retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
+    }
+}
+
+/// What a refusal says of its connection and its body.
+const OWNED: [HeaderName; 4] = [
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// The headers stay out: a cookie may be among them.
+impl fmt::Debug for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Denial")
+            .field("status", &self.status)
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rejection::Rejection;
+
+    #[test]
+    fn a_denial_refuses_with_its_own_headers_and_closes_the_connection() {
+        let denial = Denial::new(StatusCode::OK, "no")
+            .with_header(header::CONNECTION, HeaderValue::from_static("keep-alive"))
+            .with_header(header::SET_COOKIE, HeaderValue::from_static("canary=1"));
+        assert!(!format!("{denial:?}").contains("canary"));
+        let response = Rejection::from(denial).into_response();
+        assert_eq!(response.status(), 403);
+        assert_eq!(response.headers()[header::CONNECTION], "close");
+        assert_eq!(response.headers()[header::SET_COOKIE], "canary=1");
     }
 }
