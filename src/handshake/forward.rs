@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Request, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
 use http_body_util::Empty;
 use tungstenite::handshake::client::generate_key;
 use tungstenite::handshake::derive_accept_key;
@@ -102,10 +102,8 @@ fn request_headers(handshake: &Handshake) -> Result<HeaderMap, Rejection> {
         path: &captured,
     };
     set(&mut headers, route, &values)?;
-    for (name, value) in handshake.granted_headers() {
-        if !belongs_to_hop(name.as_str()) && !is_about_a_body(name.as_str()) {
-            headers.insert(name, value.clone());
-        }
+    for (name, value) in granted(handshake) {
+        headers.insert(name, value.clone());
     }
     forwarded::put_in(&mut headers, handshake, authority)?;
     Ok(headers)
@@ -159,9 +157,15 @@ fn is_replaced(handshake: &Handshake, name: &str) -> bool {
     let changes = &handshake.settings().headers;
     let removed = changes.remove.iter();
     let set = changes.set.iter().map(|(name, _)| name);
-    let granted = handshake.granted_headers().map(|(name, _)| name);
+    let granted = granted(handshake).map(|(name, _)| name);
     let mut replaced = removed.chain(set).chain(granted);
     replaced.any(|replaced| is_alias_of(replaced.as_str(), name))
+}
+
+/// The headers of its grants; what belongs to the connection or a body is none of a policy's.
+fn granted(handshake: &Handshake) -> impl Iterator<Item = &(HeaderName, HeaderValue)> {
+    let granted = handshake.granted_headers();
+    granted.filter(|(name, _)| !belongs_to_hop(name.as_str()) && !is_about_a_body(name.as_str()))
 }
 
 /// Puts in what the route sets.
