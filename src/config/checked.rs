@@ -1,4 +1,4 @@
-//! Settings that hold together: what the rest of the crate goes by.
+//! Checked settings, as the rest of the crate reads them.
 
 pub(super) mod route;
 pub(super) mod upstream;

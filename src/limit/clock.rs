@@ -18,7 +18,7 @@ thread_local! {
     static DRY_RUN: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Sets the time that the thread's next check goes by.
+/// Sets the time of this thread's next check.
 #[inline]
 pub(super) fn set(now: Instant) -> Moment {
     let (before, moment) = NOW.get();

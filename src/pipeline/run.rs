@@ -206,8 +206,8 @@ fn instant(moment: SystemTime) -> Instant {
     now.checked_add(left).unwrap_or(now + drain::FOREVER)
 }
 
-/// Sends a session away whose route was removed during its handshake, or whose server is being
-/// emptied since then: whoever did either saw only the sessions that were registered before.
+/// Closes a session whose route was removed during its handshake, or whose server was drained
+/// meanwhile: a reload and a drain see only the sessions that were registered before them.
 fn evict_if_late(core: &Core, guard: &SessionGuard, lease: &Lease) {
     let entry = guard.entry();
     let settings = core.settings();
