@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::served::{Counts, grown};
-use super::{CANARY, Side, Stage, soon};
+use super::{CANARY, Side, Stage};
 
 /// What a case makes the gate tell and count.
 #[derive(Default)]
@@ -81,37 +81,28 @@ impl Stage {
         *self.account.counted.entry(reason.to_owned()).or_default() += 1;
     }
 
-    /// Checks that the log tells of so many refused handshakes, each in a line of its own or in
-    /// the count of those that were left out, and returns how many lines there are.
+    /// Checks that the log has so many refused handshakes, each in a line of its own or in a count of
+    /// those that were left out, and returns how many lines there are.
     ///
-    /// What was left out is told with the next line that is not, and for that one handshake
-    /// after the other is refused for want of a key.
-    pub(crate) async fn accounts_for_a_flood(&mut self, mut refused: u64) -> u64 {
-        soon("the log to tell of a flood", async {
-            loop {
-                let request = Self::handshake().without("Sec-WebSocket-Key");
-                self.counts("ws_key_missing");
-                let mut client = self.client().await;
-                client.send(request.text()).await;
-                assert_eq!(client.head().await.status(), 400);
-                client.end().await;
-                refused += 1;
-                let lines = self.program().events("handshake rejected");
-                let rest = self
-                    .program()
-                    .events("more handshakes rejected than are logged");
-                let left_out = rest.iter().filter_map(|event| event["left_out"].as_u64());
-                let logged = lines.len() as u64;
-                if logged + left_out.sum::<u64>() < refused {
-                    continue;
-                }
-                for event in lines.iter().chain(&rest) {
-                    self.tells(event["reason"].as_str().expect("a reason"));
-                }
-                return logged;
-            }
-        })
-        .await
+    /// A gate logs that count every few seconds, if there is one.
+    pub(crate) async fn accounts_for_a_flood(&mut self, refused: u64) -> u64 {
+        let program = self.program();
+        let logged = || {
+            let lines = program.events("handshake rejected");
+            let rest = program.events("more handshakes rejected than are logged");
+            (lines, rest)
+        };
+        let is_complete = || {
+            let (lines, rest) = logged();
+            let left_out = rest.iter().filter_map(|event| event["left_out"].as_u64());
+            lines.len() as u64 + left_out.sum::<u64>() >= refused
+        };
+        program.until("the count of a flood", is_complete).await;
+        let (lines, rest) = logged();
+        for event in lines.iter().chain(&rest) {
+            self.tells(event["reason"].as_str().expect("a reason"));
+        }
+        lines.len() as u64
     }
 
     /// Accounts for a line of the log that tells something else: its reason or, if it has none,

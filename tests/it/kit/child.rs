@@ -317,13 +317,6 @@ impl Program {
         kill_process(self.pid(), signal).expect("it runs");
     }
 
-    /// How many files it has open.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn descriptors(&self) -> usize {
-        let folder = format!("/proc/{}/fd", self.id());
-        std::fs::read_dir(folder).expect("it runs").count()
-    }
-
     /// Lets it open so many files at once, or no more than are open where it has those already.
     #[cfg(target_os = "linux")]
     pub(crate) fn limit_descriptors(&self, most: u64) {

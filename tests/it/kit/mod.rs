@@ -48,7 +48,7 @@ pub(crate) use echo::Echo;
 pub(crate) use flood::{Ended, SIZE, arrived, flood, flood_on, is_held_back, numbered};
 pub(crate) use frames::{Frame, bits};
 pub(crate) use http::{Head, Request, Response, answer, switching, websocket};
-pub(crate) use logs::{Event, Logs};
+pub(crate) use logs::Logs;
 pub(crate) use socket::Socket;
 pub(crate) use upstream::Upstream;
 pub(crate) use wire::Wire;
@@ -102,8 +102,8 @@ pub(crate) fn until<F: FnMut() -> bool>(
     })
 }
 
-/// Waits until something holds that announces itself in no way at all, as what another process has
-/// of the machine.
+/// Waits until something holds of which there is no notification, such as the descriptors of another
+/// process.
 #[track_caller]
 pub(crate) fn looked_for<F: FnMut() -> bool>(
     what: &str,

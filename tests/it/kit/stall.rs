@@ -5,7 +5,7 @@ use std::cell::Cell;
 use super::Wire;
 use super::stage::Stage;
 
-/// A session has stalled once nothing more was taken of it while so many others came and went.
+/// A session has stalled if it took nothing more while so many others came and went.
 const ROUNDS: usize = 20;
 
 impl Stage {
@@ -20,8 +20,12 @@ impl Stage {
         (client, server)
     }
 
-    /// Serves others until what is counted here grows no more; it has to begin to. Neither the gate
-    /// nor the kernel announces that a peer takes nothing, so that the others' sessions are the clock.
+    /// Serves others until what is counted here grows no more; it has to begin to.
+    ///
+    /// The others' sessions are the clock, because nothing announces the end of progress. `poll` reports
+    /// that a socket takes bytes, never that it will take none for good: a full socket may be drained a
+    /// moment later by the gate. `SIOCOUTQ` counts the bytes that wait, and has to be read in rounds too.
+    /// The gate has no event for a peer that does not read before `timeouts.write`.
     pub(crate) async fn until_stalled(&self, sent: &Cell<usize>) {
         let (mut rounds, mut before) = (0, 0);
         while rounds < ROUNDS || before == 0 {

@@ -3,7 +3,7 @@
 use serde_json::{Value, from_str};
 
 #[cfg(target_os = "linux")]
-use crate::kit::{Program, Upstream, Wire, looked_for, settings, websocket};
+use crate::kit::{Program, Upstream, Wire, settings, websocket};
 
 /// A handshake, and the status of its answer.
 async fn handshake(program: &Program) -> u16 {
@@ -44,22 +44,21 @@ async fn a_gate_without_descriptors_says_that_it_is_full_and_blames_no_server() 
     // Two servers: with the second one it would go no better, and it is not tried.
     let url = upstream.url();
     let program = Program::run(&settings(&format!("{url}\", \"{url}/"), "")).await;
-    let before = program.descriptors();
     let mut wire = Wire::connect(&program.address).await;
     let request = websocket("/ws/", &program.address, "");
     let (begun, rest) = request.split_at(5);
     wire.send(begun).await;
-    // Accepted: from now on this connection needs nothing more but one to the server.
-    looked_for("the connection to be accepted", || {
-        program.descriptors() > before
-    })
-    .await;
+    // It has been accepted once another behind it has been answered. From now on it needs nothing more
+    // but a connection to the server.
+    let mut behind = Wire::connect(&program.address).await;
+    behind.send(websocket("/", &program.address, "")).await;
+    assert_eq!(behind.head().await.status(), 404);
     program.limit_descriptors(0);
     wire.send(rest).await;
     let head = wire.head().await;
     assert_eq!(head.status(), 503);
     assert!(head.one("retry-after").parse::<u64>().unwrap() > 0);
-    let event = program.event("handshake rejected").await;
+    let event = program.nth_event(1, "handshake rejected").await;
     assert_eq!(event["reason"], "overload");
     let error = event["error"].as_str().unwrap();
     assert!(error.starts_with("there is no file descriptor left in the process: "));

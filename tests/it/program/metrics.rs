@@ -7,6 +7,10 @@ use crate::kit::{Echo, Program, Response, Socket, Upstream, Wire, settings, soon
 
 const ADMIN: &str = "[admin]\naddress = \"127.0.0.1:0\"\n";
 
+/// One thread serves the peers and the admin interface: whatever a peer has seen is counted before the
+/// next scrape.
+const ONE_WORKER: &str = "[server]\nworkers = 1\n";
+
 /// The value of each sample, by its name with its labels.
 type Samples = BTreeMap<String, f64>;
 
@@ -61,17 +65,11 @@ async fn refused(program: &Program, request: impl AsRef<[u8]>) -> u16 {
     status
 }
 
-/// Scrapes until this holds.
-async fn until(admin: &str, what: &str, holds: impl Fn(&Samples) -> bool) -> Samples {
-    soon(what.to_owned(), async {
-        loop {
-            let samples = scrape(admin).await;
-            if holds(&samples) {
-                return samples;
-            }
-        }
-    })
-    .await
+/// Waits for the line with this reason. What it is about is counted before it is logged.
+async fn logged(program: &Program, reason: &str) {
+    let reason = format!("\"reason\":\"{reason}\"");
+    let found = program.line(&reason, |line| line.contains(&reason).then_some(()));
+    found.await;
 }
 
 #[tokio::test]
@@ -119,8 +117,8 @@ async fn each_refusal_is_one_step_of_one_count() {
     ] {
         assert_eq!(refused(&program, request).await, status, "{outcome}");
         let name = format!("wsgate_handshakes_total{{route=\"{route}\",outcome=\"{outcome}\"}}");
-        // What cannot be read as a request is counted when its connection is over.
-        let after = until(&admin, outcome, |after| after.contains_key(&name)).await;
+        logged(&program, outcome).await;
+        let after = scrape(&admin).await;
         let stepped = steps(&before, &after, "wsgate_handshakes_total");
         assert_eq!(stepped, [(&*name, 1.0)]);
         assert_none_fell(&before, &after);
@@ -185,14 +183,18 @@ async fn a_refused_plain_request_is_told_and_counted_on_its_route() {
         let request =
             format!("{line} HTTP/1.1\r\nHost: gate.test\r\nConnection: close\r\n{headers}\r\n");
         assert_eq!(refused(&program, request).await, status, "{outcome}");
+        let event = program.nth_event(index, "handshake rejected").await;
+        assert_eq!(event["reason"], outcome, "{event}");
+        assert_eq!(
+            event["route"].as_str().unwrap_or_default(),
+            route,
+            "{event}"
+        );
         let after = scrape(&admin).await;
         let name = format!("wsgate_handshakes_total{{route=\"{route}\",outcome=\"{outcome}\"}}");
         let stepped = steps(&before, &after, "wsgate_handshakes_total");
         assert_eq!(stepped, [(&*name, 1.0)]);
         before = after;
-        let told = program.nth_event(index, "handshake rejected").await;
-        assert_eq!(told["reason"], outcome, "{told}");
-        assert_eq!(told["route"].as_str().unwrap_or_default(), route, "{told}");
     }
     program.stop().await;
 }
@@ -202,7 +204,7 @@ async fn a_connection_that_comes_to_nothing_is_one_step_of_one_count() {
     let upstream = Upstream::start().await;
     let more = format!(
         "http = \"forward\"\n[route.timeouts]\nwrite = \"300ms\"\n\
-         [server]\nhandshake_timeout = \"300ms\"\n{ADMIN}"
+         {ONE_WORKER}handshake_timeout = \"300ms\"\n{ADMIN}"
     );
     let program = Program::run(&settings(upstream.url(), &more)).await;
     let admin = program.admin().await;
@@ -223,12 +225,12 @@ async fn a_connection_that_comes_to_nothing_is_one_step_of_one_count() {
             server.send(head).await;
             let chunk = vec![b'x'; 0x10000];
             let endless = async { while server.try_send(&chunk).await {} };
-            soon("the server to be let go", endless).await;
-        } else {
-            client.end().await;
+            soon("the end of the server's connection", endless).await;
         }
-        let none = |now: &Samples| now["wsgate_connections_open"] == 0.0;
-        let after = until(&admin, "the end", none).await;
+        client.end().await;
+        drop(client);
+        let after = scrape(&admin).await;
+        assert_eq!(after["wsgate_connections_open"], 0.0, "{reason}");
         let name = format!("{family}{{reason=\"{reason}\"}}");
         let stepped = steps(&before, &after, family);
         match reason {
@@ -261,7 +263,8 @@ async fn a_flood_is_counted_to_the_last_one_though_the_log_is_a_sample() {
 #[tokio::test]
 async fn a_session_goes_from_open_to_closed_and_no_count_falls() {
     let echo = Echo::start().await;
-    let program = Program::run(&settings(echo.url(), ADMIN)).await;
+    let more = format!("{ADMIN}{ONE_WORKER}");
+    let program = Program::run(&settings(echo.url(), &more)).await;
     let admin = program.admin().await;
     let open = "wsgate_sessions_open{route=\"chat\"}";
     let of_server = format!(
@@ -276,14 +279,13 @@ async fn a_session_goes_from_open_to_closed_and_no_count_falls() {
         (0.0, 0.0, 0.0)
     );
 
-    // A connection that has not asked for anything is no session.
+    // A connection without a request is no session. It is accepted before the next one.
     let silent = Wire::connect(&program.address).await;
-    until(&admin, "the silent one", |now| now[plain] == 1.0).await;
     let mut socket = Socket::open(&program.address, "/ws/?token=c4nary").await;
     socket.echoes("hello").await;
-    // A session's counts are there a moment after its bytes.
-    let live = until(&admin, "the echo to be counted", |now| now[messages] == 1.0).await;
+    let live = scrape(&admin).await;
     assert_eq!((live[open], live[&of_server], live[plain]), (1.0, 1.0, 1.0));
+    assert_eq!(live[messages], 1.0);
     assert_eq!(
         live["wsgate_bytes_total{route=\"chat\",from=\"client\"}"],
         11.0
@@ -293,10 +295,11 @@ async fn a_session_goes_from_open_to_closed_and_no_count_falls() {
 
     drop(silent);
     socket.close().await;
-    let gone = |now: &Samples| now[open] == 0.0 && now[plain] == 0.0;
-    let ended = until(&admin, "the end", gone).await;
+    program.event("session closed").await;
+    let ended = scrape(&admin).await;
     assert_none_fell(&live, &ended);
-    assert_eq!(ended[&of_server], 0.0);
+    let open = (ended[open], ended[&of_server], ended[plain]);
+    assert_eq!(open, (0.0, 0.0, 0.0));
     assert_eq!(ended[messages], 1.0);
     for (histogram, counts) in [
         ("handshake_duration", [0.0, 1.0, 1.0]),
@@ -305,8 +308,8 @@ async fn a_session_goes_from_open_to_closed_and_no_count_falls() {
     ] {
         let count = format!("wsgate_{histogram}_seconds_count{{route=\"chat\"}}");
         let above = format!("wsgate_{histogram}_seconds_bucket{{route=\"chat\",le=\"+Inf\"}}");
-        let told = [&start, &live, &ended].map(|samples| samples[&count]);
-        assert_eq!(told, counts, "{histogram}");
+        let counted = [&start, &live, &ended].map(|samples| samples[&count]);
+        assert_eq!(counted, counts, "{histogram}");
         assert_eq!(ended[&above], 1.0);
     }
     let session = "wsgate_sessions_total{route=\"chat\"}";
@@ -329,11 +332,7 @@ async fn the_text_is_what_prometheus_reads_and_what_the_document_lists() {
     let admin = program.admin().await;
     let socket = Socket::open(&program.address, "/ws/").await;
     socket.close().await;
-    let closed = |now: &Samples| {
-        now.keys()
-            .any(|name| name.contains("sessions_closed_total{"))
-    };
-    until(&admin, "the end", closed).await;
+    program.event("session closed").await;
     let answer = fetch(&admin).await;
     let head = &answer.head;
     assert_eq!(
@@ -342,9 +341,9 @@ async fn the_text_is_what_prometheus_reads_and_what_the_document_lists() {
     );
     assert_eq!(head.one("cache-control"), "no-store");
 
-    let told = families(answer.text());
-    assert!(told.values().all(|family| family.labels.len() < 5));
-    assert_eq!(listed(), told);
+    let families = families(answer.text());
+    assert!(families.values().all(|family| family.labels.len() < 5));
+    assert_eq!(listed(), families);
     program.stop().await;
 }
 
