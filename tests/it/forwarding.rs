@@ -16,7 +16,7 @@ const TRUSTED_STANDARD: &str =
     "[client_ip]\ntrusted_proxies = [\"127.0.0.0/8\"]\nheader = \"forwarded\"\n";
 
 #[tokio::test]
-async fn the_upstream_is_told_who_asks_for_what() {
+async fn the_upstream_gets_the_forwarding_headers_of_each_mode() {
     for (mode, expected) in [
         (
             "x-forwarded",
@@ -82,7 +82,7 @@ async fn the_upstream_is_told_who_asks_for_what() {
 }
 
 #[tokio::test]
-async fn what_a_trusted_proxy_says_is_continued() {
+async fn the_headers_of_a_trusted_proxy_are_continued() {
     for (top, mode, expected) in [
         (
             TRUSTED,
@@ -336,7 +336,7 @@ async fn a_host_that_ends_tls_says_so() {
 }
 
 #[tokio::test]
-async fn an_operator_is_told_once_of_a_proxy_that_is_not_listed() {
+async fn a_proxy_that_is_not_listed_is_logged_once() {
     let logs = Logs::capture();
     let hints = || {
         let lines = logs.all().into_iter();

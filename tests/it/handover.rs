@@ -21,7 +21,7 @@ fn handshake() -> hyper::Request<()> {
 }
 
 #[tokio::test]
-async fn an_upstream_whose_client_vanished_before_the_session_is_told_1001() {
+async fn an_upstream_whose_client_vanished_before_the_session_is_closed_with_1001() {
     let logs = Logs::capture();
     let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
@@ -40,7 +40,7 @@ async fn an_upstream_whose_client_vanished_before_the_session_is_told_1001() {
 }
 
 #[tokio::test]
-async fn an_upstream_whose_session_is_cut_before_it_began_is_told_1001() {
+async fn an_upstream_whose_session_is_cut_before_it_began_is_closed_with_1001() {
     let logs = Logs::capture();
     let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;

@@ -77,7 +77,7 @@ async fn a_layer_leaves_every_other_request_alone() {
 }
 
 #[tokio::test]
-async fn a_layer_asks_for_no_client_of_a_websocket_that_is_not_its_own() {
+async fn a_layer_needs_no_client_address_for_a_websocket_without_a_route() {
     let upstream = Upstream::start().await;
     for host in [Host::Layer, Host::HyperLayer] {
         let setup = setup([upstream.url()]).host(host).says(|_, _| {});
@@ -117,7 +117,7 @@ async fn a_service_by_itself_refuses_every_other_request() {
 }
 
 #[tokio::test]
-async fn a_host_that_does_not_say_who_asks_is_told_so() {
+async fn a_request_without_a_client_address_is_answered_500() {
     let logs = Logs::capture();
     let echo = Echo::start().await;
     for host in HOSTS {
@@ -132,7 +132,7 @@ async fn a_host_that_does_not_say_who_asks_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_a_response_that_tells_the_host_why() {
+async fn a_refusal_is_a_response_with_its_reason_in_the_extensions() {
     let gate = gate(setup(["ws://127.0.0.1:9"]));
     let inner = tower::service_fn(|_: hyper::Request<Empty<Bytes>>| async {
         Ok::<_, Infallible>(hyper::Response::new(Full::<Bytes>::from("host")))
@@ -154,7 +154,7 @@ async fn a_refusal_is_a_response_that_tells_the_host_why() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gate_that_only_refuses_keeps_house_as_well() {
+async fn a_gate_that_only_refuses_still_logs_what_it_left_out() {
     let logs = Logs::capture();
     let service = gate(setup(["ws://127.0.0.1:9"])).service();
     for _ in 0..1000 {
@@ -192,7 +192,7 @@ async fn a_request_that_cannot_be_upgraded_leaves_no_session_behind() {
 }
 
 #[tokio::test]
-async fn a_gate_that_is_let_go_keeps_its_sessions() {
+async fn sessions_outlive_a_gate_that_is_dropped() {
     let upstream = Upstream::start().await;
     let mut bench = setup([upstream.url()]).start().await;
     let (mut client, mut server) = bench.session(&upstream).await;

@@ -68,7 +68,7 @@ async fn a_page_of_another_origin_is_refused() {
 }
 
 #[tokio::test]
-async fn an_address_is_let_in_or_not() {
+async fn an_address_is_allowed_or_denied() {
     let echo = Echo::start().await;
     for (route, status) in [
         ("", 101),

@@ -168,7 +168,7 @@ async fn a_denial_is_answered_in_the_policys_own_words() {
 }
 
 #[tokio::test]
-async fn policies_are_asked_in_their_order_behind_those_of_the_settings() {
+async fn policies_run_in_their_order_after_those_of_the_settings() {
     let upstream = Upstream::start().await;
     let order = Arc::new(Mutex::new(Vec::new()));
     let asked = Arc::clone(&order);

@@ -4,7 +4,7 @@ use super::{right, strict};
 use crate::kit::{Logs, Request, Upstream};
 
 #[tokio::test]
-async fn what_nobody_serves_is_refused() {
+async fn a_request_without_a_route_is_refused() {
     let logs = Logs::capture();
     let upstream = Upstream::start().await;
     let bench = strict(&upstream).await;

@@ -11,7 +11,7 @@ const UNREAD: usize = 128 * 1024;
 
 /// Whoever holds all places of the admin interface keeps no client from its session.
 #[tokio::test]
-async fn o07_thousands_of_idle_connections_to_it_cost_nobody_else_anything() {
+async fn o07_thousands_of_idle_connections_to_it_disturb_no_other_client() {
     let stage = Stage::set("").await;
     let admin = stage.program().admin().await;
     let mut idle = Vec::new();

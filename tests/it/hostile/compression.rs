@@ -93,7 +93,7 @@ async fn f17_an_offer_is_removed_and_a_compressed_message_refused_where_compress
 
 #[rstest]
 #[tokio::test]
-async fn f17_an_upstream_that_compresses_though_nobody_offered_it(
+async fn f17_an_upstream_that_compresses_without_an_offer(
     #[values(Host::Program, Host::HyperService)] host: Host,
 ) {
     for route in ["compression = \"off\"", "compression = \"passthrough\""] {
@@ -116,7 +116,7 @@ async fn f17_an_upstream_that_compresses_though_nobody_offered_it(
 }
 
 #[tokio::test]
-async fn f17_a_compressed_message_that_nobody_has_agreed_on() {
+async fn f17_a_compressed_message_without_negotiated_compression() {
     let mut stage = Stage::set("compression = \"passthrough\"").await;
     let mut faults = Vec::new();
     for first in compressed() {
@@ -176,7 +176,7 @@ async fn f17_the_bit_is_for_the_first_frame_of_a_message_alone() {
 }
 
 #[tokio::test]
-async fn f17_what_a_bomb_would_be_is_nothing_to_a_gate_that_does_not_open_it() {
+async fn f17_a_decompression_bomb_costs_no_memory() {
     let mut stage = Stage::set("limits.message_size = \"64KiB\"").await;
     let (mut client, mut server, ..) = offer(&mut stage, AGREED).await;
     let before = stage.vitals().memory;

@@ -294,7 +294,7 @@ async fn f07_control_frames_that_are_too_long_or_fragmented(
 
 #[rstest]
 #[tokio::test]
-async fn f07_control_frames_of_125_bytes_pass_though_nobody_asked_for_them(
+async fn f07_unsolicited_control_frames_of_125_bytes_pass(
     #[values(Host::Program, Host::HyperService)] host: Host,
 ) {
     let mut stage = Stage::on(host, "").await;

@@ -10,7 +10,7 @@ fn from(origin: &str) -> Request {
 }
 
 #[tokio::test]
-async fn i01_a_stranger_says_who_it_is() {
+async fn i01_an_unknown_client_sends_forwarding_headers() {
     let limits = "limits = { per_ip = { handshakes = { rate = \"1/h\", burst = 3 } } }";
     for forwarded in ["x-forwarded", "forwarded", "both", "off"] {
         let route = format!("headers = {{ forwarded = \"{forwarded}\" }}\n{limits}");
@@ -297,7 +297,7 @@ async fn i08_an_origin_is_compared_whole() {
 }
 
 #[tokio::test]
-async fn i08_same_origin_is_the_host_and_port_that_was_asked_for() {
+async fn i08_same_origin_is_the_host_and_port_of_the_request() {
     let mut stage = Stage::set("origin = { allow = [\"same-origin\"] }").await;
     for (host, origin) in [
         ("gate.test", "http://gate.test"),

@@ -37,7 +37,7 @@ fn from(client: &str) -> Request {
 }
 
 #[tokio::test]
-async fn r10_what_an_untrusted_peer_says_of_itself_changes_no_key() {
+async fn r10_the_headers_of_an_untrusted_peer_change_no_key() {
     let spoofed: Vec<Request> = vec![
         Stage::handshake(),
         from("203.0.113.1"),

@@ -121,7 +121,7 @@ async fn f09_characters_that_are_split_pass_whether_the_route_validates_or_not(
 
 #[rstest]
 #[tokio::test]
-async fn f09_text_that_is_not_utf8_is_relayed_untouched_where_nobody_validates(
+async fn f09_text_that_is_not_utf8_is_relayed_untouched_without_validation(
     #[values(Host::Program, Host::HyperService)] host: Host,
 ) {
     let mut stage = Stage::on(host, "").await;

@@ -35,7 +35,7 @@ fn surplus() -> String {
 }
 
 #[tokio::test]
-async fn u11_a_refused_upgrade_leaves_an_answer_behind_and_the_next_client_is_not_given_it() {
+async fn u11_the_unread_answer_to_a_refused_upgrade_reaches_no_other_client() {
     let mut stage = forwarding().await;
     for (what, refusal, status, reason) in [
         (
@@ -82,7 +82,7 @@ async fn u11_a_refused_upgrade_leaves_an_answer_behind_and_the_next_client_is_no
 
 /// The client of a refused upgrade sends another request behind it.
 #[tokio::test]
-async fn u11_a_request_behind_a_refused_upgrade_reaches_nobody() {
+async fn u11_a_request_behind_a_refused_upgrade_reaches_no_upstream() {
     let mut stage = forwarding().await;
     let smuggled = Request::plain("/ws/smuggled").text();
     let mut client = stage.client().await;
@@ -112,7 +112,7 @@ async fn u11_a_request_behind_a_refused_upgrade_reaches_nobody() {
 }
 
 #[tokio::test]
-async fn u11_a_session_leaves_its_connection_to_nobody() {
+async fn u11_the_connection_of_a_session_is_never_reused() {
     let mut stage = forwarding().await;
     let (mut client, mut server) = stage.session().await;
     for (from, to) in [(true, 1), (false, 2)] {
@@ -149,7 +149,7 @@ impl Stage {
 
 /// The plain pool does use connections again; not those on which more came than was asked for.
 #[tokio::test]
-async fn u11_surplus_bytes_behind_a_plain_response_are_nobodys_response() {
+async fn u11_surplus_bytes_behind_a_plain_response_reach_no_client() {
     let stage = forwarding().await;
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n0\r\n\r\n";
     for round in 0..20 {
@@ -214,7 +214,7 @@ async fn u11_a_connection_without_surplus_is_used_again() {
 }
 
 #[tokio::test]
-async fn u11_a_client_that_leaves_an_answer_unread_leaves_it_to_nobody() {
+async fn u11_an_unread_answer_reaches_no_other_client() {
     let stage = forwarding().await;
     let mut client = stage.client().await;
     client.send(Request::plain("/ws/first").text()).await;
@@ -232,7 +232,7 @@ async fn u11_a_client_that_leaves_an_answer_unread_leaves_it_to_nobody() {
 }
 
 #[tokio::test]
-async fn u11_an_answer_that_comes_after_its_deadline_is_nobodys() {
+async fn u11_an_answer_after_its_deadline_reaches_no_client() {
     let upstream = Upstream::start().await;
     let url = upstream.url().to_owned();
     let pool = format!("servers = [\"{url}\"]\nhandshake_timeout = \"200ms\"");

@@ -118,7 +118,7 @@ async fn ends_without_one(program: Program, words: &[&str]) {
 }
 
 #[tokio::test]
-async fn o06_no_secret_of_a_session_is_told_at_any_level() {
+async fn o06_no_secret_of_a_session_is_logged_at_any_level() {
     for format in ["text", "json"] {
         let upstream = Upstream::start().await;
         let program = loud(&[upstream.url()], format).await;
@@ -163,7 +163,7 @@ async fn o06_no_secret_of_a_session_is_told_at_any_level() {
 }
 
 #[tokio::test]
-async fn o06_no_secret_of_a_refused_request_is_told_at_any_level() {
+async fn o06_no_secret_of_a_refused_request_is_logged_at_any_level() {
     let echo = Echo::start().await;
     for format in ["text", "json"] {
         let program = loud(&[echo.url()], format).await;
@@ -206,7 +206,7 @@ async fn o06_no_secret_of_a_refused_request_is_told_at_any_level() {
 }
 
 #[tokio::test]
-async fn o06_no_secret_of_a_failing_upstream_is_told_at_any_level() {
+async fn o06_no_secret_of_a_failing_upstream_is_logged_at_any_level() {
     for format in ["text", "json"] {
         let (upstream, dead) = (Upstream::start().await, Upstream::dead());
         let program = loud(&[upstream.url()], format).await;
@@ -251,7 +251,7 @@ async fn o06_no_secret_of_a_failing_upstream_is_told_at_any_level() {
 /// Wrong settings are shown with their lines, but for what came out of the environment and what
 /// stands where a token does.
 #[tokio::test]
-async fn o06_no_secret_of_the_settings_is_told_when_they_are_wrong() {
+async fn o06_no_secret_is_in_the_errors_of_wrong_settings() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("wsgate.toml");
     let file = file.to_str().expect("a path");

@@ -18,7 +18,7 @@ fn pings(side: Side, interval: &str, timeout: &str) -> String {
 }
 
 #[tokio::test]
-async fn r07_a_peer_that_answers_no_ping_but_says_something_else() {
+async fn r07_a_peer_that_sends_data_in_place_of_pongs() {
     for side in [Side::Client, Side::Upstream] {
         let mut stage = Stage::set(&pings(side, "30ms", "30s")).await;
         let (mut client, mut server) = stage.session().await;

@@ -207,7 +207,7 @@ async fn h11_the_origin_is_checked_against_the_authority_that_is_routed() {
 
 #[rstest]
 #[tokio::test]
-async fn h13_a_path_that_leaves_its_prefix_for_somebody(
+async fn h13_a_path_that_may_leave_its_prefix(
     #[values(Host::Program, Host::HyperService, Host::Axum)] host: Host,
 ) {
     let mut stage = Stage::on(host, "").await;

@@ -196,7 +196,7 @@ async fn u02_upstream_hangs_before_its_request_is_read(
 
 #[rstest]
 #[tokio::test]
-async fn u02_a_101_that_is_dripped_and_stalls_is_never_begun_at_the_client(
+async fn u02_no_byte_of_a_101_that_drips_and_stalls_reaches_the_client(
     #[values(Host::Program, Host::HyperService)] host: Host,
 ) {
     let upstream = Upstream::start().await;

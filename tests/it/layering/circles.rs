@@ -13,7 +13,7 @@ use super::source::{code, files, name, names_behind, root};
 type ModulePath = Vec<String>;
 
 #[test]
-fn no_file_imports_itself_by_way_of_others() {
+fn no_file_imports_itself_through_others() {
     let modules = modules(&files());
     let graph = graph(&modules);
     let edges: usize = graph.values().map(BTreeSet::len).sum();

@@ -27,7 +27,7 @@ async fn an_idle_gate_drains_at_once() {
 }
 
 #[tokio::test]
-async fn a_draining_gate_takes_no_sessions_and_sends_the_live_ones_away() {
+async fn a_draining_gate_accepts_no_sessions_and_closes_those_that_are_open() {
     let logs = Logs::capture();
     let echo = Echo::start().await;
     let bench = setup([echo.url()])
@@ -78,7 +78,7 @@ async fn a_draining_gate_takes_no_sessions_and_sends_the_live_ones_away() {
 }
 
 #[tokio::test]
-async fn the_code_of_a_drain_is_the_settings_own_and_the_upstream_is_told_1001() {
+async fn the_client_gets_the_close_code_of_the_settings_and_the_upstream_1001() {
     let upstream = Upstream::start().await;
     let top = "[drain]\nclose_code = 1012\nspread = \"0s\"\n";
     let bench = setup([upstream.url()]).top(top).start().await;

@@ -32,7 +32,7 @@ fn only_route(metrics: &Metrics) -> &RouteMetrics {
 }
 
 #[tokio::test]
-async fn a_session_is_counted_open_and_then_closed_and_what_it_moved_stays() {
+async fn the_counts_of_a_session_stay_when_it_has_closed() {
     let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let before = bench.handle.metrics();
@@ -154,7 +154,7 @@ async fn the_failures_of_a_server_are_counted_by_their_kind() {
 }
 
 #[tokio::test]
-async fn what_takes_time_is_measured_where_it_worked_and_a_reload_takes_nothing_away() {
+async fn durations_of_what_succeeded_are_measured_and_survive_a_reload() {
     let upstream = Upstream::start().await;
     let bench = setup([upstream.url()]).start().await;
     let mut client = bench.ask(&Request::websocket("/")).await;

@@ -63,7 +63,7 @@ async fn the_same_settings_change_nothing() {
 }
 
 #[tokio::test]
-async fn sessions_of_a_removed_route_are_sent_away_and_no_others() {
+async fn only_sessions_of_a_removed_route_are_closed() {
     let logs = Logs::capture();
     let echo = Echo::start().await;
     let both = || setup([echo.url()]).top(OTHER);
@@ -147,7 +147,7 @@ async fn a_handshake_under_way_keeps_its_settings_and_leaves_if_its_route_is_gon
 }
 
 #[tokio::test]
-async fn what_an_address_has_done_stays_counted() {
+async fn the_limits_of_an_address_hold_over_a_reload() {
     let logs = Logs::capture();
     let echo = Echo::start().await;
     let limited = |more: &str| {

@@ -21,7 +21,7 @@ fn loads(bench: &Bench) -> Vec<(u64, bool)> {
 }
 
 #[tokio::test]
-async fn a_drained_server_gets_nobody_new_and_keeps_its_sessions() {
+async fn a_drained_server_gets_no_new_session_and_keeps_its_old_ones() {
     let (a, b) = (Echo::named("a").await, Echo::named("b").await);
     let bench = setup([a.url(), b.url()]).start().await;
     let mut first = [bench.open().await, bench.open().await];
@@ -53,7 +53,7 @@ async fn a_drained_server_gets_nobody_new_and_keeps_its_sessions() {
 }
 
 #[tokio::test]
-async fn sessions_are_sent_away_if_the_operator_says_so() {
+async fn a_drained_server_closes_its_sessions_on_request() {
     let logs = Logs::capture();
     let (a, b) = (Echo::named("a").await, Echo::named("b").await);
     let drain = "[drain]\nclose_code = 1012\n";
@@ -77,7 +77,7 @@ async fn sessions_are_sent_away_if_the_operator_says_so() {
 }
 
 #[tokio::test]
-async fn where_every_server_is_drained_the_client_is_told_to_come_back() {
+async fn a_client_may_retry_later_when_every_server_is_drained() {
     let (a, b) = (Echo::named("a").await, Echo::named("b").await);
     let logs = Logs::capture();
     let bench = setup([a.url(), b.url()]).start().await;

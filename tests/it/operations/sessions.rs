@@ -137,7 +137,7 @@ async fn there_are_only_so_many_sessions() {
 }
 
 #[tokio::test]
-async fn a_handshake_on_its_way_has_its_place_already() {
+async fn a_handshake_in_flight_takes_a_session_of_the_limit() {
     let logs = Logs::capture();
     let upstream = Upstream::start().await;
     let bench = setup([upstream.url()])
@@ -160,7 +160,7 @@ async fn a_handshake_on_its_way_has_its_place_already() {
 }
 
 #[tokio::test]
-async fn a_place_that_came_to_no_session_is_given_back() {
+async fn a_failed_handshake_returns_its_session_to_the_limit() {
     let upstream = Upstream::start().await;
     let bench = setup([upstream.url()])
         .build(|builder| builder.max_sessions(1))

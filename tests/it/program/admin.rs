@@ -102,7 +102,7 @@ async fn sessions_are_listed_and_can_be_closed() {
 }
 
 #[tokio::test]
-async fn it_tells_that_it_is_alive_and_whether_it_is_ready() {
+async fn the_probes_report_that_it_is_alive_and_whether_it_is_ready() {
     let echo = Echo::start().await;
     let more =
         format!("timeouts.close = \"1h\"\n{ADMIN}[drain]\nspread = \"0s\"\ndeadline = \"1h\"");
@@ -132,7 +132,7 @@ async fn it_tells_that_it_is_alive_and_whether_it_is_ready() {
 }
 
 #[tokio::test]
-async fn a_drain_sends_all_away_and_the_process_stays() {
+async fn a_drain_closes_every_session_and_the_process_stays() {
     let echo = Echo::start().await;
     let more = format!("{ADMIN}[drain]\nspread = \"0s\"");
     let program = Program::run(&settings(echo.url(), &more)).await;

@@ -62,7 +62,7 @@ async fn help_names_every_command_and_the_version_is_the_packages() {
 }
 
 #[tokio::test]
-async fn a_wrong_command_line_is_told_on_standard_error_and_exits_with_1() {
+async fn a_wrong_command_line_is_an_error_on_standard_error_and_exits_with_1() {
     for arguments in [
         &[][..],
         &["serve"],
@@ -263,7 +263,7 @@ async fn a_url_or_an_address_that_is_none_is_an_error() {
 }
 
 #[tokio::test]
-async fn an_address_in_use_is_told_with_what_to_do() {
+async fn an_address_in_use_is_an_error_with_help() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let arguments = ["run", "--to", "ws://127.0.0.1:1", "--listen", &address];

@@ -47,7 +47,7 @@ async fn flood(address: &str) -> Vec<Wire> {
 }
 
 #[tokio::test]
-async fn whoever_says_nothing_makes_room_and_nobody_else_notices() {
+async fn idle_connections_are_evicted_to_make_room_for_others() {
     let echo = Echo::start().await;
     let program = Program::run_limited(&settings(echo.url(), ADMIN), DESCRIPTORS).await;
     let admin = program.admin().await;

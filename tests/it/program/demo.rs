@@ -48,7 +48,7 @@ async fn the_page_runs_nothing_but_its_own() {
 }
 
 #[tokio::test]
-async fn it_says_everything_back_and_tells_where() {
+async fn it_echoes_everything_and_prints_its_address() {
     let program = demo().await;
     let mut socket = Socket::open(&program.address, "/echo").await;
     socket.echoes("hör zu").await;

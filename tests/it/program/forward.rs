@@ -215,7 +215,7 @@ async fn an_answer_without_a_body_ends_with_its_head() {
 }
 
 #[tokio::test]
-async fn a_client_that_waits_to_continue_is_told_to() {
+async fn a_client_that_expects_100_continue_gets_it() {
     let upstream = Upstream::start().await;
     let program = forwarding(&upstream).await;
     let mut client = Wire::connect(&program.address).await;

@@ -78,7 +78,7 @@ async fn a_refusal_is_an_object_with_all_its_fields() {
 }
 
 #[tokio::test]
-async fn no_control_character_of_a_stranger_comes_out_as_one() {
+async fn control_characters_of_clients_are_escaped_in_the_log() {
     let echo = Echo::start().await;
     for format in ["text", "json"] {
         let more = "[client_ip]\ntrusted_proxies = [\"127.0.0.1\"]\n[server]\nhead_size = \"8KiB\"";

@@ -132,7 +132,7 @@ async fn each_refusal_is_one_step_of_one_count() {
 }
 
 #[tokio::test]
-async fn a_refused_plain_request_is_told_and_counted_on_its_route() {
+async fn a_refused_plain_request_is_logged_and_counted_on_its_route() {
     let dead = Upstream::dead();
     let url = dead.url();
     let more = format!(
@@ -348,7 +348,7 @@ async fn the_text_is_what_prometheus_reads_and_what_the_document_lists() {
 }
 
 #[tokio::test]
-async fn reloads_are_counted_by_what_came_of_them_and_the_last_is_told() {
+async fn reloads_are_counted_by_result_with_the_time_of_the_last_success() {
     let right = settings("ws://127.0.0.1:1", ADMIN);
     let program = Program::run(&right).await;
     let admin = program.admin().await;
@@ -382,7 +382,7 @@ async fn reloads_are_counted_by_what_came_of_them_and_the_last_is_told() {
 }
 
 #[tokio::test]
-async fn a_drain_the_limit_and_the_processors_time_are_told() {
+async fn a_drain_the_limit_and_the_processor_time_are_metrics() {
     let program = Program::run_limited(&settings("ws://127.0.0.1:1", ADMIN), 1000).await;
     let admin = program.admin().await;
     let before = scrape(&admin).await;

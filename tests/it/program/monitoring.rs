@@ -13,7 +13,7 @@ use crate::kit::{docs, yaml as documents};
 use super::families::{Families, Family, listed};
 
 #[test]
-fn each_alert_asks_for_what_there_is_and_says_what_it_means() {
+fn each_alert_uses_existing_metrics_and_has_an_explanation() {
     let there_is = There::look();
     let rules = yaml("deploy/prometheus/alerts.yml");
     let mut names = BTreeSet::new();
@@ -59,7 +59,7 @@ fn each_alert_that_is_played_is_there() {
 }
 
 #[test]
-fn the_dashboard_asks_for_what_there_is_and_for_all_of_it() {
+fn the_dashboard_uses_every_metric_and_no_unknown_one() {
     let there_is = There::look();
     let dashboard: Value = serde_json::from_str(&read("deploy/grafana/wsgate.json")).unwrap();
     let mut asked = BTreeSet::new();

@@ -69,7 +69,7 @@ impl Manager {
 }
 
 #[tokio::test]
-async fn readiness_reloads_and_the_stop_are_told_over_either_kind_of_socket() {
+async fn readiness_reloads_and_the_stop_are_notified_over_either_kind_of_socket() {
     let echo = Echo::start().await;
     for manager in [Manager::with_file(), Manager::without_file()] {
         let text = settings(echo.url(), "[drain]\nspread = \"0s\"\ndeadline = \"20s\"");
@@ -118,7 +118,7 @@ async fn readiness_reloads_and_the_stop_are_told_over_either_kind_of_socket() {
 }
 
 #[tokio::test]
-async fn what_is_told_to_be_ready_can_be_connected_to() {
+async fn every_address_accepts_connections_when_ready_is_notified() {
     let manager = Manager::with_file();
     let admin = "[admin]\naddress = \"127.0.0.1:0\"";
     let text = settings("ws://127.0.0.1:1", admin);

@@ -30,7 +30,7 @@ async fn reloaded(program: &Program, settings: &str) -> Value {
 }
 
 #[tokio::test]
-async fn sighup_reads_the_file_again_and_says_what_came_of_it() {
+async fn sighup_reloads_the_file_and_logs_the_result() {
     let echo = Echo::start().await;
     let program = Program::run(&settings(echo.url(), "")).await;
     program.signal(Signal::HUP);
@@ -57,7 +57,7 @@ async fn sighup_reads_the_file_again_and_says_what_came_of_it() {
 }
 
 #[tokio::test]
-async fn a_rewritten_file_is_read_without_being_asked_to() {
+async fn a_rewritten_file_is_reloaded_by_itself() {
     let echo = Echo::start().await;
     let program = Program::run(&settings(echo.url(), "")).await;
     program.rewrite(&settings(echo.url(), OTHER));

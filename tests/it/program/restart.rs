@@ -217,7 +217,7 @@ async fn a_next_process_that_does_not_get_to_serve_changes_nothing() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_succeeded_is_an_error_that_says_why() {
+async fn a_handover_from_something_else_is_an_error_with_its_cause() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("precious");
     std::fs::write(&file, "precious").unwrap();
@@ -307,7 +307,7 @@ async fn a_stop_leaves_the_sockets_to_the_next_process_that_has_them_already() {
 }
 
 #[tokio::test]
-async fn who_comes_while_another_takes_over_is_told_so_at_once() {
+async fn a_second_handover_during_the_first_fails_at_once() {
     let echo = Echo::start().await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("handover");

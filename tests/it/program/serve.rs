@@ -30,7 +30,7 @@ async fn one_worker_or_two_serve_many_sessions() {
 }
 
 #[tokio::test]
-async fn one_session_more_than_there_may_be_is_told_to_come_back() {
+async fn a_session_over_the_limit_is_answered_503() {
     let echo = Echo::start().await;
     let program = Program::run(&settings(echo.url(), "[server]\nsessions = 1")).await;
     let mut first = Socket::open(&program.address, "/ws/").await;

@@ -26,7 +26,7 @@ fn going_away() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn sigterm_and_sigint_send_every_session_away_and_exit_with_0() {
+async fn sigterm_and_sigint_close_every_session_and_exit_with_0() {
     let echo = Echo::start().await;
     for (signal, name) in [(Signal::TERM, "SIGTERM"), (Signal::INT, "SIGINT")] {
         let mut program = Program::run(&settings(echo.url(), &draining("30s"))).await;
@@ -74,7 +74,7 @@ async fn the_code_of_the_drain_is_that_of_the_settings() {
 }
 
 #[tokio::test]
-async fn nobody_connects_while_it_drains_and_a_stuck_client_is_cut_at_the_deadline() {
+async fn no_client_connects_during_a_drain_and_a_stuck_one_is_cut_at_the_deadline() {
     let echo = Echo::start().await;
     let mut program = Program::run(&settings(echo.url(), &draining("500ms"))).await;
     let mut stuck = silent(&program).await;
@@ -157,7 +157,7 @@ async fn a_plain_request_is_finished_before_it_ends_and_an_idle_connection_is_no
 }
 
 #[tokio::test]
-async fn a_signal_ends_it_at_once_where_nobody_is_connected() {
+async fn a_signal_ends_it_at_once_without_connections() {
     let program = Program::run(&settings("ws://127.0.0.1:1", "")).await;
     let log = program.stop().await;
     assert!(log.contains("\"closed\":0,\"cut\":0"), "{log}");

@@ -67,7 +67,7 @@ fn failed(span: &Span) -> bool {
 }
 
 #[tokio::test]
-async fn a_session_is_a_span_in_the_clients_trace_and_the_upstream_is_told_of_it() {
+async fn a_session_is_a_span_in_the_clients_trace_and_the_upstream_gets_its_context() {
     let (collector, upstream) = (Collector::start().await, Upstream::start().await);
     let program = traced(upstream.url(), &collector).await;
     let lines = format!("traceparent: {CLIENT}\r\ntracestate: a=1\r\ntracestate: b=2\r\n");
@@ -282,7 +282,7 @@ async fn without_an_endpoint_a_trace_context_goes_upstream_as_it_came() {
 }
 
 #[tokio::test]
-async fn a_batch_says_who_sends_it_and_carries_the_headers_that_it_needs() {
+async fn a_batch_has_the_name_of_the_service_and_the_headers_of_the_environment() {
     let upstream = Upstream::start().await;
     for (variables, path, service, place) in [
         (&[][..], "/v1/traces", "wsgate", ""),

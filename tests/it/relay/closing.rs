@@ -5,7 +5,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::kit::{Echo, Frame, Logs, Request, Upstream, setup, switching, until};
 
 #[tokio::test]
-async fn an_upstream_that_has_ended_is_let_go_though_its_client_lingers() {
+async fn the_connection_to_an_upstream_that_has_ended_is_closed_though_its_client_lingers() {
     let upstream = Upstream::start().await;
     let bench = setup([upstream.url()])
         .route("timeouts.close = \"1h\"")

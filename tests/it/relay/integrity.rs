@@ -127,7 +127,7 @@ fn any_messages_cut_anywhere_arrive_byte_by_byte_both_ways() {
 }
 
 #[test]
-fn of_any_bytes_at_all_what_arrives_is_how_they_begin_and_one_close_frame() {
+fn any_bytes_arrive_as_a_prefix_of_them_and_one_close_frame() {
     let runtime = Runtime::new().unwrap();
     let (upstream, bench) = runtime.block_on(async {
         let upstream = Upstream::start().await;

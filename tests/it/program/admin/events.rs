@@ -70,7 +70,7 @@ async fn rejected(program: &Program) {
 }
 
 #[tokio::test]
-async fn sessions_and_refusals_are_told_as_they_happen() {
+async fn sessions_and_refusals_are_streamed_as_they_happen() {
     let echo = Echo::start().await;
     let program = Program::run(&settings(echo.url(), ADMIN)).await;
     let admin = program.admin().await;
@@ -133,7 +133,7 @@ async fn sessions_and_refusals_are_told_as_they_happen() {
 }
 
 #[tokio::test]
-async fn a_listener_hears_what_it_asked_for() {
+async fn a_stream_has_only_the_events_of_its_query() {
     let echo = Echo::start().await;
     let more =
         format!("[[route]]\nname = \"feed\"\npath = \"/feed/*\"\nupstream = \"chat\"\n{ADMIN}");
@@ -174,7 +174,7 @@ async fn a_listener_hears_what_it_asked_for() {
 }
 
 #[tokio::test]
-async fn eight_may_listen_and_nobody_is_kept_from_an_answer() {
+async fn eight_streams_may_be_open_and_other_requests_are_still_answered() {
     let program = Program::run(&settings("ws://127.0.0.1:1", ADMIN)).await;
     let admin = program.admin().await;
     let mut streams = Vec::new();

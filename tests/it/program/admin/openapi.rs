@@ -276,7 +276,7 @@ async fn addresses_that_are_two(
 }
 
 #[tokio::test]
-async fn the_document_is_for_those_who_are_let_in() {
+async fn the_document_requires_the_token() {
     let more = format!("{ADMIN}token = \"t0ken\"\n");
     let program = Program::run(&settings("ws://127.0.0.1:1", &more)).await;
     let admin = program.admin().await;

@@ -78,7 +78,7 @@ async fn the_list_is_read_page_by_page() {
 }
 
 #[tokio::test]
-async fn the_list_is_of_whom_it_was_asked_for() {
+async fn the_list_is_filtered_by_route_upstream_and_client() {
     let stage = Stage::with(2).await;
     for (query, total) in [
         ("route=chat", 2),
@@ -190,7 +190,7 @@ async fn a_wrong_query_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_session_is_closed_with_the_code_and_the_words_that_were_asked_for() {
+async fn a_session_is_closed_with_the_code_and_reason_of_the_request() {
     let mut stage = Stage::with(1).await;
     let id = ids(&stage.get("/sessions?route=chat").await)[0];
     let line = format!("DELETE /sessions/{id}?code=4001&reason=come%20back+later%21");
@@ -206,7 +206,7 @@ async fn a_session_is_closed_with_the_code_and_the_words_that_were_asked_for() {
 }
 
 #[tokio::test]
-async fn sessions_are_closed_by_what_they_have_in_common() {
+async fn sessions_are_closed_by_route_client_and_upstream() {
     let mut stage = Stage::with(2).await;
     for (query, closed) in [
         ("route=nowhere", 0),

@@ -16,7 +16,7 @@ async fn sessions_are_closed_by_their_numbers() {
 }
 
 #[tokio::test]
-async fn a_number_that_no_session_has_is_told_and_the_others_are_closed() {
+async fn an_unknown_session_is_reported_and_the_others_are_closed() {
     let mut stage = Stage::with(1).await;
     let ids = stage.ids("sessions --json --route chat").await;
     let line = format!("close 987654 {} 876543", ids[0]);
@@ -28,7 +28,7 @@ async fn a_number_that_no_session_has_is_told_and_the_others_are_closed() {
 }
 
 #[tokio::test]
-async fn sessions_are_closed_by_what_they_have_in_common() {
+async fn sessions_are_closed_by_route_client_and_upstream() {
     let mut stage = Stage::with(2).await;
     for (line, said) in [
         ("close --route nowhere", "closed 0 sessions\n"),
@@ -50,7 +50,7 @@ async fn sessions_are_closed_by_what_they_have_in_common() {
 }
 
 #[tokio::test]
-async fn a_close_that_does_not_say_which_or_what_closes_nothing() {
+async fn a_close_without_a_selection_closes_nothing() {
     let mut stage = Stage::with(1).await;
     for (line, said) in [
         ("close", "required"),

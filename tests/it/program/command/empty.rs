@@ -4,7 +4,7 @@ use super::super::kit::{Upstream, finish, soon};
 use super::{Stage, answer};
 
 #[tokio::test]
-async fn a_drain_sends_everybody_away_and_comes_back_at_once() {
+async fn a_drain_closes_every_session_and_returns_at_once() {
     let mut stage = Stage::with(1).await;
     assert_eq!(
         stage.done("drain").await,
@@ -21,7 +21,7 @@ async fn a_drain_sends_everybody_away_and_comes_back_at_once() {
 }
 
 #[tokio::test]
-async fn a_drain_that_waits_looks_until_no_session_is_left_or_nobody_answers() {
+async fn a_drain_with_wait_returns_when_no_session_is_left_or_the_process_is_gone() {
     const DRAIN: [&str; 3] = ["POST /drain", "202 Accepted", r#"{"sessions": 2}"#];
     const UNREADY: [&str; 3] = [
         "GET /readyz",
@@ -79,7 +79,7 @@ async fn a_drain_that_waits_looks_until_no_session_is_left_or_nobody_answers() {
 }
 
 #[tokio::test]
-async fn where_nobody_is_there_is_nothing_to_drain() {
+async fn a_drain_of_a_process_that_does_not_run_fails() {
     let absent = finish(&["drain", "--wait", "--admin", "unix:/nowhere/admin.sock"]).await;
     assert_eq!((absent.code, &*absent.stdout), (Some(2), ""));
     let error = "error: nothing listens on unix:/nowhere/admin.sock\n\

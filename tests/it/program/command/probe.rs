@@ -216,7 +216,7 @@ async fn where_nothing_listens_it_cannot_be_reached() {
 }
 
 #[tokio::test]
-async fn a_server_that_breaks_the_protocol_is_told_from_one_that_refuses() {
+async fn a_server_that_breaks_the_protocol_is_distinguished_from_one_that_refuses() {
     for (answer, said) in [
         (&b"SSH-2.0-OpenSSH_9.9\r\n\r\n"[..], "it is not HTTP/1.1"),
         (b"", "ended before the handshake was answered"),

@@ -39,7 +39,7 @@ async fn a_wrong_file_is_shown_as_check_shows_it() {
 }
 
 #[tokio::test]
-async fn a_listener_that_cannot_be_had_is_told_and_changes_nothing() {
+async fn a_listener_that_cannot_be_bound_is_reported_and_changes_nothing() {
     let stage = Stage::with(0).await;
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();

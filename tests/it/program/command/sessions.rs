@@ -56,7 +56,7 @@ async fn sessions_are_lines_of_json_for_scripts() {
 }
 
 #[tokio::test]
-async fn what_a_limit_leaves_out_is_told() {
+async fn sessions_beyond_the_limit_are_counted() {
     let stage = Stage::with(2).await;
     for (line, listed, remark) in [
         (
@@ -130,7 +130,7 @@ async fn more_sessions_than_a_page_holds_are_all_listed() {
 }
 
 #[tokio::test]
-async fn a_wrong_value_is_told_with_what_would_be_right() {
+async fn a_wrong_value_is_reported_with_the_right_ones() {
     let stage = Stage::with(0).await;
     for (line, said) in [
         ("sessions --client nobody", "`nobody` is not a network"),

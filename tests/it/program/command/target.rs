@@ -124,7 +124,7 @@ async fn a_token_comes_from_a_file_or_from_the_environment_and_is_never_shown() 
 }
 
 #[tokio::test]
-async fn where_nobody_can_be_asked_it_is_said_what_to_do() {
+async fn a_command_that_reaches_no_process_says_what_to_do() {
     let nobody = Upstream::dead();
     let dead = nobody.url().strip_prefix("ws://").unwrap();
     for command in COMMANDS {
@@ -181,7 +181,7 @@ async fn where_nobody_can_be_asked_it_is_said_what_to_do() {
 }
 
 #[tokio::test]
-async fn what_is_no_admin_interface_of_wsgates_is_told_from_one() {
+async fn an_address_that_is_not_an_admin_interface_is_reported() {
     for answer in [
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",

@@ -47,7 +47,7 @@ async fn where_there_is_no_terminal_one_picture_is_printed() {
 }
 
 #[tokio::test]
-async fn it_shows_what_happens_until_q_and_leaves_the_terminal_as_it_was() {
+async fn it_shows_live_traffic_until_q_and_restores_the_terminal() {
     let mut stage = Stage::with(2).await;
     let terminal = Terminal::open(110, 40);
     let before = terminal.modes();
@@ -184,7 +184,7 @@ async fn a_size_that_changes_before_the_first_key_is_seen_as_well() {
 }
 
 #[tokio::test]
-async fn a_signal_gives_the_terminal_back_as_well() {
+async fn a_signal_restores_the_terminal_too() {
     let stage = Stage::with(0).await;
     for (signal, code) in [
         (Signal::TERM, 143),
@@ -208,7 +208,7 @@ async fn a_signal_gives_the_terminal_back_as_well() {
 }
 
 #[tokio::test]
-async fn a_process_that_is_gone_is_told_and_waited_for() {
+async fn a_process_that_is_gone_is_reported_and_waited_for() {
     let mut stage = Stage::with(1).await;
     // At an address that another process can have after this one.
     let settings = Stage::settings(&stage.echo);

@@ -149,7 +149,7 @@ fn tokens(expression: &str) -> Vec<Token> {
 }
 
 #[test]
-fn what_an_expression_asks_for_is_found_wherever_it_stands() {
+fn the_metrics_of_an_expression_are_found_at_every_place() {
     let expression = "1 - sum by (route, le) (rate(a_bucket{x=\"1\", y!~\"2|3\"}[5m] offset 5m)) \
                       / on (route) group_left () max(b) unless c{} > 0.5";
     let series = |metric: &str, matchers: &[(&str, &str)], function: Option<&str>| Series {
