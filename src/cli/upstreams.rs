@@ -193,8 +193,9 @@ fn cells(server: &Value) -> [String; 8] {
 
 /// In one word.
 pub(super) fn state(server: &Value) -> &'static str {
-    match server["draining"].as_bool() {
-        Some(true) => "draining",
+    match (server["draining"].as_bool(), server["failing"].as_bool()) {
+        (Some(true), _) => "draining",
+        (_, Some(true)) => "failing",
         _ => "in service",
     }
 }

@@ -34,7 +34,7 @@ pub use settings::origin::OriginRules;
 pub use settings::program::{Admin, Listen, Log, LogFormat, Server};
 pub use settings::route::{Compression, PlainHttp, RouteSettings};
 pub use settings::timeouts::Timeouts;
-pub use settings::upstream::{Balance, ServerEntry, UpstreamSettings};
+pub use settings::upstream::{Balance, Passive, ServerEntry, UpstreamSettings};
 #[cfg(feature = "server")]
 pub use values::duration::parse_duration;
 pub use values::error::ValueError;
@@ -44,6 +44,7 @@ pub use values::network::{Network, parse_network};
 pub use values::origin::{ExactOrigin, OriginPattern};
 pub use values::path::PathPattern;
 pub use values::rate::Rate;
+pub use values::retries::Retries;
 pub use values::secret::Secret;
 pub use values::server_url::ServerUrl;
 

@@ -29,7 +29,7 @@ pub(super) use origin::OriginRules;
 pub(super) use program::{Admin, Listen, Log, Server};
 pub(super) use route::{Compression, OWN_KEYS, PlainHttp, RouteSettings};
 pub(super) use timeouts::Timeouts;
-pub(super) use upstream::{Balance, ServerEntry, UpstreamSettings};
+pub(super) use upstream::{Balance, Passive, ServerEntry, UpstreamSettings};
 
 /// Settings of wsgate.
 ///

@@ -41,6 +41,8 @@ pub struct ServerInfo {
     pub connecting: u64,
     /// Nobody new is sent there.
     pub draining: bool,
+    /// It has failed lately, and the other servers are tried before it (`passive`).
+    pub failing: bool,
     /// Connections that it did not take.
     pub failed_connects: u64,
     /// Handshakes that it gave no right answer to.
@@ -108,6 +110,7 @@ impl Core {
                     sessions,
                     connecting: places(pool, &server.name).saturating_sub(sessions),
                     draining: load.draining,
+                    failing: load.failing,
                     failed_connects: failed.connects,
                     failed_handshakes: failed.handshakes,
                     server: names.1,

@@ -165,8 +165,10 @@ impl PlainRequest {
         Ok(sent)
     }
 
-    /// Takes out of the server's head what does not go on to the client.
+    /// Takes out of the server's head what does not go on to the client. The server has answered:
+    /// its earlier failures no longer count against it.
     pub fn clean(&self, response: &mut response::Parts) {
+        self.lease.note_answer();
         plain_response_headers(&mut response.headers);
     }
 

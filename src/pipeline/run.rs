@@ -164,6 +164,7 @@ async fn connect(
     parents.inject(request.headers_mut());
     match upstream::exchange(&lease, transport, request).await? {
         UpstreamResponse::Refused { parts, body } => {
+            lease.note_answer();
             let rejection = Rejection::UpstreamAnswered(parts.status);
             let refused = lease.refused(rejection, None);
             let answer = handshake::refused(parts, body)?;
@@ -176,12 +177,16 @@ async fn connect(
             parts,
             transport: io,
             early,
-        } => Ok(Accepted {
-            agreed: verify(parts, &sent)
-                .map_err(|rejection| lease.at_fault(rejection, ServerFailure::Handshake, None))?,
-            upstream: Endpoint { io, early },
-            lease,
-        }),
+        } => {
+            let agreed = verify(parts, &sent)
+                .map_err(|rejection| lease.at_fault(rejection, ServerFailure::Handshake, None))?;
+            lease.note_answer();
+            Ok(Accepted {
+                agreed,
+                upstream: Endpoint { io, early },
+                lease,
+            })
+        }
     }
 }
 

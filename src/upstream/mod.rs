@@ -13,8 +13,10 @@ mod connect;
 mod connect_error;
 mod exchange;
 mod failures;
+mod passive;
 mod pool;
 mod read_limit;
+mod server_state;
 mod socket;
 mod target;
 

@@ -4,11 +4,13 @@ use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use tokio::time::Instant;
 
 use super::balance::{Balancer, Candidate};
 use super::connect::Connector;
 use super::failures::{FailureCounts, FailureLog, ServerFailure, ServerFault, UpstreamError};
+use super::server_state::{ServerLoad, ServerState};
 use super::target::ServerTarget;
 use crate::config::{ServerAddress, Upstream, UpstreamServer};
 use crate::error_report::ErrorReport;
@@ -29,23 +31,6 @@ struct PoolInner {
     connector: Connector,
     /// One log throttle for the upstream, whatever its settings.
     failures: Arc<FailureLog>,
-}
-
-/// What changes about a server while the settings stand.
-#[derive(Debug, Default)]
-struct ServerState {
-    /// Places taken.
-    sessions: AtomicU32,
-    /// The server gets no new sessions.
-    draining: AtomicBool,
-}
-
-/// The load of a server at the moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ServerLoad {
-    /// Places in use: by sessions, handshakes and plain requests.
-    pub(crate) in_use: u32,
-    pub(crate) draining: bool,
 }
 
 /// A place on a server, held until dropped.
@@ -106,10 +91,7 @@ impl Pool {
         let live = live.map(|(server, origin)| match origin {
             Some(old_index) => Arc::clone(&old.live[*old_index]),
             // It may be there one time more than before.
-            None => Arc::new(ServerState {
-                draining: AtomicBool::new(self.is_draining(&server.name)),
-                ..ServerState::default()
-            }),
+            None => Arc::new(ServerState::new(self.is_draining(&server.name))),
         });
         Self {
             inner: Arc::new(PoolInner {
@@ -130,7 +112,8 @@ impl Pool {
     /// The servers in the order of the settings, each with its load.
     pub(crate) fn servers(&self) -> impl Iterator<Item = (&UpstreamServer, ServerLoad)> {
         let servers = self.settings().servers.iter().zip(&self.inner.live);
-        servers.map(|(server, live)| (server, live.load()))
+        let now = Instant::now();
+        servers.map(move |(server, live)| (server, live.load(now)))
     }
 
     /// Whether the server of this name gets no new sessions.
@@ -144,13 +127,13 @@ impl Pool {
     pub(crate) fn set_draining(&self, server: &str, draining: bool) {
         let servers = self.settings().servers.iter().zip(&self.inner.live);
         for (_, live) in servers.filter(|(settings, _)| *settings.name == *server) {
-            // Relaxed: a reader that must see it in time takes a lock first.
-            live.draining.store(draining, Ordering::Relaxed);
+            live.set_draining(draining);
         }
     }
 
     /// Takes a place on a server and connects to it. If that fails, another server is tried, as
-    /// often as the settings allow; nothing has been sent yet, so that nothing is done twice.
+    /// often and for as long as the settings allow; nothing has been sent yet, so that nothing is done
+    /// twice.
     pub(crate) async fn connect(&self, client: IpAddr) -> Result<Connected, UpstreamError> {
         self.connect_from(self.place(client)?, client).await
     }
@@ -168,6 +151,7 @@ impl Pool {
         client: IpAddr,
     ) -> Result<Connected, UpstreamError> {
         let settings = self.settings();
+        let started = Instant::now();
         let mut tried = Vec::new();
         loop {
             let connecting =
@@ -176,8 +160,9 @@ impl Pool {
                 Ok(transport) => return Ok(Connected { lease, transport }),
                 Err(error) => error,
             };
-            let retries = usize::try_from(settings.retries).unwrap_or(usize::MAX);
-            let gives_up = error.is_everywhere() || tried.len() >= retries;
+            let gives_up = error.is_everywhere()
+                || !settings.retries.allow(tried.len())
+                || started.elapsed() >= settings.retry_timeout;
             tried.push(lease.server);
             let next = (!gives_up).then(|| self.lease(client, &tried));
             let Some(Ok(next)) = next else {
@@ -202,7 +187,8 @@ impl Pool {
             let Some(server) = self.inner.balancer.pick(&candidates, client) else {
                 return Err(self.no_candidate());
             };
-            if self.inner.live[server].take(self.limit()) {
+            let state = &self.inner.live[server];
+            if state.take(self.limit(), self.settings().passive) {
                 return Ok(Lease {
                     pool: self.clone(),
                     server,
@@ -221,50 +207,36 @@ impl Pool {
         }
     }
 
-    /// The servers that could take a session now. What else may keep a server from that (its
-    /// health) belongs in here.
+    /// The servers that could take a session now; those that have failed lately only if there is no
+    /// other.
     fn candidates(&self, passed_over: &[usize]) -> Vec<Candidate<'_>> {
         let limit = self.limit();
-        self.servers()
-            .enumerate()
-            .filter(|(_, (_, load))| !load.draining)
-            .map(|(index, (server, load))| Candidate {
+        let mut failing = Vec::new();
+        let mut candidates = Vec::with_capacity(self.inner.live.len());
+        for (index, (server, load)) in self.servers().enumerate() {
+            if load.draining || load.in_use >= limit || passed_over.contains(&index) {
+                continue;
+            }
+            let group = match load.failing {
+                true => &mut failing,
+                false => &mut candidates,
+            };
+            group.push(Candidate {
                 index,
                 name: &server.name,
                 weight: server.weight,
                 sessions: load.in_use,
-            })
-            .filter(|candidate| candidate.sessions < limit)
-            .filter(|candidate| !passed_over.contains(&candidate.index))
-            .collect()
+            });
+        }
+        match candidates.is_empty() {
+            true => failing,
+            false => candidates,
+        }
     }
 
     /// The most sessions on one server.
     fn limit(&self) -> u32 {
         self.settings().max_connections.unwrap_or(u32::MAX)
-    }
-}
-
-impl ServerState {
-    /// Takes a place, unless `limit` are taken.
-    fn take(&self, limit: u32) -> bool {
-        // Relaxed: the count guards no other memory.
-        self.sessions
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |sessions| {
-                (sessions < limit).then(|| sessions + 1)
-            })
-            .is_ok()
-    }
-
-    fn load(&self) -> ServerLoad {
-        ServerLoad {
-            in_use: self.sessions.load(Ordering::Relaxed),
-            draining: self.draining.load(Ordering::Relaxed),
-        }
-    }
-
-    fn give_back(&self) {
-        self.sessions.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -294,7 +266,23 @@ impl Lease {
 
     /// Whether the server gets no new sessions by now.
     pub(crate) fn is_draining(&self) -> bool {
-        self.pool.inner.live[self.server].load().draining
+        self.state().is_draining()
+    }
+
+    /// Notes that the server has answered: its earlier failures no longer count against it.
+    pub(crate) fn note_answer(&self) {
+        self.state().note_success();
+    }
+
+    /// Notes a failure, for the choice of servers. How a plain request fails depends on the
+    /// application, and says less.
+    fn note_failure(&self, failure: ServerFailure) {
+        match failure {
+            ServerFailure::Connect | ServerFailure::Handshake => {
+                self.state().note_failure(self.upstream().passive);
+            }
+            ServerFailure::NotAttempted | ServerFailure::Plain => {}
+        }
     }
 
     /// What goes before every path that is sent there.
@@ -311,6 +299,7 @@ impl Lease {
     ) -> UpstreamError {
         let failures = &self.pool.inner.failures;
         failures.count(&self.upstream().name, self.server(), failure);
+        self.note_failure(failure);
         self.refused(rejection, error)
     }
 
@@ -338,6 +327,7 @@ impl Lease {
         message: &str,
         error: &(dyn Error + 'static),
     ) {
+        self.note_failure(failure);
         let failures = &self.pool.inner.failures;
         failures.log(
             &self.upstream().name,
@@ -351,11 +341,15 @@ impl Lease {
     fn settings(&self) -> &UpstreamServer {
         &self.pool.settings().servers[self.server]
     }
+
+    fn state(&self) -> &ServerState {
+        &self.pool.inner.live[self.server]
+    }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.pool.inner.live[self.server].give_back();
+        self.state().give_back();
     }
 }
 

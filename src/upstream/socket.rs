@@ -5,12 +5,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::connect_error::{ConnectError, LocalResource};
 use super::target::TargetAddress;
 use crate::transport::Transport;
+
+/// How long an address has before the next one is tried beside it (RFC 8305 §8).
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// Connects to a server within `limit`, which includes the name look-up.
 pub(super) async fn connect(
@@ -20,9 +24,8 @@ pub(super) async fn connect(
     let connect = async {
         match address {
             TargetAddress::Tcp { host, port } => match host.parse::<IpAddr>() {
-                // One address gets all of the time: no second timer is needed for its share.
                 Ok(ip) => Ok(connect_tcp((ip, port).into()).await?),
-                Err(_) => connect_name(host, port, limit).await,
+                Err(_) => connect_name(host, port).await,
             },
             TargetAddress::Unix(path) => connect_unix(path).await,
         }
@@ -33,36 +36,60 @@ pub(super) async fn connect(
     }
 }
 
-async fn connect_name(host: &str, port: u16, limit: Duration) -> Result<Transport, ConnectError> {
-    let started = Instant::now();
+async fn connect_name(host: &str, port: u16) -> Result<Transport, ConnectError> {
     let found = lookup_host((host, port))
         .await
         .map_err(ConnectError::resolve)?;
-    let addresses: Vec<_> = found.collect();
-    connect_each(&addresses, limit.saturating_sub(started.elapsed())).await
+    race(by_turns(found)).await
 }
 
-/// Tries one address after the other. Each gets an even share of the time that is left, so that
-/// one that swallows packets does not use up the time of one that works.
-async fn connect_each(
-    addresses: &[SocketAddr],
-    limit: Duration,
-) -> Result<Transport, ConnectError> {
-    let started = Instant::now();
-    let mut failure = ConnectError::NoAddress;
-    for (address, untried) in addresses.iter().zip((1..=addresses.len()).rev()) {
-        let left = limit.saturating_sub(started.elapsed());
-        let share = left / u32::try_from(untried).unwrap_or(u32::MAX);
-        failure = match timeout(share, connect_tcp(*address)).await {
-            Ok(Ok(transport)) => return Ok(transport),
-            Ok(Err(error)) => more_telling(failure, error.into()),
-            Err(_elapsed) => ConnectError::Timeout,
-        };
-        if failure.is_everywhere() {
-            break;
+/// The addresses with their families by turns, so that a family that leads nowhere holds the other
+/// up only once. The resolver's first address stays the first (RFC 8305 §4).
+fn by_turns(found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    let mut found = found.peekable();
+    let first_is_v6 = found.peek().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) =
+        found.partition(|address| address.is_ipv6() == first_is_v6);
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut addresses = Vec::with_capacity(first.len() + second.len());
+    loop {
+        let before = addresses.len();
+        addresses.extend(first.next());
+        addresses.extend(second.next());
+        if addresses.len() == before {
+            return addresses;
         }
     }
-    Err(failure)
+}
+
+/// Connects to the addresses, each a little later than the one before, or at once when that has
+/// failed (RFC 8305 §5). The first connection wins, and the others are dropped.
+async fn race(addresses: Vec<SocketAddr>) -> Result<Transport, ConnectError> {
+    let mut attempts = FuturesUnordered::new();
+    let mut failure = ConnectError::NoAddress;
+    let mut addresses = addresses.into_iter();
+    loop {
+        match addresses.next() {
+            Some(address) => attempts.push(connect_tcp(address)),
+            None if attempts.is_empty() => return Err(failure),
+            None => {}
+        }
+        let result = match addresses.len() {
+            0 => attempts.next().await,
+            // Without a result in time, the next attempt begins beside this one.
+            _ => timeout(ATTEMPT_DELAY, attempts.next())
+                .await
+                .unwrap_or(None),
+        };
+        match result {
+            Some(Ok(transport)) => return Ok(transport),
+            Some(Err(error)) => failure = more_telling(failure, error.into()),
+            None => {}
+        }
+        if failure.is_everywhere() {
+            return Err(failure);
+        }
+    }
 }
 
 /// The failure to report of two addresses: the later one, unless this machine had no way to its

@@ -41,7 +41,9 @@ fn upstream(name: String, settings: UpstreamSettings, directory: &Path) -> Upstr
         connect_timeout,
         handshake_timeout,
         retries,
+        retry_timeout,
         max_connections,
+        passive,
     } = settings;
     Upstream {
         name: name.into(),
@@ -53,7 +55,9 @@ fn upstream(name: String, settings: UpstreamSettings, directory: &Path) -> Upstr
         connect_timeout,
         handshake_timeout,
         retries,
+        retry_timeout,
         max_connections,
+        passive,
     }
 }
 

@@ -61,6 +61,8 @@ impl Route {
             connect_timeout: settings.connect_timeout,
             handshake_timeout: settings.handshake_timeout,
             retries: settings.retries,
+            retry_timeout: settings.retry_timeout,
+            passive: settings.passive,
             max_connections: settings.max_connections,
         };
         Self {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::settings::Balance;
-use crate::config::values::ServerAddress;
+use crate::config::settings::{Balance, Passive};
+use crate::config::values::{Retries, ServerAddress};
 
 /// A pool of servers that serve the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,9 +18,13 @@ pub(crate) struct Upstream {
     /// From the request sent to the whole response head received.
     pub(crate) handshake_timeout: Duration,
     /// Other servers tried after a failed connect; never after the request was sent.
-    pub(crate) retries: u32,
+    pub(crate) retries: Retries,
+    /// No other server is tried after so long.
+    pub(crate) retry_timeout: Duration,
     /// Sessions at once on one server; `None` is no limit.
     pub(crate) max_connections: Option<u32>,
+    /// When a server that fails is tried after the others.
+    pub(crate) passive: Passive,
 }
 
 /// One server of a pool.

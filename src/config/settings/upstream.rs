@@ -9,7 +9,7 @@ use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
 use crate::config::values::{
-    As, Number, Positive, ServerUrl, Text, ValueError, ZeroForNone, schema,
+    As, Number, Positive, Retries, ServerUrl, Text, ValueError, ZeroForNone, schema,
 };
 
 /// A pool of servers that serve the same.
@@ -28,12 +28,29 @@ pub struct UpstreamSettings {
     /// The longest wait for a server's answer to the handshake.
     #[serde(with = "As::<Positive>")]
     pub handshake_timeout: Duration,
-    /// Other servers tried after a failed connect; never after the request was sent.
-    #[serde(with = "Number::<0, 100>")]
-    pub retries: u32,
+    /// Other servers tried after a failed connect, "all" or a number; never after the request was sent.
+    pub retries: Retries,
+    /// No other server is tried after so long.
+    #[serde(with = "As::<Positive>")]
+    pub retry_timeout: Duration,
     /// Sessions at once on one server; 0 is no limit.
     #[serde(with = "ZeroForNone")]
     pub max_connections: Option<u32>,
+    /// A server that has failed is tried last for a while.
+    pub passive: Passive,
+}
+
+/// When a server that fails is tried after the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Passive {
+    /// Failures within the time after which a server is tried last; 0 counts none.
+    #[serde(with = "ZeroForNone")]
+    pub failures: Option<u32>,
+    /// The time in which failures are counted, and for which the server is then tried last.
+    #[serde(with = "As::<Positive>")]
+    pub within: Duration,
 }
 
 /// A server of a pool: its URL, or a table with its weight.
@@ -93,8 +110,19 @@ impl Default for UpstreamSettings {
             balance: Balance::default(),
             connect_timeout: Duration::from_secs(3),
             handshake_timeout: Duration::from_secs(5),
-            retries: 1,
+            retries: Retries::All,
+            retry_timeout: Duration::from_secs(10),
             max_connections: None,
+            passive: Passive::default(),
+        }
+    }
+}
+
+impl Default for Passive {
+    fn default() -> Self {
+        Self {
+            failures: Some(1),
+            within: Duration::from_secs(10),
         }
     }
 }

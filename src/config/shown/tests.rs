@@ -39,7 +39,11 @@ balance = "ip_hash"
 connect_timeout = "1s"
 handshake_timeout = "2s"
 retries = 4
+retry_timeout = "20s"
 max_connections = 50
+[upstream.chat.passive]
+failures = 3
+within = "30s"
 [[route]]
 name = "chat"
 host = ["chat.example.com", "*.example.com"]

@@ -67,6 +67,8 @@ struct Server {
     connecting: u64,
     /// Whether it gets no new sessions.
     draining: bool,
+    /// Whether it has failed lately, and other servers are tried before it.
+    failing: bool,
     failed_connects: u64,
     failed_handshakes: u64,
 }
@@ -212,6 +214,7 @@ impl From<ServerInfo> for Server {
             sessions: info.sessions,
             connecting: info.connecting,
             draining: info.draining,
+            failing: info.failing,
             failed_connects: info.failed_connects,
             failed_handshakes: info.failed_handshakes,
         }

@@ -57,7 +57,9 @@ fn settings(servers: &[&str]) -> Upstream {
         balance: Balance::RoundRobin,
         connect_timeout: Duration::from_secs(3),
         handshake_timeout: Duration::from_secs(5),
-        retries: 1,
+        retries: crate::config::Retries::AtMost(1),
+        retry_timeout: Duration::from_secs(10),
+        passive: crate::config::Passive::default(),
         max_connections: None,
     }
 }

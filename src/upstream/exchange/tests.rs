@@ -294,7 +294,9 @@ fn pool_of(address: ServerAddress) -> Pool {
         balance: Balance::default(),
         connect_timeout: LIMIT,
         handshake_timeout: LIMIT,
-        retries: 0,
+        retries: crate::config::Retries::AtMost(0),
+        retry_timeout: Duration::from_secs(10),
+        passive: crate::config::Passive::default(),
         max_connections: None,
     }))
 }

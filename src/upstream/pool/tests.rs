@@ -7,7 +7,7 @@ use tokio::net::UnixListener;
 
 use super::super::socket::tests::{refusing, server, swallowing};
 use super::*;
-use crate::config::Balance;
+use crate::config::{Balance, Passive, Retries};
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -25,8 +25,10 @@ fn upstream(folder: &std::path::Path, servers: &[&str]) -> Upstream {
         balance: Balance::RoundRobin,
         connect_timeout: Duration::from_secs(3),
         handshake_timeout: Duration::from_secs(5),
-        retries: 0,
+        retries: Retries::AtMost(0),
+        retry_timeout: Duration::from_secs(10),
         max_connections: None,
+        passive: Passive::default(),
     }
 }
 
@@ -36,8 +38,7 @@ fn nowhere(servers: &[&str]) -> Upstream {
 
 fn sessions(pool: &Pool) -> Vec<u32> {
     let live = pool.inner.live.iter();
-    live.map(|live| live.sessions.load(Ordering::Relaxed))
-        .collect()
+    live.map(|live| live.load(Instant::now()).in_use).collect()
 }
 
 #[test]
@@ -85,12 +86,7 @@ fn a_client_falls_to_its_next_server_and_comes_back() {
 
 #[test]
 fn a_server_that_was_tried_is_passed_over() {
-    for balance in [
-        Balance::LeastConnections,
-        Balance::RoundRobin,
-        Balance::RandomTwo,
-        Balance::IpHash,
-    ] {
+    for balance in ALL {
         let mut settings = nowhere(&["a", "b", "c"]);
         settings.balance = balance;
         let pool = Pool::for_tests(Arc::new(settings));
@@ -104,12 +100,7 @@ fn a_server_that_was_tried_is_passed_over() {
 
 #[test]
 fn a_drained_server_is_passed_over_until_it_is_taken_back() {
-    for balance in [
-        Balance::LeastConnections,
-        Balance::RoundRobin,
-        Balance::RandomTwo,
-        Balance::IpHash,
-    ] {
+    for balance in ALL {
         let mut settings = nowhere(&["a", "b", "c"]);
         settings.balance = balance;
         settings.max_connections = Some(30);
@@ -204,17 +195,18 @@ async fn other_servers_are_tried_as_often_as_allowed() {
     let folder = tempfile::tempdir().unwrap();
     let _listener = UnixListener::bind(folder.path().join("c")).unwrap();
     for (retries, expected) in [
-        (0, Err(Rejection::UpstreamRefused)),
-        (1, Err(Rejection::UpstreamRefused)),
-        (2, Ok("c")),
-        (9, Ok("c")),
+        (Retries::AtMost(0), Err(Rejection::UpstreamRefused)),
+        (Retries::AtMost(1), Err(Rejection::UpstreamRefused)),
+        (Retries::AtMost(2), Ok("c")),
+        (Retries::AtMost(9), Ok("c")),
+        (Retries::All, Ok("c")),
     ] {
         let mut settings = upstream(folder.path(), &["a", "b", "c"]);
         settings.retries = retries;
         let pool = Pool::for_tests(Arc::new(settings));
         let result = connect(&pool).await;
         let server = result.as_ref().map(|connected| &**connected.lease.server());
-        assert_eq!(server, expected.as_ref().copied(), "{retries} retries");
+        assert_eq!(server, expected.as_ref().copied(), "{retries:?}");
         // A failed connect gives its place back.
         drop(result);
         assert_eq!(sessions(&pool), [0, 0, 0]);
@@ -230,12 +222,132 @@ async fn the_last_cause_is_told_when_every_server_failed() {
         ([swallowing, refusing], Rejection::UpstreamRefused),
     ] {
         let mut settings = nowhere(&["a", "b"]);
-        settings.retries = 9;
+        settings.retries = Retries::All;
         for (one, address) in settings.servers.iter_mut().zip(addresses) {
             one.address = server(address);
         }
         let pool = Pool::for_tests(Arc::new(settings));
         assert_eq!(connect(&pool).await.unwrap_err(), expected);
+    }
+}
+
+const ALL: [Balance; 4] = [
+    Balance::LeastConnections,
+    Balance::RoundRobin,
+    Balance::RandomTwo,
+    Balance::IpHash,
+];
+
+/// Clients of so many addresses.
+fn clients(count: u32) -> impl Iterator<Item = IpAddr> {
+    (0..count).map(|host| Ipv4Addr::from(0x0a00_0000 + host).into())
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_server_of_a_pool_is_enough_whatever_the_balance() {
+    let folder = tempfile::tempdir().unwrap();
+    let _alive = UnixListener::bind(folder.path().join("c")).unwrap();
+    for balance in ALL {
+        let mut settings = upstream(folder.path(), &["a", "b", "c"]);
+        settings.balance = balance;
+        settings.retries = Retries::All;
+        let pool = Pool::for_tests(Arc::new(settings));
+        let mut held = Vec::new();
+        for client in clients(120) {
+            let connected = pool.connect(client).await;
+            held.push(connected.unwrap_or_else(|error| panic!("{balance:?}: {error:?}")));
+        }
+        assert_eq!(sessions(&pool), [0, 0, 120], "{balance:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_failed_is_tried_last_until_one_try_has_succeeded() {
+    let folder = tempfile::tempdir().unwrap();
+    let _alive = UnixListener::bind(folder.path().join("b")).unwrap();
+    for balance in ALL {
+        let mut settings = upstream(folder.path(), &["a", "b"]);
+        settings.balance = balance;
+        settings.retries = Retries::All;
+        let pool = Pool::for_tests(Arc::new(settings));
+        let failing = || {
+            pool.servers()
+                .map(|(_, load)| load.failing)
+                .collect::<Vec<_>>()
+        };
+        while failing() != [true, false] {
+            drop(pool.connect(CLIENT).await.unwrap());
+            drop(pool.connect(IpAddr::from([10, 0, 0, 9])).await.unwrap());
+        }
+        for client in clients(20) {
+            let lease = pool.place(client).unwrap();
+            assert_eq!(&**lease.server(), "b", "{balance:?}");
+        }
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(failing(), [false, false], "{balance:?}");
+        // One handshake tries it, and the others do not wait for that.
+        let tried: Vec<_> = clients(200)
+            .map(|client| pool.place(client).unwrap())
+            .collect();
+        assert_eq!(sessions(&pool), [1, 199], "{balance:?}");
+        let trying = tried.iter().find(|lease| &**lease.server() == "a");
+        trying.unwrap().note_answer();
+        assert_eq!(failing(), [false, false], "{balance:?}");
+    }
+}
+
+#[test]
+fn if_every_server_has_failed_all_are_tried() {
+    let pool = Pool::for_tests(Arc::new(nowhere(&["a", "b"])));
+    for _ in 0..2 {
+        let lease = pool.lease(CLIENT, &[]).unwrap();
+        lease.at_fault(Rejection::UpstreamReset, ServerFailure::Handshake, None);
+    }
+    let leases: Vec<_> = (0..4).map(|_| pool.lease(CLIENT, &[]).unwrap()).collect();
+    assert_eq!(sessions(&pool), [2, 2]);
+    drop(leases);
+}
+
+#[test]
+fn a_full_server_leaves_its_sessions_to_one_that_failed() {
+    let mut settings = nowhere(&["a", "b"]);
+    settings.max_connections = Some(1);
+    let pool = Pool::for_tests(Arc::new(settings));
+    let failed = pool.lease(CLIENT, &[1]).unwrap();
+    failed.at_fault(Rejection::UpstreamRefused, ServerFailure::Connect, None);
+    drop(failed);
+    let _first = pool.lease(CLIENT, &[]).unwrap();
+    assert_eq!(&**pool.lease(CLIENT, &[]).unwrap().server(), "a");
+}
+
+#[test]
+fn a_plain_request_that_fails_says_nothing_of_the_server() {
+    let pool = Pool::for_tests(Arc::new(nowhere(&["a", "b"])));
+    let lease = pool.lease(CLIENT, &[1]).unwrap();
+    for failure in [ServerFailure::Plain, ServerFailure::NotAttempted] {
+        lease.at_fault(Rejection::UpstreamReset, failure, None);
+    }
+    assert!(pool.servers().all(|(_, load)| !load.failing));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_other_server_is_tried_after_the_time_for_retries() {
+    let (_full, one) = swallowing().await;
+    let (_full_too, other) = swallowing().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let alive = listener.local_addr().unwrap();
+    for (seconds, expected, elapsed) in [(4, Err(Rejection::UpstreamTimeout), 6), (7, Ok(()), 6)] {
+        let mut settings = nowhere(&["a", "b", "c"]);
+        settings.retries = Retries::All;
+        settings.retry_timeout = Duration::from_secs(seconds);
+        for (one, address) in settings.servers.iter_mut().zip([one, other, alive]) {
+            one.address = server(address);
+        }
+        let pool = Pool::for_tests(Arc::new(settings));
+        let started = Instant::now();
+        let connected = connect(&pool).await.map(drop);
+        assert_eq!(connected, expected, "{seconds} s");
+        assert_eq!(started.elapsed().as_secs(), elapsed, "{seconds} s");
     }
 }
 

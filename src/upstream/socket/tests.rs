@@ -2,6 +2,7 @@ use std::net::Ipv4Addr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
+use tokio::time::Instant;
 
 use super::*;
 use crate::config::ServerAddress;
@@ -110,22 +111,56 @@ async fn a_server_that_swallows_packets_times_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_next_address_is_tried_in_the_time_that_is_left() {
+async fn the_next_address_does_not_wait_for_one_that_swallows_packets() {
     let listener = TcpListener::bind(loopback()).await.unwrap();
     let (_held, refuses) = refusing();
     let (_full, swallows) = swallowing().await;
-    let addresses = [refuses, swallows, listener.local_addr().unwrap()];
-    let connected = connect_each(&addresses, LIMIT).await.unwrap();
+    let (_full_too, swallows_too) = swallowing().await;
+    let works = listener.local_addr().unwrap();
+    let started = Instant::now();
+    let connected = race(vec![refuses, swallows, swallows_too, works]).await;
+    assert_joined(connected.unwrap(), listener.accept().await.unwrap().0).await;
+    assert_eq!(started.elapsed(), 2 * ATTEMPT_DELAY);
+}
+
+#[tokio::test]
+async fn an_address_that_refuses_delays_nothing() {
+    let listener = TcpListener::bind(loopback()).await.unwrap();
+    let (_held, refuses) = refusing();
+    let addresses = vec![refuses, listener.local_addr().unwrap()];
+    let connected = race(addresses).await.unwrap();
     assert_joined(connected, listener.accept().await.unwrap().0).await;
 }
 
 #[tokio::test]
 async fn the_last_address_says_why() {
     let (_held, refuses) = refusing();
-    let error = connect_each(&[refuses], LIMIT).await.unwrap_err();
+    let error = race(vec![refuses]).await.unwrap_err();
     assert!(matches!(error, ConnectError::Connect(_)), "{error:?}");
-    let error = connect_each(&[], LIMIT).await.unwrap_err();
+    let error = race(Vec::new()).await.unwrap_err();
     assert!(matches!(error, ConnectError::NoAddress), "{error:?}");
+}
+
+#[test]
+fn the_families_take_turns_behind_the_first_address() {
+    let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+    let found = [
+        "[::1]:1",
+        "[::2]:1",
+        "[::3]:1",
+        "127.0.0.1:1",
+        "127.0.0.2:1",
+    ];
+    let expected = [
+        "[::1]:1",
+        "127.0.0.1:1",
+        "[::2]:1",
+        "127.0.0.2:1",
+        "[::3]:1",
+    ];
+    let found = found.map(address).into_iter();
+    assert_eq!(by_turns(found), expected.map(address));
+    assert_eq!(by_turns([].into_iter()), []);
 }
 
 #[test]

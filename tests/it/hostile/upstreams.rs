@@ -38,18 +38,20 @@ async fn is_refused(stage: &mut Stage, client: &mut Wire, what: &str, status: u1
 async fn u01_connection_refused_and_another_server_takes_it(
     #[values(Host::Program, Host::HyperService)] host: Host,
 ) {
-    for (servers, retries, failures) in [
-        (1, 1, &[1, 0, 1][..]),
-        (1, 2, &[1, 0, 1]),
-        (1, 100, &[1, 0, 1]),
-        (2, 2, &[2, 0, 1, 1]),
+    for (servers, settings, failures) in [
+        // By turns, the first of which are the dead servers'.
+        (1, "retries = 1\npassive.failures = 0", &[1, 0, 1][..]),
+        (1, "retries = 100\npassive.failures = 0", &[1, 0, 1]),
+        (2, "retries = 2\npassive.failures = 0", &[2, 0, 1, 1]),
+        // They are tried last once they have failed.
+        (1, "retries = 1", &[1, 0, 0, 0]),
+        (2, "", &[2, 0, 0, 0]),
     ] {
         let upstream = Upstream::start().await;
         let dead: Vec<_> = (0..servers).map(|_| Upstream::dead()).collect();
         let all = dead.iter().map(Upstream::url).chain([upstream.url()]);
-        let pool = pool(all, &format!("retries = {retries}"));
+        let pool = pool(all, settings);
         let mut stage = Stage::on_with(host, upstream, &pool, "", "").await;
-        // By turns, the first of which are the dead servers'.
         for &failed in failures {
             let (client, server) = stage.session().await;
             (0..failed).for_each(|_| stage.tells("connect failed"));

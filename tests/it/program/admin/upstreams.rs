@@ -29,7 +29,8 @@ async fn the_servers_are_listed_with_what_they_carry() {
     let server = |url: &str, sessions, failed_connects| {
         json!({
             "server": url, "url": url, "weight": 1, "sessions": sessions, "connecting": 0,
-            "draining": false, "failed_connects": failed_connects, "failed_handshakes": 0,
+            "draining": false, "failing": failed_connects > 0,
+            "failed_connects": failed_connects, "failed_handshakes": 0,
         })
     };
     let expected = json!({"upstreams": [{
