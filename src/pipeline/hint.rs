@@ -31,7 +31,7 @@ impl UntrustedHint {
             peer = %client.peer,
             header,
             left_out = left_out.map(|count| count.get()),
-            "a forwarding header was not believed: if the peer is a proxy of yours, list it in \
+            "a forwarding header was ignored: if the peer is a proxy of yours, list it in \
              client_ip.trusted_proxies, or all its clients count as one"
         );
     }

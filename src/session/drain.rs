@@ -140,7 +140,7 @@ pub(crate) fn evict(
             let entry = registry.find(session);
             entry.inspect(|entry| entry.request_close(reason)).is_some()
         };
-        tracing::info!(sessions = sessions.len(), "{are} are sent away");
+        tracing::info!(sessions = sessions.len(), "{are} are being closed");
         let turns = Turns::new(sessions.len(), start, spread);
         for (index, session) in sessions.iter().enumerate() {
             turns.come(index).await;

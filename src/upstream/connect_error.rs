@@ -124,7 +124,7 @@ impl ConnectError {
     /// The log message, where no refusal is logged.
     pub(super) fn message(&self) -> &'static str {
         match self {
-            Self::LocalResource(..) => "no means to connect",
+            Self::LocalResource(..) => "no resources left to connect",
             Self::Resolve(_) | Self::NoAddress | Self::Connect(_) | Self::Timeout => {
                 "connect failed"
             }

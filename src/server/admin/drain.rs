@@ -27,7 +27,7 @@ pub(super) async fn drain(
     _: Query<NoKeys>,
 ) -> (StatusCode, Json<Draining>) {
     if !interface.drain_requested.swap(true, Ordering::Relaxed) {
-        tracing::info!("drain asked for through the admin interface");
+        tracing::info!("drain requested through the admin interface");
         let handle = interface.handle.clone();
         let deadline = handle.drain_deadline();
         let mut drain = Box::pin(async move {

@@ -136,7 +136,7 @@ impl Forward {
         self.pool.keep(sender, Arc::clone(&request));
         response.map(|body| {
             body.on_timeout(move |error| {
-                request.log_failure("no more of a response to a plain request", error);
+                request.log_failure("a response to a plain request stopped", error);
             })
         })
     }

@@ -135,7 +135,7 @@ impl Takeover {
             let confirmed = (self.predecessor).map(|mut process| process.write_all(&[SERVING]));
             if let Some(Err(error)) = confirmed {
                 // Then no other process serves.
-                tracing::warn!(%error, "the process before ended before it handed over");
+                tracing::warn!(%error, "the previous process ended before it handed over");
             }
             let path = self.path.display();
             tracing::info!(%path, "the next process can take over");
@@ -175,7 +175,7 @@ impl Handover {
             };
             match accepted {
                 Ok((stream, _)) if !is_trusted_successor(&stream) => {
-                    tracing::warn!("another user asked for the listening sockets");
+                    tracing::warn!("a process of another user requested the listening sockets");
                 }
                 Ok((stream, _)) => match &self.successor {
                     None => return SuccessorRequest::Sockets(stream),
@@ -183,13 +183,13 @@ impl Handover {
                         let process = successor.peer_cred().ok().and_then(|peer| peer.pid());
                         tracing::warn!(
                             process,
-                            "the next process does not get on, and another one asked"
+                            "another process is taking over: a further request was refused"
                         );
                         let _gone = rights::refuse(&stream);
                     }
                 },
                 Err(error) => {
-                    tracing::error!(%error, "the next process was not heard");
+                    tracing::error!(%error, "the handover socket cannot accept a connection");
                     tokio::time::sleep(BACK_OFF).await;
                 }
             }

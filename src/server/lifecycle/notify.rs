@@ -124,7 +124,7 @@ impl ServiceManager {
             };
             match timeout(half, all_respond(workers)).await {
                 Ok(()) => self.send("WATCHDOG=1"),
-                Err(_) => tracing::error!("a worker is stuck: the watchdog is not told"),
+                Err(_) => tracing::error!("a worker is stuck: the watchdog is not notified"),
             }
         }
     }
@@ -156,7 +156,7 @@ impl ServiceManager {
     fn send(&self, message: &str) {
         let sent = (self.socket.as_ref()).map(|socket| socket.send(message.as_bytes()));
         if let Some(Err(error)) = sent {
-            tracing::warn!(%error, "the service manager was not told");
+            tracing::warn!(%error, "the service manager was not notified");
         }
     }
 

@@ -127,7 +127,7 @@ impl Acceptor {
     fn log_error(&self, error: &io::Error) {
         if self.log_interval.admit() {
             let listener = &self.address;
-            tracing::error!(%listener, %error, "connections are turned away");
+            tracing::error!(%listener, %error, "connections cannot be accepted");
         }
     }
 }

@@ -96,7 +96,7 @@ async fn r13_another_server_is_taken_when_ports_to_one_run_out() {
     assert!(other.untouched());
     // Each time that the first was missed, which no refused handshake tells of.
     for _ in 0..PORTS {
-        stage.tells("no means to connect");
+        stage.tells("no resources left to connect");
     }
     talk(&mut sessions).await;
     for (client, server) in sessions {

@@ -62,7 +62,7 @@ async fn a_gate_without_descriptors_says_that_it_is_full_and_blames_no_server() 
     assert_eq!(event["reason"], "overload");
     let error = event["error"].as_str().unwrap();
     assert!(error.starts_with("there is no file descriptor left in the process: "));
-    assert!(program.events("no means to connect").is_empty());
+    assert!(program.events("no resources left to connect").is_empty());
 }
 
 #[tokio::test]

@@ -322,7 +322,7 @@ async fn a_second_handover_during_the_first_fails_at_once() {
     assert_eq!(failed.code, Some(2), "{failed:?}");
     let cause = ": another process is taking over there\nhelp: wait for it, or end it";
     assert!(failed.stderr.contains(cause), "{}", failed.stderr);
-    let told = "the next process does not get on, and another one asked";
+    let told = "another process is taking over: a further request was refused";
     let told = program.event(told).await;
     assert_eq!(told["process"], std::process::id());
 

@@ -31,7 +31,7 @@ pub(crate) enum PaceError<E> {
     #[error(transparent)]
     Body(E),
     /// It paused for too long.
-    #[error("nothing came for {0:?}")]
+    #[error("no data for {0:?}")]
     Paused(Duration),
 }
 
@@ -121,7 +121,7 @@ mod tests {
         let began = Instant::now();
         assert!(body.collect().await.is_err());
         assert_eq!(began.elapsed(), LIMIT);
-        assert_eq!(reported.recv().unwrap(), "nothing came for 60s");
+        assert_eq!(reported.recv().unwrap(), "no data for 60s");
     }
 
     #[tokio::test(start_paused = true)]

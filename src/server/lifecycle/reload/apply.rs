@@ -170,7 +170,7 @@ impl Server {
             let address = &removed.address;
             tracing::warn!(
                 %address,
-                "whoever started the process holds this socket open: its clients wait for nobody"
+                "the process that passed this socket still holds it open: no process accepts its clients"
             );
         }
     }
