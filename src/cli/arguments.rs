@@ -32,13 +32,13 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Serve
     Run(Run),
-    /// Check a file of settings and show what it means; nothing is bound or dialled
+    /// Validate a file of settings and show the resulting routes; nothing is served
     Check {
         /// The file of settings
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Try it out: an echo server, a gate before it and a page to play with, all on this machine
+    /// Run an echo server, a gate in front of it and a test page, all on this machine
     Demo {
         /// Where the gate listens
         #[arg(long, value_name = "ADDRESS")]
@@ -46,17 +46,17 @@ pub(super) enum Command {
     },
     /// Print the JSON schema of the settings, for editors
     Schema,
-    /// Open a WebSocket as a client, try it, and say what came of it
+    /// Open a WebSocket as a client, test it and print the result
     Probe(Probe),
     /// List the sessions of a running wsgate
     Sessions(Sessions),
-    /// Close sessions of a running wsgate, one by one or by what they have in common
+    /// Close sessions of a running wsgate by number, route, client or upstream
     Close(Close),
-    /// Show the servers behind a running wsgate, take one out of service and put it back
+    /// Show the servers behind a running wsgate, drain one or resume it
     Upstreams(Upstreams),
-    /// Send every session of a running wsgate away, and let nobody in any more
+    /// Close every session of a running wsgate and refuse new ones
     Drain(Drain),
-    /// Have a running wsgate read its file of settings again
+    /// Make a running wsgate reload its file of settings
     Reload(Reload),
     /// Watch a running wsgate: sessions, traffic, servers, clients, and why sessions end
     Top(Top),
@@ -69,16 +69,15 @@ Examples:
   wsgate check wsgate.toml                  what the file means, or what is wrong with it
   wsgate run wsgate.toml                    serve
   wsgate probe ws://127.0.0.1:8080/ws/      what a client gets: status, ping, close code
-  wsgate sessions --config wsgate.toml      who is connected to the wsgate that serves by this file
-  wsgate top --config wsgate.toml           what it does, as it does it
+  wsgate sessions --config wsgate.toml      the sessions of the wsgate with this file
+  wsgate top --config wsgate.toml           its live statistics
   wsgate reload --admin unix:/run/wsgate/admin.sock
 
-sessions, close, upstreams, drain, reload and top ask a running wsgate, through the admin
-interface that [admin] of its settings sets up.
+sessions, close, upstreams, drain, reload and top send requests to the admin interface of a
+running wsgate, which [admin] of its settings configures.
 
-A change of FILE, or SIGHUP, has the settings read again, and closes no session.
-SIGTERM and Ctrl-C take leave of every session before the process ends; a second one ends it
-at once.";
+A change of FILE, or SIGHUP, reloads the settings and closes no session.
+SIGTERM and Ctrl-C close every session before the process ends; a second one ends it at once.";
 
 #[cfg(test)]
 mod tests {

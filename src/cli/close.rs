@@ -29,7 +29,7 @@ pub(super) struct Close {
     /// The reason that they get, 123 bytes at most [default: closed by an administrator]
     #[arg(long, value_name = "TEXT", value_parser = close_reason)]
     reason: Option<String>,
-    /// Ask nothing, however many they are
+    /// Do not ask for confirmation
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
@@ -61,9 +61,9 @@ Examples:
   wsgate close --client 203.0.113.9 --code 4003 --reason banned
   wsgate close --route chat --yes
 
-All are closed at once. Where many clients would come back at once, drain a server (`wsgate
-upstreams drain`) or the process (`wsgate drain`) instead. On a terminal, more than one session
-by what they have in common is closed only after a question."
+All are closed at once. If many clients would reconnect at once, drain a server (`wsgate upstreams
+drain`) or the process (`wsgate drain`) instead. On a terminal, more than one session selected by
+route, client or upstream is closed only after a confirmation."
 );
 
 impl Close {

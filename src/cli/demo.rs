@@ -48,7 +48,7 @@ fn settings(echo: SocketAddr, listen: Option<&str>) -> Result<Config, ConfigErro
     Config::from_toml("demo.toml", &text)
 }
 
-/// Writes what there is to try to standard error, beside the log.
+/// Writes what to try to standard error, next to the log.
 fn introduce(addresses: &[BoundAddress]) {
     for address in addresses {
         eprintln!(

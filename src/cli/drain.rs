@@ -16,7 +16,7 @@ use super::units::sessions;
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Drain {
-    /// Come back only when no session is left, or the process is gone
+    /// Return only when no session is left, or the process has ended
     #[arg(long)]
     wait: bool,
     #[command(flatten)]
@@ -29,9 +29,9 @@ Examples:
   wsgate drain
   wsgate drain --wait && systemctl restart wsgate
 
-The sessions are closed as [drain] of the settings says, spread over `drain.spread`, and cut at
-`drain.deadline`. New ones are answered 503, and so is /readyz. The process goes on running;
-there is no way back but a restart."
+The sessions are closed with `drain.close_code` over `drain.spread`, and aborted at
+`drain.deadline`. New ones are answered 503, and so is /readyz. The process continues to run; only a
+restart ends the drain."
 );
 
 /// Between two requests for what is left.
@@ -44,7 +44,7 @@ impl Drain {
         let response = client.send(Method::POST, &target).await?.succeeded()?;
         match response.number("sessions")? {
             0 => print_line("draining: no session is open")?,
-            open => print_line(&format!("draining: {} on their way out", sessions(open)))?,
+            open => print_line(&format!("draining: {} being closed", sessions(open)))?,
         }
         match self.wait {
             true => wait(&client).await,

@@ -32,7 +32,7 @@ pub(super) const UNREACHABLE: u8 = 2;
 pub(super) const SYSTEM: u8 = 3;
 
 #[derive(Debug, thiserror::Error)]
-#[error("the system refused what the command needs")]
+#[error("the command lacks a resource of the system")]
 struct SystemError(#[source] io::Error);
 
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +68,7 @@ impl CommandError {
         }
     }
 
-    /// Prints nothing: the person knows already.
+    /// Prints nothing: the person has seen the reason.
     pub(super) fn silent(exit_code: u8) -> Self {
         Self {
             report: Report::Nothing,

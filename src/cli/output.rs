@@ -20,7 +20,7 @@ pub(super) fn print_line(line: &str) -> Result<(), CommandError> {
     print(&format!("{line}\n"))
 }
 
-/// Writes something beside the result. The command goes on where it cannot be written.
+/// Writes a remark to standard error. The command continues if that fails.
 pub(super) fn remark(line: &str) {
     let _written = writeln!(io::stderr(), "{line}");
 }

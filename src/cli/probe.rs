@@ -35,14 +35,14 @@ pub(super) struct Probe {
     /// ws://host:port/path, or wss:// for TLS; http:// and https:// mean the same
     #[arg(value_name = "URL", value_parser = secret)]
     url: Secret,
-    /// Offer a subprotocol; may be given again, the most wanted first
+    /// Offer a subprotocol; may be repeated, in the order of preference
     #[arg(long, value_name = "NAME", value_parser = secret)]
     subprotocol: Vec<Secret>,
     /// Offer an extension, such as permessage-deflate; nothing is compressed or decompressed, so
-    /// that no echo can be tried with it
+    /// it excludes --echo
     #[arg(long, value_name = "EXTENSION", conflicts_with = "echo")]
     extension: Vec<String>,
-    /// Send a header; may be given again. Its value is never shown
+    /// Send a header; may be repeated. Its value is never shown
     #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = secret)]
     header: Vec<Secret>,
     /// Send an Origin, as the page of a browser would
@@ -51,13 +51,13 @@ pub(super) struct Probe {
     /// Send this text, and wait for a message with the same one
     #[arg(long, value_name = "TEXT")]
     echo: Option<String>,
-    /// For all of it together
+    /// The longest time for the whole probe
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout)]
     timeout: Duration,
     /// Trust the certificate authorities of this PEM file, in place of those of the system
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// For scripts: one JSON object, whatever comes of it
+    /// For scripts: print one JSON object, whatever the result
     #[arg(long)]
     json: bool,
 }
@@ -68,7 +68,7 @@ Examples:
   wsgate probe wss://chat.example.com/ws/ --origin https://chat.example.com --subprotocol chat
   wsgate probe ws://127.0.0.1:8080/echo --echo hello --timeout 2s --json
 
-Exit codes: 0 fine, 1 a wrong command line, 2 it cannot be reached, 3 the output cannot be written,
+Exit codes: 0 fine, 1 a wrong command line, 2 the server cannot be reached, 3 the output cannot be written,
 4 refused by a status or a close frame, 5 the server broke the protocol or the connection, 6 no
 answer in time.";
 

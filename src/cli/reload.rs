@@ -27,8 +27,8 @@ const EXAMPLES: &str = with_exit_codes!(
 Examples:
   wsgate check /etc/wsgate/wsgate.toml && wsgate reload
 
-It is the file that the process was started with that is read. A wrong one changes nothing: its
-errors are shown as `wsgate check` shows them, and the exit code is 1."
+The process reads the file that it was started with. A wrong file changes nothing: its errors are
+shown as by `wsgate check`, and the exit code is 1."
 );
 
 impl Reload {
@@ -61,7 +61,7 @@ fn describe(applied: &Value) -> String {
         ("routes added", &applied["routes"]["added"]),
         ("routes removed", &applied["routes"]["removed"]),
         ("routes changed", &applied["routes"]["changed"]),
-        ("sessions sent away", &applied["sessions_sent_away"]),
+        ("sessions closed", &applied["sessions_sent_away"]),
         ("listeners added", &applied["listeners"]["added"]),
         ("listeners removed", &applied["listeners"]["removed"]),
         ("changed", &applied["keys"]),
@@ -114,7 +114,7 @@ mod tests {
         applied = json!({
             "changed": false, "sessions_sent_away": 3, "needs_restart": ["log.format"],
         });
-        let expected = "settings unchanged\n  sessions sent away    3\n  \
+        let expected = "settings unchanged\n  sessions closed       3\n  \
              only after a restart  log.format\n";
         assert_eq!(describe(&applied), expected);
     }

@@ -24,21 +24,21 @@ pub(super) struct Run {
         conflicts_with = "to"
     )]
     file: Option<PathBuf>,
-    /// Serve without a file: every WebSocket goes to this server, under the default rules
+    /// Serve without a file: every WebSocket goes to this server, with the default settings
     #[arg(long, value_name = "URL")]
     to: Option<String>,
     /// Where to listen, with --to
     #[arg(long, value_name = "ADDRESS", requires = "to", conflicts_with = "file")]
     listen: Option<String>,
-    /// Take the listening sockets of the process that was started with the same PATH, which then
-    /// drains; and hand them to the next one
+    /// Take over the listening sockets of the process that was started with the same PATH, which
+    /// then drains; later, hand them over to the next process
     #[arg(long, value_name = "PATH")]
     handover: Option<PathBuf>,
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 stopped by a signal, 1 bad settings or usage, 2 cannot listen, 3 the system refused
-something else, 130 or 143 a second SIGINT or SIGTERM cut the drain short.";
+Exit codes: 0 stopped by a signal, 1 bad settings or usage, 2 cannot listen, 3 a system call
+failed, 130 or 143 a second SIGINT or SIGTERM cut the drain short.";
 
 impl Run {
     pub(super) fn serve(self) -> Result<(), CommandError> {

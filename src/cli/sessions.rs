@@ -13,7 +13,7 @@ use super::units::{age, bytes, sessions};
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Sessions {
-    /// No more than so many, the oldest first [default: 100 on a terminal, and else all]
+    /// List this many at most, the oldest first [default: 100 on a terminal, otherwise all]
     #[arg(
         long,
         value_name = "N",
@@ -21,10 +21,10 @@ pub(super) struct Sessions {
         conflicts_with = "all"
     )]
     limit: Option<u64>,
-    /// All of them
+    /// List every session
     #[arg(long)]
     all: bool,
-    /// For scripts: one JSON object a line and session, with the names of the admin interface
+    /// For scripts: print each session as a line of JSON, with the names of the admin interface
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -40,7 +40,7 @@ Examples:
   wsgate sessions --route chat --client 10.0.0.0/8
   wsgate sessions --json | jq 'select(.idle_seconds > 3600).id'
 
-MESSAGES and BYTES are those from the client, then those from the upstream."
+MESSAGES and BYTES are first those from the client, then those from the upstream."
 );
 
 const COLUMNS: &[Column] = &[

@@ -36,8 +36,7 @@ pub(super) struct Top {
     /// Between two scrapes, 100ms at least
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_interval)]
     interval: Duration,
-    /// Print what there is to see after one interval, and end; so it is where the output is no
-    /// terminal
+    /// Print one picture after one interval and exit; the default if the output is not a terminal
     #[arg(long)]
     once: bool,
     #[command(flatten)]
@@ -51,10 +50,9 @@ Examples:
   wsgate top --interval 5s --admin unix:/run/wsgate/admin.sock
   wsgate top --once > report.txt
 
-Keys: q or Ctrl-C quits, s sorts by something else, arrows, PgUp, PgDn, Home and End scroll.
+Keys: q or Ctrl-C quits, s changes the order, arrows, PgUp, PgDn, Home and End scroll.
 
-Rates are of the last interval. Of the clients, those are seen that have the oldest 5000
-sessions."
+Rates are of the last interval. The clients are those of the oldest 5000 sessions."
 );
 
 /// A scrape takes time of the process that its sessions could have.

@@ -23,7 +23,7 @@ use super::units::sessions;
 pub(super) struct Upstreams {
     #[command(subcommand)]
     change: Option<Change>,
-    /// For scripts: one JSON object a line and server; of drain and resume, the answer
+    /// For scripts: print each server as a line of JSON; for drain and resume, the answer
     #[arg(long, global = true)]
     json: bool,
     #[command(flatten)]
@@ -32,14 +32,14 @@ pub(super) struct Upstreams {
 
 #[derive(Debug, Subcommand)]
 enum Change {
-    /// Give a server no new sessions; those that it has stay, unless --close
+    /// Give a server no new sessions; its open sessions continue, unless --close is given
     Drain {
         #[command(flatten)]
         server: Server,
-        /// Send its sessions away as well
+        /// Close its sessions too
         #[arg(long)]
         close: bool,
-        /// Spread that over so long, such as 10s [default: drain.spread of the settings]
+        /// Spread the closes over this time, such as 10s [default: drain.spread of the settings]
         #[arg(long, value_name = "DURATION", requires = "close", value_parser = duration)]
         over: Option<String>,
     },
@@ -55,7 +55,7 @@ struct Server {
     /// The upstream's name in the settings
     #[arg(value_name = "NAME")]
     upstream: String,
-    /// The server: host:port, its URL as the settings have it, or its place in the list, from 0 on
+    /// The server: host:port, its URL as the settings have it, or its position in the list, from 0
     #[arg(value_name = "SERVER")]
     server: String,
 }
@@ -103,8 +103,8 @@ impl Upstreams {
                     match closing {
                         0 => format!("{server} gets no new sessions; {open} open with it"),
                         closing => format!(
-                            "{server} gets no new sessions; {open} open with it, {closing} sent \
-                             away"
+                            "{server} gets no new sessions; {open} open with it, {closing} being \
+                             closed"
                         ),
                     }
                 })

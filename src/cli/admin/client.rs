@@ -33,7 +33,7 @@ pub(crate) struct AdminResponse {
     address: AdminAddress,
 }
 
-/// Why there is no response, or none that says what it should.
+/// Why there is no response, or not the expected one.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClientError {
     #[error("nothing listens on {0}")]
@@ -44,11 +44,11 @@ pub(crate) enum ClientError {
     Broken(AdminAddress, #[source] hyper::Error),
     #[error("no answer from {0} in time")]
     Timeout(AdminAddress),
-    #[error("the answer from {0} is longer than any of wsgate's")]
+    #[error("the answer from {0} is too long for wsgate's admin interface")]
     TooLong(AdminAddress),
-    #[error("what answers on {0} is not the admin interface of this wsgate")]
+    #[error("{0} is not the admin interface of this wsgate")]
     Unexpected(AdminAddress),
-    #[error("the admin interface on {address} wants {}", .token.wanted())]
+    #[error("the admin interface on {address} requires {}", .token.wanted())]
     Unauthorized { address: AdminAddress, token: Token },
     /// The sentence of the admin interface.
     #[error("{sentence}")]

@@ -1,21 +1,21 @@
-//! Sessions by what they have in common.
+//! Sessions by route, client and upstream.
 
 use clap::Args;
 
 use super::request_target::RequestTarget;
 use wsgate::config::parse_network;
 
-/// Which sessions: those that have all of this in common.
+/// Which sessions: those that match all of this.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Which sessions")]
 pub(crate) struct Selection {
-    /// Those on this route
+    /// Only those on this route
     #[arg(long, value_name = "NAME")]
     route: Option<String>,
-    /// Those of this client, an address or a network such as 10.0.0.0/8
+    /// Only those of this client, an address or a network such as 10.0.0.0/8
     #[arg(long, value_name = "IP|CIDR", value_parser = network)]
     client: Option<String>,
-    /// Those with a server of this upstream
+    /// Only those with a server of this upstream
     #[arg(long, value_name = "NAME")]
     upstream: Option<String>,
 }

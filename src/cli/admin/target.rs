@@ -10,19 +10,19 @@ use super::client::Client;
 use super::token::Token;
 use crate::cli::error::{CommandError, REJECTED};
 
-/// Which process is meant.
+/// The process that a command is for.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Which wsgate")]
 pub(crate) struct Target {
-    /// The file of settings that it runs by, whose `[admin]` says where and with which token
+    /// The settings file of the process, with the address and the token of its admin interface
     /// [default: /etc/wsgate/wsgate.toml]
     #[arg(long, value_name = "FILE", conflicts_with = "admin", global = true)]
     config: Option<PathBuf>,
-    /// Or where its admin interface listens: http://127.0.0.1:9900 or unix:/path, with the token
-    /// that is in the variable WSGATE_ADMIN_TOKEN
+    /// The admin interface of the process: http://127.0.0.1:9900 or unix:/path, with the token of
+    /// the variable WSGATE_ADMIN_TOKEN
     #[arg(long, value_name = "ADDRESS", value_parser = AdminAddress::parse, global = true)]
     admin: Option<AdminAddress>,
-    /// A file that holds the token and nothing else, in place of either
+    /// Read the token from this file, which contains nothing else
     #[arg(long, value_name = "FILE", global = true)]
     token_file: Option<PathBuf>,
 }
@@ -30,11 +30,11 @@ pub(crate) struct Target {
 /// Why a command does not know its process.
 #[derive(Debug, thiserror::Error)]
 enum TargetError {
-    #[error("there is no {DEFAULT_FILE} here, and nothing else says which wsgate is meant")]
+    #[error("there is no {DEFAULT_FILE}, and neither --config nor --admin is given")]
     DefaultFileMissing,
-    #[error("{} has no [admin], so the process that runs by it takes no commands", .0.display())]
+    #[error("{} has no [admin], so its process takes no commands", .0.display())]
     AdminTableMissing(PathBuf),
-    #[error("{} says port 0, so only the log knows the port", .0.display())]
+    #[error("{} has port 0, so only the log has the real port", .0.display())]
     PortUnknown(PathBuf),
 }
 
@@ -81,16 +81,13 @@ impl From<TargetError> for CommandError {
     fn from(error: TargetError) -> Self {
         let help = match &error {
             TargetError::DefaultFileMissing => {
-                "say where its settings are with --config FILE, or where it listens with \
-                 --admin ADDRESS"
+                "give its settings with --config FILE, or its address with --admin ADDRESS"
             }
             TargetError::AdminTableMissing(_) => {
-                "add `[admin]` with `address = \"127.0.0.1:9900\"`, and have the file read again \
-                 (SIGHUP)"
+                "add `[admin]` with `address = \"127.0.0.1:9900\"`, and reload the file (SIGHUP)"
             }
             TargetError::PortUnknown(_) => {
-                "give the address that the log names in `admin interface listening`, with \
-                 --admin ADDRESS"
+                "give the address of the log line `admin interface listening` with --admin ADDRESS"
             }
         };
         Self::new(error, REJECTED).with_help(Some(help))

@@ -32,7 +32,7 @@ pub(super) enum TokenSource {
 pub(super) enum TokenError {
     #[error("the token in {} cannot be read", .0.display())]
     File(PathBuf, #[source] io::Error),
-    #[error("{0} holds no token that could be sent")]
+    #[error("{0} has no valid token")]
     Unsendable(TokenSource),
 }
 
@@ -96,18 +96,18 @@ impl Token {
     pub(super) fn help(&self) -> String {
         match &self.source {
             TokenSource::Settings(file) => format!(
-                "the process runs with another token than [admin] in {}: was the file changed \
-                 and not read again, or is a variable in it another one here?",
+                "the process has another token than [admin] in {}: was the file changed without a \
+                 reload, or has a variable in it another value here?",
                 file.display()
             ),
             TokenSource::NotInSettings(file) => format!(
-                "{} has no token in [admin]: was it changed and not read again? Give the token \
-                 that the process runs with by --token-file",
+                "{} has no token in [admin]: was it changed without a reload? Give the token of the \
+                 process with --token-file",
                 file.display()
             ),
-            source @ (TokenSource::File(_) | TokenSource::Variable) => format!(
-                "{source} is not the one in [admin] of the settings that the process runs by"
-            ),
+            source @ (TokenSource::File(_) | TokenSource::Variable) => {
+                format!("{source} is not the token of [admin] in the settings of the process")
+            }
             TokenSource::Nowhere => format!(
                 "give the token of [admin] with --token-file FILE, or in the variable {VARIABLE}"
             ),
@@ -149,7 +149,7 @@ mod tests {
         assert!(!format!("{token:?}").contains("t0ken"));
         for text in [None, Some(""), Some("two\nlines"), Some("c4nary\0")] {
             let wrong = Token::new(text, TokenSource::Variable).unwrap_err();
-            let expected = "the variable WSGATE_ADMIN_TOKEN holds no token that could be sent";
+            let expected = "the variable WSGATE_ADMIN_TOKEN has no valid token";
             assert_eq!(wrong.to_string(), expected);
         }
     }

@@ -24,7 +24,7 @@ pub(super) struct EchoServer {
 /// Bytes that a session reads at once.
 const READ_BUFFER: usize = 8 * 1024;
 
-/// The largest message that is echoed: above what the demo's route lets through.
+/// The largest message that is echoed: above the limit of the demo's route.
 const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 
 /// Sessions at once; beyond them new ones are closed.

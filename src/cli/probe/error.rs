@@ -23,7 +23,7 @@ pub(super) enum ProbeError {
     TlsSetup(#[source] rustls::Error),
     #[error("{0} cannot be reached")]
     Connect(String, #[source] io::Error),
-    #[error("there is no TLS with {0}")]
+    #[error("TLS with {0} failed")]
     Tls(String, #[source] io::Error),
     #[error("the handshake was refused: {status}{}", sentence(.body))]
     Refused {
@@ -83,10 +83,10 @@ impl ProbeError {
                 printable(after)
             )),
             Self::Tls(..) => Some(
-                "--ca FILE trusts an authority that the system does not know; ws:// takes no TLS"
+                "use --ca FILE for an authority that the system does not trust, or ws:// without TLS"
                     .to_owned(),
             ),
-            Self::Timeout(_) => Some("--timeout gives it longer".to_owned()),
+            Self::Timeout(_) => Some("increase --timeout".to_owned()),
             _ => None,
         }
     }

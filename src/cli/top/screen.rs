@@ -50,8 +50,7 @@ const REVERSE: &str = "\x1b[7m";
 const PLAIN: &str = "\x1b[0m";
 
 impl Screen {
-    /// Takes the terminal. A panic gives it back before it says what happened, so that one can
-    /// read it.
+    /// Takes over the terminal. A panic restores it before its message is printed.
     pub(super) fn enter() -> io::Result<Self> {
         let found = tcgetattr(io::stdin())?;
         let mut raw = found.clone();

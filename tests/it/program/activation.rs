@@ -106,7 +106,8 @@ async fn a_passed_listener_that_a_reload_removes_can_come_back() {
     let sockets: Vec<OwnedFd> = vec![tcp.into(), unix.into()];
     let program = Program::run_passed(&with, sockets, &[]).await;
     let mut socket = Socket::open(&address, "/ws/").await;
-    let held = "the process that passed this socket still holds it open: no process accepts its clients";
+    let held =
+        "the process that passed this socket still holds it open: no process accepts its clients";
 
     program.rewrite(&without);
     program.signal(rustix::process::Signal::HUP);

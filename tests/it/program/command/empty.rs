@@ -8,7 +8,7 @@ async fn a_drain_closes_every_session_and_returns_at_once() {
     let mut stage = Stage::with(1).await;
     assert_eq!(
         stage.done("drain").await,
-        "draining: 2 sessions on their way out\n"
+        "draining: 2 sessions being closed\n"
     );
     for mut socket in stage.chat.drain(..).chain(stage.feed.drain(..)) {
         assert_eq!(socket.closed().await.0, 1001);
@@ -60,7 +60,7 @@ async fn a_drain_with_wait_returns_when_no_session_is_left_or_the_process_is_gon
             drop(admin);
         };
         let (done, ()) = tokio::join!(finish(&arguments), answers);
-        let expected = format!("draining: 2 sessions on their way out\n{last}\n");
+        let expected = format!("draining: 2 sessions being closed\n{last}\n");
         assert_eq!((done.code, done.stdout), (Some(0), expected));
     }
     // One that hangs up is asked again.

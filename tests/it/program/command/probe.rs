@@ -283,7 +283,7 @@ async fn a_server_that_says_nothing_is_given_up_in_time() {
     let silent = probe(url, &["--timeout", "1s", "--json"]);
     let (silent, _wire) = tokio::join!(silent, server.request());
     assert_eq!(silent.code, Some(6), "{silent:?}");
-    let said = "while waiting for the answer to the handshake\nhelp: --timeout";
+    let said = "while waiting for the answer to the handshake\nhelp: increase --timeout";
     assert!(silent.stderr.contains(said), "{silent:?}");
     assert_eq!(report(&silent)["outcome"], "timeout");
 }
@@ -353,7 +353,7 @@ async fn tls_is_verified_by_the_authorities_of_the_system_or_of_a_file() {
             0,
             "tls          TLSv1_3\n",
         ),
-        (&[], 2, "error: there is no TLS with 127.0.0.1:"),
+        (&[], 2, "error: TLS with 127.0.0.1:"),
     ] {
         let served = async {
             let (stream, _) = listener.accept().await.unwrap();

@@ -81,22 +81,22 @@ async fn a_token_comes_from_a_file_or_from_the_environment_and_is_never_shown() 
         (
             at.to_vec(),
             "",
-            Some("wants a token\nhelp: give the token of [admin] with --token-file FILE"),
+            Some("requires a token\nhelp: give the token of [admin] with --token-file FILE"),
         ),
         (
             at.to_vec(),
             "c4nary-wrong",
-            Some("wants another token\nhelp: the variable WSGATE_ADMIN_TOKEN is not the one"),
+            Some("requires another token\nhelp: the variable WSGATE_ADMIN_TOKEN is not the token"),
         ),
         (
             vec!["--admin", &admin, "--token-file", &wrong],
             "c4nary-right",
-            Some("wants another token\nhelp: the file "),
+            Some("requires another token\nhelp: the file "),
         ),
         (
             vec!["--config", &stale],
             "c4nary-right",
-            Some("help: the process runs with another token than [admin] in "),
+            Some("help: the process has another token than [admin] in "),
         ),
         (
             vec!["--config", &open],
@@ -106,7 +106,7 @@ async fn a_token_comes_from_a_file_or_from_the_environment_and_is_never_shown() 
         (
             vec!["--admin", &admin, "--token-file", &empty],
             "",
-            Some("holds no token that could be sent"),
+            Some("has no valid token"),
         ),
         (
             vec!["--admin", &admin, "--token-file", &absent],
@@ -143,9 +143,9 @@ async fn a_command_that_reaches_no_process_says_what_to_do() {
         (
             "",
             1,
-            "has no [admin], so the process that runs by it takes no commands\nhelp: add",
+            "has no [admin], so its process takes no commands\nhelp: add",
         ),
-        (ADMIN, 1, "says port 0"),
+        (ADMIN, 1, "has port 0"),
         (
             "[admin]\naddress = \"unix:admin.sock\"\n",
             2,

@@ -64,7 +64,7 @@ async fn a_server_is_shown_taken_out_of_service_and_put_back() {
     ))
     .await;
     assert!(
-        said.contains("1 session open with it, 1 sent away\n"),
+        said.contains("1 session open with it, 1 being closed\n"),
         "{said}"
     );
     leaves.closed().await;
