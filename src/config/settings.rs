@@ -33,7 +33,7 @@ pub(super) use upstream::{Balance, Passive, ServerEntry, UpstreamSettings};
 
 /// Settings of wsgate.
 ///
-/// They are what a file holds, and can be built in Rust or read from any format of serde as well.
+/// They have the content of a file. They can also be built in Rust or read from any serde format.
 /// [`Config::new`](crate::Config::new) checks them.
 ///
 /// ```
@@ -66,10 +66,10 @@ pub(super) use upstream::{Balance, Passive, ServerEntry, UpstreamSettings};
 /// ```
 ///
 /// A later release adds a key as a field with a default. End every literal of these types with
-/// `..Default::default()`, and it goes on compiling and means what it meant.
+/// `..Default::default()`: it still compiles then, with the same meaning.
 ///
-/// `[defaults]` is a table of files only: in Rust, take a route that holds what is common and end
-/// the others with `..common.clone()`.
+/// `[defaults]` is a table of files only: in Rust, make a route with the common settings and end the
+/// others with `..common.clone()`.
 ///
 /// Serialized, they show `***` in the place of the admin token and of the values of headers that
 /// are set.
@@ -78,21 +78,21 @@ pub(super) use upstream::{Balance, Passive, ServerEntry, UpstreamSettings};
 #[cfg_attr(feature = "server", schemars(description = "Settings of wsgate."))]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Where the program listens; 127.0.0.1:8080 if nothing is given. The library ignores it.
+    /// The listeners of the program; 127.0.0.1:8080 if there is none. The library ignores them.
     pub listen: Vec<Listen>,
-    /// Who the client is behind trusted proxies, and what counts as one client.
+    /// How the client's address is found behind trusted proxies, and what counts as one client.
     pub client_ip: ClientIp,
     /// The admin listener; without this table there is none.
     #[cfg_attr(feature = "server", schemars(with = "Admin"))]
     pub admin: Option<Admin>,
     /// The program's log.
     pub log: Log,
-    /// How sessions are sent away when the gate stops.
+    /// How sessions are closed when the gate stops.
     pub drain: Drain,
     /// The program's process.
     pub server: Server,
     /// Pools of servers, by name.
     pub upstream: BTreeMap<String, UpstreamSettings>,
-    /// The routes; the first that matches a request takes it.
+    /// The routes; the first that matches a request handles it.
     pub route: Vec<RouteSettings>,
 }

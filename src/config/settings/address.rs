@@ -1,4 +1,4 @@
-//! `[route.address]`: which client addresses are let in.
+//! `[route.address]`: which client addresses are allowed.
 
 use std::net::IpAddr;
 
@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::values::{Network, networks_contain};
 
-/// Which client addresses are let in.
+/// Which client addresses are allowed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct AddressRules {
-    /// Networks that are let in; empty lets all in.
+    /// Allowed networks; empty allows all.
     pub allow: Vec<Network>,
-    /// Networks that are not, whatever `allow` says.
+    /// Denied networks, even if `allow` has them.
     pub deny: Vec<Network>,
 }
 
 impl AddressRules {
-    /// Whether the rules let this address in.
+    /// Whether the rules allow this address.
     pub(crate) fn allows(&self, address: IpAddr) -> bool {
         (self.allow.is_empty() || networks_contain(&self.allow, address))
             && !networks_contain(&self.deny, address)

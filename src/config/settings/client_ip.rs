@@ -1,28 +1,28 @@
-//! `[client_ip]`: who the client is behind trusted proxies, and what counts as one client.
+//! `[client_ip]`: the client's address behind trusted proxies, and what counts as one client.
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::values::{Network, Number};
 
-/// Who the client is behind trusted proxies, and what counts as one client.
+/// How the client's address is found behind trusted proxies, and what counts as one client.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ClientIp {
-    /// Networks of the proxies in front; only their forwarding header is believed.
+    /// Networks of the proxies in front; the forwarding headers of other peers are ignored.
     pub trusted_proxies: Vec<Network>,
-    /// The header in which they name the client; it is read from its end to the first address
-    /// that is not trusted.
+    /// The header with the client's address; it is read from its end to the first address that is
+    /// not trusted.
     pub header: ForwardingHeader,
-    /// How many leading bits of an IPv6 address make one client.
+    /// The number of leading bits of an IPv6 address that identify a client.
     #[serde(with = "Number::<1, 128>")]
     pub ipv6_prefix: u8,
-    /// Addresses with limits of their own; all others beyond that share one.
+    /// The number of addresses with limits of their own; all further ones share one entry.
     #[serde(with = "Number::<1, 1_000_000_000>")]
     pub tracked: usize,
 }
 
-/// The header in which trusted proxies name the client.
+/// The header in which trusted proxies send the client's address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]

@@ -1,4 +1,4 @@
-//! `[route.headers]`: what the handshake request sent upstream carries.
+//! `[route.headers]`: the headers of the handshake request sent upstream.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::values::Secret;
 
-/// What the handshake request sent upstream carries.
+/// The headers of the handshake request sent upstream.
 ///
 /// Headers are removed first, then set; the forwarding headers come last.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -15,14 +15,14 @@ use crate::config::values::Secret;
 pub struct HeaderSettings {
     /// Headers to set; values may use {client_ip}, {host}, {route} and {path.NAME}.
     pub set: BTreeMap<String, Secret>,
-    /// Headers to take out.
+    /// Headers to remove.
     pub remove: Vec<String>,
-    /// The headers that name the client to the upstream: x-forwarded (-For, -Proto and -Host),
-    /// forwarded (RFC 7239), both or off.
+    /// The headers that tell the upstream the client's address: x-forwarded (-For, -Proto and
+    /// -Host), forwarded (RFC 7239), both or off.
     pub forwarded: Forwarded,
 }
 
-/// The headers that name the client to the upstream.
+/// The headers that tell the upstream the client's address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]

@@ -22,10 +22,10 @@ pub struct Keepalive {
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Ping {
-    /// A ping goes out after so long without a received byte; "0s" sends none.
+    /// A peer that has sent nothing for this time is pinged; "0s" turns pings off.
     #[serde(with = "As::<ZeroForNever>")]
     pub interval: Option<Duration>,
-    /// A peer that then sends nothing for so long is gone.
+    /// If the peer then sends nothing for this time, the session is closed.
     #[serde(with = "As::<Positive>")]
     pub timeout: Duration,
 }

@@ -1,4 +1,4 @@
-//! `[route.limits]`: how much a client may do.
+//! `[route.limits]`: limits on what a client sends, and on its sessions.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::values::{As, Bytes, Counts, Rate, Size, ZeroForNone};
 
-/// How much a client may do.
+/// Limits on what a client sends, and on its sessions.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -15,21 +15,22 @@ pub struct Limits {
     pub per_ip: PerIp,
     /// Limits of one session.
     pub per_connection: PerConnection,
-    /// A client over its message or byte rate: close (1008), delay or drop.
+    /// The action for a client over its message or byte rate: close (1008), delay or drop.
     pub on_exceed: OnExceed,
-    /// The largest message in either direction, its fragments summed; closed with 1009.
+    /// The largest message in either direction, fragments summed; a larger one closes the session
+    /// with 1009.
     #[serde(with = "As::<Size>")]
     pub message_size: u64,
 }
 
 /// Limits of one client address, over all its sessions on the route; `None` is no limit.
 ///
-/// [`ClientIp`](crate::config::ClientIp) says what one address is.
+/// [`ClientIp`](crate::config::ClientIp) defines what counts as one address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct PerIp {
-    /// Sessions at once; 0 is no limit.
+    /// Open sessions; 0 is no limit.
     #[serde(with = "ZeroForNone")]
     pub connections: Option<u32>,
     /// Handshakes.
@@ -56,7 +57,7 @@ pub struct PerConnection {
     pub bytes: Option<Rate>,
 }
 
-/// What happens to a client over its message or byte rate.
+/// The action for a client over its message or byte rate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -65,10 +66,10 @@ pub enum OnExceed {
     /// The session is closed with 1008.
     #[default]
     Close,
-    /// The client is not read until it is within its rate again.
+    /// wsgate stops reading until the client is within its rate again.
     Delay,
-    /// The message is dropped whole. A compressed session is closed instead, because a missing
-    /// message would spoil the ones behind it (RFC 7692 §7.1.1).
+    /// The whole message is dropped. A compressed session is closed instead, because the messages
+    /// after a missing one cannot be decompressed (RFC 7692 §7.1.1).
     Drop,
 }
 

@@ -22,7 +22,7 @@ pub struct Listen {
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Admin {
-    /// Where it listens; anything but a loopback address or a unix socket needs a token.
+    /// The address to listen on; any but a loopback address or a unix socket needs a token.
     pub address: ListenAddress,
     /// The bearer token that a request must carry.
     #[serde(default, deserialize_with = "token")]
@@ -40,11 +40,11 @@ pub struct Log {
     pub level: String,
     /// text or json.
     pub format: LogFormat,
-    /// One line when a session opens and one when it closes.
+    /// Log a line when a session opens and when it closes.
     pub access: bool,
 }
 
-/// How a line of the log is written.
+/// The format of a line of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -61,13 +61,13 @@ pub enum LogFormat {
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Server {
-    /// Threads; 0 is one a core.
+    /// The number of threads; 0 is one for each core.
     #[serde(with = "Number::<0, 1024>")]
     pub workers: usize,
-    /// Sessions at once; 0 is what the limit on open files allows.
+    /// The limit on sessions; 0 derives it from the limit on open files.
     #[serde(with = "Number::<0, 1_000_000_000>")]
     pub sessions: usize,
-    /// From the accepted connection to the end of the request head, in total.
+    /// The time limit for the request head, from the accept to its end.
     #[serde(with = "As::<Positive>")]
     pub handshake_timeout: Duration,
     /// The largest request head, from 8KiB to 1MiB.

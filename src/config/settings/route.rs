@@ -1,4 +1,4 @@
-//! `[[route]]`: what a request must look like, where it goes and under which rules.
+//! `[[route]]`: which requests match, where they go, and the rules for them.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use super::timeouts::Timeouts;
 use crate::close::CloseCode;
 use crate::config::values::{As, HostPattern, Name, OneOrMany, PathPattern};
 
-/// What a request must look like, where it goes and under which rules.
+/// Which requests match, where they go, and the rules for them.
 ///
 /// `name`, `path` and `upstream` have no default: without one of them the settings are refused.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -22,49 +22,50 @@ use crate::config::values::{As, HostPattern, Name, OneOrMany, PathPattern};
 )]
 #[serde(default, deny_unknown_fields)]
 pub struct RouteSettings {
-    /// The name in logs and the admin interface; each has its own.
+    /// The unique name in logs and the admin interface.
     #[serde(with = "As::<Name>")]
     pub name: String,
-    /// "chat.example.com", "*.example.com" or a list of them; every host if absent.
+    /// "chat.example.com", "*.example.com" or a list of them; by default every host.
     #[serde(with = "OneOrMany::<HostPattern>")]
     pub host: Vec<HostPattern>,
-    /// "/ws" (this path only), "/ws/*" (all below it), "/rooms/{id}" or "/*" (all).
+    /// "/ws" (this path only), "/ws/*" (all paths below it), "/rooms/{id}" or "/*" (all).
     #[cfg_attr(feature = "server", schemars(with = "PathPattern"))]
     pub path: Option<PathPattern>,
     /// Match only handshakes that offer one of these; empty matches all.
     pub subprotocols: Vec<String>,
     /// The name of the pool that serves the route.
     pub upstream: String,
-    /// The path sent upstream; the request's own if absent.
+    /// The path sent upstream; by default the request's path.
     #[cfg_attr(feature = "server", schemars(with = "String"))]
     pub rewrite: Option<String>,
-    /// Plain HTTP requests: refuse (426) or forward to the same upstream.
+    /// The action for a plain HTTP request: refuse (426) or forward to the same upstream.
     pub http: PlainHttp,
-    /// permessage-deflate: passthrough or off; off by default where validate_utf8 is true.
+    /// The action for an offer of permessage-deflate: passthrough or off; off by default with
+    /// validate_utf8.
     #[cfg_attr(
         feature = "server",
         schemars(with = "Compression", extend("default" = Compression::default()))
     )]
     pub compression: Option<Compression>,
-    /// Close a session whose text is not UTF-8 with 1007; not with compression passthrough.
+    /// Close a session with 1007 if its text is not UTF-8; not allowed with compression passthrough.
     pub validate_utf8: bool,
-    /// The close code for the client when the upstream vanishes.
+    /// The close code for the client if the upstream's connection is lost.
     pub upstream_lost: CloseCode,
     /// Which web pages may open a session.
     pub origin: OriginRules,
-    /// Which client addresses are let in.
+    /// Which client addresses are allowed.
     pub address: AddressRules,
-    /// How much a client may do.
+    /// Limits on what a client sends, and on its sessions.
     pub limits: Limits,
     /// Pings to both sides.
     pub keepalive: Keepalive,
-    /// How long a session may do nothing, or anything.
+    /// The time limits of a session.
     pub timeouts: Timeouts,
-    /// What the handshake request sent upstream carries.
+    /// The headers of the handshake request sent upstream.
     pub headers: HeaderSettings,
 }
 
-/// The keys of a route that are its own: `[defaults]` cannot hold them.
+/// The keys that only a route has: `[defaults]` cannot have them.
 pub(in crate::config) const OWN_KEYS: [&str; 6] = [
     "name",
     "host",
@@ -74,7 +75,7 @@ pub(in crate::config) const OWN_KEYS: [&str; 6] = [
     "rewrite",
 ];
 
-/// What becomes of a plain HTTP request on a route.
+/// The action for a plain HTTP request on a route.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -86,15 +87,15 @@ pub enum PlainHttp {
     Forward,
 }
 
-/// What becomes of an offer of `permessage-deflate`.
+/// The action for an offer of `permessage-deflate`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Compression {
-    /// Client and upstream agree on it.
+    /// It is forwarded: client and upstream negotiate it.
     #[default]
     Passthrough,
-    /// It is taken out.
+    /// It is removed.
     Off,
 }
 

@@ -1,4 +1,4 @@
-//! `[route.timeouts]`: how long a session may do nothing, or anything.
+//! `[route.timeouts]`: the time limits of a session.
 
 use std::time::Duration;
 
@@ -6,21 +6,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::values::{As, Positive, ZeroForNever};
 
-/// How long a session may do nothing, or anything.
+/// The time limits of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Timeouts {
-    /// Without a data frame in either direction; "0s" is for ever.
+    /// Close a session without a data frame in either direction for this time; "0s" is no limit.
     #[serde(with = "As::<ZeroForNever>")]
     pub idle: Option<Duration>,
-    /// Of the whole session; "0s" is for ever.
+    /// The longest duration of a session; "0s" is no limit.
     #[serde(with = "As::<ZeroForNever>")]
     pub lifetime: Option<Duration>,
-    /// A peer that takes no byte for so long is a slow reader.
+    /// A peer that reads no byte for this time is closed as a slow reader.
     #[serde(with = "As::<Positive>")]
     pub write: Duration,
-    /// How long a peer may take to answer a close frame.
+    /// The longest wait for a peer's answer to a close frame.
     #[serde(with = "As::<Positive>")]
     pub close: Duration,
 }

@@ -12,7 +12,7 @@ use crate::config::values::{
     As, Number, Positive, Retries, ServerUrl, Text, ValueError, ZeroForNone, schema,
 };
 
-/// A pool of servers that serve the same.
+/// A pool of interchangeable servers.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "server", schemars(extend("required" = ["servers"])))]
@@ -20,7 +20,7 @@ use crate::config::values::{
 pub struct UpstreamSettings {
     /// URLs of the servers: ws://host:port, ws://host:port/base, unix:/path or unix:/path:/base.
     pub servers: Vec<ServerEntry>,
-    /// How the server for a new session is picked.
+    /// How the server for a new session is selected.
     pub balance: Balance,
     /// The longest wait for a connection to a server.
     #[serde(with = "As::<Positive>")]
@@ -28,12 +28,12 @@ pub struct UpstreamSettings {
     /// The longest wait for a server's answer to the handshake.
     #[serde(with = "As::<Positive>")]
     pub handshake_timeout: Duration,
-    /// Other servers tried after a failed connect, "all" or a number; never after the request was sent.
+    /// Other servers to try after a failed connect: "all" or a number; none after the request was sent.
     pub retries: Retries,
-    /// No other server is tried after so long.
+    /// No other server is tried after this time.
     #[serde(with = "As::<Positive>")]
     pub retry_timeout: Duration,
-    /// Sessions at once on one server; 0 is no limit.
+    /// The limit on sessions of one server; 0 is no limit.
     #[serde(with = "ZeroForNone")]
     pub max_connections: Option<u32>,
     /// A server that has failed is tried last for a while.
@@ -58,7 +58,7 @@ pub struct Passive {
 pub struct ServerEntry {
     /// The URL of the server.
     pub url: ServerUrl,
-    /// Its share of the sessions, in proportion to the other servers of the pool; at least 1.
+    /// Its share of the sessions relative to the other servers of the pool; at least 1.
     #[serde(with = "Number::<1, 65_535>")]
     pub weight: u32,
 }
@@ -70,12 +70,12 @@ pub struct ServerEntry {
 struct WeightedServer {
     /// The URL of the server.
     url: ServerUrl,
-    /// Its share of the sessions, in proportion to the other servers of the pool.
+    /// Its share of the sessions relative to the other servers of the pool.
     #[serde(default = "one", with = "Number::<1, 65_535>")]
     weight: u32,
 }
 
-/// How a pool picks the server for a new session.
+/// How a pool selects the server for a new session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -85,7 +85,7 @@ pub enum Balance {
     LeastConnections,
     /// One after the other.
     RoundRobin,
-    /// The emptier of two picked at random.
+    /// Two at random, then the one with fewer sessions.
     RandomTwo,
     /// The same server for the same client.
     IpHash,
