@@ -105,7 +105,7 @@ pub enum CloseReason {
     Drain(CloseCode),
     /// New settings have no route of the name that the session came by.
     RouteRemoved(CloseCode),
-    /// The server that serves it is being emptied.
+    /// The server that serves it is being drained.
     ServerDrained(CloseCode),
     /// Somebody closed this session through the handle.
     Kicked {
@@ -240,7 +240,7 @@ impl CloseReason {
             Self::Expired => (CloseCode::EXPIRED, "login expired"),
             Self::Drain(code) => (*code, "server is shutting down"),
             Self::RouteRemoved(code) => (*code, "route removed"),
-            Self::ServerDrained(code) => (*code, "server is being emptied"),
+            Self::ServerDrained(code) => (*code, "server is being drained"),
             Self::Kicked { code, reason } | Self::Filter { code, reason } => (*code, &**reason),
             Self::Internal => (CloseCode::INTERNAL_ERROR, "internal error"),
         };

@@ -108,7 +108,7 @@ pub enum Rejection {
     UpstreamBadSubprotocol,
     /// Every server of the pool is at its limit.
     UpstreamFull,
-    /// Every server of the pool is being emptied, and takes nobody new.
+    /// Every server of the pool is being drained.
     UpstreamDraining,
     /// The server refused the handshake itself, with a 4xx or 5xx that is passed on.
     UpstreamAnswered(StatusCode),

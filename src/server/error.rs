@@ -32,8 +32,8 @@ pub enum ServeError {
     /// The gate does not take the settings.
     #[error(transparent)]
     Gate(#[from] BuildError),
-    /// The system refused what the process cannot be without: threads, timers, signals.
-    #[error("the system refused what the process needs")]
+    /// The process cannot get what it needs of the system: threads, timers, signals.
+    #[error("the process lacks a resource of the system")]
     System(#[source] io::Error),
     /// A second signal came before the drain was over.
     #[error("stopped by a second {0}")]

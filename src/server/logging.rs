@@ -28,7 +28,7 @@ pub struct LogError {
 
 #[derive(Debug, thiserror::Error)]
 enum LogCause {
-    #[error("{0:?} is no level")]
+    #[error("{0:?} is not a level")]
     NoLevel(String),
     #[error(transparent)]
     Filter(#[from] ParseError),

@@ -1,4 +1,4 @@
-//! How much a server may send before its answer stands.
+//! How much a server may send before its answer is complete.
 
 use std::io;
 use std::pin::Pin;
@@ -24,7 +24,7 @@ pub(super) struct ReadLimitHandle(Arc<AtomicUsize>);
 
 /// The server sent more than it may.
 #[derive(Debug, thiserror::Error)]
-#[error("more than {0} bytes without an answer in them")]
+#[error("more than {0} bytes before the end of an answer's head")]
 struct ReadLimitExceeded(usize);
 
 /// What may come ahead of the end of the answer's head, interim answers and all.

@@ -27,7 +27,7 @@ pub(super) struct NoKeys {}
 /// the wrong place.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 enum QueryError {
-    #[error("key {position} of the query is not known here: {}", known(.keys))]
+    #[error("key {position} of the query is unknown: {}", known(.keys))]
     UnknownKey {
         position: usize,
         keys: &'static [&'static str],
@@ -147,7 +147,7 @@ impl de::Error for QueryError {
 
 fn known(keys: &[&str]) -> String {
     match keys {
-        [] => "nothing can be asked for".to_owned(),
+        [] => "it takes no keys".to_owned(),
         keys => format!("the keys are {}", keys.join(", ")),
     }
 }

@@ -97,7 +97,7 @@ mod tests {
                 let sentence = match (operation["responses"].get("400"), &*keys) {
                     // Only a query that is looked at can be wrong.
                     (None, keys) => keys.to_owned(),
-                    (Some(_), "") => "nothing can be asked for".to_owned(),
+                    (Some(_), "") => "it takes no keys".to_owned(),
                     (Some(_), keys) => format!("the keys are {keys}"),
                 };
                 let target = format!("{}?c4nary", path.replace(['{', '}'], ""));

@@ -39,11 +39,11 @@ pub struct HandoverError {
 
 #[derive(Debug, thiserror::Error)]
 enum HandoverCause {
-    #[error("the process was started with sockets (LISTEN_FDS), and has no need to")]
+    #[error("the process was started with its sockets (LISTEN_FDS)")]
     Passed,
-    #[error("a file that is not a socket stands there")]
+    #[error("the path is a file that is not a socket")]
     NotASocket,
-    #[error("what listens there hands no sockets over")]
+    #[error("the process there does not hand over its sockets")]
     NoSockets(#[source] io::Error),
     #[error("the process there does not answer")]
     Silent,
@@ -224,18 +224,18 @@ impl HandoverError {
             HandoverCause::Passed => Some("leave `--handover` out"),
             HandoverCause::NotASocket => Some("choose another path, or move that file away"),
             HandoverCause::NoSockets(_) => {
-                Some("it is no wsgate, it is one of another user, or it ended just then")
+                Some("it is not a wsgate, it belongs to another user, or it has just ended")
             }
-            HandoverCause::Silent => Some("it is stuck: end it, and start this one again"),
+            HandoverCause::Silent => Some("it is stuck: stop it, and start this one again"),
             HandoverCause::Busy => {
-                Some("wait for it, or end it: the log of the process that serves has its number")
+                Some("wait for it, or stop it: the log of the serving process has its number")
             }
             HandoverCause::OtherUser(_) => {
                 Some("start both as the same user, with a path in a folder of that user")
             }
             HandoverCause::Unfit(error) => error.help(),
             HandoverCause::Io(error) => match error.kind() {
-                io::ErrorKind::NotFound => Some("make the folder first"),
+                io::ErrorKind::NotFound => Some("create the folder first"),
                 _ => None,
             },
         }

@@ -45,7 +45,7 @@ pub struct BindError {
 
 #[derive(Debug, thiserror::Error)]
 enum BindCause {
-    #[error("a file that is not a socket stands there")]
+    #[error("the path is a file that is not a socket")]
     NotASocket,
     #[error("another process accepts connections there")]
     InUse,
@@ -175,7 +175,7 @@ impl Listener {
 }
 
 impl BindError {
-    /// The system refused what accepting there needs.
+    /// A system call that prepares the socket failed.
     pub(crate) fn system(address: &BoundAddress, error: io::Error) -> Self {
         Self {
             address: address.clone(),

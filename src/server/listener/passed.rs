@@ -65,11 +65,11 @@ pub struct PassedError {
 enum PassedCause {
     #[error("it is no stream socket, neither TCP nor unix")]
     OtherKind(#[source] io::Error),
-    #[error("it is a connection, and not a socket that listens")]
+    #[error("it is a connection, not a listening socket")]
     NotListening,
     #[error("it is a unix socket without a file")]
     NoFile,
-    #[error("no setting names its address, {0}: its clients would wait for nobody")]
+    #[error("no setting has its address, {0}: no process would accept its clients")]
     Unnamed(BoundAddress),
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -222,8 +222,8 @@ impl PassedError {
             PassedCause::NotListening => Some("a socket unit needs `Accept=no`"),
             PassedCause::NoFile => Some("give the socket a path"),
             PassedCause::Unnamed(_) => Some(
-                "write the address as it stands there into a `[[listen]]` of the settings, or take \
-                 it out of the socket unit; `ListenStream=8080` is `[::]:8080`",
+                "write this address into a `[[listen]]` of the settings, or remove it from the socket \
+                 unit; `ListenStream=8080` is `[::]:8080`",
             ),
             PassedCause::Io(_) => None,
         }

@@ -33,7 +33,7 @@ pub(super) struct Collector {
 /// Why a request has no answer.
 #[derive(Debug, thiserror::Error)]
 enum CollectorError {
-    #[error("the system refused what an export needs")]
+    #[error("the process lacks a resource of the system")]
     System(#[source] io::Error),
     #[error("the collector did not answer in time")]
     Timeout,

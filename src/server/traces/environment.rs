@@ -122,7 +122,7 @@ fn endpoint(variable: &'static str, url: &str) -> Result<Uri, TracesError> {
     // What is behind the host is a port, or nothing.
     let behind_host = &authority[uri.host().unwrap_or_default().len()..];
     if !behind_host.is_empty() && uri.port_u16().is_none_or(|port| port == 0) {
-        return wrong("has no port that there is");
+        return wrong("has a port that is not from 1 to 65535");
     }
     Ok(uri)
 }
@@ -135,7 +135,7 @@ fn one_of(
     match variable(name) {
         Some(value) if !words.contains(&value.as_str()) => Err(TracesError::of(
             name,
-            &format!("is {value:?}; there is: {}", words.join(", ")),
+            &format!("is {value:?}, not one of: {}", words.join(", ")),
         )),
         _ => Ok(()),
     }
@@ -168,7 +168,7 @@ fn number(
     };
     let number = value.parse().ok().filter(|number| range.contains(number));
     let (least, most) = range.into_inner();
-    let problem = || format!("is {value:?}, and no number from {least} to {most}");
+    let problem = || format!("is {value:?}, not a number from {least} to {most}");
     let number = number.ok_or_else(|| TracesError::of(name, &problem()))?;
     Ok(Some(number))
 }

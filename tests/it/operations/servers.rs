@@ -63,7 +63,7 @@ async fn a_drained_server_closes_its_sessions_on_request() {
     let over = Some(Duration::ZERO);
     let drained = bench.handle.drain_server("back", "0", over).unwrap();
     assert_eq!((drained.sessions, drained.closing), (1, 1));
-    let farewell = (1012, "server is being emptied".to_owned());
+    let farewell = (1012, "server is being drained".to_owned());
     assert_eq!(leaves.farewell().await, Some(farewell));
     until("the session to end", || bench.handle.sessions().len() == 1).await;
     stays.echoes("not disturbed").await;

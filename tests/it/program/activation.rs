@@ -61,7 +61,7 @@ async fn a_passed_socket_that_cannot_be_served_is_an_error_that_names_it() {
     let connected = TcpStream::connect(&elsewhere).unwrap();
     let file = std::fs::File::open("/dev/null").unwrap();
     drop(listener);
-    let unnamed_says = format!("no setting names its address, {address}");
+    let unnamed_says = format!("no setting has its address, {address}");
     for (socket, cause, help) in [
         (unnamed.into(), &*unnamed_says, "`[[listen]]`"),
         (udp.into(), "it is no stream socket", "ListenStream="),

@@ -226,8 +226,8 @@ async fn a_handover_from_something_else_is_an_error_with_its_cause() {
     let hangs_up = tokio::task::spawn_blocking(move || drop(listener.accept()));
     let nowhere = folder.path().join("nowhere/handover");
     for (path, cause) in [
-        (&file, "a file that is not a socket stands there"),
-        (&mute, "what listens there hands no sockets over"),
+        (&file, "the path is a file that is not a socket"),
+        (&mute, "the process there does not hand over its sockets"),
         (&nowhere, "No such file or directory"),
     ] {
         let to = ["run", "--to", "ws://127.0.0.1:1", "--listen", "127.0.0.1:0"];
@@ -320,7 +320,7 @@ async fn a_second_handover_during_the_first_fails_at_once() {
     let line = ["run", file.to_str().unwrap(), "--handover"];
     let failed = finish(&[&line[..], &[path.to_str().unwrap()]].concat()).await;
     assert_eq!(failed.code, Some(2), "{failed:?}");
-    let cause = ": another process is taking over there\nhelp: wait for it, or end it";
+    let cause = ": another process is taking over there\nhelp: wait for it, or stop it";
     assert!(failed.stderr.contains(cause), "{}", failed.stderr);
     let told = "another process is taking over: a further request was refused";
     let told = program.event(told).await;

@@ -42,7 +42,7 @@ async fn a_socket_in_use_and_a_file_of_another_kind_stay_as_they_are() {
     std::fs::write(&file, "precious").unwrap();
     for (path, cause) in [
         (&live, "another process accepts connections there"),
-        (&file, "a file that is not a socket stands there"),
+        (&file, "the path is a file that is not a socket"),
         (
             &folder.path().join("nowhere/gate.sock"),
             "No such file or directory",

@@ -160,7 +160,7 @@ async fn a_stream_has_only_the_events_of_its_query() {
         ("kind=", "`kind`: give some of"),
         (
             "kinds=open",
-            "key 1 of the query is not known here: the keys are route, kind",
+            "key 1 of the query is unknown: the keys are route, kind",
         ),
     ] {
         let answer = ask(&admin, &format!("GET /events?{query}"), "").await;

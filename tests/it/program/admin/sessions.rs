@@ -115,7 +115,7 @@ async fn a_wrong_query_is_refused_and_changes_nothing() {
     for (line, problem) in [
         (
             "GET /sessions?rout=chat",
-            "key 1 of the query is not known here: the keys are route, client",
+            "key 1 of the query is unknown: the keys are route, client",
         ),
         ("GET /sessions?route=a&route=b", "`route` is there twice"),
         ("GET /sessions?route=", "`route` must be a name"),
@@ -143,10 +143,7 @@ async fn a_wrong_query_is_refused_and_changes_nothing() {
             "GET /sessions?after=x",
             "`after` must be the id of a session",
         ),
-        (
-            "GET /sessions?all=true",
-            "key 1 of the query is not known here",
-        ),
+        ("GET /sessions?all=true", "key 1 of the query is unknown"),
         ("DELETE /sessions", "say which sessions"),
         ("DELETE /sessions?code=1000", "say which sessions"),
         ("DELETE /sessions?all=false", "say which sessions"),
@@ -169,11 +166,11 @@ async fn a_wrong_query_is_refused_and_changes_nothing() {
         ),
         (
             "DELETE /sessions/1?route=chat",
-            "key 1 of the query is not known here: the keys are code, reason",
+            "key 1 of the query is unknown: the keys are code, reason",
         ),
         (
             "POST /drain?deadline=1h",
-            "key 1 of the query is not known here: nothing can be asked for",
+            "key 1 of the query is unknown: it takes no keys",
         ),
         (&long, "`reason` must be at most 123 bytes long"),
     ] {

@@ -67,7 +67,7 @@ async fn a_server_is_drained_and_taken_back_and_a_reload_changes_nothing_about_i
     assert_eq!((drained.status(), drained.json()), (202, expected));
     assert_eq!(
         leaves.closed().await,
-        (1001, "server is being emptied".to_owned())
+        (1001, "server is being drained".to_owned())
     );
     leaves.end().await;
     let closed = program.event("session closed").await;
@@ -185,7 +185,7 @@ async fn what_cannot_be_done_is_refused_with_what_could() {
         (
             "POST /upstreams/chat/0/resume?close=true",
             400,
-            "key 1 of the query is not known",
+            "key 1 of the query is unknown",
         ),
     ] {
         let answer = ask(&admin, line, "").await;
