@@ -18,7 +18,7 @@ use crate::route;
 use crate::session::{Meter, OneWay};
 use crate::types::Side;
 
-/// The routes of a file, and what a handshake is asked on the first of them.
+/// The routes of a file, and the policies of the first one.
 #[derive(Debug)]
 pub struct Policies {
     first: Arc<Route>,

@@ -215,10 +215,10 @@ impl Rejection {
             Self::Version => "only version 13 of the WebSocket protocol is spoken here",
             Self::Method => "a WebSocket handshake is a GET",
             Self::TransferEncoding => "a WebSocket handshake has no Transfer-Encoding",
-            Self::Framing => "the request announces a body that is not taken here",
+            Self::Framing => "the request has a body that is not accepted here",
             Self::Host => "the Host header is missing or wrong",
             Self::AuthorityMismatch => "the request target and the Host header differ",
-            Self::Path => "the path is not in its plain form",
+            Self::Path => "the path is not in its normal form",
             Self::Header => "a header is malformed",
             Self::ConnectionNominates => "Connection names a header that belongs to this proxy",
             Self::HeaderAlias => "a header imitates one that belongs to this proxy",
@@ -247,7 +247,7 @@ impl Rejection {
             Self::UpstreamBadExtension => "the backend chose an extension that was not offered",
             Self::UpstreamBadSubprotocol => "the backend chose a subprotocol that was not offered",
             Self::UpstreamFull => "the backend is full",
-            Self::UpstreamDraining => "the backend takes no new connections",
+            Self::UpstreamDraining => "the backend accepts no new connections",
             Self::UpstreamAnswered(_) => "the backend refused the WebSocket",
         }
     }

@@ -148,7 +148,7 @@ impl ConfigError {
         self.problem.message()
     }
 
-    /// What would be right, where that can be told.
+    /// What would be right, if that is known.
     pub fn help(&self) -> Option<&str> {
         self.problem.suggestion()
     }

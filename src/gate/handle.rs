@@ -89,17 +89,17 @@ impl Handle {
         self.core.upstreams()
     }
 
-    /// Sends no new session to a server, and no plain request. Live sessions stay, unless `close`
-    /// says over which time they are to be sent away: with `drain.close_code`, each at a moment of
-    /// its own; what is still open `drain.deadline` after that is cut.
+    /// Drains a server: it gets no new session and no plain request. Its open sessions continue,
+    /// unless `close` is the time over which they are closed, with `drain.close_code`; sessions
+    /// still open `drain.deadline` after that are aborted.
     ///
-    /// `server` is the server as the settings name it, its `host:port`, or its place among the
-    /// upstream's servers, from 0 on. It holds over reloads, for as long as an upstream of this
-    /// name has a server of this name, until [`Handle::resume_server`]. Where every server of an
-    /// upstream is drained, handshakes are answered 503.
+    /// `server` is the server as the settings name it, its `host:port`, or its position among the
+    /// upstream's servers, from 0. The drain survives reloads, as long as an upstream of this name
+    /// has a server of this name, until [`Handle::resume_server`]. If every server of an upstream
+    /// is drained, handshakes are answered 503.
     ///
-    /// Calling it again does no harm: with another `close`, the sessions that are left are spread
-    /// anew. With `close` it is to be called within a tokio runtime, on which they are sent away.
+    /// It may be called again: with another `close`, the remaining sessions are spread anew. With
+    /// `close`, call it within a tokio runtime, which closes the sessions.
     ///
     /// # Errors
     /// [`UnknownServer`] if there is no such server; nothing has changed then.
@@ -112,7 +112,7 @@ impl Handle {
         self.core.drain_server(upstream, server, close)
     }
 
-    /// Sends sessions to a drained server again. Sessions that were not yet sent away stay.
+    /// Ends the drain of a server. Sessions that were not closed yet stay.
     ///
     /// # Errors
     /// [`UnknownServer`] if there is no such server.
@@ -120,23 +120,23 @@ impl Handle {
         self.core.resume_server(upstream, server)
     }
 
-    /// Takes no new sessions (handshakes are answered 503) and closes the live ones by the
-    /// settings under `[drain]`: with `close_code`, spread over `spread`. What is still open at
-    /// the `deadline` is cut. Returns when no session is left.
+    /// Accepts no new sessions (handshakes are answered 503) and closes the open ones with the
+    /// settings under `[drain]`: with `close_code`, spread over `spread`. Sessions still open at the
+    /// `deadline` are aborted. Returns when no session is left.
     pub async fn drain(&self, deadline: Duration) -> Drained {
         let settings = self.core.settings().config.drain;
         drain::drain(&self.core.registry, settings, deadline).await
     }
 
-    /// Puts other settings in the place of the gate's own, without losing a session.
+    /// Replaces the settings of the gate, without losing a session.
     ///
-    /// Handshakes that begin from now on see the new settings; those under way and all live
-    /// sessions keep the ones that they began with. Sessions of routes whose names are gone are
-    /// sent away as `[drain]` of the new settings says. What addresses have done so far stays
-    /// counted for a route of the same name, and what servers carry for an upstream and a server
-    /// of the same names. A message filter stays with its route's name.
+    /// Handshakes that begin from now on use the new settings; those in flight and all open
+    /// sessions keep their own. Sessions of routes whose names were removed are closed with
+    /// `[drain]` of the new settings. The counts of addresses go on for a route of the same name,
+    /// and those of servers for an upstream and a server of the same names. A message filter stays
+    /// with the name of its route.
     ///
-    /// To be called within a tokio runtime, on which the sessions are sent away.
+    /// Call it within a tokio runtime, which closes the sessions.
     ///
     /// # Errors
     /// [`BuildError`] if a filter's route is gone or lets clients compress; nothing has changed

@@ -13,7 +13,7 @@ use crate::session::drain::{self, Eviction};
 pub struct Reloaded {
     /// Routes that were not there before.
     pub routes_added: Vec<Arc<str>>,
-    /// Routes that are gone. Their sessions are being sent away.
+    /// Routes that were removed. Their sessions are being closed.
     pub routes_removed: Vec<Arc<str>>,
     /// Routes with other rules, or with an upstream that changed. Their sessions keep the old ones.
     pub routes_changed: Vec<Arc<str>>,

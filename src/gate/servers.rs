@@ -55,7 +55,7 @@ pub struct ServerInfo {
 pub struct ServerDrain {
     /// Sessions that are open with it.
     pub sessions: usize,
-    /// How many of them are being sent away now.
+    /// How many of them are being closed now.
     pub closing: usize,
 }
 

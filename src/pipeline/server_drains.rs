@@ -1,4 +1,4 @@
-//! Servers whose sessions are being sent away.
+//! Servers whose sessions are being closed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use tokio::task::AbortHandle;
 
 use crate::session::SessionMetadata;
 
-/// The servers whose sessions are being sent away, by upstream and server.
+/// The servers whose sessions are being closed, by upstream and server.
 #[derive(Debug, Default)]
 pub(crate) struct ServerDrains {
     closing: Mutex<ClosingServers>,
@@ -16,7 +16,7 @@ pub(crate) struct ServerDrains {
 pub(crate) type ClosingServers = HashMap<(Arc<str>, Arc<str>), Option<AbortHandle>>;
 
 impl ServerDrains {
-    /// Whether sessions on the server of this one are being sent away.
+    /// Whether the sessions of this session's server are being closed.
     pub(crate) fn is_closing(&self, metadata: &SessionMetadata) -> bool {
         let names = (Arc::clone(&metadata.upstream), Arc::clone(&metadata.server));
         self.lock().contains_key(&names)

@@ -156,9 +156,9 @@ impl RateTable {
     pub(crate) fn take_new_overflows(&self) -> u64 {
         let all = self.overflowed();
         // The larger number stays: of two concurrent callers, the slower must not report it again.
-        let told = &self.inner.overflowed.told;
-        let told = told.fetch_max(all, Ordering::Relaxed);
-        all.saturating_sub(told)
+        let reported = &self.inner.overflowed.reported;
+        let reported = reported.fetch_max(all, Ordering::Relaxed);
+        all.saturating_sub(reported)
     }
 
     /// How many there were in all.
@@ -249,7 +249,7 @@ struct TableInner {
 struct Overflowed {
     all: AtomicU64,
     /// How many of them have been reported.
-    told: AtomicU64,
+    reported: AtomicU64,
 }
 
 impl TableInner {

@@ -1,4 +1,4 @@
-//! Sends every session away, gently.
+//! Drains: sessions are closed over a time, and aborted at a deadline.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,20 +12,20 @@ use crate::close::CloseReason;
 use crate::config::Drain;
 use crate::types::SessionId;
 
-/// What a drain came to.
+/// The result of a drain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Drained {
     /// Sessions that ended in time.
     pub closed: usize,
-    /// Sessions that were still open at the deadline, and were cut.
+    /// Sessions that were still open at the deadline, and were aborted.
     pub cut: usize,
 }
 
-/// For a time that the clock has no number for: 30 years.
+/// Stands for a time that the clock cannot represent: 30 years.
 pub(crate) const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
-/// How long the end of sessions that were cut is waited for; it takes them no waiting of their own.
+/// The longest wait for the end of aborted sessions, which wait for nothing themselves.
 const CUT_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) async fn drain(registry: &Registry, settings: Drain, deadline: Duration) -> Drained {
@@ -35,12 +35,12 @@ pub(crate) async fn drain(registry: &Registry, settings: Drain, deadline: Durati
     let sessions = registry.list();
     tracing::info!(sessions = sessions.len(), "draining");
     registry.tasks.close();
-    let told = tell(&sessions, settings, start, deadline);
+    let closed = close_all(&sessions, settings, start, deadline);
     let ended = async {
         // Both: a session whose turn has not come may end by itself, and then nobody waits.
         tokio::select! {
             () = registry.tasks.wait() => {}
-            () = async { told.await; registry.tasks.wait().await } => {}
+            () = async { closed.await; registry.tasks.wait().await } => {}
         }
     };
     let mut cut = 0;
@@ -63,9 +63,14 @@ pub(crate) async fn drain(registry: &Registry, settings: Drain, deadline: Durati
     drained
 }
 
-/// Tells the sessions one by one, each at a moment of its own within the spread: clients that
-/// were all sent away at once would all come back at once.
-async fn tell(sessions: &[Arc<SessionEntry>], settings: Drain, start: Instant, deadline: Instant) {
+/// Closes the sessions one by one, spread over a time: clients that are all closed at once would all
+/// reconnect at once.
+async fn close_all(
+    sessions: &[Arc<SessionEntry>],
+    settings: Drain,
+    start: Instant,
+    deadline: Instant,
+) {
     let spread = settings.spread_within(deadline - start);
     let turns = Turns::new(sessions.len(), start, spread);
     for (index, entry) in sessions.iter().enumerate() {
@@ -74,15 +79,15 @@ async fn tell(sessions: &[Arc<SessionEntry>], settings: Drain, start: Instant, d
     }
 }
 
-/// Sessions that are sent away while the gate goes on.
+/// Sessions that are closed while the gate continues.
 pub(crate) struct Eviction {
     pub(crate) sessions: Vec<SessionId>,
     /// What they are, for the log.
     pub(crate) are: &'static str,
     pub(crate) reason: CloseReason,
-    /// Over which time.
+    /// The time over which the closes are spread.
     pub(crate) spread: Duration,
-    /// What is still open after this time is cut.
+    /// Sessions still open after this time are aborted.
     pub(crate) deadline: Duration,
 }
 
@@ -98,7 +103,7 @@ impl Eviction {
         }
     }
 
-    /// Of sessions whose server is being emptied over this time.
+    /// Of sessions whose server is being drained over this time.
     pub(crate) fn of_drained_server(
         sessions: Vec<SessionId>,
         settings: Drain,
@@ -108,16 +113,16 @@ impl Eviction {
             sessions,
             are: "sessions of a drained server",
             reason: CloseReason::ServerDrained(settings.close_code),
-            // The clock has no numbers for the moments of any time.
+            // The clock cannot represent every time.
             spread: over.min(FOREVER),
-            // The last one that is told has as long as all have in a drain.
+            // The last one has as much time as in a drain of the gate.
             deadline: over.saturating_add(settings.deadline),
         }
     }
 }
 
-/// Sends sessions away, each at a moment of its own; what is still open at the deadline is cut. It
-/// goes on by itself, as a task of `owner`.
+/// Closes sessions over a time, and aborts those that are still open at the deadline, in a task of
+/// `owner`.
 pub(crate) fn evict(
     registry: &Arc<Registry>,
     owner: &TaskTracker,
@@ -162,7 +167,7 @@ fn end_of(start: Instant, deadline: Duration) -> Instant {
     start.checked_add(deadline).unwrap_or(start + FOREVER)
 }
 
-/// When each of so many sessions is told.
+/// The times at which the sessions are closed.
 struct Turns {
     start: Instant,
     slot: Duration,

@@ -44,8 +44,8 @@ impl LegWaker {
         Context::from_waker(&self.waker)
     }
 
-    /// Whether it has woken since this was last asked. Asked before the socket is polled, it misses
-    /// nothing: what makes the socket ready later rings again.
+    /// Whether it has woken since the last call. Called before the socket is polled, it misses
+    /// nothing: a socket that becomes ready later wakes it again.
     pub(super) fn take_woken(&self) -> bool {
         self.flag.as_ref().is_some_and(|flag| {
             flag.woken.load(Ordering::Relaxed) && flag.woken.swap(false, Ordering::Acquire)

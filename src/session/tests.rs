@@ -191,8 +191,8 @@ async fn expect_masked(io: &mut DuplexStream) -> (u8, Vec<u8>) {
     (head[0], payload)
 }
 
-/// Plays a client that broke a rule: it is told `code`, the upstream 1001, and nothing of `sent`
-/// is passed on.
+/// Plays a client that broke a rule: it is closed with `code`, the upstream with 1001, and nothing of
+/// `sent` is passed on.
 async fn expect_refusal(setup: Setup, sent: &[u8], code: u16) -> Bench {
     let mut bench = setup.begin();
     bench.client.write_all(sent).await.unwrap();

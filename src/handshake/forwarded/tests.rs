@@ -141,7 +141,7 @@ fn a_unix_peer_has_no_address() {
     assert_eq!(lines[1], "x-forwarded-for: 127.0.0.1");
 }
 
-/// An empty line stops whoever walks the chain, so it may not vanish from between two addresses.
+/// An empty line stops a reader of the chain, so it may not vanish between two addresses.
 #[rstest]
 #[case(&[("x-forwarded-for", "192.0.2.66"), ("x-forwarded-for", "")], "192.0.2.66, unknown, 203.0.113.7")]
 #[case(&[("x-forwarded-for", "192.0.2.66"), ("x-forwarded-for", ""), ("x-forwarded-for", "10.0.0.2")],

@@ -169,7 +169,7 @@ async fn exchange(
     let head = request.head();
     let mut head = head.map_err(|rejection| Failure::Refused(request.refuse(rejection)))?;
     head.version = Version::HTTP_11;
-    // The client is told to continue as soon as the body is wanted here.
+    // The gate itself answers 100 as soon as it reads the body.
     head.headers.remove(header::EXPECT);
     progress.restart();
     let answered = sender.try_send_request(Request::from_parts(head, body));

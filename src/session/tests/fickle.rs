@@ -20,7 +20,7 @@ struct Fickle {
     turn: usize,
     /// For reading, and for everything else.
     waiting: [Waiting; 2],
-    /// Whoever wakes.
+    /// The tasks that wake the waiting one.
     tasks: TaskTracker,
 }
 

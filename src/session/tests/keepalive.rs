@@ -19,7 +19,7 @@ async fn a_ping_of_ours_goes_between_frames_and_its_pong_is_ours() {
     let mut ping = [0; 10];
     bench.client.read_exact(&mut ping).await.unwrap();
     assert_eq!(&ping[..2], &[0x89, 8]);
-    // The upstream was silent as long, and was asked as well.
+    // The upstream was silent as long, and is pinged too.
     assert_eq!(expect_masked(&mut bench.upstream).await.0, 0x89);
     let ours = masked(0x8A, &ping[2..]);
     let foreign = masked(0x8A, b"foreign");

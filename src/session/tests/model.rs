@@ -35,7 +35,7 @@ struct Case {
     pipes: (usize, usize),
     validating: bool,
     delayed: bool,
-    /// Milliseconds after which the session is sent away.
+    /// Milliseconds after which the session is drained.
     drained: Option<u64>,
 }
 

@@ -368,7 +368,7 @@ async fn what_is_left_of_a_refusal_never_reaches_the_next_client() {
     let serve = async {
         let (mut first, _) = listener.accept().await.unwrap();
         read_request(&mut first).await;
-        // The answer to the first, and one that lies in wait for whoever comes next.
+        // The answer to the first, and one that waits for the next client.
         let answers = format!("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n{SWITCHING}canary");
         first.write_all(answers.as_bytes()).await.unwrap();
         let (mut second, _) = listener.accept().await.unwrap();

@@ -86,7 +86,7 @@ async fn a_client_may_retry_later_when_every_server_is_drained() {
     }
     let (head, body) = bench.refused(&Request::websocket("/")).await;
     assert_eq!((head.status(), head.one("retry-after")), (503, "5"));
-    assert_eq!(body, "the backend takes no new connections\n");
+    assert_eq!(body, "the backend accepts no new connections\n");
     let lines = logs.of("wsgate::rejection");
     assert_eq!(lines[0].field("reason"), "upstream_draining");
     assert_eq!((a.taken(), b.taken()), (0, 0));

@@ -84,7 +84,7 @@ async fn only_so_many_are_refused_at_once_and_the_next_one_waits_for_a_slot() {
     assert!(may_accept.as_mut().now_or_never().is_none());
     assert!(
         needed.now_or_never().is_some(),
-        "the one that has its answer is told to go"
+        "the one that has its answer is closed"
     );
     drop(last);
     may_accept.await;
