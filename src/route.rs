@@ -27,7 +27,7 @@ impl Table {
     }
 
     /// Finds the first route, in file order, for this host (without its port) and path (without
-    /// its query, and as it stands in the request).
+    /// its query, and in its normal form).
     ///
     /// A route with subprotocols takes only an offer that holds one of them, and so no plain
     /// request, which offers none. They are compared with regard to case (RFC 6455 §11.5).

@@ -51,8 +51,8 @@ pub use values::server_url::ServerUrl;
 pub(crate) use checked::route::Route;
 pub(crate) use checked::upstream::{Upstream, UpstreamServer};
 pub(crate) use values::network::networks_contain;
+pub(crate) use values::normal_path::{is_dot_segment, normal_path};
 pub(crate) use values::origin::Origin;
-pub(crate) use values::path::is_dot_segment;
 pub(crate) use values::server_url::ServerAddress;
 pub(crate) use values::template::Values;
 

@@ -9,6 +9,7 @@ pub(super) mod listen;
 pub(super) mod log_filter;
 pub(super) mod name;
 pub(super) mod network;
+pub(super) mod normal_path;
 pub(super) mod number;
 pub(super) mod origin;
 pub(super) mod path;

@@ -18,7 +18,7 @@ use super::snapshot::{CustomPolicies, Snapshot};
 use crate::config::{Config, Route};
 use crate::observe::{HandshakeTrace, Observers, SessionInfo};
 use crate::rejection::Rejection;
-use crate::request::{ClientIdentity, Lines, identify, is_websocket, scheme};
+use crate::request::{ClientIdentity, Lines, Target, identify, is_websocket, scheme};
 use crate::session::{MessageFilter, Registry, SessionEntry};
 use crate::types::ClientAddr;
 use crate::upstream::{Connector, FailureCounts};
@@ -158,7 +158,9 @@ impl Core {
         parts: &request::Parts,
         refusal: Refusal,
     ) -> Response<Full<Bytes>> {
-        let mut trace = self.observers.tracing.begin(parts, scheme(parts));
+        let path = refusal.target.as_ref().map(Target::path);
+        let path = path.unwrap_or_else(|| parts.uri.path());
+        let mut trace = self.observers.tracing.begin(parts, path, scheme(parts));
         if let Some(client) = &refusal.client {
             trace.set_client(client.ip, client.peer);
         }

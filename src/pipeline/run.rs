@@ -73,7 +73,7 @@ pub(crate) async fn answer(
 
 fn begin_trace(core: &Core, handshake: &Handshake) -> HandshakeTrace {
     let tracing = &core.observers.tracing;
-    let mut trace = tracing.begin(handshake.parts(), handshake.scheme());
+    let mut trace = tracing.begin(handshake.parts(), handshake.path(), handshake.scheme());
     trace.set_client(handshake.client(), handshake.peer());
     trace.set_authority(handshake.host(), handshake.port());
     trace

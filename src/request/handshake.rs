@@ -138,8 +138,9 @@ impl Handshake {
         self.target.port()
     }
 
-    /// The path as received. It begins with `/`, and holds no dot segment and no escaped
-    /// separator.
+    /// The path in its normal form: no escape stands for a letter, a digit or one of `-._~`, and the
+    /// digits of any other are in upper case. It begins with `/`, and holds no dot segment and no
+    /// escaped separator.
     pub fn path(&self) -> &str {
         self.target.path()
     }

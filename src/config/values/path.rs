@@ -1,12 +1,14 @@
 //! `path` and `rewrite`: which paths a route serves, and which path the upstream sees.
 //!
-//! Both work on the path as it stands in the request, never decoded, so that what was matched and
-//! what is sent on cannot differ.
+//! Both work on paths in their normal form, of the request as of the settings, so that two spellings of
+//! one path are matched alike, and what was matched and what is sent on cannot differ.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use super::error::ValueError;
+use super::normal_path::{is_dot_segment, is_pchar, leniently_normal, strictly_normal};
 use super::text::text;
 
 /// `/ws` (exact), `/ws/*` (what lies below `/ws/`), `/rooms/{id}` (a parameter is one whole
@@ -21,6 +23,7 @@ pub struct PathPattern {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Segment {
+    /// In its normal form.
     Literal(String),
     Parameter(String),
 }
@@ -34,7 +37,7 @@ pub(crate) struct Captures<'p> {
 }
 
 impl PathPattern {
-    /// Whether the pattern takes this path (without its query).
+    /// Whether the pattern takes this path (without its query, in its normal form).
     pub(crate) fn matches(&self, path: &str) -> bool {
         self.walk(path, |_| ()).is_some()
     }
@@ -182,6 +185,7 @@ pub(crate) struct Rewrite(Vec<Piece>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
+    /// In its normal form.
     Text(String),
     /// The index among the captured parameters, and the name to print it back.
     Parameter(usize, String),
@@ -246,22 +250,6 @@ impl fmt::Display for Rewrite {
     }
 }
 
-/// Whether a segment stands still or goes up in any of its spellings: `.`, `..`, `%2E%2e`, and either
-/// with parameters behind it (`..;x`), which some servers take off before they resolve it.
-pub(crate) fn is_dot_segment(segment: &str) -> bool {
-    let (mut rest, mut dots) = (segment.as_bytes(), 0);
-    loop {
-        match rest {
-            [b'.', behind @ ..] | [b'%', b'2', b'E' | b'e', behind @ ..] => {
-                dots += 1;
-                rest = behind;
-            }
-            [] | [b';', ..] | [b'%', b'3', b'B' | b'b', ..] => return dots == 1 || dots == 2,
-            _ => return false,
-        }
-    }
-}
-
 /// Checks what every path owes, whatever stands in it, and takes its first slash off.
 fn check_path(text: &str) -> Result<&str, ValueError> {
     let error = |message: String| Err(ValueError::new(message));
@@ -295,7 +283,13 @@ fn parse_segment(segment: &str, path: &str) -> Result<Segment, ValueError> {
         .and_then(|rest| rest.strip_suffix('}'));
     let Some(name) = name else {
         check_text(segment, path)?;
-        return Ok(Segment::Literal(segment.to_owned()));
+        let Some(normal) = strictly_normal(segment) else {
+            return Err(ValueError::new(format!(
+                "`{path}` has an encoded separator, a control character or overlong UTF-8: requests \
+                 with one are refused"
+            )));
+        };
+        return Ok(Segment::Literal(normal.into_owned()));
     };
     let word = name
         .bytes()
@@ -310,15 +304,15 @@ fn parse_segment(segment: &str, path: &str) -> Result<Segment, ValueError> {
 }
 
 fn push_text(pieces: &mut Vec<Piece>, literal: &str, rewrite: &str) -> Result<(), ValueError> {
-    check_text(literal, rewrite)?;
+    let normal = check_text(literal, rewrite)?;
     if !literal.is_empty() {
-        pieces.push(Piece::Text(literal.to_owned()));
+        pieces.push(Piece::Text(normal.into_owned()));
     }
     Ok(())
 }
 
-/// Checks literal text of a path (RFC 3986 §3.3).
-fn check_text(literal: &str, path: &str) -> Result<(), ValueError> {
+/// Checks literal text of a path (RFC 3986 §3.3), and returns its normal form.
+fn check_text<'t>(literal: &'t str, path: &str) -> Result<Cow<'t, str>, ValueError> {
     let error = |message: String| Err(ValueError::new(message));
     if literal.contains('*') {
         return error(format!("`{path}`: a `*` stands only at the end, as `/*`"));
@@ -328,22 +322,17 @@ fn check_text(literal: &str, path: &str) -> Result<(), ValueError> {
             "`{path}`: a parameter is a whole segment, like `/rooms/{{id}}`"
         ));
     }
-    let legal = |c: char| c.is_ascii_alphanumeric() || "/%-._~!$&'()+,;=:@".contains(c);
-    if let Some(wrong) = literal.chars().find(|&c| !legal(c)) {
+    let legal = |c: &u8| is_pchar(*c) || b"/%".contains(c);
+    if let Some(wrong) = literal.bytes().find(|c| !legal(c)).map(char::from) {
         return error(format!(
             "`{path}`: {wrong:?} does not stand in a path: write it percent-encoded"
         ));
     }
-    let hex = |text: &str| {
-        let digits = text.as_bytes().get(..2);
-        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    };
-    if !literal.split('%').skip(1).all(hex) {
-        return error(format!(
+    leniently_normal(literal).ok_or_else(|| {
+        ValueError::new(format!(
             "`{path}`: two hexadecimal digits stand behind a `%`"
-        ));
-    }
-    Ok(())
+        ))
+    })
 }
 
 fn no_parameter(rewrite: &str, name: &str, path: &PathPattern) -> ValueError {

@@ -30,7 +30,7 @@ pub(crate) struct ConnectTrace;
 pub(crate) struct SessionTrace {}
 
 impl Tracing {
-    pub(crate) fn begin(&self, _: &Parts, _: &'static str) -> HandshakeTrace {
+    pub(crate) fn begin(&self, _: &Parts, _: &str, _: &'static str) -> HandshakeTrace {
         HandshakeTrace
     }
 }

@@ -72,9 +72,13 @@ impl Tracing {
         }
     }
 
-    /// Begins the spans of a handshake, in the trace of the client's own span if it names one.
-    pub(crate) fn begin(&self, parts: &Parts, scheme: &'static str) -> HandshakeTrace {
-        let begin = |tracer: &SdkTracer| Box::new(Spans::begin(tracer.clone(), parts, scheme));
+    /// Begins the spans of a handshake with this path, in the trace of the client's own span if it
+    /// names one.
+    pub(crate) fn begin(&self, parts: &Parts, path: &str, scheme: &'static str) -> HandshakeTrace {
+        let begin = |tracer: &SdkTracer| {
+            let spans = Spans::begin(tracer.clone(), parts, path, scheme);
+            Box::new(spans)
+        };
         HandshakeTrace {
             spans: self.tracer.as_ref().map(begin),
         }
@@ -82,13 +86,13 @@ impl Tracing {
 }
 
 impl Spans {
-    fn begin(tracer: SdkTracer, parts: &Parts, scheme: &'static str) -> Self {
+    fn begin(tracer: SdkTracer, parts: &Parts, path: &str, scheme: &'static str) -> Self {
         let above = context::parent(&parts.headers).map_or_else(Context::new, below);
         let session = tracer.span_builder("websocket");
         let session = session.with_kind(SpanKind::Server);
         let mut session = session.start_with_context(&tracer, &above);
         if session.is_recording() {
-            session.set_attributes(request(parts, scheme));
+            session.set_attributes(request(parts, path, scheme));
         }
         let handshake = tracer.span_builder("handshake");
         let handshake =
@@ -280,10 +284,10 @@ impl SessionTrace {
 }
 
 /// What a request says of itself, its secrets left out.
-fn request(parts: &Parts, scheme: &'static str) -> [KeyValue; 5] {
+fn request(parts: &Parts, path: &str, scheme: &'static str) -> [KeyValue; 5] {
     [
         KeyValue::new("http.request.method", method(&parts.method)),
-        KeyValue::new("url.path", cut(parts.uri.path()).into_owned()),
+        KeyValue::new("url.path", cut(path).into_owned()),
         KeyValue::new("url.scheme", scheme),
         KeyValue::new("network.protocol.name", "http"),
         KeyValue::new("network.protocol.version", version(parts.version)),
@@ -378,7 +382,8 @@ mod tests {
             ("http://user:secret@gate.test/ws?secret", "/ws"),
             (&*long, &*format!("{}…", &long[..LONGEST_PATH])),
         ] {
-            let attributes = request(&parts(target), "http");
+            let parts = parts(target);
+            let attributes = request(&parts, parts.uri.path(), "http");
             let path = attributes.iter().find(|one| one.key.as_str() == "url.path");
             assert_eq!(path.unwrap().value.as_str(), expected);
             assert!(!format!("{attributes:?}").contains("secret"), "{target}");
@@ -395,7 +400,7 @@ mod tests {
 
     #[test]
     fn without_a_tracer_nothing_is_made_and_no_header_is_touched() {
-        let mut trace = Tracing::default().begin(&parts("/"), "http");
+        let mut trace = Tracing::default().begin(&parts("/"), "/", "http");
         let mut headers = HeaderMap::new();
         headers.insert("traceparent", "whatever".parse().unwrap());
         trace.parents().inject(&mut headers);
@@ -414,7 +419,7 @@ mod tests {
         request
             .headers
             .insert("traceparent", client.parse().unwrap());
-        let mut trace = tracing.begin(&request, "http");
+        let mut trace = tracing.begin(&request, "/", "http");
         let mut headers = HeaderMap::new();
         trace.parents().inject(&mut headers);
         let sent = headers["traceparent"].to_str().unwrap();

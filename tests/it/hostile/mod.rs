@@ -30,6 +30,7 @@ mod reload;
 mod reuse;
 mod secrets;
 mod silence;
+mod spellings;
 mod stops;
 mod switching;
 mod targets;

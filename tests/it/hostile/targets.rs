@@ -286,7 +286,6 @@ async fn h13_a_path_that_no_request_line_has_or_no_route() {
         ("/ws/<a>", 400, "bad_request"),
         ("/ws", 404, "no_route"),
         ("/WS/a", 404, "no_route"),
-        ("/w%73/a", 404, "no_route"),
         ("//ws/a", 404, "no_route"),
         ("/;/ws/a", 404, "no_route"),
         ("/ws;/a", 404, "no_route"),
@@ -309,7 +308,7 @@ async fn h13_a_path_that_no_request_line_has_or_no_route() {
 
 #[rstest]
 #[tokio::test]
-async fn h13_any_other_path_is_matched_and_forwarded_as_the_same_string(
+async fn h13_any_other_path_is_matched_and_forwarded_as_one_string(
     #[values(Host::Program, Host::HyperService, Host::Axum)] host: Host,
 ) {
     let mut stage = Stage::on(host, "").await;

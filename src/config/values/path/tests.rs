@@ -16,7 +16,8 @@ fn pattern(text: &str) -> PathPattern {
 #[case::root("/", "/", true)]
 #[case::root_only("/", "/a", false)]
 #[case::case_matters("/ws", "/WS", false)]
-#[case::never_decoded("/ws", "/%77s", false)]
+#[case::in_its_normal_form("/%77s", "/ws", true)]
+#[case::escape_in_its_normal_form("/caf%c3%a9/*", "/caf%C3%A9/x", true)]
 #[case::encoded_literal("/a%20b", "/a%20b", true)]
 #[case::prefix("/ws/*", "/ws/a/b", true)]
 #[case::prefix_itself("/ws/*", "/ws/", true)]
@@ -51,6 +52,9 @@ fn a_path_matches_its_pattern(#[case] text: &str, #[case] path: &str, #[case] ma
 #[case::percent("/100%", "hexadecimal")]
 #[case::half_percent("/%2", "hexadecimal")]
 #[case::no_hex("/%zz", "hexadecimal")]
+#[case::encoded_separator("/a%2fb", "encoded separator")]
+#[case::encoded_control("/a/%0a", "control character")]
+#[case::overlong("/%c0%ae", "overlong")]
 #[case::empty_segment("/a//b", "empty segment")]
 #[case::empty_segment_and_rest("//*", "empty segment")]
 #[case::dots("/a/../b", "are refused")]
@@ -94,6 +98,7 @@ fn a_pattern_captures_its_parameters_and_the_rest() {
 #[case("/rooms/{id}", "/room-{id}.ws", "/rooms/7", "/room-7.ws")]
 #[case("/{a}/{b}/*", "/{b}/{a}/{b}/*", "/1/2/3/4", "/2/1/2/3/4")]
 #[case("/{a}/{b}/*", "/{b}{a}", "/1/2/3", "/21")]
+#[case("/ws/*", "/%73/%c3%a9/a%2fb/*", "/ws/x", "/s/%C3%A9/a%2Fb/x")]
 fn a_rewrite_is_made_of_what_was_captured(
     #[case] path: &str,
     #[case] rewrite: &str,
@@ -144,8 +149,19 @@ fn a_wrong_rewrite_is_refused_with_its_reason(
 #[case("/{a}/*", "/ws/*", true)]
 #[case("/{a}/*", "/*", false)]
 #[case("/{a}/x", "/{b}/*", false)]
+#[case("/%77s/*", "/w%73/%c3%a9", true)]
 fn a_pattern_covers_what_it_takes(#[case] wide: &str, #[case] narrow: &str, #[case] covers: bool) {
     assert_eq!(pattern(wide).covers(&pattern(narrow)), covers);
+}
+
+#[rstest]
+#[case("/%77%73/*", "/ws/*")]
+#[case("/caf%c3%A9/{id}", "/caf%C3%A9/{id}")]
+fn patterns_and_rewrites_print_in_their_normal_form(#[case] text: &str, #[case] normal: &str) {
+    let path = pattern(text);
+    assert_eq!(path.to_string(), normal);
+    assert_eq!(path, pattern(normal));
+    assert_eq!(Rewrite::parse(text, &path).unwrap().to_string(), normal);
 }
 
 #[rstest]
