@@ -35,7 +35,8 @@ pub enum Rejection {
     Host,
     /// An absolute-form target and `Host` name different authorities (RFC 9112 §3.2.2).
     AuthorityMismatch,
-    /// The path holds dot segments, encoded separators or bytes that no path has.
+    /// The path holds dot segments, encoded separators or bytes that no path has, or the request
+    /// target is none of HTTP's (RFC 9112 §3.2): it has another scheme, or raw UTF-8.
     Path,
     /// A header value or list is not of its form.
     Header,
@@ -218,7 +219,7 @@ impl Rejection {
             Self::Framing => "the request has a body that is not accepted here",
             Self::Host => "the Host header is missing or wrong",
             Self::AuthorityMismatch => "the request target and the Host header differ",
-            Self::Path => "the path is not in its normal form",
+            Self::Path => "the request target is malformed or ambiguous",
             Self::Header => "a header is malformed",
             Self::ConnectionNominates => "Connection names a header that belongs to this proxy",
             Self::HeaderAlias => "a header imitates one that belongs to this proxy",

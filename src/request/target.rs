@@ -32,10 +32,13 @@ impl Target {
     /// [`Rejection::Host`] for a `Host` that is missing, doubled or not an authority,
     /// [`Rejection::AuthorityMismatch`] where the request line names another one
     /// (RFC 9112 §3.2), and [`Rejection::Path`] for a path with dot segments, encoded
-    /// separators, overlong UTF-8, control characters or bytes that no path has, or none at all
-    /// (`*`, `CONNECT`).
+    /// separators, overlong UTF-8 or control characters, or none at all (`*`, `CONNECT`), for a
+    /// byte that no target has, and for a scheme that is none of HTTP's.
     pub(crate) fn read(uri: &Uri, version: Version, lines: &Lines<'_>) -> Result<Self, Rejection> {
         let authority = authority_of(uri, version, lines.host)?;
+        if !is_of_http(uri.scheme_str()) || !is_plain_query(uri.query()) {
+            return Err(Rejection::Path);
+        }
         let normal_path = match normal_path(uri.path()) {
             Some(Cow::Borrowed(_)) => None,
             Some(Cow::Owned(normal)) => Some(normal.into_boxed_str()),
@@ -171,6 +174,20 @@ fn is_host_name(name: &str) -> bool {
         !label.is_empty() && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     name.len() <= 253 && name.split('.').all(is_label)
+}
+
+/// Whether an absolute target is one of HTTP's, WebSockets included (RFC 9112 §3.2.2). It says nothing
+/// of the connection: a proxy that terminates TLS sends on what its client has sent.
+fn is_of_http(scheme: Option<&str>) -> bool {
+    let is = |known: &str| scheme.is_none_or(|scheme| scheme.eq_ignore_ascii_case(known));
+    ["http", "https", "ws", "wss"].into_iter().any(is)
+}
+
+/// Whether a query has no byte that has to be escaped there (RFC 3986 §3.4). Those that browsers send
+/// as they are (`|`) pass (<https://url.spec.whatwg.org/#query-percent-encode-set>).
+fn is_plain_query(query: Option<&str>) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"#<>".contains(&byte);
+    query.is_none_or(|query| query.bytes().all(is_plain))
 }
 
 #[cfg(test)]
@@ -332,6 +349,27 @@ mod tests {
     #[case("http://a.example/%77s?%77", "/ws")]
     fn a_path_has_one_form(#[case] uri: &str, #[case] path: &str) {
         assert_eq!(target(uri, &["a.example"]).unwrap().path(), path);
+    }
+
+    #[rstest]
+    #[case("/ws?\u{e9}")]
+    #[case("http://a.example/ws?\u{e9}")]
+    #[case("http://a.example/\u{e9}")]
+    #[case("ftp://a.example/ws")]
+    #[case("file://a.example/ws")]
+    #[case("httpx://a.example/ws")]
+    fn a_target_that_is_none_of_http_is_refused(#[case] uri: &str) {
+        assert_eq!(target(uri, &["a.example"]), Err(Rejection::Path));
+    }
+
+    #[rstest]
+    #[case("http")]
+    #[case("HTTPS")]
+    #[case("ws")]
+    #[case("Wss")]
+    fn an_absolute_target_has_a_scheme_of_http(#[case] scheme: &str) {
+        let uri = format!("{scheme}://a.example/ws");
+        assert!(target(&uri, &["a.example"]).is_ok());
     }
 
     #[test]
