@@ -36,7 +36,7 @@ pub enum Rejection {
     /// An absolute-form target and `Host` name different authorities (RFC 9112 §3.2.2).
     AuthorityMismatch,
     /// The path holds dot segments, encoded separators or bytes that no path has, or the request
-    /// target is none of HTTP's (RFC 9112 §3.2): it has another scheme, or raw UTF-8.
+    /// target is none of HTTP's (RFC 9112 §3.2): it has a fragment, another scheme, raw UTF-8.
     Path,
     /// A header value or list is not of its form.
     Header,

@@ -56,6 +56,7 @@ use self::library::{ErrorReport, Handle, ListenAddress, Secret};
 use self::response::Refusal;
 use self::router::router;
 use crate::server::http::limiter::ConnectionLimiter;
+use crate::server::http::request_lines::RequestLines;
 use crate::server::lifecycle::reload::counts::ReloadCounts;
 use crate::server::lifecycle::reload::requests::ReloadRequests;
 use crate::server::lifecycle::workers::Worker;
@@ -88,6 +89,9 @@ const LIFETIME: Duration = Duration::from_secs(60);
 
 /// For so long the process waits for the end of an events stream to be taken.
 const END_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Hyper would cut it off (RFC 9112 §3.2).
+const FRAGMENT: &str = "the request target must not have a fragment";
 
 impl AdminService {
     /// `tasks` owns what the interface starts; `connections` and `room` are looked at only.
@@ -166,13 +170,19 @@ impl AdminService {
         http.timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
             .max_buf_size(HEAD_SIZE);
+        let lines = Arc::<RequestLines>::default();
+        let guard = Guard::new(socket, Arc::clone(&lines));
         let service = service_fn(move |request: Request<Incoming>| {
+            let has_fragment = lines.begin_request(request.body());
             // Nothing here takes a body. Behind one hyper would read the next request though this
             // response is still to be written, and a client that reads none would pile them up.
             let is_last = !request.body().is_end_stream();
             let (admin, request) = (self.clone(), request.map(|_body| Body::empty()));
             async move {
-                let mut response = admin.respond(request).await;
+                let mut response = match has_fragment {
+                    true => Refusal::new(StatusCode::BAD_REQUEST, FRAGMENT).into_response(),
+                    false => admin.respond(request).await,
+                };
                 if is_last {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(header::CONNECTION, close);
@@ -180,8 +190,7 @@ impl AdminService {
                 Ok::<_, Infallible>(response)
             }
         });
-        let socket = TokioIo::new(Guard::new(socket));
-        let mut connection = pin!(http.serve_connection(socket, service));
+        let mut connection = pin!(http.serve_connection(TokioIo::new(guard), service));
         let served = tokio::select! {
             served = &mut connection => served,
             _closing_or_old = timeout(LIFETIME, closing.cancelled()) => {

@@ -12,3 +12,4 @@ pub(crate) mod connection;
 pub(crate) mod forward;
 pub(crate) mod idle_timeout;
 pub(crate) mod limiter;
+pub(crate) mod request_lines;

@@ -2,19 +2,24 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::server::http::idle_timeout::IdleTimeout;
+use crate::server::http::request_lines::RequestLines;
 
 /// A socket whose client is cut off when it takes no byte of an answer for too long.
 ///
 /// Hyper reads no request behind an answer that has not been written, so that a client that asks
 /// and does not read would be there for ever.
+///
+/// What hyper leaves out of a request target is noted.
 pub(super) struct Guard<S> {
     socket: S,
+    lines: Arc<RequestLines>,
     idle_timeout: IdleTimeout,
 }
 
@@ -22,9 +27,10 @@ pub(super) struct Guard<S> {
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl<S: AsyncWrite + Unpin> Guard<S> {
-    pub(super) fn new(socket: S) -> Self {
+    pub(super) fn new(socket: S, lines: Arc<RequestLines>) -> Self {
         Self {
             socket,
+            lines,
             idle_timeout: IdleTimeout::default(),
         }
     }
@@ -50,7 +56,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().socket).poll_read(cx, buf)
+        let guard = self.get_mut();
+        let before = buf.filled().len();
+        let read = Pin::new(&mut guard.socket).poll_read(cx, buf);
+        guard.lines.read(&buf.filled()[before..]);
+        read
     }
 }
 

@@ -5,6 +5,8 @@ mod guard;
 mod lingering_close;
 mod service;
 
+use std::sync::Arc;
+
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio_util::sync::CancellationToken;
@@ -18,6 +20,7 @@ use service::RefusedUpgrade;
 use service::RequestService;
 
 use super::limiter::{ConnectionLimiter, ConnectionPermit, PeerState};
+use super::request_lines::RequestLines;
 use crate::Gate;
 use crate::config;
 use crate::server::listener::accept::Accepted;
@@ -65,15 +68,17 @@ impl Connections {
         let (socket, client) = accepted.into_transport();
         let (limiter, state) = (permit.limiter().clone(), permit.state().clone());
         let refused = RefusedUpgrade::default();
+        let lines = Arc::<RequestLines>::default();
         let service = RequestService {
             gate: self.gate.clone(),
             handler,
             client,
             limiter: limiter.clone(),
             state: state.clone(),
+            lines: Arc::clone(&lines),
             refused: refused.clone(),
         };
-        let guard: Box<dyn WrappedSocket> = Box::new(Guard::new(socket, state.clone()));
+        let guard: Box<dyn WrappedSocket> = Box::new(Guard::new(socket, state.clone(), lines));
         let mut connection = self
             .http
             .serve_connection(TokioIo::new(guard), service)

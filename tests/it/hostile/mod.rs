@@ -13,6 +13,7 @@ mod compression;
 mod connections;
 mod early_data;
 mod floods;
+mod fragments;
 mod frames;
 mod framing;
 mod handshake;

@@ -329,7 +329,16 @@ async fn h13_any_other_path_is_matched_and_forwarded_as_one_string(
         let asked = stage.accepted(path, target(path).text()).await;
         assert_eq!(asked.target(), path);
     }
-    // No request line has a fragment (RFC 9112 §3.2): nobody gets to see it.
+    stage.stands().await;
+}
+
+// No request line has one (RFC 9112 §3.2), but the gate gets to see none: its host has cut it off.
+#[rstest]
+#[tokio::test]
+async fn h13_a_fragment_that_the_host_of_a_plugin_has_cut_off(
+    #[values(Host::HyperService, Host::Axum)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
     for fragment in ["/ws/a#b", "/ws/a#/../admin", "/ws/a#?b"] {
         let asked = stage.accepted(fragment, target(fragment).text()).await;
         assert_eq!(asked.target(), "/ws/a");

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::server::http::idle_timeout::IdleTimeout;
 use crate::server::http::limiter::{ConnectionState, PeerState};
+use crate::server::http::request_lines::RequestLines;
 use crate::{Transport, WrappedSocket};
 
 /// A client's socket, watched for as long as it speaks HTTP.
@@ -16,9 +17,11 @@ use crate::{Transport, WrappedSocket};
 /// - A client that reads nothing of a response for too long is cut off.
 /// - Nothing is read behind a request whose response has not been flushed: responses would pile up.
 /// - Hyper's own answer to a head that it cannot read is held back: we give that answer.
+/// - What hyper leaves out of a request target is noted.
 pub(super) struct Guard {
     socket: Transport,
     state: Arc<ConnectionState>,
+    lines: Arc<RequestLines>,
     idle_timeout: IdleTimeout,
     /// A read was put off because of a response that had not been flushed.
     owes_read: bool,
@@ -27,10 +30,15 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    pub(super) fn new(socket: Transport, state: Arc<ConnectionState>) -> Self {
+    pub(super) fn new(
+        socket: Transport,
+        state: Arc<ConnectionState>,
+        lines: Arc<RequestLines>,
+    ) -> Self {
         Self {
             socket,
             state,
+            lines,
             idle_timeout: IdleTimeout::default(),
             owes_read: false,
             holds_answer: false,
@@ -80,8 +88,10 @@ impl AsyncRead for Guard {
         }
         let before = buf.filled().len();
         let read = Pin::new(&mut guard.socket).poll_read(cx, buf);
+        let bytes = &buf.filled()[before..];
+        guard.lines.read(bytes);
         let ended = match &read {
-            Poll::Ready(Ok(())) => buf.filled().len() == before,
+            Poll::Ready(Ok(())) => bytes.is_empty(),
             Poll::Ready(Err(_)) => true,
             Poll::Pending => false,
         };

@@ -17,6 +17,7 @@ use pin_project_lite::pin_project;
 
 use crate::server::http::forward::{Forward, ForwardBody};
 use crate::server::http::limiter::{ConnectionLimiter, ConnectionState, RequestPermit};
+use crate::server::http::request_lines::RequestLines;
 use crate::{ClientAddr, Rejection, Transport, WrappedSocket};
 use crate::{Gate, GateService, ResponseBody};
 
@@ -30,6 +31,7 @@ pub(super) struct RequestService {
     pub(super) client: ClientAddr,
     pub(super) limiter: Arc<ConnectionLimiter>,
     pub(super) state: Arc<ConnectionState>,
+    pub(super) lines: Arc<RequestLines>,
     pub(super) refused: RefusedUpgrade,
 }
 
@@ -66,28 +68,30 @@ impl Service<Request<Incoming>> for RequestService {
             state: Arc::clone(&self.state),
             is_upgrade: false,
         };
-        match self.limiter.begin_request(&self.state) {
-            Some(permit) => {
-                request.extensions_mut().insert(Arc::clone(&self.state));
-                Responding {
-                    answer: Some(self.handler.call(request)),
-                    refusal: None,
-                    upgrade,
-                    refused: self.refused.clone(),
-                    ended: Some((written, Some(permit))),
-                }
-            }
+        let has_fragment = self.lines.begin_request(request.body());
+        let permit = self.limiter.begin_request(&self.state);
+        let rejection = match (&permit, has_fragment) {
+            (None, _) => Some(Rejection::Full),
+            (Some(_), true) => Some(Rejection::Path),
+            (Some(_), false) => None,
+        };
+        let (answer, refusal) = match rejection {
             None => {
-                let (parts, _) = request.into_parts();
-                let rejection = self.gate.refuse(&parts, Rejection::Full);
-                Responding {
-                    answer: None,
-                    refusal: Some(rejection.into_response()),
-                    upgrade,
-                    refused: self.refused.clone(),
-                    ended: Some((written, None)),
-                }
+                request.extensions_mut().insert(Arc::clone(&self.state));
+                (Some(self.handler.call(request)), None)
             }
+            Some(rejection) => {
+                let (parts, _) = request.into_parts();
+                let rejection = self.gate.refuse(&parts, rejection);
+                (None, Some(rejection.into_response()))
+            }
+        };
+        Responding {
+            answer,
+            refusal,
+            upgrade,
+            refused: self.refused.clone(),
+            ended: Some((written, permit)),
         }
     }
 }
@@ -115,7 +119,7 @@ pin_project! {
     pub(super) struct Responding<F> {
         #[pin]
         answer: Option<F>,
-        // The response to a request over the limit.
+        // The response to a request that is not looked at.
         refusal: Option<Response<Full<Bytes>>>,
         // The upgrade that the request asks for.
         upgrade: Option<OnUpgrade>,

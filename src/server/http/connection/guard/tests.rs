@@ -29,7 +29,8 @@ async fn pair() -> (Guard, ConnectionPermit, TcpStream) {
     let client = TcpStream::connect(listener.local_addr().unwrap());
     let (client, accepted) = tokio::join!(client, listener.accept());
     let permit = limiter.admit().unwrap();
-    let guard = Guard::new(Transport::Tcp(accepted.unwrap().0), permit.state().clone());
+    let socket = Transport::Tcp(accepted.unwrap().0);
+    let guard = Guard::new(socket, permit.state().clone(), Arc::default());
     (guard, permit, client.unwrap())
 }
 
