@@ -156,6 +156,10 @@ fn belongs_to_hop(name: &str) -> bool {
 fn is_replaced(handshake: &Handshake, name: &str) -> bool {
     let changes = &handshake.settings().headers;
     let removed = changes.remove.iter();
+    let removed = removed.chain(match handshake.client_identity().trusted {
+        Some(_) => &[],
+        None => &changes.remove_untrusted[..],
+    });
     let set = changes.set.iter().map(|(name, _)| name);
     let granted = granted(handshake).map(|(name, _)| name);
     let mut replaced = removed.chain(set).chain(granted);

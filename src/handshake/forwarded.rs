@@ -3,7 +3,8 @@
 //!
 //! A client can neither forge nor delete them. What a peer says in them is believed only if it is
 //! a trusted proxy, and then only in the one header that the settings say it speaks in: the other
-//! one may have passed through it unread.
+//! one may have passed through it unread. Of the many other headers in which proxies say such things,
+//! only a trusted one's go on.
 
 use std::net::IpAddr;
 
@@ -11,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::config::{Forwarded, ForwardingHeader};
 use crate::rejection::Rejection;
-use crate::request::Handshake;
+use crate::request::{Handshake, is_word_of_proxy};
 use crate::types::ClientAddr;
 
 /// Which received forwarding headers stay: neither those in which the peer is not believed, nor
@@ -31,7 +32,7 @@ impl Filter {
 
     pub(super) fn takes_out(&self, name: &str) -> bool {
         let Some(spoken) = self.trusted else {
-            return is_forwarding(name);
+            return is_forwarding(name) || is_word_of_proxy(name);
         };
         if self.mode == Forwarded::Off {
             return false;

@@ -25,6 +25,13 @@ pub(crate) fn is_alias_of(one: &str, other: &str) -> bool {
     one.len() == other.len() && one.bytes().zip(other.bytes()).all(same)
 }
 
+/// Whether the name, in whatever spelling, is one in which a proxy or CDN says who its client is or
+/// what that has asked for. Frameworks and middleware believe whoever sends it.
+pub(crate) fn is_word_of_proxy(name: &str) -> bool {
+    let may_be = matches!(name.as_bytes(), [b'c' | b'f' | b't' | b'x', ..]);
+    may_be && WORDS_OF_PROXIES.iter().any(|word| is_alias_of(word, name))
+}
+
 /// Whether the name is another spelling of one that the gate owns.
 pub(super) fn is_alias(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
@@ -62,6 +69,46 @@ const OWNED: &[&str] = &[
     "origin",
     "transfer-encoding",
     "x-real-ip",
+];
+
+/// Beside `Forwarded`, `X-Real-IP` and `X-Forwarded-*`, which the gate speaks itself. docs/security.md
+/// has the same list.
+const WORDS_OF_PROXIES: &[&str] = &[
+    "cf-connecting-ip",
+    "cf-connecting-ipv6",
+    "cf-pseudo-ipv4",
+    "cf-visitor",
+    "client-ip",
+    "fastly-client-ip",
+    "fastly-ssl",
+    "fly-client-ip",
+    "forwarded-for",
+    "front-end-https",
+    "true-client-ip",
+    "x-appengine-user-ip",
+    "x-arr-ssl",
+    "x-azure-clientip",
+    "x-azure-socketip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-envoy-external-address",
+    "x-envoy-internal",
+    "x-envoy-original-path",
+    "x-forwarded",
+    "x-host",
+    "x-http-host-override",
+    "x-original-forwarded-for",
+    "x-original-host",
+    "x-original-method",
+    "x-original-uri",
+    "x-original-url",
+    "x-originating-ip",
+    "x-proxyuser-ip",
+    "x-remote-addr",
+    "x-remote-ip",
+    "x-rewrite-url",
+    "x-scheme",
+    "x-url-scheme",
 ];
 
 /// RFC 9110 §7.6.1 and its predecessors; `Proxy`, which no request has a use for and CGI turns
@@ -149,6 +196,32 @@ mod tests {
         for value in ["a b", "upgrade;x", "\"upgrade\""] {
             let headers = headers(&[("connection", value)]);
             assert_eq!(check(&headers), Err(Rejection::Header), "{value}");
+        }
+    }
+
+    #[test]
+    fn every_word_of_a_proxy_is_documented_and_found_in_every_spelling() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/security.md");
+        let page = std::fs::read_to_string(page).unwrap().to_lowercase();
+        for word in WORDS_OF_PROXIES {
+            for spelled in [
+                word.to_string(),
+                word.replace('-', "_"),
+                word.replace('-', "."),
+            ] {
+                assert!(is_word_of_proxy(&spelled), "{spelled}");
+            }
+            assert!(!is_word_of_proxy(&format!("{word}s")), "{word}");
+            assert!(page.contains(&format!("`{word}`")), "{word}");
+        }
+        for other in [
+            "cookie",
+            "x-request-id",
+            "x-http-method-override",
+            "from",
+            "te",
+        ] {
+            assert!(!is_word_of_proxy(other), "{other}");
         }
     }
 

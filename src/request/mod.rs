@@ -21,7 +21,9 @@ pub use handshake::Handshake;
 
 pub(crate) use client::{ClientIdentity, identify};
 pub(crate) use extensions::{Deflate, chosen as chosen_extension, to_header as extension_header};
-pub(crate) use fields::{belongs_to_handshake, is_alias_of, is_hop_by_hop, nominated};
+pub(crate) use fields::{
+    belongs_to_handshake, is_alias_of, is_hop_by_hop, is_word_of_proxy, nominated,
+};
 pub(crate) use handshake::{Facts, Kind, scheme};
 pub(crate) use lines::{Lines, SingleLine};
 pub(crate) use list::{has_token, only, trim};

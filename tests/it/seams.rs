@@ -71,6 +71,7 @@ async fn a_grant_says_who_the_client_is_and_a_client_cannot() {
                 Ok(Grant::new()
                     .with_identity(identity)
                     .with_header("x-user".parse().unwrap(), "alice".parse().unwrap())
+                    .with_header("x-original-url".parse().unwrap(), "/a".parse().unwrap())
                     .with_header("upgrade".parse().unwrap(), "h2c".parse().unwrap()))
             })
         })
@@ -78,10 +79,12 @@ async fn a_grant_says_who_the_client_is_and_a_client_cannot() {
         .await;
     let request = Request::websocket("/")
         .header("X-User", "root")
-        .header("x_user", "root");
+        .header("x_user", "root")
+        .header("X-Original-URL", "/admin");
     let asked = bench.ask(&request).await;
     let (mut server, head) = upstream.request().await;
     assert_eq!(head.all("x-user"), ["alice"]);
+    assert_eq!(head.all("x-original-url"), ["/a"]);
     assert!(!head.names().contains(&"x_user"), "{head:?}");
     assert_eq!(head.all("upgrade"), ["websocket"]);
     server.send(switching(&head, "")).await;

@@ -18,11 +18,19 @@ pub(super) fn headers(
     let HeaderSettings {
         set,
         remove,
+        remove_untrusted,
         forwarded,
     } = settings;
+    let sends = forwarded != Forwarded::Off;
     Headers {
         set: self::set(set, path, &node.get("set"), report),
-        remove: self::remove(&remove, forwarded, &node.get("remove"), report),
+        remove: self::remove(&remove, sends, &node.get("remove"), report),
+        remove_untrusted: self::remove(
+            &remove_untrusted,
+            sends,
+            &node.get("remove_untrusted"),
+            report,
+        ),
         forwarded,
     }
 }
@@ -58,13 +66,13 @@ fn set(
 
 fn remove(
     written: &[String],
-    forwarded: Forwarded,
+    sends_forwarding: bool,
     node: &Node<'_>,
     report: &mut Report<'_>,
 ) -> Vec<HeaderName> {
     let mut remove = Vec::with_capacity(written.len());
     for (index, text) in written.iter().enumerate() {
-        match parse_removed(text, forwarded != Forwarded::Off) {
+        match parse_removed(text, sends_forwarding) {
             Ok(name) => remove.push(name),
             Err(problem) => report.error(&node.at(index), problem),
         }

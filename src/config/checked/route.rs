@@ -46,6 +46,8 @@ pub(crate) struct Route {
 pub(crate) struct Headers {
     pub(crate) set: Vec<(HeaderName, Template)>,
     pub(crate) remove: Vec<HeaderName>,
+    /// Removed unless the peer is a trusted proxy.
+    pub(crate) remove_untrusted: Vec<HeaderName>,
     pub(crate) forwarded: Forwarded,
 }
 

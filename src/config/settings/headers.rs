@@ -17,6 +17,9 @@ pub struct HeaderSettings {
     pub set: BTreeMap<String, Secret>,
     /// Headers to remove.
     pub remove: Vec<String>,
+    /// Headers that only a trusted proxy may send, beside those that proxies and CDNs are known to
+    /// send; a client's are removed.
+    pub remove_untrusted: Vec<String>,
     /// The headers that tell the upstream the client's address: x-forwarded (-For, -Proto and
     /// -Host), forwarded (RFC 7239), both or off.
     pub forwarded: Forwarded,

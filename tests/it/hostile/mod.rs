@@ -7,6 +7,7 @@ mod admin;
 mod admin_crowds;
 mod answers;
 mod bad_responses;
+mod believed;
 mod cases;
 mod choices;
 mod compression;
