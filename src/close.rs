@@ -28,7 +28,7 @@ impl CloseCode {
     /// (RFC 6455 §7.4.2 leaves 4000 to 4999 to applications).
     pub const EXPIRED: Self = Self(4401);
 
-    /// Takes a code that may travel, and no other.
+    /// A code that may be sent; `None` for any other.
     pub const fn new(code: u16) -> Option<Self> {
         match code {
             1000..=1003 | 1007..=1014 | 3000..=4999 => Some(Self(code)),
@@ -103,11 +103,11 @@ pub enum CloseReason {
     Expired,
     /// The gate is draining.
     Drain(CloseCode),
-    /// New settings have no route of the name that the session came by.
+    /// New settings have no route with the name of the session's route.
     RouteRemoved(CloseCode),
     /// The server that serves it is being drained.
     ServerDrained(CloseCode),
-    /// Somebody closed this session through the handle.
+    /// An operator closed this session through the handle.
     Kicked {
         /// The code for the client.
         code: CloseCode,
@@ -164,7 +164,7 @@ impl CloseReason {
         }
     }
 
-    /// Who brought the end about: `client`, `upstream` or `gate`.
+    /// The side that closed: `client`, `upstream` or `gate`.
     pub fn closed_by(&self) -> &'static str {
         match self {
             Self::ClientClosed(_)

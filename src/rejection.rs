@@ -60,7 +60,7 @@ pub enum Rejection {
     NotUpgradable,
 
     // --- Policy. ---
-    /// The client's address is not let in.
+    /// The client's address is not allowed.
     AddressDenied,
     /// No `Origin`, where the route wants one.
     OriginMissing,
@@ -72,7 +72,7 @@ pub enum Rejection {
     TooManySessions,
     /// The client's address makes handshakes too fast.
     HandshakeRate {
-        /// When the next one would be let in.
+        /// When the next one would be accepted.
         retry_after: Duration,
     },
 

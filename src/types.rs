@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub enum ClientAddr {
     /// A TCP peer.
     Tcp(SocketAddr),
-    /// A peer on a unix socket: a process on this machine that the socket's file mode let in.
+    /// A peer on a unix socket: a process on this machine that the socket's file mode allows.
     Unix,
 }
 

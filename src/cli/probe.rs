@@ -1,4 +1,4 @@
-//! `wsgate probe`: opens a WebSocket, tries it, and says what came of it.
+//! `wsgate probe`: opens a WebSocket, tests it, and prints the result.
 //!
 //! ```text
 //! url ─► connect: TCP, TLS ─► handshake: 101 or a refusal ─► session: ping, echo, close ─► report

@@ -50,7 +50,7 @@ impl Control {
     pub(super) fn read(header: &Header, payload: &[u8]) -> Result<Option<Self>, Violation> {
         match header.opcode {
             Opcode::Continuation | Opcode::Text | Opcode::Binary => Ok(None),
-            // A ping is for the peer across: nobody here reads what it says.
+            // A ping is for the other peer: its payload is not read here.
             Opcode::Ping => Ok(Some(Self::Ping)),
             Opcode::Pong => Ok(Some(Self::Pong(ControlPayload::read(payload, header.mask)))),
             Opcode::Close => read_close(ControlPayload::read(payload, header.mask).as_slice())

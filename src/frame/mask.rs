@@ -9,7 +9,7 @@ impl Mask {
         Self(key)
     }
 
-    /// A key that nobody can foresee, as §5.3 and §10.3 demand.
+    /// A key that cannot be predicted, as §5.3 and §10.3 require.
     pub(crate) fn random() -> Self {
         Self(rand::random())
     }

@@ -5,7 +5,7 @@
 pub(crate) enum Violation {
     /// A client's frame without a mask, or a server's with one (§5.1).
     Mask,
-    /// A reserved bit that no extension gave a meaning, or an opcode that nobody defined (§5.2).
+    /// A reserved bit that no extension gave a meaning, or an undefined opcode (§5.2).
     ReservedBitOrOpcode,
     /// A length in more bytes than it needs, or with its top bit set (§5.2).
     Length,

@@ -146,7 +146,7 @@ impl Handle {
     }
 
     /// Subscribes to what happens from now on, until the gate has drained: at most eight times at
-    /// once. A subscriber that does not keep up loses events, and nobody waits for it.
+    /// once. A subscriber that does not keep up loses events, and nothing waits for it.
     ///
     /// # Errors
     /// [`SubscribeError`] where there are eight already, or the gate has drained.

@@ -25,7 +25,7 @@ pub struct Metrics {
     pub closed: Vec<ClosedMetrics>,
     /// Every server of every upstream.
     pub servers: Vec<ServerMetrics>,
-    /// Whether the gate has begun to drain, and lets nobody in any more.
+    /// Whether the gate has begun to drain, and accepts no new sessions.
     pub draining: bool,
     /// The most sessions at once; `None` is no limit. A handshake takes a session's place from
     /// before its upstream is dialled.

@@ -125,7 +125,7 @@ impl Core {
         settings.pools().map(info).collect()
     }
 
-    /// Sends nobody to a server any more, and its sessions away over this time, if one is given.
+    /// Sends no new sessions to a server, and closes its open ones over this time, if one is given.
     pub(super) fn drain_server(
         &self,
         upstream: &str,

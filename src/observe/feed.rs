@@ -69,7 +69,7 @@ pub struct EventStream {
     lost: Arc<AtomicU64>,
 }
 
-/// Why nobody can subscribe.
+/// Why a subscription is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubscribeError {

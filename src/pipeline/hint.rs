@@ -7,8 +7,8 @@ use crate::request::ClientIdentity;
 
 /// Warns of a peer that sends forwarding headers without being a trusted proxy.
 ///
-/// It may be a client that tries to pass for another, and then nothing is wrong. Or it is a load
-/// balancer that nobody listed, and then all clients have its address and share its limits.
+/// It may be a client that forges its address, and then nothing is wrong. Or it is a load balancer
+/// that is not listed, and then all its clients have its address and share its limits.
 #[derive(Debug)]
 pub(super) struct UntrustedHint {
     throttle: LogThrottle,

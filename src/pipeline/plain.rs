@@ -17,7 +17,7 @@ use crate::rejection::Rejection;
 use crate::request::Handshake;
 use crate::upstream::{Connected, Lease, Pool, ServerFailure, TargetAddress, UpstreamError};
 
-/// A plain request that its route forwards and its policies have let in, with a place on a server:
+/// A plain request that its route forwards and its policies have accepted, with a place on a server:
 /// [`Gate::admit`](crate::Gate::admit).
 ///
 /// Its place and its grants last as long as it does: keep it until the response is over. Send

@@ -1,4 +1,4 @@
-//! Whether a client's address is let in.
+//! Whether a client's address is allowed.
 
 use std::net::IpAddr;
 

@@ -72,7 +72,7 @@ impl PolicyList {
     }
 }
 
-/// Whether the page that sent the request is let in, if it was a page.
+/// Whether the page that sent the request is allowed, if it was a page.
 ///
 /// A browser sends no Origin with a page's own plain GET requests, so that its absence there says
 /// nothing.

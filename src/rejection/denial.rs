@@ -51,7 +51,7 @@ impl Denial {
             .with_message("this needs a login")
     }
 
-    /// 403: the client is known, and not let in.
+    /// 403: the client is known, and not allowed.
     pub fn forbidden(reason: &'static str) -> Self {
         Self::new(StatusCode::FORBIDDEN, reason)
     }

@@ -1,4 +1,4 @@
-//! What a policy gives to a request that it lets in.
+//! What a policy gives to a request that it accepts.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use http::{HeaderName, HeaderValue};
 
-/// What a [`Policy`](crate::Policy) gives to a request that it lets in; by default nothing but the
+/// What a [`Policy`](crate::Policy) gives to a request that it accepts; by default nothing but the
 /// permission.
 ///
 /// A session keeps its grants until both of its legs are shut; a plain request keeps them until

@@ -133,7 +133,8 @@ impl Export {
 fn resource() -> Resource {
     let attributes = EnvResourceDetector::new().detect();
     let says = |key: &'static str| attributes.get(&Key::from_static_str(key));
-    // The library lets the attributes win over the variable; the specification has it otherwise.
+    // In the library the attributes take precedence over the variable; in the specification, the
+    // variable does.
     let name = env::var("OTEL_SERVICE_NAME").ok();
     let name = name.filter(|name| !name.is_empty()).map(Value::from);
     let name = name.or_else(|| says("service.name"));

@@ -107,8 +107,8 @@ where
         self.ending.get_or_insert((reason, deadline));
     }
 
-    /// When the wait for the peers is over. A peer that still reads gets more time, because its close
-    /// frame stands behind everything that it has not read yet; but not for ever.
+    /// When the wait for the peers is over. A peer that still reads gets more time, within a bound,
+    /// because its close frame is behind everything that it has not read yet.
     pub(super) fn end_deadline(&self, noted: Instant) -> Instant {
         let close = self.route.timeouts.close;
         if self

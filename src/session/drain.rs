@@ -37,7 +37,7 @@ pub(crate) async fn drain(registry: &Registry, settings: Drain, deadline: Durati
     registry.tasks.close();
     let closed = close_all(&sessions, settings, start, deadline);
     let ended = async {
-        // Both: a session whose turn has not come may end by itself, and then nobody waits.
+        // Both: if every session ends by itself before its turn, the drain is over.
         tokio::select! {
             () = registry.tasks.wait() => {}
             () = async { closed.await; registry.tasks.wait().await } => {}

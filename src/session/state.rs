@@ -116,7 +116,7 @@ where
     }
 
     pub(super) fn keep_alive(&mut self, now: Instant) {
-        // A peer that is not read, by our own choice, cannot be heard.
+        // A peer that we do not read on purpose cannot prove that it is alive.
         if self.to_upstream.resume.is_some() || self.upstream.stalled() {
             self.client.pinger.note_received(now);
         }

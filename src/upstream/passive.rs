@@ -28,7 +28,7 @@ impl PassiveHealth {
         record.tried_last_until.is_some_and(|until| now < until)
     }
 
-    /// Notes that somebody tries the server. If it has failed before, nobody else tries it until the
+    /// Notes that a handshake tries the server. If it has failed before, no other tries it until the
     /// result is known: with the fewest sessions of all it would get every newcomer.
     pub(super) fn begin_try(&self, settings: Passive, now: Instant) {
         let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);

@@ -122,7 +122,7 @@ impl Pool {
         same.any(|(_, load)| load.draining)
     }
 
-    /// Sends nobody to the server of this name any more, or does so again. It holds for as long as
+    /// Sends no new sessions to the server of this name, or sends them again. It holds for as long as
     /// settings have the server.
     pub(crate) fn set_draining(&self, server: &str, draining: bool) {
         let servers = self.settings().servers.iter().zip(&self.inner.live);

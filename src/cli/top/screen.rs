@@ -106,7 +106,7 @@ impl Drop for Screen {
     }
 }
 
-/// Leaves the terminal as it was found, once.
+/// Restores the terminal, once.
 fn give_back() {
     let found = FOUND.try_lock().ok().and_then(|mut found| found.take());
     if let Some(found) = found {

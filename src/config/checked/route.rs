@@ -53,7 +53,7 @@ pub(crate) struct Headers {
 
 #[cfg(test)]
 impl Route {
-    /// A route with every default, to an upstream that nobody asks.
+    /// A route with every default, to an upstream that is never used.
     pub(crate) fn for_tests(name: &str, path: &str) -> Self {
         let settings = UpstreamSettings::default();
         let upstream = Upstream {

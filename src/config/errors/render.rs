@@ -49,7 +49,7 @@ impl ConfigErrors {
     }
 }
 
-/// What of a span lies on its first line: a caret under a whole table helps nobody.
+/// The part of a span on its first line: a caret under a whole table is no help.
 fn first_line(text: &str, span: Range<usize>) -> Range<usize> {
     let start = span.start.min(text.len());
     let end = span.end.clamp(start, text.len());

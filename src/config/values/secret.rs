@@ -21,7 +21,7 @@ impl Secret {
         Self(secret.into())
     }
 
-    /// The secret itself: compare it in constant time, and show it to nobody.
+    /// The secret itself: compare it in constant time, and never show it.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -89,7 +89,7 @@ fn a_server_goes_by_its_name_its_address_or_its_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sessions_are_sent_away_over_the_time_that_was_asked_for_and_then_cut() {
+async fn sessions_are_closed_over_the_requested_time_and_then_aborted() {
     let core = core("[\"ws://a\", \"ws://b\"]");
     let (leaves, stays) = (place(&core, "ws://a"), place(&core, "ws://b"));
     let drained = core.drain_server("chat", "ws://a", Some(MINUTE)).unwrap();
@@ -102,7 +102,7 @@ async fn sessions_are_sent_away_over_the_time_that_was_asked_for_and_then_cut() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_has_not_been_sent_away_stays_when_the_server_is_taken_back() {
+async fn sessions_that_are_still_open_stay_when_the_server_is_resumed() {
     let core = core("[\"ws://a\", \"ws://b\"]");
     let guard = place(&core, "ws://a");
     core.drain_server("chat", "0", Some(MINUTE)).unwrap();

@@ -15,7 +15,7 @@ const LENGTH: usize = 55;
 /// The longest `traceparent` of a later version that is looked at.
 const LONGEST: usize = 512;
 
-/// The longest `tracestate`, its lines together: what everybody has to pass on (§3.3.1.5). It is
+/// The longest `tracestate`, its lines together: every vendor has to pass this on (§3.3.1.5). It is
 /// held for as long as a session lives, and exported.
 const LONGEST_STATE: usize = 512;
 

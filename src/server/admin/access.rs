@@ -70,7 +70,7 @@ impl Access {
             Some(token) if !bears(headers, token) => {
                 return refuse(StatusCode::UNAUTHORIZED, "a bearer token is needed");
             }
-            // A name that somebody else's DNS points here makes their page same-origin with us.
+            // A foreign name whose DNS points here makes its pages same-origin with us.
             None if browsable && !names_this_machine(headers) => {
                 return refuse(
                     StatusCode::MISDIRECTED_REQUEST,

@@ -1,5 +1,5 @@
-//! Query strings, which serde reads. Nothing in one is passed over: a filter that somebody mistyped
-//! would otherwise be none, and a `DELETE` would close every session.
+//! Query strings, which serde reads. No key in one is ignored: without its mistyped filter, a `DELETE`
+//! would close every session.
 
 use std::fmt;
 use std::vec;

@@ -68,7 +68,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-/// A body of this type, which nobody stores and no browser takes for another type.
+/// A body of this type, which no cache stores and no browser takes for another type.
 pub(super) fn with_type(content_type: &'static str, body: impl Into<Body>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, content_type),

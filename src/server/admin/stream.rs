@@ -15,11 +15,11 @@ use super::access::Admission;
 use super::event;
 use super::library::{EventKind, EventStream as Events};
 
-/// A body that goes on for as long as somebody reads it.
+/// A body that continues for as long as its client reads it.
 ///
 /// No other response outlives its connection's minute, so this one has ends of its own: the end of
 /// a drain, another token, and the interface leaving its address. A reader that takes no byte is
-/// cut off as with any other response; one that is slow loses events, and holds up nobody.
+/// cut off as with any other response; one that is slow loses events, and delays nothing else.
 pub(super) struct EventStream {
     events: Events,
     ended: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -62,7 +62,7 @@ impl Body for EventStream {
         }
         let mut text = String::new();
         if !std::mem::replace(&mut this.has_begun, true) {
-            // The reader sees that it is heard before anything happens.
+            // The client sees that its subscription has begun before the first event.
             text.push_str(": listening\n\n");
         }
         if let Some(count) = this.events.take_lost() {

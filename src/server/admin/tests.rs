@@ -237,7 +237,7 @@ async fn who_reads_slowly_gets_the_whole_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_asks_again_and_again_is_sent_away_after_a_while() {
+async fn a_client_with_request_after_request_is_closed_after_a_minute() {
     let (lasted, got) = lasts(64 * 1024, |mut peer| async move {
         let mut got = Vec::new();
         let mut pace = interval(Duration::from_secs(5));
@@ -283,7 +283,7 @@ async fn behind_a_body_no_other_request_is_read() {
 }
 
 #[tokio::test]
-async fn whoever_else_is_on_the_worker_has_a_turn_between_two_answers() {
+async fn other_tasks_of_the_worker_run_between_two_answers() {
     const ASKING: usize = 64;
     let admin = admin(None);
     let made = Arc::new(AtomicUsize::new(0));

@@ -67,7 +67,7 @@ fn must_be<'de, D: Deserializer<'de>, T>(
     parse(&value).ok_or_else(|| D::Error::custom(format_args!(" must be {form}")))
 }
 
-/// Digits alone: nobody writes `+1` here.
+/// Digits alone, without a sign.
 fn whole_number<T: FromStr>(text: &str) -> Option<T> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()

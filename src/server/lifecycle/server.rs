@@ -213,8 +213,8 @@ impl Server {
         self.addresses = addresses.map(|open| open.address.clone()).collect();
     }
 
-    /// Stops accepting, sends the sessions away as `[drain]` says, lets plain requests finish,
-    /// and ends what is left at the drain's deadline.
+    /// Stops accepting, closes the sessions with the settings of `[drain]`, lets plain requests finish,
+    /// and aborts the rest at the drain's deadline.
     ///
     /// Where another process accepts on the same sockets, clients that have connected to this one are
     /// answered first.

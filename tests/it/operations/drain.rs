@@ -1,4 +1,4 @@
-//! How all sessions are sent away.
+//! How all sessions are closed.
 
 use std::time::{Duration, Instant};
 

@@ -125,7 +125,7 @@ async fn more_requests_than_there_are_descriptors_are_told_to_come_back() {
         .send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         .await;
     assert_eq!(first.response().await.text(), "ok");
-    // The last come when nobody can be sent away for them. Only a few of those are waited for: the
+    // The last come when no connection can be evicted for them. Only a few of those are waited for: the
     // others may see a reset before the answer.
     let mut refused = Vec::new();
     while !refused.starts_with(b"HTTP/1.1 503 ") {
