@@ -1,20 +1,19 @@
 //! The log of the program, on standard error.
 
-use std::fmt::{self, Write};
+mod text;
+
 use std::io::{self, IsTerminal};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing::field::Field;
 use tracing::{Dispatch, dispatcher};
-use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::{EnvFilter, LevelFilter, ParseError};
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::fmt::format::{FormatFields, Writer, debug_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Registry, fmt as log_lines, reload};
 
+use self::text::TextFields;
 use crate::config::{Log, LogFormat};
 
 /// `log.level` that is neither a level nor a filter.
@@ -112,7 +111,7 @@ where
         LogFormat::Text => Dispatch::new(
             registry.with(
                 log_lines::layer()
-                    .fmt_fields(escaped_fields())
+                    .fmt_fields(TextFields)
                     .with_ansi(color)
                     .with_target(false)
                     .with_writer(writer),
@@ -161,58 +160,11 @@ fn check_levels(filter: &str) -> Result<(), LogCause> {
     Ok(())
 }
 
-/// `message name=value …`, in which no value can begin a line of its own or steer a terminal.
-fn escaped_fields() -> impl for<'a> FormatFields<'a> + Send + Sync + 'static {
-    debug_fn(
-        |writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug| {
-            if field.name() != "message" {
-                write!(writer, "{}=", field.name())?;
-            }
-            write!(Escaped::new(writer), "{value:?}")
-        },
-    )
-    .delimited(" ")
-}
-
-/// Escapes control characters, and cuts what is too long.
-struct Escaped<'a, W> {
-    writer: &'a mut W,
-    left: usize,
-}
-
-/// The characters that one value may have.
-const LONGEST_VALUE: usize = 512;
-
-impl<'a, W: Write> Escaped<'a, W> {
-    fn new(writer: &'a mut W) -> Self {
-        Self {
-            writer,
-            left: LONGEST_VALUE,
-        }
-    }
-}
-
-impl<W: Write> Write for Escaped<'_, W> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for character in text.chars() {
-            match self.left {
-                0 => return Ok(()),
-                1 => self.writer.write_char('…')?,
-                _ if character.is_control() => {
-                    write!(self.writer, "{}", character.escape_default())?;
-                }
-                _ => self.writer.write_char(character)?,
-            }
-            self.left -= 1;
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
+    use super::text::LONGEST_VALUE;
     use super::*;
 
     #[derive(Clone, Default)]
@@ -280,6 +232,44 @@ mod tests {
         });
         assert!(
             lines.ends_with("INFO listening address=127.0.0.1:80 sessions=3\n"),
+            "{lines}"
+        );
+    }
+
+    #[test]
+    fn a_word_stands_without_quotes_and_everything_else_within() {
+        for (value, expected) in [
+            ("no_route", "no_route"),
+            ("ws://127.0.0.1:80/a?b", "ws://127.0.0.1:80/a?b"),
+            ("[::1]:80", "[::1]:80"),
+            ("", "\"\""),
+            (
+                "connection refused (os error 111)",
+                "\"connection refused (os error 111)\"",
+            ),
+            ("x reason=accepted", "\"x reason=accepted\""),
+            ("reason=accepted", "\"reason=accepted\""),
+            ("a\" reason=b", "\"a\\\" reason=b\""),
+            ("a\\", "\"a\\\\\""),
+            ("it's here", "\"it's here\""),
+            ("hör", "\"hör\""),
+            ("\u{202e}", "\"\\u{202e}\""),
+        ] {
+            let lines = Lines::of(&settings("info", LogFormat::Text), || {
+                tracing::info!(word = value, shown = %value, left = 1, "refused");
+            });
+            let fields = format!("refused word={expected} shown={expected} left=1\n");
+            assert!(lines.ends_with(&fields), "{value}: {lines}");
+        }
+    }
+
+    #[test]
+    fn a_message_has_no_quotes_of_its_own() {
+        let lines = Lines::of(&settings("info", LogFormat::Text), || {
+            tracing::info!("a \"message\" it's\n {:?}", "x");
+        });
+        assert!(
+            lines.ends_with("INFO a \"message\" it's\\n \"x\"\n"),
             "{lines}"
         );
     }
