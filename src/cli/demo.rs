@@ -32,7 +32,7 @@ pub(super) fn serve(listen: Option<&str>) -> Result<(), CommandError> {
     echo.start().map_err(CommandError::system)?;
     let start = Start {
         page: Some(page::page()),
-        listening: Some(introduce),
+        introduction: Some(introduction),
         ..Start::default()
     };
     Ok(server::run(config, start)?)
@@ -48,14 +48,15 @@ fn settings(echo: SocketAddr, listen: Option<&str>) -> Result<Config, ConfigErro
     Config::from_toml("demo.toml", &text)
 }
 
-/// Writes what to try to standard error, next to the log.
-fn introduce(addresses: &[BoundAddress]) {
-    for address in addresses {
-        eprintln!(
+/// What to try.
+fn introduction(addresses: &[BoundAddress]) -> String {
+    let lines = addresses.iter().map(|address| {
+        format!(
             "\n  Open           http://{address}/\n  or try         websocat ws://{address}/echo\n  \
-             or             curl -i http://{address}/echo\n  Stop           Ctrl-C\n"
-        );
-    }
+             or             curl -i http://{address}/echo\n  Stop           Ctrl-C\n\n"
+        )
+    });
+    lines.collect()
 }
 
 #[cfg(test)]

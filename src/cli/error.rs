@@ -92,16 +92,18 @@ impl CommandError {
         }
     }
 
-    /// Prints it to standard error, and returns the exit code.
-    pub(super) fn print(&self) -> u8 {
+    /// What to print to standard error.
+    pub(super) fn text(&self) -> String {
         match &self.report {
-            Report::Nothing => {}
-            Report::Text(text) => eprint!("{text}"),
+            Report::Nothing => String::new(),
+            Report::Text(text) => text.clone(),
             Report::Error(error, help) => {
-                let color = has_color(&io::stderr());
-                eprint!("{}", describe(&**error, help.as_deref(), color));
+                describe(&**error, help.as_deref(), has_color(&io::stderr()))
             }
         }
+    }
+
+    pub(super) fn exit_code(&self) -> u8 {
         self.exit_code
     }
 }

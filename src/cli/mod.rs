@@ -56,9 +56,17 @@ pub(super) fn run() -> ExitCode {
             return u8::from(usage.use_stderr()).into();
         }
     };
+    // What a service manager waits for must end even if nobody reads its standard error.
+    let print_error = match command {
+        Command::Run(_) | Command::Demo { .. } => server::report,
+        _ => output::print_error,
+    };
     match carry_out(command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => error.print().into(),
+        Err(error) => {
+            print_error(&error.text());
+            error.exit_code().into()
+        }
     }
 }
 

@@ -25,6 +25,11 @@ pub(super) fn remark(line: &str) {
     let _written = writeln!(io::stderr(), "{line}");
 }
 
+/// Writes why the command was not carried out; nothing is left to do where it cannot be written.
+pub(super) fn print_error(text: &str) {
+    let _written = io::stderr().write_all(text.as_bytes());
+}
+
 /// How wide a line may be, if the results go to a terminal.
 pub(super) fn width() -> Option<usize> {
     let stdout = io::stdout();

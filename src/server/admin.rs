@@ -62,6 +62,7 @@ use crate::server::lifecycle::reload::requests::ReloadRequests;
 use crate::server::lifecycle::workers::Worker;
 use crate::server::listener::accept::{Accepted, Dispatch};
 use crate::server::listener::descriptors::ADMIN_CONNECTIONS;
+use crate::server::logging::queue::LogQueue;
 
 /// Answers admin requests; a clone is the same interface.
 #[derive(Clone)]
@@ -99,6 +100,7 @@ impl AdminService {
         handle: Handle,
         reloads: Option<ReloadRequests>,
         reload_counts: Arc<ReloadCounts>,
+        log: Option<LogQueue>,
         tasks: TaskTracker,
         connections: TaskTracker,
         limiter: Arc<ConnectionLimiter>,
@@ -109,6 +111,7 @@ impl AdminService {
             drain_requested: AtomicBool::new(false),
             reloads,
             reload_counts,
+            log,
             tasks,
             connections,
             limiter,

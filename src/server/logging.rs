@@ -1,5 +1,10 @@
 //! The log of the program, on standard error.
 
+pub(crate) mod queue;
+
+mod own_lines;
+mod panics;
+mod stderr;
 mod text;
 
 use std::io::{self, IsTerminal};
@@ -13,8 +18,13 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Registry, fmt as log_lines, reload};
 
+use self::own_lines::OwnLines;
+use self::queue::{LogQueue, LogWriter};
+use self::stderr::StandardError;
 use self::text::TextFields;
 use crate::config::{Log, LogFormat};
+
+pub use self::stderr::report;
 
 /// `log.level` that is neither a level nor a filter.
 #[derive(Debug, thiserror::Error)]
@@ -64,8 +74,11 @@ impl LogInterval {
 /// Changes what the log shows.
 #[derive(Clone, Debug)]
 pub(super) struct LogControl {
-    filter: reload::Handle<EnvFilter, Registry>,
+    filter: Filter,
+    queue: LogQueue,
 }
+
+type Filter = reload::Handle<EnvFilter, Registry>;
 
 impl LogControl {
     /// Changes the level, and whether sessions have their lines. The format stays.
@@ -74,6 +87,11 @@ impl LogControl {
             // Then nothing is logged any more, this line included.
             tracing::debug!(%error, "the log is gone");
         }
+    }
+
+    /// The lines that wait to be written.
+    pub(super) fn queue(&self) -> &LogQueue {
+        &self.queue
     }
 }
 
@@ -84,16 +102,27 @@ pub fn has_color(stream: &impl IsTerminal) -> bool {
     !refused && stream.is_terminal()
 }
 
-/// Sends the log of the process to standard error. A log that was set up before stays, and cannot be
-/// changed here.
-pub(super) fn install(settings: &Log) -> Result<Option<LogControl>, LogError> {
+/// Begins to write to standard error: the lines that go into the queue, until the writer is dropped.
+pub(super) fn start(settings: &Log) -> io::Result<(LogQueue, LogWriter)> {
+    let own_lines = OwnLines {
+        format: settings.format,
+        color: has_color(&io::stderr()),
+    };
+    LogQueue::start(StandardError, own_lines)
+}
+
+/// Sends the log and the panics of the process to the queue. A log that was set up before stays, and
+/// cannot be changed here.
+pub(super) fn install(settings: &Log, queue: &LogQueue) -> Result<Option<LogControl>, LogError> {
     let color = has_color(&io::stderr());
-    let (log, control) = log_to(settings, io::stderr, color)?;
+    let (log, filter) = log_to(settings, queue.clone(), color)?;
     if dispatcher::set_global_default(log).is_err() {
         tracing::debug!("the log was set up before");
         return Ok(None);
     }
-    Ok(Some(control))
+    panics::to_log(queue.clone());
+    let queue = queue.clone();
+    Ok(Some(LogControl { filter, queue }))
 }
 
 /// Whether the settings make a log.
@@ -101,7 +130,7 @@ pub(super) fn check(settings: &Log) -> Result<(), LogError> {
     filter(settings).map(|_| ())
 }
 
-fn log_to<W>(settings: &Log, writer: W, color: bool) -> Result<(Dispatch, LogControl), LogError>
+fn log_to<W>(settings: &Log, writer: W, color: bool) -> Result<(Dispatch, Filter), LogError>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -128,7 +157,7 @@ where
             ),
         ),
     };
-    Ok((log, LogControl { filter: handle }))
+    Ok((log, handle))
 }
 
 /// What of the log the settings let through.
@@ -174,7 +203,7 @@ mod tests {
         fn of(settings: &Log, events: impl FnOnce()) -> String {
             let lines = Self::default();
             let writer = lines.clone();
-            let (log, _control) = log_to(settings, move || writer.clone(), false).unwrap();
+            let (log, _filter) = log_to(settings, move || writer.clone(), false).unwrap();
             dispatcher::with_default(&log, events);
             String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
         }
@@ -325,10 +354,10 @@ mod tests {
         let lines = Lines::default();
         let writer = lines.clone();
         let quiet = settings("warn", LogFormat::Text);
-        let (log, control) = log_to(&quiet, move || writer.clone(), false).unwrap();
+        let (log, in_force) = log_to(&quiet, move || writer.clone(), false).unwrap();
         dispatcher::with_default(&log, || {
             let lines_of = |settings: Log| {
-                control.apply(filter(&settings).unwrap());
+                in_force.reload(filter(&settings).unwrap()).unwrap();
                 lines.0.lock().unwrap().clear();
                 tracing::info!("line");
                 tracing::info!(target: "wsgate::access", "session open");

@@ -29,5 +29,5 @@ pub use lifecycle::signals::StopSignal;
 pub use listener::address::BoundAddress;
 pub use listener::bind::BindError;
 pub use listener::passed::{PassedError, PassedSockets};
-pub use logging::{LogError, has_color};
+pub use logging::{LogError, has_color, report};
 pub use traces::TracesError;

@@ -11,6 +11,7 @@ use super::library::Handle;
 use crate::server::http::limiter::ConnectionLimiter;
 use crate::server::lifecycle::reload::counts::ReloadCounts;
 use crate::server::lifecycle::reload::requests::ReloadRequests;
+use crate::server::logging::queue::LogQueue;
 
 /// What a handler takes it as.
 pub(super) type Shared = State<Arc<Interface>>;
@@ -22,6 +23,8 @@ pub(super) struct Interface {
     /// `None` where the settings came from no file.
     pub(super) reloads: Option<ReloadRequests>,
     pub(super) reload_counts: Arc<ReloadCounts>,
+    /// `None` where the log is that of another program.
+    pub(super) log: Option<LogQueue>,
     /// Owns what the interface starts.
     pub(super) tasks: TaskTracker,
     /// The connections of clients, to be counted.

@@ -9,6 +9,7 @@ use super::exposition::Exposition;
 use super::interface::Interface;
 use crate::server::lifecycle::process::Process;
 use crate::server::lifecycle::reload::counts::Counted;
+use crate::server::logging::queue::LogQueue;
 
 /// The whole text.
 pub(super) fn text(interface: &Interface) -> String {
@@ -18,6 +19,7 @@ pub(super) fn text(interface: &Interface) -> String {
     gate::write(&mut text, &interface.handle.metrics());
     connections(&mut text, interface);
     reloads(&mut text, &interface.reload_counts.counted());
+    log(&mut text, interface);
     process(&mut text, &Process::read(interface.started));
     text.into_text()
 }
@@ -67,6 +69,14 @@ fn reloads(text: &mut Exposition, reloads: &Counted) {
         "1 if the settings were wrong when they were last read again.",
     )
     .sample(&[], u8::from(reloads.last_failed));
+}
+
+fn log(text: &mut Exposition, interface: &Interface) {
+    text.counter(
+        "wsgate_log_lines_dropped_total",
+        "Lines of the log that were not written, because standard error did not take them in time.",
+    )
+    .sample(&[], interface.log.as_ref().map_or(0, LogQueue::dropped));
 }
 
 /// The names that every exporter gives these. What the system does not tell is left out.

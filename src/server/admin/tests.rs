@@ -26,7 +26,7 @@ pub(super) fn admin_of(gate: Gate, token: Option<&str>) -> AdminService {
     let (handle, tasks) = (gate.handle(), TaskTracker::new());
     let limiter = ConnectionLimiter::new(gate, Budget::new(None, 0, 1));
     let counts = Arc::new(ReloadCounts::since(SystemTime::now()));
-    let admin = AdminService::new(handle, None, counts, tasks.clone(), tasks, limiter);
+    let admin = AdminService::new(handle, None, counts, None, tasks.clone(), tasks, limiter);
     admin.require_token(token.map(|token| Secret::new(token.to_owned())));
     let address = ListenAddress::Tcp(ADDRESS.parse().unwrap());
     admin.at(&address, CancellationToken::new())

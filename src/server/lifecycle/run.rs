@@ -24,8 +24,13 @@ use crate::server::traces::{self, Traces};
 ///
 /// Settings from a file are read again on SIGHUP, when the file changes, and on request of the admin
 /// interface.
+///
+/// The log and the panics of the process go to standard error by a queue, so that nothing waits where
+/// nobody reads. The rest of it is written at the end, within two seconds.
 pub fn run(config: Config, start: Start<'_>) -> Result<(), ServeError> {
-    let log = logging::install(&config.log)?;
+    let (log_queue, _written_at_the_end) =
+        logging::start(&config.log).map_err(ServeError::System)?;
+    let log = logging::install(&config.log, &log_queue)?;
     let traces = Traces::from_environment()?;
     let (takeover, passed) = match start.handover {
         Some(path) => {
@@ -46,8 +51,8 @@ pub fn run(config: Config, start: Start<'_>) -> Result<(), ServeError> {
         };
         let manager = ServiceManager::from_environment();
         let server = Server::start_with(config, context)?;
-        if let Some(listening) = start.listening {
-            listening(server.addresses());
+        if let Some(introduction) = start.introduction {
+            log_queue.push(introduction(server.addresses()).as_bytes());
         }
         let handover = match takeover {
             Some(takeover) => takeover.finish(&server.listeners)?,
@@ -70,8 +75,8 @@ pub struct Start<'a> {
     pub handover: Option<&'a Path>,
     /// A page that the process serves itself, ahead of all routes.
     pub page: Option<Page>,
-    /// Called with the addresses once the listeners are open.
-    pub listening: Option<fn(&[BoundAddress])>,
+    /// What to write to standard error, beside the log, once the listeners are open: lines.
+    pub introduction: Option<fn(&[BoundAddress]) -> String>,
 }
 
 /// Checks whether [`run`] would take these settings, as far as that is known without running.

@@ -128,6 +128,7 @@ impl Server {
                 gate.handle(),
                 context.reloads,
                 Arc::clone(&reload_counts),
+                context.log.as_ref().map(LogControl::queue).cloned(),
                 background,
                 connections,
                 Arc::clone(&limiter),

@@ -32,6 +32,7 @@ mod reload;
 mod reuse;
 mod secrets;
 mod silence;
+mod sinks;
 mod spellings;
 mod stops;
 mod switching;

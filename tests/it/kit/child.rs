@@ -64,6 +64,17 @@ pub(crate) fn spawn_passed(
     sockets: Vec<OwnedFd>,
     variables: &[(&str, &str)],
 ) -> Child {
+    spawn_passed_to(Stdio::piped(), folder, settings, sockets, variables)
+}
+
+/// The same with this standard error.
+pub(crate) fn spawn_passed_to(
+    stderr: Stdio,
+    folder: &Path,
+    settings: &str,
+    sockets: Vec<OwnedFd>,
+    variables: &[(&str, &str)],
+) -> Child {
     let file = folder.join("wsgate.toml");
     std::fs::write(&file, settings).expect("a file");
     let mut command = Command::new("sh");
@@ -76,7 +87,7 @@ pub(crate) fn spawn_passed(
     command.envs(variables.iter().copied());
     let mut sockets = sockets.into_iter().map(Stdio::from);
     let mut next = || sockets.next().unwrap_or_else(Stdio::null);
-    command.stdin(next()).stdout(next()).stderr(Stdio::piped());
+    command.stdin(next()).stdout(next()).stderr(stderr);
     assert!(sockets.next().is_none(), "a shell passes two");
     command.kill_on_drop(true).spawn().expect("a shell")
 }
@@ -175,6 +186,21 @@ impl Program {
     pub(crate) fn serving(arguments: &[&str]) -> impl Future<Output = Self> {
         let folder = tempfile::tempdir().expect("a folder");
         Self::listening(spawn(arguments, &[]), folder)
+    }
+
+    /// A program that listens here, and whose log is not read.
+    pub(crate) fn unheard(child: Child, address: String, folder: TempDir) -> Self {
+        let ended = Lines {
+            ended: true,
+            ..Lines::default()
+        };
+        Self {
+            child,
+            log: watch::channel(ended).1,
+            address,
+            _readers: JoinSet::new(),
+            folder,
+        }
     }
 
     #[track_caller]

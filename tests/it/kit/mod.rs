@@ -56,7 +56,9 @@ pub(crate) use wire::Wire;
 #[cfg(feature = "server")]
 pub(crate) use self::{
     answering::{ACCEPT, Answer},
-    child::{Finished, Program, finish, finish_with, settings, spawn, spawn_passed},
+    child::{
+        Finished, Program, finish, finish_with, settings, spawn, spawn_passed, spawn_passed_to,
+    },
     fault::{Fault, Side},
     hop::{Hop, Mood},
     network::in_a_network_of_its_own,
