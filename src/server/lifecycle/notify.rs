@@ -4,6 +4,7 @@
 //! READY=1 ─► (RELOADING=1 ─► READY=1)… ─► STOPPING=1        STATUS= and WATCHDOG=1 all along
 //! ```
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -15,7 +16,8 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use socket2::{Domain, SockAddr, Socket, Type};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::sync::Notify;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::workers::Worker;
 
@@ -26,6 +28,10 @@ pub(crate) struct ServiceManager {
     /// The longest time between two watchdog messages.
     watchdog: Option<Duration>,
     reported: Mutex<Reported>,
+    /// Messages that the manager has had no room for, in their order.
+    waiting: Mutex<VecDeque<String>>,
+    /// Notified of one more of them.
+    has_waiting: Notify,
 }
 
 /// What was last sent.
@@ -50,8 +56,11 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// The shortest interval, whatever the watchdog is set to.
 const SHORTEST: Duration = Duration::from_millis(10);
 
-/// A message that the service manager does not take within this time is lost.
-const SEND_TIMEOUT: Duration = Duration::from_secs(1);
+/// Messages that may wait for room; before one more the first of them is lost.
+const MAX_WAITING: usize = 16;
+
+/// How often the manager is tried that had no room.
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What the end takes beyond the drain's deadline: cut sessions, threads, files.
 const AFTER_DRAIN: Duration = Duration::from_secs(10);
@@ -87,7 +96,7 @@ impl ServiceManager {
     pub(crate) fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);
         let micros = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1_000;
-        self.send(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
+        self.send(format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
     }
 
     /// The reload is over, well or not.
@@ -117,13 +126,16 @@ impl ServiceManager {
         let mut looks = interval(half.map_or(INTERVAL, |half| half.clamp(SHORTEST, INTERVAL)));
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            looks.tick().await;
+            tokio::select! {
+                _ = looks.tick() => {}
+                () = self.retry() => continue,
+            }
             self.notify_status(sessions());
             let Some(half) = half else {
                 continue;
             };
             match timeout(half, all_respond(workers)).await {
-                Ok(()) => self.send("WATCHDOG=1"),
+                Ok(()) => self.send_if_room("WATCHDOG=1"),
                 Err(_) => tracing::error!("a worker is stuck: the watchdog is not notified"),
             }
         }
@@ -136,7 +148,7 @@ impl ServiceManager {
             reported.status = reported.sentence(sessions);
             reported.status.clone()
         };
-        self.send(&format!("{message}\nSTATUS={status}"));
+        self.send(format!("{message}\nSTATUS={status}"));
     }
 
     fn notify_status(&self, sessions: usize) {
@@ -149,15 +161,60 @@ impl ServiceManager {
             })
         };
         if let Some(status) = news {
-            self.send(&format!("STATUS={status}"));
+            self.send_if_room(&format!("STATUS={status}"));
         }
     }
 
-    fn send(&self, message: &str) {
-        let sent = (self.socket.as_ref()).map(|socket| socket.send(message.as_bytes()));
-        if let Some(Err(error)) = sent {
-            tracing::warn!(%error, "the service manager was not notified");
+    /// Sends what the manager has to know: now, or when it has room again.
+    fn send(&self, message: String) {
+        let Some(socket) = &self.socket else {
+            return;
+        };
+        let mut waiting = self.waiting();
+        if waiting.is_empty() && is_over(socket.send(message.as_bytes())) {
+            return;
         }
+        if waiting.len() == MAX_WAITING {
+            waiting.pop_front();
+            is_over(Err(io::ErrorKind::TimedOut.into()));
+        }
+        waiting.push_back(message);
+        self.has_waiting.notify_one();
+    }
+
+    /// Sends what is out of date soon anyway.
+    fn send_if_room(&self, message: &str) {
+        if let Some(socket) = &self.socket
+            && self.send_waiting(socket)
+        {
+            is_over(socket.send(message.as_bytes()));
+        }
+    }
+
+    /// Sends what waits, until there is no more room; whether nothing waits.
+    fn send_waiting(&self, socket: &Socket) -> bool {
+        let mut waiting = self.waiting();
+        while let Some(message) = waiting.front() {
+            if !is_over(socket.send(message.as_bytes())) {
+                return false;
+            }
+            waiting.pop_front();
+        }
+        true
+    }
+
+    /// Waits until something waits, and tries again to send it.
+    async fn retry(&self) {
+        while self.waiting().is_empty() {
+            self.has_waiting.notified().await;
+        }
+        sleep(RETRY_INTERVAL).await;
+        self.socket.as_ref().map(|socket| self.send_waiting(socket));
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<String>> {
+        // The queue is whole at every moment.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn reported(&self) -> MutexGuard<'_, Reported> {
@@ -182,6 +239,18 @@ impl Reported {
     }
 }
 
+/// Whether a message is sent, or cannot be, which is logged; otherwise the manager has no room for it.
+fn is_over(sent: io::Result<usize>) -> bool {
+    match sent {
+        Ok(_) => true,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+        Err(error) => {
+            tracing::warn!(%error, "the service manager was not notified");
+            true
+        }
+    }
+}
+
 /// Connects to the socket of this name; a leading `@` stands for an abstract socket, without a file.
 fn connect(name: OsString) -> io::Result<Socket> {
     let mut name = name.into_vec();
@@ -192,7 +261,8 @@ fn connect(name: OsString) -> io::Result<Socket> {
     }
     let socket = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
     socket.connect(&SockAddr::unix(Path::new(OsStr::from_bytes(&name)))?)?;
-    socket.set_write_timeout(Some(SEND_TIMEOUT))?;
+    // The thread that sends also handles signals.
+    socket.set_nonblocking(true)?;
     Ok(socket)
 }
 
@@ -215,6 +285,8 @@ async fn all_respond(workers: &[Worker]) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixDatagram;
+
     use tokio_util::task::TaskTracker;
 
     use super::super::workers::Workers;
@@ -236,12 +308,63 @@ mod tests {
         }
     }
 
+    /// A manager that reads at this socket what there is for it.
+    fn heard(socket: &UnixDatagram) -> Vec<String> {
+        let mut buffer = [0; 512];
+        let next =
+            std::iter::from_fn(|| socket.recv(&mut buffer).ok().map(|n| buffer[..n].to_vec()));
+        next.map(|bytes| String::from_utf8(bytes).unwrap())
+            .collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_manager_has_no_room_for_is_told_later_in_its_order_and_waited_for_by_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let manager = ServiceManager {
+            socket: Some(connect(path.into()).unwrap()),
+            watchdog: Some(Duration::from_secs(4)),
+            ..ServiceManager::default()
+        };
+        let mut filled = 0;
+        while manager.waiting().is_empty() {
+            manager.ready(filled);
+            filled += 1;
+        }
+        manager.reloading();
+        manager.reloaded(false, 7);
+        let mut informed = Box::pin(manager.keep_informed(&[], || 7));
+        // Meanwhile the watchdog is due, and said nothing of.
+        let minute = Duration::from_secs(60);
+        assert!(timeout(minute, &mut informed).await.is_err());
+        assert_eq!(heard(&socket).len(), filled - 1);
+        assert!(timeout(RETRY_INTERVAL * 2, &mut informed).await.is_err());
+        let later = heard(&socket);
+        assert!(later[0].starts_with("READY=1"), "{later:?}");
+        assert!(later[1].starts_with("RELOADING=1"), "{later:?}");
+        assert_eq!(later[2], "READY=1\nSTATUS=Serving, 7 sessions open");
+        assert!(timeout(minute, &mut informed).await.is_err());
+        assert!(heard(&socket).contains(&"WATCHDOG=1".to_owned()));
+        // Of too many that wait the last ones are told.
+        while manager.waiting().is_empty() {
+            manager.ready(0);
+        }
+        for sessions in 0..MAX_WAITING {
+            manager.ready(sessions);
+        }
+        assert_eq!(manager.waiting().len(), MAX_WAITING);
+        let last = format!("{} sessions open", MAX_WAITING - 1);
+        assert!(manager.waiting()[MAX_WAITING - 1].ends_with(&last));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_watchdog_hears_nothing_of_a_worker_that_is_stuck() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
-        let heard = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
-        heard.set_nonblocking(true).unwrap();
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_nonblocking(true).unwrap();
         let manager = ServiceManager {
             socket: Some(connect(path.into()).unwrap()),
             watchdog: Some(Duration::from_secs(4)),
@@ -250,14 +373,7 @@ mod tests {
         let workers = Workers::start(2).unwrap();
         let all: Vec<_> = workers.iter().cloned().collect();
         let mut attended = Box::pin(manager.keep_informed(&all, || 0));
-        let messages = || {
-            let mut buffer = [0; 512];
-            let next =
-                std::iter::from_fn(|| heard.recv(&mut buffer).ok().map(|n| buffer[..n].to_vec()));
-            next.map(|bytes| String::from_utf8(bytes).unwrap())
-                .collect::<Vec<_>>()
-        };
-        while !messages().contains(&"WATCHDOG=1".to_owned()) {
+        while !heard(&socket).contains(&"WATCHDOG=1".to_owned()) {
             let moment = Duration::from_millis(1);
             assert!(timeout(moment, &mut attended).await.is_err());
         }
@@ -269,7 +385,7 @@ mod tests {
         });
         let minute = Duration::from_secs(60);
         assert!(timeout(minute, &mut attended).await.is_err());
-        let heard = messages();
+        let heard = heard(&socket);
         assert!(heard.len() <= 1, "one may have been under way: {heard:?}");
         drop(let_go);
         workers.finish().await;

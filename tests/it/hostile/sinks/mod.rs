@@ -4,6 +4,7 @@
 mod admin;
 mod handover;
 mod log;
+mod notify;
 #[cfg(feature = "otel")]
 mod traces;
 
