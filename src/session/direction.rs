@@ -68,6 +68,8 @@ pub(super) struct Walked {
     pub(super) boundary: Option<usize>,
     /// A data frame was among it, or as much of a big one as shows that it is getting on.
     pub(super) data: bool,
+    /// A ping was among it.
+    pub(super) ping: bool,
     pub(super) stop: Option<Stop>,
 }
 
@@ -201,6 +203,7 @@ impl Direction {
             assembled: Vec::new(),
             boundary: self.at_boundary().then_some(0),
             data: false,
+            ping: false,
             stop: None,
         };
         let (mut at, mut steps) = (0, 0);
@@ -387,6 +390,7 @@ impl Direction {
                 if !passes || !self.charge_control(length, now)? {
                     return Ok(Passage::Skip(length));
                 }
+                walked.ping |= matches!(control, Control::Ping);
             }
         }
         Ok(match passes {

@@ -18,6 +18,8 @@ pub(super) struct Pinger {
     answer_received: bool,
     /// The payload of the last ping, until its pong has come.
     expected_pong: Option<[u8; 8]>,
+    /// A ping of the peer across was passed on, and no pong has come since.
+    relayed_ping: bool,
     pings: Pings,
 }
 
@@ -49,6 +51,7 @@ impl Pinger {
             pinged_at: None,
             answer_received: false,
             expected_pong: None,
+            relayed_ping: false,
             pings: Pings::default(),
         }
     }
@@ -83,10 +86,26 @@ impl Pinger {
             self.pings.timed_out += 1;
             return KeepaliveAction::PeerDead;
         }
+        if self.relayed_ping {
+            self.pinged_at = Some(now);
+            return KeepaliveAction::Wait;
+        }
         let payload = rand::random();
         self.queued = true;
         self.expected_pong = Some(payload);
         KeepaliveAction::SendPing(payload)
+    }
+
+    /// A ping of the peer across is passed on. It serves as ours until its pong has come: a peer may
+    /// answer only the last of two pings (RFC 6455 §5.5.3), and the peer across would miss the pong.
+    /// Returns whether a ping of ours was queued, which must not follow it.
+    pub(super) fn note_relayed_ping(&mut self, now: Instant) -> bool {
+        self.relayed_ping = true;
+        let was_queued = std::mem::take(&mut self.queued);
+        if was_queued {
+            self.pinged_at = Some(now);
+        }
+        was_queued
     }
 
     /// The ping has gone out. Only from now on may its answer be missed.
@@ -142,9 +161,9 @@ impl Pinger {
 
     /// Returns once whether a pong answers our ping. All others are for the peer across.
     pub(super) fn take_own_pong(&mut self, pong: &[u8]) -> bool {
-        self.expected_pong
-            .take_if(|payload| payload == pong)
-            .is_some()
+        let is_own = self.expected_pong.take_if(|payload| payload == pong);
+        self.relayed_ping &= is_own.is_some();
+        is_own.is_some()
     }
 }
 
@@ -299,6 +318,28 @@ mod tests {
         assert!(!pinger.take_own_pong(b"other"));
         assert!(pinger.take_own_pong(&payload));
         assert!(!pinger.take_own_pong(&payload));
+    }
+
+    #[test]
+    fn a_relayed_ping_serves_as_ours_until_its_pong_has_come() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut pinger = pinger(30, 15, start);
+        assert!(!pinger.note_relayed_ping(at(20)));
+        assert_eq!(pinger.action(at(30)), KeepaliveAction::Wait);
+        assert_eq!(pinger.next_check(at(30)), Some(at(45)));
+        assert_eq!(pinger.pings(), pings(0, 0));
+        pinger.note_received(at(40));
+        assert!(!pinger.take_own_pong(b"foreign"));
+        assert!(matches!(
+            pinger.action(at(70)),
+            KeepaliveAction::SendPing(_)
+        ));
+        // One that was passed on while ours waited takes its place.
+        assert!(pinger.note_relayed_ping(at(71)));
+        pinger.sent(at(72));
+        assert_eq!(pinger.pings(), pings(0, 0));
+        assert_eq!(pinger.action(at(86)), KeepaliveAction::PeerDead);
     }
 
     #[test]

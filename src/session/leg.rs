@@ -185,6 +185,14 @@ impl<S> Leg<S> {
         }
     }
 
+    /// Takes a ping that is passed on in the place of our own, if that has not gone out.
+    pub(super) fn note_relayed_ping(&mut self, now: Instant) {
+        // A close frame that waits as well would stand behind the ping.
+        if self.pinger.note_relayed_ping(now) && !self.close_sent {
+            self.own = Vec::new();
+        }
+    }
+
     /// Lets a close frame wait for the next frame boundary; only ever one.
     pub(super) fn close(&mut self, code: Option<CloseCode>, reason: &str) {
         if !self.close_sent && !self.shut {

@@ -89,6 +89,9 @@ where
         };
         direction.load(&mut buffer[..held]);
         let walked = direction.walk(&mut buffer[..length], &mut source.pinger, filter, now);
+        if walked.ping {
+            sink.note_relayed_ping(now);
+        }
         pass_on(sink, &walked, buffer, now);
         Pumped::Moved {
             data: walked.data,

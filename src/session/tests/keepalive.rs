@@ -65,6 +65,38 @@ async fn an_idle_session_is_woken_for_its_pings_and_their_answers_alone() {
     }
 }
 
+/// A peer may answer only the last of two pings (RFC 6455 §5.5.3).
+#[tokio::test(start_paused = true)]
+async fn a_ping_that_waits_for_its_pong_is_followed_by_none_of_ours() {
+    let mut setup = setup();
+    setup.route.keepalive.upstream.interval = None;
+    let mut bench = setup.begin();
+    let start = Instant::now();
+    // Ours is due in the middle of a frame, and the upstream's ping comes with the rest of it.
+    let (frame, ping) = (server(0x82, &[9; 200]), server(0x89, b"upstream's"));
+    for round in 0..2 {
+        bench.upstream.write_all(&frame[..100]).await.unwrap();
+        expect(&mut bench.client, &frame[..100]).await;
+        if round == 1 {
+            tokio::time::sleep(31 * SECOND).await;
+        }
+        let rest = [&frame[100..], &ping].concat();
+        bench.upstream.write_all(&rest).await.unwrap();
+        expect(&mut bench.client, &rest).await;
+        if round == 0 {
+            // Ours is due while the upstream's waits for its pong.
+            tokio::time::sleep(35 * SECOND).await;
+        }
+        let pong = masked(0x8A, b"upstream's");
+        bench.client.write_all(&pong).await.unwrap();
+        expect(&mut bench.upstream, &pong).await;
+    }
+    let mut ours = [0; 10];
+    bench.client.read_exact(&mut ours).await.unwrap();
+    assert_eq!(&ours[..2], &[0x89, 8]);
+    assert_eq!(start.elapsed().as_secs(), 35 + 31 + 30);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_silent_client_is_asked_and_then_let_go() {
     let mut setup = setup();
