@@ -24,10 +24,14 @@ pub(crate) fn check(
         SingleLine::Once(value) => value,
         SingleLine::Repeated => return Err(Rejection::OriginInvalid),
     };
-    let value = value.to_str().map_err(|_| Rejection::OriginInvalid)?;
     if value == "null" {
         return allow_if(rules.allow_null, Rejection::OriginDenied);
     }
+    // Whoever may come in under any name may come in under one that is none: devices send such.
+    if rules.allow.contains(&OriginPattern::Any) {
+        return Ok(());
+    }
+    let value = value.to_str().map_err(|_| Rejection::OriginInvalid)?;
     let origin = Origin::parse(value).ok_or(Rejection::OriginInvalid)?;
     let allowed = rules.allow.iter().any(|pattern| match pattern {
         OriginPattern::SameOrigin => is_same(&origin, host, port, secure),
@@ -140,14 +144,18 @@ mod tests {
     #[case::any(&["*"], &["https://evil.test"], Ok(()))]
     #[case::none_listed(&[], &["https://a.test"], Err(Rejection::OriginDenied))]
     #[case::null(&["*"], &["null"], Err(Rejection::OriginDenied))]
-    #[case::null_in_capitals(&["*"], &["NULL"], Err(Rejection::OriginInvalid))]
+    #[case::any_and_none(&["*"], &[""], Ok(()))]
+    #[case::any_with_path(&["https://b.test", "*"], &["https://a.test/"], Ok(()))]
+    #[case::any_without_scheme(&["*"], &["localhost"], Ok(()))]
+    #[case::any_not_ascii(&["*"], &["https://bücher.test"], Ok(()))]
+    #[case::null_in_capitals(&["https://a.test"], &["NULL"], Err(Rejection::OriginInvalid))]
     #[case::two(&["*"], &["https://a.test", "https://a.test"], Err(Rejection::OriginInvalid))]
-    #[case::list(&["*"], &["https://a.test https://b.test"], Err(Rejection::OriginInvalid))]
-    #[case::comma_list(&["*"], &["https://a.test, null"], Err(Rejection::OriginInvalid))]
-    #[case::empty(&["*"], &[""], Err(Rejection::OriginInvalid))]
-    #[case::path(&["*"], &["https://a.test/"], Err(Rejection::OriginInvalid))]
-    #[case::not_ascii(&["*"], &["https://bücher.test"], Err(Rejection::OriginInvalid))]
-    #[case::user(&["*"], &["https://a.test@evil.test"], Err(Rejection::OriginInvalid))]
+    #[case::list(&["https://a.test"], &["https://a.test https://b.test"], Err(Rejection::OriginInvalid))]
+    #[case::comma_list(&["https://a.test"], &["https://a.test, null"], Err(Rejection::OriginInvalid))]
+    #[case::empty(&["https://a.test"], &[""], Err(Rejection::OriginInvalid))]
+    #[case::path(&["https://a.test"], &["https://a.test/"], Err(Rejection::OriginInvalid))]
+    #[case::not_ascii(&["https://a.test"], &["https://bücher.test"], Err(Rejection::OriginInvalid))]
+    #[case::user(&["https://a.test"], &["https://a.test@evil.test"], Err(Rejection::OriginInvalid))]
     fn an_origin_is_on_the_list_or_refused(
         #[case] allow: &[&str],
         #[case] origins: &[&str],

@@ -50,9 +50,12 @@ pub(crate) fn chosen<'a>(
     lines: impl IntoIterator<Item = &'a HeaderValue>,
     offers: &[Deflate],
 ) -> Result<Option<Deflate>, Rejection> {
+    let mut lines = lines.into_iter().peekable();
+    if lines.peek().is_none() {
+        return Ok(None);
+    }
     let extensions = grammar::parse(lines).map_err(|_| Rejection::UpstreamBadExtension)?;
     let extension = match extensions.as_slice() {
-        [] => return Ok(None),
         [extension] => extension,
         _ => return Err(Rejection::UpstreamBadExtension),
     };

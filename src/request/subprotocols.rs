@@ -13,16 +13,10 @@ use crate::rejection::Rejection;
 pub(crate) struct Subprotocols(Vec<String>);
 
 impl Subprotocols {
-    /// Reads an offer: over all its lines one list of tokens, not empty where there is one, and
-    /// without repetition (RFC 6455 §4.1 (10)).
+    /// Reads an offer: over all its lines one list of tokens without repetition (RFC 6455 §4.1 (10)).
+    /// An empty list offers nothing: some gateways add the header without a value.
     pub(crate) fn read(lines: &[&HeaderValue]) -> Result<Self, Rejection> {
         let tokens = list::tokens(lines.iter().copied()).map_err(|_| Rejection::Header)?;
-        if tokens.is_empty() {
-            return match lines.is_empty() {
-                true => Ok(Self::default()),
-                false => Err(Rejection::Header),
-            };
-        }
         let mut seen = HashSet::new();
         match tokens.iter().all(|token| seen.insert(*token)) {
             true => Ok(Self(tokens.into_iter().map(str::to_owned).collect())),

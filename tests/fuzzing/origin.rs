@@ -55,9 +55,8 @@ pub fn origin(data: &[u8]) {
     }
     let allowed = rules.allow.iter().any(|pattern| {
         let text = pattern.to_string();
-        origin
-            .to_str()
-            .is_ok_and(|origin| allows(&text, origin, (&host, port), ways.has(0)))
+        let allows = |origin: &str| allows(&text, origin, (&host, port), ways.has(0));
+        text == "*" || origin.to_str().is_ok_and(allows)
     });
     match origin.as_bytes() {
         b"null" => assert_eq!(verdict.is_ok(), ways.has(2)),
@@ -141,9 +140,6 @@ fn allows(entry: &str, origin: &str, asked: (&str, Option<u16>), secure: bool) -
     let Some(page) = tuple(origin).filter(|page| !page.host.contains('*')) else {
         return false;
     };
-    if entry == "*" {
-        return true;
-    }
     if entry == "same-origin" {
         let known = page.scheme == "https" || page.scheme == "http" && !secure;
         let default = if page.scheme == "https" { 443 } else { 80 };
@@ -151,9 +147,19 @@ fn allows(entry: &str, origin: &str, asked: (&str, Option<u16>), secure: bool) -
             && page.host == asked.0.to_ascii_lowercase()
             && page.port == Some(asked.1.unwrap_or(default));
     }
-    let Some(entry) = tuple(entry) else {
+    if let Some(scheme) = entry.strip_suffix("://*") {
+        return page.scheme == scheme;
+    }
+    let (entry, any_port) = match entry.strip_suffix(":*") {
+        Some(entry) => (entry, true),
+        None => (entry, false),
+    };
+    let Some(mut entry) = tuple(entry) else {
         return false;
     };
+    if any_port {
+        entry.port = page.port;
+    }
     match entry.host.strip_prefix('*') {
         None => entry == page,
         Some(suffix) => {

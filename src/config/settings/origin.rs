@@ -10,7 +10,7 @@ use crate::config::values::{OriginPattern, Verdict};
 #[serde(default, deny_unknown_fields)]
 pub struct OriginRules {
     /// `same-origin`, `https://example.com`, `https://*.example.com`,
-    /// `https://example.com:8443` or `*`.
+    /// `https://example.com:8443`, `http://localhost:*`, `moz-extension://*` or `*`.
     pub allow: Vec<OriginPattern>,
     /// A request without an Origin header, which no browser sends: allow or deny.
     #[serde(rename = "missing", with = "Verdict")]

@@ -19,6 +19,8 @@ pub enum OriginPattern {
     Exact(ExactOrigin),
     /// `"https://*.example.com"`: the names below `example.com`, however deep.
     Below(ExactOrigin),
+    /// `"moz-extension://*"`: every origin of a scheme that is not the web's.
+    Scheme(String),
 }
 
 /// Scheme, host and port of a pattern. Of [`OriginPattern::Below`], the host begins with its dot.
@@ -26,7 +28,16 @@ pub enum OriginPattern {
 pub struct ExactOrigin {
     scheme: String,
     host: String,
-    port: Option<u16>,
+    port: Port,
+}
+
+/// The port of a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Port {
+    /// `:*`
+    Any,
+    /// This one, or none where the scheme has no default.
+    Exactly(Option<u16>),
 }
 
 /// A serialized origin (RFC 6454 §6.2), as it stands in the header.
@@ -53,13 +64,18 @@ impl OriginPattern {
             Self::Below(above) => {
                 above.has_scheme_and_port_of(origin) && is_below(origin.host, &above.host)
             }
+            Self::Scheme(scheme) => scheme.eq_ignore_ascii_case(origin.scheme),
         }
     }
 }
 
 impl ExactOrigin {
     fn has_scheme_and_port_of(&self, origin: &Origin<'_>) -> bool {
-        self.port == origin.port && self.scheme.eq_ignore_ascii_case(origin.scheme)
+        let port = match self.port {
+            Port::Any => true,
+            Port::Exactly(port) => port == origin.port,
+        };
+        port && self.scheme.eq_ignore_ascii_case(origin.scheme)
     }
 }
 
@@ -117,9 +133,13 @@ impl FromStr for OriginPattern {
                  alone; write `{scheme}://{host}`"
             )));
         }
-        match is_web(scheme) {
-            true => parse_web(text, scheme, authority),
-            false => parse_opaque(text),
+        match (is_web(scheme), authority) {
+            (true, "*") => Err(ValueError::new(format!(
+                "`{text}` names no host: write `*` for every page, or `{scheme}://example.com`"
+            ))),
+            (true, _) => parse_web(text, scheme, authority),
+            (false, "*") => parse_scheme(text, scheme),
+            (false, _) => parse_opaque(text),
         }
     }
 }
@@ -129,13 +149,17 @@ impl fmt::Display for OriginPattern {
         let (exact, star) = match self {
             Self::SameOrigin => return f.write_str("same-origin"),
             Self::Any => return f.write_str("*"),
+            Self::Scheme(scheme) => return write!(f, "{scheme}://*"),
             Self::Exact(exact) => (exact, ""),
             Self::Below(exact) => (exact, "*"),
         };
         write!(f, "{}://{star}{}", exact.scheme, exact.host)?;
         match exact.port {
-            Some(port) if exact.port != default_port(&exact.scheme) => write!(f, ":{port}"),
-            Some(_) | None => Ok(()),
+            Port::Any => f.write_str(":*"),
+            Port::Exactly(Some(port)) if Some(port) != default_port(&exact.scheme) => {
+                write!(f, ":{port}")
+            }
+            Port::Exactly(_) => Ok(()),
         }
     }
 }
@@ -143,10 +167,16 @@ impl fmt::Display for OriginPattern {
 text!(OriginPattern, "an origin such as \"https://example.com\"");
 
 fn parse_web(text: &str, scheme: &str, authority: &str) -> Result<OriginPattern, ValueError> {
-    let Some((host, port)) = split_port(authority) else {
-        return Err(ValueError::new(format!(
-            "`{text}`: the port is a number from 1 to 65535"
-        )));
+    let (host, port) = match authority.strip_suffix(":*") {
+        Some(host) => (host, Port::Any),
+        None => match split_port(authority) {
+            Some((host, port)) => (host, Port::Exactly(port.or_else(|| default_port(scheme)))),
+            None => {
+                return Err(ValueError::new(format!(
+                    "`{text}`: the port is a number from 1 to 65535, or `*`"
+                )));
+            }
+        },
     };
     // Printed back, the host is in lower case and an address in its shortest form, which are the
     // forms that browsers send.
@@ -155,7 +185,6 @@ fn parse_web(text: &str, scheme: &str, authority: &str) -> Result<OriginPattern,
         .map_err(|error: ValueError| ValueError::new(format!("`{text}`: {}", error.message())))?;
     let host = host.to_string();
     let scheme = scheme.to_ascii_lowercase();
-    let port = port.or_else(|| default_port(&scheme));
     Ok(match host.strip_prefix('*') {
         Some(suffix) => OriginPattern::Below(ExactOrigin {
             host: suffix.to_owned(),
@@ -168,18 +197,33 @@ fn parse_web(text: &str, scheme: &str, authority: &str) -> Result<OriginPattern,
 
 /// An origin of a browser extension or an app shell: its host is whatever the shell made up.
 fn parse_opaque(text: &str) -> Result<OriginPattern, ValueError> {
-    let Some(origin) = Origin::parse(text) else {
+    let (without_port, any_port) = match text.strip_suffix(":*") {
+        Some(without_port) => (without_port, true),
+        None => (text, false),
+    };
+    let Some(origin) = Origin::parse(without_port) else {
         return Err(ValueError::new(format!(
-            "`{text}` is not an origin: a wildcard stands only below `http://` and `https://`, \
-             and another scheme's origin is written as the client sends it, like \
-             `capacitor://localhost`"
+            "`{text}` is not an origin: write an app's origin as the client sends it, like \
+             `capacitor://localhost`, or `scheme://*` for all of its scheme"
         )));
     };
     Ok(OriginPattern::Exact(ExactOrigin {
         scheme: origin.scheme.to_ascii_lowercase(),
         host: origin.host.to_ascii_lowercase(),
-        port: origin.port,
+        port: match any_port {
+            true => Port::Any,
+            false => Port::Exactly(origin.port),
+        },
     }))
+}
+
+/// Every origin of an app shell's or an extension's scheme. Some make up a host for each installation.
+fn parse_scheme(text: &str, scheme: &str) -> Result<OriginPattern, ValueError> {
+    // The scheme is one exactly if an origin has it.
+    match Origin::parse(&format!("{scheme}://host")) {
+        Some(_) => Ok(OriginPattern::Scheme(scheme.to_ascii_lowercase())),
+        None => Err(ValueError::new(format!("`{text}` has no scheme"))),
+    }
 }
 
 /// Splits the port off an authority; `None` if it is not a port.
@@ -251,6 +295,16 @@ mod tests {
     #[case::app("capacitor://localhost", "capacitor://localhost", true)]
     #[case::app_port("capacitor://localhost", "capacitor://localhost:80", false)]
     #[case::file("file://", "file://", true)]
+    #[case::any_port("http://localhost:*", "http://localhost:5173", true)]
+    #[case::any_port_and_none("http://localhost:*", "http://localhost", true)]
+    #[case::any_port_other_host("http://localhost:*", "http://localhost.evil.test:1", false)]
+    #[case::any_port_other_scheme("http://localhost:*", "https://localhost:1", false)]
+    #[case::any_port_below("https://*.a.test:*", "https://x.a.test:8443", true)]
+    #[case::any_port_ipv6("http://[::1]:*", "http://[::1]:3000", true)]
+    #[case::any_port_app("tauri://localhost:*", "tauri://localhost:1", true)]
+    #[case::scheme("moz-extension://*", "moz-extension://5e2b", true)]
+    #[case::scheme_case("VSCode-Webview://*", "vscode-webview://1a2b", true)]
+    #[case::other_of_scheme("moz-extension://*", "chrome-extension://5e2b", false)]
     #[case::any("*", "https://example.com", true)]
     #[case::any_app("*", "capacitor://localhost", true)]
     #[case::same_origin_needs_the_request("same-origin", "https://example.com", false)]
@@ -274,12 +328,14 @@ mod tests {
     #[case::port_zero("https://example.com:0", "1 to 65535")]
     #[case::port_too_high("https://example.com:65536", "1 to 65535")]
     #[case::no_port("https://example.com:", "1 to 65535")]
-    #[case::any_host("https://*", "no host")]
+    #[case::any_host("https://*", "write `*` for every page")]
+    #[case::any_host_and_port("https://*:*", "no host")]
     #[case::star_inside("https://a.*.com", "before the first dot")]
     #[case::not_ascii("https://bücher.example", "xn--")]
     #[case::user("https://me@example.com", "'@'")]
     #[case::no_host("https://", "empty")]
-    #[case::opaque_wildcard("chrome-extension://*", "wildcard stands only below")]
+    #[case::opaque_wildcard("chrome-extension://a*", "`scheme://*`")]
+    #[case::wildcard_scheme("*://*", "no scheme")]
     #[case::spaces("https://a.com https://b.com", "path or a slash")]
     fn a_wrong_origin_is_refused_with_its_reason(#[case] text: &str, #[case] reason: &str) {
         let error = text.parse::<OriginPattern>().unwrap_err();
@@ -321,6 +377,8 @@ mod tests {
     #[case("https://*.Example.com:80", "https://*.example.com:80")]
     #[case("http://[::1]:3000", "http://[::1]:3000")]
     #[case("app://a:1", "app://a:1")]
+    #[case("http://localhost:*", "http://localhost:*")]
+    #[case("Moz-Extension://*", "moz-extension://*")]
     fn a_pattern_prints_as_it_would_be_written(#[case] text: &str, #[case] printed: &str) {
         let pattern: OriginPattern = text.parse().unwrap();
         assert_eq!(pattern.to_string(), printed);

@@ -55,7 +55,6 @@ fn only_offers_that_are_understood_go_on(#[case] lines: &[&'static str], #[case]
 #[test]
 fn an_offer_outside_the_grammar_is_a_bad_request() {
     for line in [
-        "",
         "permessage-deflate;",
         "permessage-deflate client_max_window_bits",
     ] {

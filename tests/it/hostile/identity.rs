@@ -213,6 +213,23 @@ async fn i07_the_origin_is_null_doubled_or_a_list() {
         twice.clone().header("ORIGIN", "http://evil.test"),
         twice.clone().header("origin", "null"),
         twice.header("Origin", ""),
+    ] {
+        let text = request.text();
+        stage.refused(&text, &text, 400, "origin_invalid").await;
+    }
+    for any in [
+        "",
+        "localhost",
+        "http://localhost/",
+        "https://library.example/home",
+    ] {
+        let asked = stage.accepted(any, from(any).text()).await;
+        asked.assert(&[("origin", any)]);
+    }
+    stage.stands().await;
+
+    let mut stage = Stage::set("").await;
+    for request in [
         from("NULL"),
         from("null, null"),
         from("http://gate.test, http://evil.test"),
