@@ -13,8 +13,8 @@ use crate::server::http::request_lines::RequestLines;
 
 /// A socket whose client is cut off when it takes no byte of an answer for too long.
 ///
-/// Hyper reads no request behind an answer that has not been written, so that a client that asks
-/// and does not read would be there for ever.
+/// Hyper reads no request behind an answer that has not been written, so that a client that
+/// sends requests and does not read would stay connected.
 ///
 /// What hyper leaves out of a request target is noted.
 pub(super) struct Guard<S> {

@@ -124,7 +124,7 @@ fn wrong<'a>(good: &str, taken: &'a str) -> Vec<Wrong<'a>> {
             "192.0.2.1:80",
         ),
         ("a plain file", on("unix:no.sock"), false, "not a socket"),
-        ("a port in use", admin_on(taken), false, taken),
+        ("a port in use by admin", admin_on(taken), false, taken),
         ("an open admin interface", admin_on("0.0.0.0:0"), true, ""),
     ]
     .map(|(what, text, has_line, error)| Wrong {
