@@ -5,7 +5,7 @@ mod denial;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::Full;
 
 pub use denial::Denial;
@@ -44,6 +44,8 @@ pub enum Rejection {
     ConnectionNominates,
     /// A header is spelled so that a backend could take it for one that the gate owns.
     HeaderAlias,
+    /// A TRACE or an OPTIONS with `Max-Forwards: 0`, which ends here (RFC 9110 §7.6.2).
+    MaxForwards(Method),
     /// A plain request where only WebSockets are served, or an upgrade to something else.
     NotUpgrade,
     /// The body of a plain request broke off, or is malformed.
@@ -138,6 +140,9 @@ impl Rejection {
             Self::AddressDenied | Self::OriginMissing | Self::OriginDenied => StatusCode::FORBIDDEN,
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::MaxForwards(method) if *method == Method::OPTIONS => StatusCode::OK,
+            // A TRACE would send back what may hold secrets (RFC 9110 §9.3.8).
+            Self::MaxForwards(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::HostNotOurs => StatusCode::MISDIRECTED_REQUEST,
             Self::NotUpgrade | Self::Version | Self::NotUpgradable => StatusCode::UPGRADE_REQUIRED,
             Self::TooManySessions | Self::HandshakeRate { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -176,6 +181,7 @@ impl Rejection {
             Self::Header => "bad_header",
             Self::ConnectionNominates => "connection_nominates",
             Self::HeaderAlias => "header_alias",
+            Self::MaxForwards(_) => "max_forwards",
             Self::NotUpgrade => "not_upgrade",
             Self::Body => "bad_body",
             Self::BodyTimeout => "body_timeout",
@@ -223,6 +229,7 @@ impl Rejection {
             Self::Header => "a header is malformed",
             Self::ConnectionNominates => "Connection names a header that belongs to this proxy",
             Self::HeaderAlias => "a header imitates one that belongs to this proxy",
+            Self::MaxForwards(_) => "the request goes no further than this proxy",
             Self::NotUpgrade => "this is a WebSocket endpoint",
             Self::Body => "the request's body broke off or is malformed",
             Self::BodyTimeout => "the request's body did not arrive in time",
@@ -301,7 +308,10 @@ impl Rejection {
                 HeaderValue::from_static("13"),
             );
         }
-        if status == StatusCode::METHOD_NOT_ALLOWED {
+        // RFC 9110 §15.5.6, §9.3.7.
+        if let Self::MaxForwards(_) = self {
+            headers.insert(header::ALLOW, HeaderValue::from_static("GET, OPTIONS"));
+        } else if status == StatusCode::METHOD_NOT_ALLOWED {
             headers.insert(header::ALLOW, HeaderValue::from_static("GET"));
         }
         if let Some(wait) = self.retry_after() {

@@ -9,7 +9,7 @@ use http_body_util::Empty;
 use tungstenite::handshake::client::generate_key;
 use tungstenite::handshake::derive_accept_key;
 
-use super::forwarded;
+use super::{forwarded, max_forwards};
 use crate::config::{Compression, Route, Values};
 use crate::rejection::Rejection;
 use crate::request::{
@@ -73,7 +73,8 @@ pub(crate) fn upstream_request(
 /// handshake. Its version and its body, `Content-Length` included, are left alone.
 ///
 /// # Errors
-/// [`Rejection::Header`] if a header that the route sets comes out with a value that no header has.
+/// [`Rejection::Header`] if a header that the route sets comes out with a value that no header has, and
+/// [`Rejection::MaxForwards`] if the request goes no further.
 pub(crate) fn plain_request_headers(handshake: &Handshake) -> Result<HeaderMap, Rejection> {
     request_headers(handshake)
 }
@@ -117,6 +118,7 @@ fn end_to_end(handshake: &Handshake) -> Result<HeaderMap, Rejection> {
     let trusted = handshake.client_identity().trusted;
     let forwarding = forwarded::Filter::new(route.headers.forwarded, trusted);
     let without_body = handshake.is_websocket();
+    let max_forwards = max_forwards::decrement(handshake)?;
     let mut headers = HeaderMap::with_capacity(received.len() + ADDED);
     for (name, value) in received {
         let text = name.as_str();
@@ -132,6 +134,8 @@ fn end_to_end(handshake: &Handshake) -> Result<HeaderMap, Rejection> {
         if forwarding.is_real_ip(text) {
             // It has no chain to walk: its one true value is the client that was found.
             headers.insert(name, forwarded::address(handshake.client())?);
+        } else if let (&header::MAX_FORWARDS, Some(left)) = (name, &max_forwards) {
+            headers.insert(name, left.clone());
         } else {
             headers.append(name, value.clone());
         }

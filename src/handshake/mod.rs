@@ -9,6 +9,7 @@
 mod fixtures;
 mod forward;
 mod forwarded;
+mod max_forwards;
 mod response;
 
 pub(crate) use forward::{path_and_query, plain_request_headers, upstream_request};

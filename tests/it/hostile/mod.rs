@@ -21,6 +21,7 @@ mod handshake;
 mod heads;
 mod identity;
 mod integrity;
+mod last_hop;
 mod limits;
 mod load;
 mod losses;
