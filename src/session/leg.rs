@@ -14,6 +14,10 @@ use crate::close::CloseCode;
 use crate::frame::{self, Opcode};
 use crate::types::Side;
 
+/// The most that is read of a peer while nothing of it is passed on any more: what was on its way when it
+/// was told of the end. The buffers of two sockets hold 10 MiB where the system has its defaults.
+pub(super) const MOST_DISCARDED: usize = 16 * 1024 * 1024;
+
 /// A leg's I/O. All bytes to the peer, relayed or our own, pass through here.
 #[derive(Debug)]
 pub(super) struct Leg<S> {
@@ -35,7 +39,9 @@ pub(super) struct Leg<S> {
     pub(super) close_sent: bool,
     /// The peer's close frame has come, with or without a code: nothing will follow it.
     pub(super) close_received: Option<Option<CloseCode>>,
-    /// The peer has ended its half, or the socket is broken.
+    /// What was read and passed on to nobody.
+    discarded: usize,
+    /// The peer has ended its half, the socket is broken, or too much was discarded.
     ended: bool,
     /// Our half is shut, or nothing can be sent any more.
     shut: bool,
@@ -57,6 +63,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
             pinger,
             close_sent: false,
             close_received: None,
+            discarded: 0,
             ended: false,
             shut: false,
             truncated: false,
@@ -242,7 +249,14 @@ impl<S> Leg<S> {
         self.stalled.map(|since| since + timeout)
     }
 
-    /// Whether the peer has ended its half.
+    /// Counts what is passed on to nobody. A peer that goes on sending is read no more: its close frame is
+    /// not to be expected, and the end of the session resets its connection.
+    pub(super) fn discard(&mut self, length: usize) {
+        self.discarded = self.discarded.saturating_add(length);
+        self.ended |= self.discarded > MOST_DISCARDED;
+    }
+
+    /// Whether the peer has ended its half, or is read no more.
     pub(super) fn ended(&self) -> bool {
         self.ended
     }

@@ -83,6 +83,12 @@ where
                 Poll::Ready(0) => return Pumped::Ended,
                 Poll::Ready(length) => {
                     source.pinger.note_received(now);
+                    if !direction.relays() {
+                        source.discard(length);
+                        if source.ended() {
+                            return Pumped::Ended;
+                        }
+                    }
                     held + length
                 }
             }

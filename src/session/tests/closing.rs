@@ -1,6 +1,8 @@
 //! How sessions end.
 
 use super::*;
+use crate::session::leg::MOST_DISCARDED;
+use crate::session::scratch::BULK_READ;
 
 #[tokio::test(start_paused = true)]
 async fn a_close_handshake_is_relayed_to_the_letter() {
@@ -189,6 +191,74 @@ async fn a_close_of_ours_behind_what_a_slow_peer_had_not_taken_arrives() {
         &server(0x88, &close(1001, "server is shutting down")),
     )
     .await;
+}
+
+/// Plays a peer that sends its frames for as long as somebody reads them; how much that is.
+async fn pour(peer: &mut DuplexStream, frames: &[u8]) -> usize {
+    let mut poured = 0;
+    while poured < 4 * MOST_DISCARDED
+        && let Ok(Ok(length)) = timeout(120 * SECOND, peer.write(frames)).await
+    {
+        poured += length;
+    }
+    poured
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upstream_that_pours_behind_the_end_of_its_client_is_cut() {
+    let mut setup = setup();
+    setup.route.timeouts.close = Duration::from_secs(3600);
+    setup.pipes.0 = 100;
+    let mut bench = setup.begin();
+    let frame = server(0x82, &[7; 50_000]);
+    bench.upstream.write_all(&frame).await.unwrap();
+    // The client takes nothing until it is too slow.
+    assert_eq!(expect_masked(&mut bench.upstream).await.0, 0x88);
+    let poured = pour(&mut bench.upstream, &frame).await;
+    let most = MOST_DISCARDED + 4 * BULK_READ;
+    assert!((MOST_DISCARDED..most).contains(&poured), "{poured}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_pours_behind_its_end_is_cut() {
+    for bad in [masked(0x83, b""), masked(0x88, &close(1000, ""))] {
+        let mut setup = setup();
+        setup.route.timeouts.close = Duration::from_secs(3600);
+        let mut bench = setup.begin();
+        bench.client.write_all(&bad).await.unwrap();
+        assert_eq!(expect_masked(&mut bench.upstream).await.0, 0x88);
+        let poured = pour(&mut bench.client, &masked(0x82, &[7; 50_000])).await;
+        let most = MOST_DISCARDED + 4 * BULK_READ;
+        assert!((MOST_DISCARDED..most).contains(&poured), "{poured}");
+        // The other leg still has its close handshake.
+        bench.upstream.shutdown().await.unwrap();
+        bench.ended().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_on_its_way_does_not_keep_a_close_frame_from_arriving() {
+    let mut bench = setup().begin();
+    let code = CloseCode::new(4000).unwrap();
+    let kicked = CloseReason::Kicked {
+        code,
+        reason: "out".into(),
+    };
+    bench.entry.request_close(kicked);
+    assert_eq!(expect_masked(&mut bench.upstream).await.0, 0x88);
+    let on_its_way = server(0x82, &[7; 1 << 20]);
+    for _ in 0..12 {
+        bench.upstream.write_all(&on_its_way).await.unwrap();
+    }
+    let answer = server(0x88, &close(1001, ""));
+    bench.upstream.write_all(&answer).await.unwrap();
+    bench.upstream.shutdown().await.unwrap();
+    expect_end(&mut bench.upstream).await;
+    expect(&mut bench.client, &server(0x88, &close(4000, "out"))).await;
+    let answer = masked(0x88, &close(4000, ""));
+    bench.client.write_all(&answer).await.unwrap();
+    drop(bench.client);
+    timeout(SECOND, bench.registry.tasks.wait()).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -28,6 +28,7 @@ mod losses;
 mod messages;
 mod nominated;
 mod ports;
+mod pours;
 mod pressure;
 mod reload;
 mod reuse;
