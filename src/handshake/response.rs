@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::response::Parts;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, header};
 use http_body_util::Full;
 
 use super::forward::Sent;
@@ -120,14 +120,17 @@ fn remove_where(headers: &mut HeaderMap, ends: impl Fn(&str) -> bool) {
     }
 }
 
-/// Passes an upstream's own refusal (4xx or 5xx) on, with the part of its body that the caller
-/// has read. The connection closes behind it, as behind every refused upgrade.
+/// Passes an upstream's own refusal (4xx or 5xx) on, with its whole body, or with a sentence of ours
+/// where that is too long. The connection closes behind it, as behind every refused upgrade.
 ///
 /// # Errors
 /// [`Rejection::UpstreamNot101`] for an answer that refuses nothing: there is no redirect to
 /// follow and no 2xx to deliver in a handshake. [`Rejection::UpstreamBadResponse`] for a status
 /// that HTTP does not have.
-pub(crate) fn refused(parts: Parts, body: Bytes) -> Result<Response<Full<Bytes>>, Rejection> {
+pub(crate) fn refused(
+    parts: Parts,
+    body: Option<Bytes>,
+) -> Result<Response<Full<Bytes>>, Rejection> {
     let status = parts.status;
     if status.as_u16() < 400 {
         return Err(Rejection::UpstreamNot101);
@@ -138,6 +141,8 @@ pub(crate) fn refused(parts: Parts, body: Bytes) -> Result<Response<Full<Bytes>>
     let version = parts.headers.get(header::SEC_WEBSOCKET_VERSION).cloned();
     let mut headers = parts.headers;
     keep_end_to_end(&mut headers);
+    let rejection = Rejection::UpstreamAnswered(status);
+    let body = body.unwrap_or_else(|| replace_body(&mut headers, &rejection));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     if status == StatusCode::UPGRADE_REQUIRED {
@@ -153,10 +158,42 @@ pub(crate) fn refused(parts: Parts, body: Bytes) -> Result<Response<Full<Bytes>>
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     // The typed cause, as a refusal of the gate's own has it.
-    response
-        .extensions_mut()
-        .insert(Rejection::UpstreamAnswered(status));
+    response.extensions_mut().insert(rejection);
     Ok(response)
+}
+
+/// Our own body in the place of one that is too long, and the headers for it: those of the upstream
+/// describe the other one (RFC 9110 §8).
+fn replace_body(headers: &mut HeaderMap, rejection: &Rejection) -> Bytes {
+    let described = headers.keys().filter(|name| describes_body(name));
+    let described: Vec<_> = described.cloned().collect();
+    for name in described {
+        headers.remove(name);
+    }
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    headers.insert(header::CONTENT_TYPE, text);
+    // Whoever asks again may get the upstream's.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Bytes::from(format!("{}\n", rejection.message()))
+}
+
+/// Whether a header says something of the body that comes with it, or of its copies in caches.
+fn describes_body(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    let is_of_content = name.starts_with("content-") && !name.starts_with("content-security-");
+    is_of_content
+        || matches!(
+            name,
+            "accept-ranges"
+                | "age"
+                | "digest"
+                | "etag"
+                | "expires"
+                | "last-modified"
+                | "repr-digest"
+                | "signature"
+                | "signature-input"
+        )
 }
 
 /// Takes out of a plain HTTP response what ends at this hop (RFC 9110 §7.6.1).

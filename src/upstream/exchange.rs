@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, StatusCode, Version, header, response};
 use http_body_util::{BodyExt, Empty};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -36,8 +36,8 @@ pub(crate) enum UpstreamResponse<T = Transport> {
     Refused {
         /// Without the headers that framed the body, which is whole here.
         parts: response::Parts,
-        /// Cut after 64 KiB.
-        body: Bytes,
+        /// `None` where it is longer than 64 KiB.
+        body: Option<Bytes>,
     },
 }
 
@@ -60,7 +60,7 @@ enum ExchangeError {
 /// of it and are gone with the answer.
 const HEAD_SIZE: usize = 16 * 1024;
 
-/// The most that is passed on of a refusal's body.
+/// The longest body of a refusal that is passed on.
 const BODY_SIZE: usize = 64 * 1024;
 
 /// Sends the handshake request and reads the answer to it, within the upstream's
@@ -198,19 +198,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         Ok((parts.io.into_inner().socket, early))
     }
 
-    /// Reads a body up to [`BODY_SIZE`]; the rest is left where it is.
-    async fn read(&mut self, mut body: Incoming) -> Result<Bytes, ExchangeError> {
+    /// Reads a body, unless it is longer than [`BODY_SIZE`]: the beginning of one would be taken for
+    /// the whole.
+    async fn read(&mut self, mut body: Incoming) -> Result<Option<Bytes>, ExchangeError> {
         let mut bytes = Vec::new();
+        if body.size_hint().lower() > BODY_SIZE as u64 {
+            return Ok(None);
+        }
         while let Some(frame) = self.beside(body.frame()).await? {
             if let Ok(data) = frame?.into_data() {
-                let room = BODY_SIZE - bytes.len();
-                bytes.extend_from_slice(&data[..data.len().min(room)]);
-            }
-            if bytes.len() == BODY_SIZE {
-                break;
+                if data.len() > BODY_SIZE - bytes.len() {
+                    return Ok(None);
+                }
+                bytes.extend_from_slice(&data);
             }
         }
-        Ok(Bytes::from(bytes))
+        Ok(Some(Bytes::from(bytes)))
     }
 }
 

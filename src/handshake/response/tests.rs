@@ -199,12 +199,12 @@ fn an_answer_that_refuses_nothing_is_not_passed_on() {
     for status in [100, 103, 200, 204, 301, 399] {
         let mut parts = answer(&[("upgrade", "websocket"), ("location", "/else")]);
         parts.status = StatusCode::from_u16(status).unwrap();
-        let refused = refused(parts, Bytes::new());
+        let refused = refused(parts, Some(Bytes::new()));
         assert_eq!(refused.unwrap_err(), Rejection::UpstreamNot101, "{status}");
     }
     let mut parts = answer(&[]);
     parts.status = StatusCode::from_u16(600).unwrap();
-    let refused = refused(parts, Bytes::new());
+    let refused = refused(parts, Some(Bytes::new()));
     assert_eq!(refused.unwrap_err(), Rejection::UpstreamBadResponse);
 }
 
@@ -222,7 +222,7 @@ async fn an_upstreams_refusal_is_passed_on_and_closes() {
         ("content-type", "text/plain"),
     ]);
     parts.status = StatusCode::UNAUTHORIZED;
-    let response = refused(parts, Bytes::from_static(b"who are you?")).unwrap();
+    let response = refused(parts, Some(Bytes::from_static(b"who are you?"))).unwrap();
     assert_eq!(response.status(), 401);
     assert_eq!(
         response.extensions().get(),
@@ -247,11 +247,64 @@ async fn an_upstreams_refusal_is_passed_on_and_closes() {
     assert_eq!(body, "who are you?");
 }
 
+/// A cut body under the validators and the coding of the whole would be cached as the whole.
+#[tokio::test]
+async fn a_refusal_that_is_too_long_is_passed_on_without_what_describes_its_body() {
+    let mut parts = answer(&[
+        ("content-type", "text/html"),
+        ("content-encoding", "gzip"),
+        ("content-language", "en"),
+        ("content-location", "/no"),
+        ("content-range", "bytes 0-1/2"),
+        ("content-disposition", "attachment"),
+        ("content-md5", "x"),
+        ("content-digest", "x"),
+        ("repr-digest", "x"),
+        ("digest", "x"),
+        ("etag", "\"1\""),
+        ("last-modified", "Thu, 01 Jan 1970 00:00:00 GMT"),
+        ("accept-ranges", "bytes"),
+        ("cache-control", "max-age=60"),
+        ("expires", "Thu, 01 Jan 1970 00:00:00 GMT"),
+        ("age", "1"),
+        ("signature", "x"),
+        ("signature-input", "x"),
+        ("content-security-policy", "default-src 'none'"),
+        ("set-cookie", "a=b"),
+        ("retry-after", "7"),
+        ("www-authenticate", "Basic"),
+    ]);
+    parts.status = StatusCode::FORBIDDEN;
+    let (head, body) = refused(parts, None).unwrap().into_parts();
+    assert_eq!(head.status, 403);
+    let refused = Rejection::UpstreamAnswered(StatusCode::FORBIDDEN);
+    assert_eq!(head.extensions.get(), Some(&refused));
+    let lines = head.headers.iter();
+    let lines = lines.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
+    let mut lines: Vec<_> = lines.collect();
+    lines.sort_unstable();
+    assert_eq!(
+        lines,
+        [
+            "cache-control: no-store",
+            "connection: close",
+            "content-length: 34",
+            "content-security-policy: default-src 'none'",
+            "content-type: text/plain; charset=utf-8",
+            "retry-after: 7",
+            "set-cookie: a=b",
+            "www-authenticate: Basic",
+        ]
+    );
+    let body = body.collect().await.unwrap().to_bytes();
+    assert_eq!(body, "the backend refused the WebSocket\n");
+}
+
 #[test]
 fn an_upstreams_426_still_says_what_to_upgrade_to() {
     let mut parts = answer(&[("upgrade", "websocket"), ("sec-websocket-version", "8, 7")]);
     parts.status = StatusCode::UPGRADE_REQUIRED;
-    let response = refused(parts, Bytes::new()).unwrap();
+    let response = refused(parts, Some(Bytes::new())).unwrap();
     assert_eq!(response.headers()["upgrade"], "websocket");
     assert_eq!(response.headers()["connection"], "Upgrade, close");
     assert_eq!(response.headers()["sec-websocket-version"], "8, 7");

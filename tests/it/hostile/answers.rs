@@ -155,7 +155,7 @@ async fn h22_an_answer_without_a_body_has_one(
     stage.stands().await;
 }
 
-/// The most of a refusal's body that a client is given.
+/// The longest body of a refusal that a client is given.
 const MOST: usize = 64 * 1024;
 
 #[rstest]
@@ -168,7 +168,6 @@ async fn h22_the_body_of_a_refusal_ends_in_every_way(
     let length = |length: usize| head(&format!("Content-Length: {length}\r\n"));
     let chunked = head("Transfer-Encoding: chunked\r\nTrailer: Set-Cookie\r\n");
     let long = |length: usize| "x".repeat(length);
-    let chunk = format!("1000\r\n{}\r\n", long(0x1000));
     for (what, answer, expected) in [
         (
             "by its length",
@@ -203,30 +202,79 @@ async fn h22_the_body_of_a_refusal_ends_in_every_way(
             Answer::new(length(MOST) + &long(MOST)),
             long(MOST),
         ),
-        (
-            "one byte longer",
-            Answer::new(length(MOST + 1) + &long(MOST + 1)),
-            long(MOST),
-        ),
-        (
-            "by a length of exabytes",
-            Answer::new(length(1 << 60)).and_repeats(long(8192)),
-            long(MOST),
-        ),
-        (
-            "endless, up to an end that never comes",
-            Answer::new(head("")).and_repeats(long(8192)),
-            long(MOST),
-        ),
-        (
-            "endless, in chunks",
-            Answer::new(chunked).and_repeats(chunk),
-            long(MOST),
-        ),
     ] {
         let (head, body) = stage.answered(what, answer, 403, "upstream_answered").await;
         assert!(body == expected, "{what}: {} bytes", body.len());
         assert_none(&head, &["set-cookie", "trailer", "transfer-encoding"]);
+    }
+    stage.stands().await;
+}
+
+/// What describes the upstream's body, and would make a part of it look like the whole.
+const DESCRIBED: &str = "ETag: \"1\"\r\nLast-Modified: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
+                         Content-Encoding: gzip\r\nContent-Type: text/html\r\n\
+                         Content-MD5: x\r\nContent-Digest: x\r\nRepr-Digest: x\r\n\
+                         Digest: x\r\nAccept-Ranges: bytes\r\nContent-Range: bytes 0-1/2\r\n\
+                         Content-Language: en\r\nCache-Control: max-age=60\r\n";
+
+#[rstest]
+#[tokio::test]
+async fn h22_a_refusal_that_is_too_long_is_passed_on_with_a_body_of_the_gates(
+    #[values(Host::Program, Host::HyperService)] host: Host,
+) {
+    let mut stage = Stage::on(host, "").await;
+    let head =
+        |lines: &str| format!("HTTP/1.1 403 Forbidden\r\n{DESCRIBED}Retry-After: 7\r\n{lines}\r\n");
+    let length = |length: usize| head(&format!("Content-Length: {length}\r\n"));
+    let chunked = head("Transfer-Encoding: chunked\r\nTrailer: Digest\r\n");
+    let long = |length: usize| "x".repeat(length);
+    let chunk = format!("1000\r\n{}\r\n", long(0x1000));
+    for (what, answer) in [
+        (
+            "one byte longer",
+            Answer::new(length(MOST + 1) + &long(MOST + 1)),
+        ),
+        (
+            "by a length of exabytes",
+            Answer::new(length(1 << 60)).and_repeats(long(8192)),
+        ),
+        (
+            "endless, up to an end that never comes",
+            Answer::new(head("")).and_repeats(long(8192)),
+        ),
+        (
+            "in chunks, to its end",
+            Answer::new(chunked.clone() + &chunk.repeat(17) + "0\r\nDigest: x\r\n\r\n"),
+        ),
+        (
+            "endless, in chunks",
+            Answer::new(chunked).and_repeats(chunk),
+        ),
+    ] {
+        let (head, body) = stage.answered(what, answer, 403, "upstream_answered").await;
+        assert_eq!(body, "the backend refused the WebSocket\n", "{what}");
+        head.assert(&[
+            ("retry-after", "7"),
+            ("content-type", "text/plain; charset=utf-8"),
+            ("content-length", "34"),
+            ("cache-control", "no-store"),
+        ]);
+        assert_none(
+            &head,
+            &[
+                "etag",
+                "last-modified",
+                "content-encoding",
+                "content-md5",
+                "content-digest",
+                "content-range",
+                "content-language",
+                "repr-digest",
+                "digest",
+                "accept-ranges",
+                "trailer",
+            ],
+        );
     }
     stage.stands().await;
 }
