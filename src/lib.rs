@@ -44,6 +44,7 @@ pub mod close;
 pub mod config;
 mod error_report;
 mod frame;
+mod framing;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 #[path = "../tests/fuzzing/mod.rs"]

@@ -12,6 +12,7 @@ use super::core::Core;
 use super::receive::{Unrouted, receive_plain};
 use super::refusal::Refusal;
 use crate::config::ServerAddress;
+use crate::framing;
 use crate::handshake::{path_and_query, plain_request_headers, plain_response_headers};
 use crate::rejection::Rejection;
 use crate::request::Handshake;
@@ -167,9 +168,16 @@ impl PlainRequest {
 
     /// Takes out of the server's head what does not go on to the client. The server has answered:
     /// its earlier failures no longer count against it.
-    pub fn clean(&self, response: &mut response::Parts) {
+    ///
+    /// # Errors
+    /// [`Rejection::UpstreamBadResponse`] to answer with, if two readers of the head could find two
+    /// ends of the body; it is counted and logged. Nothing of the body may go on then.
+    pub fn clean(&self, response: &mut response::Parts) -> Result<(), Rejection> {
+        framing::check(response)
+            .map_err(|error| self.fail(Rejection::UpstreamBadResponse, Some(&error)))?;
         self.lease.note_answer();
         plain_response_headers(&mut response.headers);
+        Ok(())
     }
 
     /// Refuses it because its server failed: both are counted and logged. Returns the rejection to

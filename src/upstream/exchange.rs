@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use super::failures::{ServerFailure, UpstreamError};
 use super::pool::Lease;
 use super::read_limit::ReadLimit;
+use crate::framing::{self, FramingError};
 use crate::rejection::Rejection;
 use crate::transport::Transport;
 
@@ -48,6 +49,8 @@ enum ExchangeError {
     Timeout,
     #[error("the answer cannot be read")]
     Http(#[from] hyper::Error),
+    #[error("the body of the answer has no certain end")]
+    Framing(#[from] FramingError),
     #[error("the connection ended before the answer")]
     Ended,
     #[error("a 101 in HTTP/1.0, which has no upgrades")]
@@ -145,6 +148,7 @@ where
             })
         }
         status if status.is_client_error() || status.is_server_error() => {
+            framing::check(&mut parts)?;
             let body = connection.read(body).await?;
             parts.headers.remove(header::CONTENT_LENGTH);
             parts.headers.remove(header::TRANSFER_ENCODING);
@@ -222,7 +226,7 @@ impl ExchangeError {
         match self {
             Self::Timeout => Rejection::UpstreamTimeout,
             Self::Http(error) if hung_up(error) => Rejection::UpstreamReset,
-            Self::Http(_) | Self::Version => Rejection::UpstreamBadResponse,
+            Self::Http(_) | Self::Version | Self::Framing(_) => Rejection::UpstreamBadResponse,
             Self::Ended => Rejection::UpstreamReset,
             Self::Not101(_) => Rejection::UpstreamNot101,
         }

@@ -17,10 +17,12 @@ mod frame_walker;
 mod frames;
 mod head;
 mod origin;
+mod plain_answer;
 #[cfg(test)]
 mod random;
 mod request_head;
 mod response_head;
+mod said;
 #[cfg(test)]
 mod seeds;
 mod settings;

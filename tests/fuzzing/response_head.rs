@@ -1,4 +1,5 @@
-//! An upstream's bytes, up to what the client is told because of them.
+//! An upstream's bytes, up to what the client is told because of them: as the answer to its handshake,
+//! and as that to a plain request.
 
 use std::cell::RefCell;
 use std::sync::LazyLock;
@@ -10,6 +11,8 @@ use tungstenite::handshake::derive_accept_key;
 
 use super::Ways;
 use super::head::{Head, check_refusal};
+use super::plain_answer::check_plain;
+use super::said::Said;
 use super::wire::{Script, run, serve};
 use crate::config::Config;
 use crate::handshake::{refused, switching_protocols, upstream_request, verify};
@@ -27,23 +30,43 @@ pub fn response_head(data: &[u8]) {
     let Some((ways, says)) = Ways::split(data) else {
         return;
     };
+    check_plain(ways, says);
     let offer = offer(ways);
-    let switched = RefCell::new(None);
+    let outcome = RefCell::new(None);
     let told = serve(CLIENT.as_bytes(), 0, |parts| {
         let mut parts = parts;
         parts.headers.extend(offer.clone());
         match ask(parts, ways, says) {
-            Ok((response, agreed)) => {
-                switched.replace(agreed);
+            Ok((response, of)) => {
+                outcome.replace(Some(of));
                 response
             }
             Err(rejection) => rejection.into_response(),
         }
     });
-    match switched.take() {
-        Some(answer) => check_switched(&told, &answer, ways),
+    match outcome.take() {
+        Some(Outcome::Switched(answer)) => check_switched(&told, &answer, ways),
+        Some(Outcome::PassedOn(said)) => check_passed_on(&told, &said),
         None => check_refusal(&told, false),
     }
+}
+
+/// What an answer that the client is told of was.
+enum Outcome {
+    /// The server's 101.
+    Switched(Parts),
+    /// The server's own refusal, in these bytes.
+    PassedOn(Vec<u8>),
+}
+
+/// A refusal of the server's, of which the client is told what a simple reader of the RFC makes of it.
+fn check_passed_on(told: &[u8], said: &[u8]) {
+    check_refusal(told, false);
+    let said = Said::read(said).expect("an answer where the gate found one");
+    let body = said.body().expect("a body that every reader finds");
+    let head = Head::read(told);
+    assert_eq!((head.status(), head.rest), (said.status, &*body));
+    assert!(head.all("transfer-encoding").is_empty());
 }
 
 /// A client's handshake, but for its offers.
@@ -75,12 +98,12 @@ fn offer(ways: Ways) -> HeaderMap {
     headers
 }
 
-/// The answer to the client, and of a 101 the server's own head.
+/// The answer to the client, and what it comes from.
 fn ask(
     parts: http::request::Parts,
     ways: Ways,
     says: &[u8],
-) -> Result<(Response<Full<bytes::Bytes>>, Option<Parts>), Rejection> {
+) -> Result<(Response<Full<bytes::Bytes>>, Outcome), Rejection> {
     let peer = ClientAddr::Unix;
     let client = ClientIdentity {
         ip: peer.ip(),
@@ -102,7 +125,8 @@ fn ask(
         UpstreamResponse::Refused { parts, body } => {
             assert!(parts.status.as_u16() >= 400);
             assert!(body.as_ref().is_none_or(|body| body.len() <= 64 * 1024));
-            Ok((refused(parts, body)?, None))
+            let said = fill_in(says, &accept);
+            Ok((refused(parts, body)?, Outcome::PassedOn(said)))
         }
         UpstreamResponse::Switching {
             parts,
@@ -117,7 +141,8 @@ fn ask(
             check_agreed(&parts, &offered, &accept);
             let deflate = parts.headers.contains_key("sec-websocket-extensions");
             assert_eq!(agreed.deflate(), deflate);
-            Ok((switching_protocols(&offer.acceptance, agreed), Some(parts)))
+            let response = switching_protocols(&offer.acceptance, agreed);
+            Ok((response, Outcome::Switched(parts)))
         }
     }
 }

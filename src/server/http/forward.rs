@@ -186,7 +186,7 @@ async fn exchange(
     }
     let (mut head, body) = response.into_parts();
     let trailers = announced_trailers(&head.headers);
-    request.clean(&mut head);
+    request.clean(&mut head).map_err(Failure::Refused)?;
     for names in trailers {
         head.headers.append(header::TRAILER, names);
     }

@@ -164,6 +164,14 @@ async fn a_wrong_answer_is_refused_by_what_is_wrong_with_it() {
             UpstreamBadResponse,
         ),
         (
+            "HTTP/1.1 403 No\r\nTransfer-Encoding: gzip\r\n\r\nno".into(),
+            UpstreamBadResponse,
+        ),
+        (
+            "HTTP/1.1 403 No\r\nContent-Length: 2, 2\r\n\r\nno".into(),
+            UpstreamBadResponse,
+        ),
+        (
             "HTTP/1.1 200 OK\r\nUpgrade: websocket\r\n\r\n".into(),
             UpstreamNot101,
         ),
