@@ -117,6 +117,9 @@ impl Connections {
             },
         };
         self.report(end, &limiter, client, ended);
+        if state.requires_reset() {
+            return lingering_close::reset(socket);
+        }
         let status = end.status();
         if status.is_some() || (end.lingers() && state.peer() == PeerState::Present) {
             lingering_close::linger_until_evicted(&mut socket, status, &state).await;

@@ -7,13 +7,16 @@
 //! Bodies stream both ways. Connections are kept alive per worker, and apart from those of
 //! sessions: one that carried an upgrade never comes here.
 
+mod download;
 mod pace;
 mod pool;
 mod upload;
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +30,8 @@ use hyper::client::conn::TrySendError;
 use hyper::service::Service;
 
 use crate::Rejection;
-use pace::Paced;
+use download::Download;
+use pace::{PaceError, Paced};
 pub(crate) use pool::KeepAlivePool;
 use pool::Sender;
 use upload::{Progress, Upload};
@@ -36,7 +40,9 @@ use super::limiter::ConnectionState;
 use crate::{Gate, PlainRequest};
 
 /// The body of an answer: streamed from a server, or our own.
-pub(crate) type ForwardBody = Either<Paced<Incoming>, Full<Bytes>>;
+pub(crate) type ForwardBody = Either<Streamed, Full<Bytes>>;
+
+type Streamed = Download<Paced<Incoming>>;
 
 /// Answers requests for the process itself, ahead of every route. WebSockets do not come here.
 #[derive(Clone)]
@@ -96,11 +102,7 @@ impl Forward {
         }
     }
 
-    async fn forward(
-        &self,
-        parts: Parts,
-        body: Incoming,
-    ) -> Result<Response<Paced<Incoming>>, Rejection> {
+    async fn forward(&self, parts: Parts, body: Incoming) -> Result<Response<Streamed>, Rejection> {
         let request = self.gate.admit(parts).await?;
         if let Some(state) = request.received().extensions.get::<Arc<ConnectionState>>() {
             state.set_write_limit(request.write_timeout());
@@ -128,14 +130,14 @@ impl Forward {
     /// Passes a response on; the connection goes back to the pool at the end of it.
     fn deliver(
         &self,
-        response: Response<Paced<Incoming>>,
+        response: Response<Streamed>,
         sender: Sender,
         request: PlainRequest,
-    ) -> Response<Paced<Incoming>> {
+    ) -> Response<Streamed> {
         let request = Arc::new(request);
         self.pool.keep(sender, Arc::clone(&request));
         response.map(|body| {
-            body.on_timeout(move |error| {
+            body.on_failure(move |error| {
                 request.log_failure("a response to a plain request stopped", error);
             })
         })
@@ -165,7 +167,7 @@ async fn exchange(
     progress: &Progress,
     sender: &mut Sender,
     body: Upload<Paced<Incoming>>,
-) -> Result<Response<Paced<Incoming>>, Failure> {
+) -> Result<Response<Streamed>, Failure> {
     let head = request.head();
     let mut head = head.map_err(|rejection| Failure::Refused(request.refuse(rejection)))?;
     head.version = Version::HTTP_11;
@@ -190,8 +192,28 @@ async fn exchange(
     for names in trailers {
         head.headers.append(header::TRAILER, names);
     }
-    let body = Paced::new(body, DOWNLOAD_PAUSE);
+    let begun = Download::begin(Paced::new(body, DOWNLOAD_PAUSE)).await;
+    let body = begun.map_err(|error| {
+        let rejection = match is_malformed(&error) {
+            true => Rejection::UpstreamBadResponse,
+            false => Rejection::UpstreamReset,
+        };
+        Failure::Refused(request.fail(rejection, Some(&error)))
+    })?;
     Ok(Response::from_parts(head, body))
+}
+
+/// Whether a body is not what its framing says, rather than that it broke off. Hyper says so in these
+/// two ways.
+fn is_malformed(error: &PaceError<hyper::Error>) -> bool {
+    let PaceError::Body(error) = error else {
+        return false;
+    };
+    let cause = error.source().and_then(|cause| cause.downcast_ref());
+    cause.is_some_and(|cause: &io::Error| {
+        let kinds = [io::ErrorKind::InvalidData, io::ErrorKind::InvalidInput];
+        kinds.contains(&cause.kind())
+    })
 }
 
 fn failure(

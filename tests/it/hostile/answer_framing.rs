@@ -1,8 +1,9 @@
-//! Case H33: upstreams whose answers have bodies that two readers could read in two ways.
+//! Cases H33 and U13: upstreams whose answers have bodies that two readers could read in two ways, or
+//! that break off.
 
 use rstest::rstest;
 
-use crate::kit::{Answer, CANARY, Host, Request, Stage};
+use crate::kit::{Answer, CANARY, Host, Request, Stage, Wire};
 
 /// Lines that frame a body, and the body behind them.
 const BAD: &[(&str, &str, &str)] = &[
@@ -181,6 +182,30 @@ async fn h33_a_plain_answer_whose_body_has_no_certain_end() {
 }
 
 #[tokio::test]
+async fn h33_a_plain_answer_whose_body_is_broken_from_the_start() {
+    let mut stage = forwarding().await;
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let long = "6".repeat(40);
+    let extension = format!("6;{}\r\nc4nary\r\n0\r\n\r\n", "x".repeat(20_000));
+    for (what, body) in [
+        ("a size that is none", "zz\r\nc4nary\r\n0\r\n\r\n"),
+        ("no size", "\r\nc4nary\r\n0\r\n\r\n"),
+        ("a size with a sign", "+6\r\nc4nary\r\n0\r\n\r\n"),
+        ("a size below nothing", "-6\r\nc4nary\r\n0\r\n\r\n"),
+        ("a size in the other notation", "0x6\r\nc4nary\r\n0\r\n\r\n"),
+        ("a size that no number holds", &*long),
+        ("a bare CR behind a size", "6\rc4nary\r\n0\r\n\r\n"),
+        ("an extension without an end", &*extension),
+        ("the body without its chunks", "c4nary"),
+    ] {
+        let request = Request::plain("/ws/page");
+        let answer = format!("{chunked}{body}");
+        refused(&mut stage, what, &request, &answer, "upstream_bad_response").await;
+    }
+    stage.stands().await;
+}
+
+#[tokio::test]
 async fn h33_a_plain_answer_is_no_http() {
     let mut stage = forwarding().await;
     let ok = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n";
@@ -246,5 +271,96 @@ async fn h33_a_plain_answer_with_one_end_is_passed_on() {
         server.shut().await;
         server.end().await;
     }
+    stage.stands().await;
+}
+
+/// Starts a plain answer, of which the rest is still to come.
+async fn begun(stage: &Stage, version: &str, framing: &str) -> (Wire, Wire) {
+    let mut client = stage.client().await;
+    let line = format!("GET /ws/page HTTP/{version}");
+    client
+        .send(Request::plain("/ws/page").line(&line).text())
+        .await;
+    let (mut server, _) = stage.upstream.request().await;
+    server
+        .send(format!("HTTP/1.1 200 OK\r\n{framing}\r\n"))
+        .await;
+    (client, server)
+}
+
+const CHUNKED: &str = "Transfer-Encoding: chunked\r\n";
+
+const BROKEN_OFF: &str = "a response to a plain request stopped";
+
+#[tokio::test]
+async fn u13_a_plain_answer_that_breaks_off_does_not_look_whole() {
+    let mut stage = forwarding().await;
+    for (what, framing, rest, received) in [
+        (
+            "a size that is none",
+            CHUNKED,
+            "5\r\nfirst\r\nzz\r\n",
+            "5\r\nfirst\r\n",
+        ),
+        (
+            "an end between chunks",
+            CHUNKED,
+            "5\r\nfirst\r\n",
+            "5\r\nfirst\r\n",
+        ),
+        (
+            "an end within a chunk",
+            CHUNKED,
+            "9\r\nfirst",
+            "5\r\nfirst\r\n",
+        ),
+        (
+            "an end before the length",
+            "Content-Length: 9\r\n",
+            "first",
+            "first",
+        ),
+    ] {
+        // In one segment with its fault, and with time between them.
+        for whole in [true, false] {
+            let (mut client, mut server) = begun(&stage, "1.1", framing).await;
+            if whole {
+                server.send(rest).await;
+                server.shut().await;
+            }
+            let head = client.head().await;
+            assert_eq!(head.status(), 200, "{what}");
+            if !whole {
+                server.send(rest).await;
+                server.shut().await;
+            }
+            let end = String::from_utf8(client.end().await).unwrap();
+            assert_eq!(end, received, "{what}, {whole}");
+            server.end().await;
+            stage.tells(BROKEN_OFF);
+        }
+    }
+    stage.stands().await;
+}
+
+/// Its end is the end of the connection, and so is that of a whole one.
+#[tokio::test]
+async fn u13_an_old_client_sees_a_reset_for_an_answer_that_breaks_off() {
+    let mut stage = forwarding().await;
+    let (mut client, mut server) = begun(&stage, "1.0", CHUNKED).await;
+    assert_eq!(client.head().await.status(), 200);
+    server.send("5\r\nfirst\r\n").await;
+    assert_eq!(client.take(5).await, b"first");
+    server.send("zz\r\n").await;
+    assert!(client.rest().await.is_err());
+    server.end().await;
+    stage.tells(BROKEN_OFF);
+
+    let (mut client, mut server) = begun(&stage, "1.0", CHUNKED).await;
+    server.send("5\r\nfirst\r\n0\r\n\r\n").await;
+    assert_eq!(client.head().await.status(), 200);
+    assert_eq!(client.rest().await.unwrap(), b"first");
+    server.shut().await;
+    server.end().await;
     stage.stands().await;
 }

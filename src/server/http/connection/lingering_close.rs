@@ -61,6 +61,16 @@ pub(super) async fn linger_until_evicted(
     }
 }
 
+/// Closes a connection so that its client sees an error (RFC 9112 §8): a unix socket has no other end
+/// than the usual one.
+pub(super) fn reset(socket: Transport) {
+    if let Transport::Tcp(socket) = &socket
+        && let Err(error) = socket.set_zero_linger()
+    {
+        tracing::debug!(%error, "a connection cannot be reset");
+    }
+}
+
 /// Sends an answer if there is one, ends our half, and waits for the client to end its own; what it
 /// still sends is thrown away.
 ///

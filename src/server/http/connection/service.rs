@@ -11,7 +11,7 @@ use http_body_util::{Either, Full};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::Service;
 use hyper::upgrade::OnUpgrade;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
 
@@ -67,6 +67,7 @@ impl Service<Request<Incoming>> for RequestService {
         let written = ResponseGuard {
             state: Arc::clone(&self.state),
             is_upgrade: false,
+            may_end_with_connection: request.version() < Version::HTTP_11,
         };
         let has_fragment = self.lines.begin_request(request.body());
         let permit = self.limiter.begin_request(&self.state);
@@ -100,6 +101,17 @@ impl Service<Request<Incoming>> for RequestService {
 pub(super) struct ResponseGuard {
     state: Arc<ConnectionState>,
     is_upgrade: bool,
+    /// The client may take the end of the connection for the end of the response: it knows no chunks.
+    may_end_with_connection: bool,
+}
+
+impl ResponseGuard {
+    /// There is no more of the response.
+    fn broke_off(&self) {
+        if self.may_end_with_connection {
+            self.state.require_reset();
+        }
+    }
 }
 
 impl Drop for ResponseGuard {
@@ -177,7 +189,12 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        self.project().body.poll_frame(cx)
+        let this = self.project();
+        let part = this.body.poll_frame(cx);
+        if let (Poll::Ready(Some(Err(_))), Some((written, _))) = (&part, this.ended) {
+            written.broke_off();
+        }
+        part
     }
 
     fn is_end_stream(&self) -> bool {

@@ -18,11 +18,8 @@ pin_project! {
         body: B,
         idle_timeout: IdleTimeout,
         limit: Duration,
-        on_timeout: Option<OnTimeout>,
     }
 }
-
-type OnTimeout = Box<dyn FnOnce(&(dyn std::error::Error + 'static)) + Send + Sync>;
 
 /// Why a paced body ended early.
 #[derive(Debug, thiserror::Error)]
@@ -41,17 +38,7 @@ impl<B> Paced<B> {
             body,
             idle_timeout: IdleTimeout::default(),
             limit,
-            on_timeout: None,
         }
-    }
-
-    /// Calls `report` with the error if the body pauses for too long.
-    pub(super) fn on_timeout(
-        mut self,
-        report: impl FnOnce(&(dyn std::error::Error + 'static)) + Send + Sync + 'static,
-    ) -> Self {
-        self.on_timeout = Some(Box::new(report));
-        self
     }
 }
 
@@ -73,11 +60,7 @@ where
             return Poll::Ready(frame.map(|frame| frame.map_err(PaceError::Body)));
         }
         ready!(this.idle_timeout.poll_elapsed(cx, *this.limit));
-        let error = PaceError::Paused(*this.limit);
-        if let Some(report) = this.on_timeout.take() {
-            report(&error);
-        }
-        Poll::Ready(Some(Err(error)))
+        Poll::Ready(Some(Err(PaceError::Paused(*this.limit))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -113,15 +96,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_pauses_too_long_ends_and_is_reported() {
-        let (sender, reported) = std::sync::mpsc::channel();
+    async fn a_body_that_pauses_too_long_ends() {
         let frames = stream::pending::<Result<Frame<Bytes>, io::Error>>();
-        let body = Paced::new(StreamBody::new(frames), LIMIT)
-            .on_timeout(move |error| sender.send(error.to_string()).unwrap());
+        let body = Paced::new(StreamBody::new(frames), LIMIT);
         let began = Instant::now();
-        assert!(body.collect().await.is_err());
+        let error = body.collect().await.unwrap_err();
         assert_eq!(began.elapsed(), LIMIT);
-        assert_eq!(reported.recv().unwrap(), "no data for 60s");
+        assert_eq!(error.to_string(), "no data for 60s");
     }
 
     #[tokio::test(start_paused = true)]

@@ -24,6 +24,8 @@ pub(crate) struct ConnectionState {
     /// In milliseconds.
     write_limit: AtomicU64,
     peer: AtomicU8,
+    /// Its end would be taken for the end of a response.
+    requires_reset: AtomicBool,
     evicted: Notify,
 }
 
@@ -148,6 +150,7 @@ impl ConnectionState {
             has_unread_response: AtomicBool::new(false),
             write_limit: AtomicU64::new(millis(Timeouts::default().write)),
             peer: AtomicU8::new(PeerState::Present as u8),
+            requires_reset: AtomicBool::new(false),
             evicted: Notify::new(),
         }
     }
@@ -248,6 +251,15 @@ impl ConnectionState {
 
     pub(crate) fn set_peer(&self, peer: PeerState) {
         self.peer.store(peer as u8, Ordering::Relaxed);
+    }
+
+    /// A response has broken off whose client would not notice: the end of the connection has to say so.
+    pub(crate) fn require_reset(&self) {
+        self.requires_reset.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn requires_reset(&self) -> bool {
+        self.requires_reset.load(Ordering::Relaxed)
     }
 
     fn now(&self) -> u64 {
