@@ -8,6 +8,7 @@
 //! sessions: one that carried an upgrade never comes here.
 
 mod download;
+mod interim;
 mod pace;
 mod pool;
 mod upload;
@@ -31,6 +32,7 @@ use hyper::service::Service;
 
 use crate::Rejection;
 use download::Download;
+use interim::Interim;
 use pace::{PaceError, Paced};
 pub(crate) use pool::KeepAlivePool;
 use pool::Sender;
@@ -173,18 +175,24 @@ async fn exchange(
     head.version = Version::HTTP_11;
     // The gate itself answers 100 as soon as it reads the body.
     head.headers.remove(header::EXPECT);
+    let mut sent = Request::from_parts(head, body);
+    let interim = Interim::default();
+    interim.count_on(&mut sent);
     progress.restart();
-    let answered = sender.try_send_request(Request::from_parts(head, body));
     let response = tokio::select! {
-        answered = answered => answered.map_err(|error| failure(request, progress, error))?,
+        answered = sender.try_send_request(sent) => {
+            answered.map_err(|error| failure(request, progress, error))?
+        }
+        error = interim.exceeded() => {
+            return Err(bad_response(request, Some(&error)));
+        }
         late = progress.overdue(request.response_timeout()) => {
             return Err(Failure::Refused(request.give_up(late)));
         }
     };
     // The request offered no other protocol.
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        let rejection = request.fail(Rejection::UpstreamBadResponse, None);
-        return Err(Failure::Refused(rejection));
+        return Err(bad_response(request, None));
     }
     let (mut head, body) = response.into_parts();
     let trailers = announced_trailers(&head.headers);
@@ -201,6 +209,11 @@ async fn exchange(
         Failure::Refused(request.fail(rejection, Some(&error)))
     })?;
     Ok(Response::from_parts(head, body))
+}
+
+/// The failure of a server that answers wrongly.
+fn bad_response(request: &PlainRequest, error: Option<&(dyn Error + 'static)>) -> Failure {
+    Failure::Refused(request.fail(Rejection::UpstreamBadResponse, error))
 }
 
 /// Whether a body is not what its framing says, rather than that it broke off. Hyper says so in these

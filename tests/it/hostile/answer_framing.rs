@@ -226,6 +226,10 @@ async fn h33_a_plain_answer_is_no_http() {
             "an interim answer with a body",
             format!("HTTP/1.1 103 Early Hints\r\nContent-Length: 6\r\n\r\nc4nary{ok}\r\nc4nary"),
         ),
+        (
+            "interim answers without end",
+            "HTTP/1.1 103 Early Hints\r\nLink: </c4nary>\r\n\r\n".repeat(2000),
+        ),
     ] {
         let request = Request::plain("/ws/page");
         refused(&mut stage, what, &request, &answer, "upstream_bad_response").await;

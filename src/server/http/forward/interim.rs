@@ -1,0 +1,78 @@
+//! Interim answers (1xx) of a server, which hyper passes over without end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use http::{HeaderMap, Request};
+use hyper::ext::on_informational;
+use tokio::sync::Notify;
+
+/// What the interim answers to one request have taken so far.
+#[derive(Clone, Default)]
+pub(super) struct Interim(Arc<Taken>);
+
+#[derive(Default)]
+struct Taken {
+    bytes: AtomicUsize,
+    exceeded: Notify,
+}
+
+/// The server sent more than it may before its answer.
+#[derive(Debug, thiserror::Error)]
+#[error("more than {MOST} bytes of interim answers")]
+pub(super) struct TooManyInterim;
+
+/// The most that may come ahead of an answer, as ahead of the answer to a handshake.
+const MOST: usize = 32 * 1024;
+
+/// The first line of a head, its end, and what stands between the name and the value of a header.
+const FIRST_AND_LAST_LINE: usize = 19;
+const BETWEEN: usize = 4;
+
+impl Interim {
+    /// Counts the interim answers to this request.
+    pub(super) fn count_on<B>(&self, request: &mut Request<B>) {
+        let counted = self.clone();
+        on_informational(request, move |answer| counted.add(answer.headers()));
+    }
+
+    /// Resolves when there are too many.
+    pub(super) async fn exceeded(&self) -> TooManyInterim {
+        self.0.exceeded.notified().await;
+        TooManyInterim
+    }
+
+    fn add(&self, headers: &HeaderMap) {
+        let lines = headers.iter();
+        let lines = lines.map(|(name, value)| name.as_str().len() + value.len() + BETWEEN);
+        let head = FIRST_AND_LAST_LINE + lines.sum::<usize>();
+        if self.0.bytes.fetch_add(head, Ordering::Relaxed) + head > MOST {
+            self.0.exceeded.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn so_much_may_come_before_the_answer() {
+        for (headers, most) in [(0, MOST / 19), (100, MOST / (19 + 100 * 6))] {
+            let mut head = HeaderMap::new();
+            for _ in 0..headers {
+                head.append("a", HeaderValue::from_static("b"));
+            }
+            let interim = Interim::default();
+            for _ in 0..most {
+                interim.add(&head);
+            }
+            assert!(interim.exceeded().now_or_never().is_none());
+            interim.add(&head);
+            assert!(interim.exceeded().now_or_never().is_some());
+        }
+    }
+}
