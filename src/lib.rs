@@ -89,7 +89,7 @@ pub use rejection::{Denial, Rejection};
 pub use request::{Grant, Handshake, Identity};
 pub use session::{Body, Drained, Message, MessageFilter, Utf8Bytes, Verdict};
 pub use transport::{CustomStream, Transport, WrappedSocket};
-pub use types::{ClientAddr, OverTls, SessionId, Side};
+pub use types::{ClientAddr, OverTls, SessionContext, SessionId, Side};
 pub use upstream::{
     Connect, ConnectError, LocalResource, ServerTarget, TargetAddress, UpstreamStream,
 };

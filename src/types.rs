@@ -1,7 +1,9 @@
 //! Words that every level shares.
 
+use std::any::Any;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The transport address of the peer that opened the connection.
@@ -53,6 +55,43 @@ impl fmt::Display for ClientAddr {
 /// whatever it speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct OverTls;
+
+/// What a host knows of a client, in a type of its own.
+///
+/// A host, or a layer before the gate, puts it into the extensions of a WebSocket's request. The session
+/// keeps it: filters, observers and [`Handle::close_where`](crate::Handle::close_where) find it in
+/// [`SessionInfo::context`](crate::SessionInfo::context). A clone is the same value.
+///
+/// ```
+/// use wsgate::SessionContext;
+///
+/// struct Account { id: u64 }
+///
+/// let context = SessionContext::new(Account { id: 7 });
+/// assert_eq!(context.get::<Account>().map(|account| account.id), Some(7));
+/// assert!(context.get::<String>().is_none());
+/// ```
+#[derive(Clone)]
+pub struct SessionContext(Arc<dyn Any + Send + Sync>);
+
+impl SessionContext {
+    /// Keeps a value for as long as a session or an event has it.
+    pub fn new(value: impl Any + Send + Sync) -> Self {
+        Self(Arc::new(value))
+    }
+
+    /// The value, if it is of this type.
+    pub fn get<T: Any>(&self) -> Option<&T> {
+        self.0.downcast_ref()
+    }
+}
+
+/// The value stays out: it may be secret.
+impl fmt::Debug for SessionContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionContext")
+    }
+}
 
 /// Names one session for as long as the process lives; never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use self::route::Route;
 use self::upstream::Upstream;
 use super::settings::{
-    Admin, ClientIp, Drain, Listen, Log, RouteSettings, Server, UpstreamSettings,
+    Admin, ClientIp, Drain, Listen, Log, RouteSettings, Server, Settings, UpstreamSettings,
 };
 
 /// A whole, checked set of settings.
@@ -21,17 +21,14 @@ pub struct Config {
     pub(crate) listen: Vec<Listen>,
     pub(crate) client_ip: ClientIp,
     pub(crate) admin: Option<Admin>,
-    #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
     pub(crate) log: Log,
     pub(crate) drain: Drain,
-    #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
     pub(crate) server: Server,
     /// In file order; names are unique.
     pub(crate) upstreams: Vec<Arc<Upstream>>,
     /// In file order, which is the order of matching; names are unique.
     pub(crate) routes: Vec<Arc<Route>>,
     /// The upstreams and the routes as a file with every default would have them, without a secret.
-    #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
     pub(super) written: (BTreeMap<String, UpstreamSettings>, Vec<RouteSettings>),
     /// What is allowed but probably not meant, for `check` and the log.
     pub(crate) warnings: Vec<String>,
@@ -41,5 +38,34 @@ impl Config {
     /// What is allowed but probably not meant, each with the line or the key that it is about.
     pub fn warnings(&self) -> impl Iterator<Item = &str> {
         self.warnings.iter().map(String::as_str)
+    }
+
+    /// The settings with every default filled in, in the form of the file without `[defaults]`: they are
+    /// in every route.
+    ///
+    /// The values of headers that are set are not in it, nor is a `rewrite` that an environment variable
+    /// was filled into: both stand there as `***`. Keep the [`Settings`] that you build a `Config` from
+    /// if you need them again.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let config = wsgate::Config::to("ws://127.0.0.1:9001", None)?;
+    /// let settings = config.settings();
+    /// assert_eq!(settings.route[0].name, "default");
+    /// assert_eq!(settings.server.head_size, 16 * 1024);
+    /// # Ok(()) }
+    /// ```
+    pub fn settings(&self) -> Settings {
+        let (upstream, route) = self.written.clone();
+        Settings {
+            listen: self.listen.clone(),
+            client_ip: self.client_ip.clone(),
+            admin: self.admin.clone(),
+            log: self.log.clone(),
+            drain: self.drain,
+            server: self.server,
+            upstream,
+            route,
+        }
     }
 }

@@ -50,6 +50,13 @@ impl Config {
         Self::read(name, text, directory, &environment)
     }
 
+    /// Reads a text that the operator did not write: `${NAME}` has no meaning in it, so that it cannot
+    /// reach the environment.
+    pub fn from_toml_without_variables(name: &str, text: &str) -> Result<Self, ConfigErrors> {
+        let directory = Path::new(name).parent().unwrap_or(Path::new(""));
+        Self::parse(name, text, directory, None)
+    }
+
     /// Checks settings that a program built itself, or read from a format of its own.
     ///
     /// They are held to all that a file is held to. The errors name keys in the place of lines:
@@ -116,6 +123,15 @@ impl Config {
         directory: &Path,
         environment: &Environment<'_>,
     ) -> Result<Self, ConfigErrors> {
+        Self::parse(name, text, directory, Some(environment))
+    }
+
+    fn parse(
+        name: &str,
+        text: &str,
+        directory: &Path,
+        environment: Option<&Environment<'_>>,
+    ) -> Result<Self, ConfigErrors> {
         let (document, syntax) = DeTable::parse_recoverable(text);
         if !syntax.is_empty() {
             return Err(syntax_errors(name, text, &syntax));
@@ -123,7 +139,9 @@ impl Config {
         let span = document.span();
         let mut root = Spanned::new(span, DeValue::Table(document.get_ref().clone()));
         let mut report = Report::new(Some(text));
-        expand(&mut root, "", environment, &mut report);
+        if let Some(environment) = environment {
+            expand(&mut root, "", environment, &mut report);
+        }
         merge::defaults(&mut root, &mut report);
         let settings = read::settings(&mut root, &mut report);
         let root = Node::new(&root, "");

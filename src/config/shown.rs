@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use super::checked::Config;
-use super::settings::Settings;
 
 impl Config {
     /// The resolved settings in the form of the file, without `[defaults]`: they are in every route.
@@ -11,19 +10,8 @@ impl Config {
     /// The admin token and the values of headers that are set are not shown, nor is a rewrite that
     /// an environment variable was filled into.
     pub(crate) fn resolved(&self) -> Value {
-        let (upstream, route) = self.written.clone();
-        let settings = Settings {
-            listen: self.listen.clone(),
-            client_ip: self.client_ip.clone(),
-            admin: self.admin.clone(),
-            log: self.log.clone(),
-            drain: self.drain,
-            server: self.server,
-            upstream,
-            route,
-        };
         // Nothing in them is a value that JSON cannot hold.
-        serde_json::to_value(settings).unwrap_or_default()
+        serde_json::to_value(self.settings()).unwrap_or_default()
     }
 }
 

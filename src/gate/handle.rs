@@ -48,21 +48,26 @@ impl Handle {
     /// Closes every session of a selection, as [`Handle::close`] does with one, and says how many
     /// there were.
     pub fn close_selected(&self, selection: &Selection, code: CloseCode, reason: &str) -> usize {
-        let entries = self.selected(selection);
-        let kicked = CloseReason::Kicked {
-            code,
-            reason: reason.into(),
-        };
-        for entry in &entries {
-            entry.request_close(kicked.clone());
-        }
-        entries.len()
+        close_all(&self.selected(selection), code, reason)
     }
 
     fn selected(&self, selection: &Selection) -> Vec<Arc<SessionEntry>> {
         let mut entries = self.core.registry.list();
         entries.retain(|entry| selection.takes(entry));
         entries
+    }
+
+    /// Closes every session that `selects` picks, and returns how many those are: each client gets this
+    /// code and reason (cut at 123 bytes), each upstream 1001. `selects` runs once for each session.
+    pub fn close_where(
+        &self,
+        mut selects: impl FnMut(&SessionInfo) -> bool,
+        code: CloseCode,
+        reason: &str,
+    ) -> usize {
+        let mut entries = self.core.registry.list();
+        entries.retain(|entry| selects(&entry.info()));
+        close_all(&entries, code, reason)
     }
 
     /// What the gate has counted since it was built, live sessions included.
@@ -184,4 +189,15 @@ impl Handle {
     pub fn is_ready(&self) -> bool {
         !self.core.registry.is_draining()
     }
+}
+/// Closes these sessions, and returns how many there are.
+fn close_all(entries: &[Arc<SessionEntry>], code: CloseCode, reason: &str) -> usize {
+    let kicked = CloseReason::Kicked {
+        code,
+        reason: reason.into(),
+    };
+    for entry in entries {
+        entry.request_close(kicked.clone());
+    }
+    entries.len()
 }

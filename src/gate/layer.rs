@@ -172,7 +172,7 @@ where
                 .map(|response| Ok(response.map(ResponseBody::gate))),
             AnswererProjection::Inner { future } => future
                 .poll(cx)
-                .map_ok(|response| response.map(ResponseBody::inner)),
+                .map_ok(|response| response.map(ResponseBody::new)),
         }
     }
 }
@@ -203,16 +203,30 @@ pin_project! {
 }
 
 impl<B> ResponseBody<B> {
+    /// A body of the inner service, for a layer around the gate that answers in its place.
+    pub fn new(body: B) -> Self {
+        Self {
+            source: Source::Inner { body },
+        }
+    }
+
     fn gate(body: Full<Bytes>) -> Self {
         Self {
             source: Source::Gate { body },
         }
     }
+}
 
-    fn inner(body: B) -> Self {
-        Self {
-            source: Source::Inner { body },
-        }
+impl<B> From<B> for ResponseBody<B> {
+    fn from(body: B) -> Self {
+        Self::new(body)
+    }
+}
+
+/// Empty, whatever the inner service's body is: layers around the gate answer with it.
+impl<B> Default for ResponseBody<B> {
+    fn default() -> Self {
+        Self::gate(Full::default())
     }
 }
 

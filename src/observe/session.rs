@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::request::Identity;
-use crate::types::{ClientAddr, SessionId};
+use crate::types::{ClientAddr, SessionContext, SessionId};
 
 /// One session, as it was at one moment.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct SessionInfo {
     pub peer: ClientAddr,
     /// Who the client is, if a policy has found out.
     pub identity: Option<Arc<Identity>>,
+    /// What the host has put into the extensions of the request.
+    pub context: Option<SessionContext>,
     /// The upstream's name.
     pub upstream: Arc<str>,
     /// The server that serves it, as the settings name it.
@@ -91,6 +93,7 @@ impl SessionInfo {
             client: std::net::Ipv4Addr::LOCALHOST.into(),
             peer: ClientAddr::Unix,
             identity: None,
+            context: None,
             upstream: "upstream".into(),
             server: "server".into(),
             opened: SystemTime::UNIX_EPOCH,

@@ -199,6 +199,7 @@ fn metadata(handshake: &Handshake, lease: &Lease) -> SessionMetadata {
         peer: handshake.peer(),
         path_parameters: PathParameters::new(captured),
         identity: handshake.identity().cloned(),
+        context: handshake.extensions().get().cloned(),
         upstream: Arc::clone(&route.upstream.name),
         server: Arc::clone(lease.server()),
     }

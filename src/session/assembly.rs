@@ -41,6 +41,11 @@ impl Assembly {
         }
     }
 
+    /// Whether a filter runs on each message.
+    pub(super) fn is_filtered(&self) -> bool {
+        self.filtered
+    }
+
     /// Whether a message of this kind is to be collected at all.
     pub(super) fn wants(&self, kind: DataKind) -> bool {
         self.filtered || kind == DataKind::Text
@@ -86,16 +91,18 @@ impl Assembly {
         valid.map_err(|_| self.invalid_text())
     }
 
-    /// Ends the message: what goes on is appended to `out`.
+    /// Ends the message: what goes on is appended to `out`, and what the filter answers the sender to
+    /// `replies`.
     pub(super) fn finish(
         &mut self,
         filter: Option<&mut Box<dyn MessageFilter>>,
         out: &mut Vec<u8>,
+        replies: &mut Vec<u8>,
     ) -> Result<(), Stop> {
         self.collecting = false;
         let bytes = std::mem::take(&mut self.bytes);
         match filter.filter(|_| self.filtered) {
-            Some(filter) => self.apply(filter, bytes.into(), out),
+            Some(filter) => self.apply(filter, bytes.into(), out, replies),
             None => {
                 self.utf8.finish().map_err(|_| self.invalid_text())?;
                 match out.is_empty() {
@@ -107,12 +114,13 @@ impl Assembly {
         }
     }
 
-    /// Asks the filter, and appends what it lets through as one frame.
+    /// Runs the filter, and appends each message that it sends as one frame.
     fn apply(
         &self,
         filter: &mut Box<dyn MessageFilter>,
         payload: Bytes,
         out: &mut Vec<u8>,
+        replies: &mut Vec<u8>,
     ) -> Result<(), Stop> {
         let body = match self.kind {
             DataKind::Binary => Body::Binary(payload),
@@ -125,11 +133,17 @@ impl Assembly {
         // The filter is the embedder's code: its panic ends this session, and honestly.
         match catch_unwind(AssertUnwindSafe(|| filter.on_message(message))) {
             Ok(Verdict::Forward(message)) => {
-                let kind = match &message.body {
-                    Body::Text(_) => DataKind::Text,
-                    Body::Binary(_) => DataKind::Binary,
-                };
-                write_frame(self.from.other(), kind.into(), message.body.as_bytes(), out);
+                write_message(self.from.other(), &message.body, out);
+                Ok(())
+            }
+            Ok(Verdict::Send(messages)) => {
+                for message in messages {
+                    let bytes = match message.from == self.from {
+                        true => &mut *out,
+                        false => &mut *replies,
+                    };
+                    write_message(message.from.other(), &message.body, bytes);
+                }
                 Ok(())
             }
             Ok(Verdict::Discard) => Ok(()),
@@ -147,4 +161,13 @@ impl Assembly {
             Side::Upstream => CloseReason::UpstreamInvalidText,
         })
     }
+}
+
+/// Appends a message as one frame to this side.
+fn write_message(to: Side, body: &Body, out: &mut Vec<u8>) {
+    let kind = match body {
+        Body::Text(_) => DataKind::Text,
+        Body::Binary(_) => DataKind::Binary,
+    };
+    write_frame(to, kind.into(), body.as_bytes(), out);
 }

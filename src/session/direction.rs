@@ -64,6 +64,8 @@ pub(super) struct Walked {
     pub(super) pass: usize,
     /// What is to be passed on instead, where messages are assembled.
     pub(super) assembled: Vec<u8>,
+    /// What a filter answers the sender.
+    pub(super) replies: Vec<u8>,
     /// Where in what is passed on the last frame boundary is; `None` if there is none.
     pub(super) boundary: Option<usize>,
     /// A data frame was among it, or as much of a big one as shows that it is getting on.
@@ -178,6 +180,11 @@ impl Direction {
         self.fresh = false;
     }
 
+    /// Whether a filter may answer the sender.
+    pub(super) fn may_reply(&self) -> bool {
+        (self.assembly.as_ref()).is_some_and(|assembly| assembly.is_filtered())
+    }
+
     /// The payload that is still to come of the current frame.
     pub(super) fn remaining(&self) -> u64 {
         self.walker.remaining()
@@ -201,6 +208,7 @@ impl Direction {
         let mut walked = Walked {
             pass: 0,
             assembled: Vec::new(),
+            replies: Vec::new(),
             boundary: self.at_boundary().then_some(0),
             data: false,
             ping: false,
@@ -360,7 +368,7 @@ impl Direction {
         if let (Passage::Assembled(_), Some(assembly), false) =
             (&passage, &mut self.assembly, self.walker.in_message())
         {
-            assembly.finish(filter, &mut walked.assembled)?;
+            assembly.finish(filter, &mut walked.assembled, &mut walked.replies)?;
         }
         Ok(passage)
     }

@@ -202,6 +202,7 @@ mod tests {
             peer: ClientAddr::Unix,
             path_parameters: Default::default(),
             identity: None,
+            context: None,
             upstream: "test".into(),
             server: "test".into(),
         };

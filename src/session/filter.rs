@@ -48,6 +48,10 @@ pub enum Verdict {
     /// Passes it on, as it came or with another body, to the side across from its sender. It
     /// travels as one frame.
     Forward(Message),
+    /// Passes these messages on in the place of it, in their order: each to the side across from its
+    /// [`Message::from`]. So a filter answers the sender with a message from the other side, and adds
+    /// messages to the one that it passes on. Each travels as one frame.
+    Send(Vec<Message>),
     /// Drops it; the session goes on.
     Discard,
     /// Closes the session: the client gets this code and reason (cut at 123 bytes), the upstream
@@ -62,6 +66,24 @@ impl Message {
             Body::Text(text) => Some(text),
             Body::Binary(_) => None,
         }
+    }
+}
+
+impl From<&str> for Body {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self::Binary(bytes)
     }
 }
 

@@ -66,6 +66,10 @@ where
     if source.ended() {
         return Pumped::Idle;
     }
+    // A sender that does not take the filter's answers gets no more of them.
+    if direction.may_reply() && direction.relays() && source.poll_drained(now).is_pending() {
+        return Pumped::Idle;
+    }
     let (held, fresh) = direction.held();
     let read = if direction.remaining() > scratch::READ as u64 {
         scratch::BULK_READ
@@ -99,6 +103,10 @@ where
             sink.note_relayed_ping(now);
         }
         pass_on(sink, &walked, buffer, now);
+        if !walked.replies.is_empty() && !source.close_sent {
+            // With a filter both directions pass on whole messages, so that this stands between two.
+            source.write(&walked.replies, now);
+        }
         Pumped::Moved {
             data: walked.data,
             stop: walked.stop,

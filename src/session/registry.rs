@@ -16,7 +16,7 @@ use super::totals::{EntryCounts, Totals, TrafficCounters};
 use crate::close::CloseReason;
 use crate::observe::{Closed, Event, Observers, Opened, PathParameters, SessionInfo, SessionTrace};
 use crate::request::Identity;
-use crate::types::{ClientAddr, SessionId};
+use crate::types::{ClientAddr, SessionContext, SessionId};
 
 /// All sessions, each from before its 101 until both of its legs are shut.
 ///
@@ -57,6 +57,7 @@ pub(crate) struct SessionMetadata {
     pub(crate) peer: ClientAddr,
     pub(crate) path_parameters: PathParameters,
     pub(crate) identity: Option<Arc<Identity>>,
+    pub(crate) context: Option<SessionContext>,
     pub(crate) upstream: Arc<str>,
     pub(crate) server: Arc<str>,
 }
@@ -291,6 +292,7 @@ impl SessionEntry {
             client: metadata.client,
             peer: metadata.peer,
             identity: metadata.identity.clone(),
+            context: metadata.context.clone(),
             upstream: Arc::clone(&metadata.upstream),
             server: Arc::clone(&metadata.server),
             opened: self.opened_at,

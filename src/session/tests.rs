@@ -91,6 +91,7 @@ where
         peer: ClientAddr::Unix,
         path_parameters: Default::default(),
         identity: None,
+        context: None,
         upstream: "test".into(),
         server: "test".into(),
     };

@@ -269,6 +269,7 @@ mod tests {
                 peer: ClientAddr::Unix,
                 path_parameters: Default::default(),
                 identity: None,
+                context: None,
                 upstream: "back".into(),
                 server: "one".into(),
             };

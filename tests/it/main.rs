@@ -12,6 +12,7 @@ mod program;
 #[cfg(feature = "server")]
 mod settings;
 
+mod embedding;
 mod examples;
 mod forwarding;
 mod handover;

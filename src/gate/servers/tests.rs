@@ -38,6 +38,7 @@ fn place(core: &Core, server: &str) -> SessionGuard {
         peer: ClientAddr::Unix,
         path_parameters: Default::default(),
         identity: None,
+        context: None,
         upstream: "chat".into(),
         server: server.into(),
     };

@@ -63,6 +63,32 @@ async fn a_filter_sees_changes_discards_and_closes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_sender_that_takes_no_answers_of_a_filter_is_not_read() {
+    let mut setup = setup();
+    setup.pipes.0 = 4096;
+    setup.filter = Some(Box::new(|message: Message| {
+        let answer = Message {
+            from: message.from.other(),
+            body: Body::from(Bytes::from_static(&[7; 1024])),
+        };
+        Verdict::Send(vec![answer])
+    }));
+    let mut bench = setup.begin();
+    let message = masked(0x82, &[9; 100]);
+    let mut sent = 0;
+    while timeout(SECOND, bench.client.write_all(&message))
+        .await
+        .is_ok()
+    {
+        sent += 1;
+        assert!(sent < 1000, "it goes on reading");
+    }
+    for _ in 0..sent {
+        expect(&mut bench.client, &server(0x82, &[7; 1024])).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_filter_that_panics_ends_its_session_with_1011() {
     let mut setup = setup();
     setup.filter = Some(Box::new(|_: Message| -> Verdict {

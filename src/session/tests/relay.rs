@@ -95,6 +95,7 @@ async fn a_registry_that_is_full_or_stopped_gives_no_place() {
         peer: ClientAddr::Unix,
         path_parameters: Default::default(),
         identity: None,
+        context: None,
         upstream: "u".into(),
         server: "s".into(),
     };
