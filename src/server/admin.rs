@@ -3,6 +3,7 @@
 //! `router.rs` is the table of what it answers to; the handlers stand in a file for each topic.
 
 mod access;
+mod answer;
 mod drain;
 mod event;
 mod events;
@@ -13,6 +14,7 @@ mod library;
 mod metadata;
 mod metrics;
 mod openapi;
+mod places;
 mod probes;
 mod query;
 mod reload;
@@ -49,10 +51,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
-use self::access::{Access, Admission};
+use self::access::{Access, Admission, is_probe};
+use self::answer::Answer;
 use self::guard::Guard;
 use self::interface::Interface;
 use self::library::{ErrorReport, Handle, ListenAddress, Secret};
+use self::places::{Place, Places};
 use self::response::Refusal;
 use self::router::router;
 use crate::server::http::limiter::ConnectionLimiter;
@@ -60,7 +64,7 @@ use crate::server::http::request_lines::RequestLines;
 use crate::server::lifecycle::reload::counts::ReloadCounts;
 use crate::server::lifecycle::reload::requests::ReloadRequests;
 use crate::server::lifecycle::workers::Worker;
-use crate::server::listener::accept::{Accepted, Dispatch};
+use crate::server::listener::accept::{Accepted, Dispatch, Vacancy};
 use crate::server::listener::descriptors::ADMIN_CONNECTIONS;
 use crate::server::logging::queue::LogQueue;
 
@@ -69,6 +73,7 @@ use crate::server::logging::queue::LogQueue;
 pub(super) struct AdminService {
     router: Router,
     access: Arc<Access>,
+    places: Arc<Places>,
     /// Responses are made one after the other: some take long, and a worker has sessions to serve.
     turn: Arc<Mutex<()>>,
     streams: TaskTracker,
@@ -90,6 +95,9 @@ const LIFETIME: Duration = Duration::from_secs(60);
 
 /// For so long the process waits for the end of an events stream to be taken.
 const END_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// All places that are no probe's are taken, by requests that are being answered.
+const BUSY: &str = "too many requests are being answered";
 
 /// Hyper would cut it off (RFC 9112 §3.2).
 const FRAGMENT: &str = "the request target must not have a fragment";
@@ -121,6 +129,7 @@ impl AdminService {
         Self {
             router: router(Arc::new(interface)),
             access: Arc::default(),
+            places: Places::new(ADMIN_CONNECTIONS),
             turn: Arc::default(),
             streams,
             browsable: true,
@@ -150,37 +159,50 @@ impl AdminService {
         }
     }
 
+    /// When another connection may be accepted.
+    pub(super) fn vacancy(&self) -> Vacancy {
+        let places = Arc::clone(&self.places);
+        Vacancy::when(move || {
+            let places = Arc::clone(&places);
+            async move { places.vacant().await }
+        })
+    }
+
     /// Serves accepted connections on a worker.
     pub(super) fn dispatch(self, worker: Worker) -> Dispatch {
         let connections = TaskTracker::new();
         Arc::new(move |accepted| {
-            if connections.len() < ADMIN_CONNECTIONS {
-                worker.spawn(&connections, self.clone().serve(accepted));
-            }
+            let place = self.places.take();
+            worker.spawn(&connections, self.clone().serve(accepted, place));
         })
     }
 
-    async fn serve(self, accepted: Accepted) {
+    async fn serve(self, accepted: Accepted, place: Place) {
+        let place = Arc::new(place);
         match accepted {
-            Accepted::Tcp(stream, _) => self.serve_on(stream).await,
-            Accepted::Unix(stream) => self.serve_on(stream).await,
+            Accepted::Tcp(stream, _) => self.serve_on(stream, place).await,
+            Accepted::Unix(stream) => self.serve_on(stream, place).await,
         }
     }
 
-    async fn serve_on(self, socket: impl AsyncRead + AsyncWrite + Unpin) {
+    async fn serve_on(self, socket: impl AsyncRead + AsyncWrite + Unpin, place: Arc<Place>) {
         let closing = self.closing.clone();
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
             .max_buf_size(HEAD_SIZE);
         let lines = Arc::<RequestLines>::default();
-        let guard = Guard::new(socket, Arc::clone(&lines));
+        let guard = Guard::new(socket, Arc::clone(&lines), Arc::clone(&place));
+        let answered = Arc::clone(&place);
         let service = service_fn(move |request: Request<Incoming>| {
             let has_fragment = lines.begin_request(request.body());
             // Nothing here takes a body. Behind one hyper would read the next request though this
             // response is still to be written, and a client that reads none would pile them up.
             let is_last = !request.body().is_end_stream();
-            let (admin, request) = (self.clone(), request.map(|_body| Body::empty()));
+            let (admin, mut request) = (self.clone(), request.map(|_body| Body::empty()));
+            let place = Arc::clone(&answered);
+            place.begin_answer();
+            request.extensions_mut().insert(Arc::clone(&place));
             async move {
                 let mut response = match has_fragment {
                     true => Refusal::new(StatusCode::BAD_REQUEST, FRAGMENT).into_response(),
@@ -190,18 +212,29 @@ impl AdminService {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(header::CONNECTION, close);
                 }
-                Ok::<_, Infallible>(response)
+                Ok::<_, Infallible>(response.map(|body| Answer::new(body, place)))
             }
         });
         let mut connection = pin!(http.serve_connection(TokioIo::new(guard), service));
-        let served = tokio::select! {
-            served = &mut connection => served,
-            _closing_or_old = timeout(LIFETIME, closing.cancelled()) => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+        let served = async {
+            tokio::select! {
+                served = &mut connection => served,
+                _closing_or_old = timeout(LIFETIME, closing.cancelled()) => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
             }
         };
-        if let Err(error) = served {
+        let ended = tokio::select! {
+            // First, so that a request which has come is answered.
+            biased;
+            ended = served => ended,
+            () = place.evicted() => {
+                tracing::debug!("an admin connection was closed for another one");
+                return;
+            }
+        };
+        if let Err(error) = ended {
             tracing::debug!(error = %ErrorReport(&error), "admin connection ended");
         }
     }
@@ -211,10 +244,17 @@ impl AdminService {
         let turn = self.turn.lock().await;
         // What else there is to do on this worker is done between two responses.
         yield_now().await;
-        match self.admit(&request) {
-            Ok(admission) => request.extensions_mut().insert(admission),
+        let admission = match self.admit(&request) {
+            Ok(admission) => admission,
             Err(refusal) => return refusal.into_response(),
         };
+        if let Some(place) = request.extensions().get::<Arc<Place>>()
+            && !is_probe(request.uri().path())
+            && !place.authenticate()
+        {
+            return Refusal::new(StatusCode::SERVICE_UNAVAILABLE, BUSY).into_response();
+        }
+        request.extensions_mut().insert(admission);
         let mut response = pin!(self.router.clone().call(request));
         let response = match (&mut response).now_or_never() {
             Some(response) => response,

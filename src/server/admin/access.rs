@@ -66,7 +66,7 @@ impl Access {
         }
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         match &current.token {
-            _ if matches!(path, "/healthz" | "/readyz") => {}
+            _ if is_probe(path) => {}
             Some(token) if !bears(headers, token) => {
                 return refuse(StatusCode::UNAUTHORIZED, "a bearer token is needed");
             }
@@ -91,6 +91,11 @@ impl Admission {
             () = self.closing.cancelled() => {}
         }
     }
+}
+
+/// Whether a request for this path is a probe, which needs no token.
+pub(super) fn is_probe(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz")
 }
 
 /// Whether a page of another site is behind the request, as far as its browser says so.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::places::Place;
 use crate::server::http::idle_timeout::IdleTimeout;
 use crate::server::http::request_lines::RequestLines;
 
@@ -16,10 +17,12 @@ use crate::server::http::request_lines::RequestLines;
 /// Hyper reads no request behind an answer that has not been written, so that a client that
 /// sends requests and does not read would stay connected.
 ///
-/// What hyper leaves out of a request target is noted.
+/// What hyper leaves out of a request target is noted, and whether the client takes nothing: then its
+/// place may be another's sooner.
 pub(super) struct Guard<S> {
     socket: S,
     lines: Arc<RequestLines>,
+    place: Arc<Place>,
     idle_timeout: IdleTimeout,
 }
 
@@ -27,10 +30,11 @@ pub(super) struct Guard<S> {
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl<S: AsyncWrite + Unpin> Guard<S> {
-    pub(super) fn new(socket: S, lines: Arc<RequestLines>) -> Self {
+    pub(super) fn new(socket: S, lines: Arc<RequestLines>, place: Arc<Place>) -> Self {
         Self {
             socket,
             lines,
+            place,
             idle_timeout: IdleTimeout::default(),
         }
     }
@@ -41,6 +45,7 @@ impl<S: AsyncWrite + Unpin> Guard<S> {
         write: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         let written = write(Pin::new(&mut self.socket), cx);
+        self.place.set_stalled(written.is_pending());
         if written.is_ready() {
             self.idle_timeout.restart();
             return written;

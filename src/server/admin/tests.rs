@@ -32,6 +32,12 @@ pub(super) fn admin_of(gate: Gate, token: Option<&str>) -> AdminService {
     admin.at(&address, CancellationToken::new())
 }
 
+/// Serves a connection with a place of its own.
+pub(super) async fn serve(admin: AdminService, socket: DuplexStream) {
+    let place = Arc::new(admin.places.take());
+    admin.serve_on(socket, place).await;
+}
+
 fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
     let pair = |&(name, value): &(&'static str, &str)| {
         (HeaderName::from_static(name), value.parse().unwrap())
@@ -197,7 +203,7 @@ where
     let (socket, peer) = duplex(capacity);
     let began = Instant::now();
     let serve = async {
-        admin(None).serve_on(socket).await;
+        serve(admin(None), socket).await;
         began.elapsed()
     };
     let both = async { tokio::join!(serve, client(peer)) };

@@ -18,7 +18,7 @@ use crate::server::error::ServeError;
 use crate::server::http::connection::Connections;
 use crate::server::http::forward::{Forward, KeepAlivePool, Page};
 use crate::server::http::limiter::ConnectionLimiter;
-use crate::server::listener::accept::Dispatch;
+use crate::server::listener::accept::{Dispatch, Vacancy};
 use crate::server::listener::address::BoundAddress;
 use crate::server::listener::descriptors;
 use crate::server::listener::dispatch::{Dispatcher, WorkerSlot};
@@ -185,7 +185,7 @@ impl Server {
         let (dispatcher, closing) = (Arc::clone(&self.dispatcher), tokens.closing.clone());
         let dispatch: Dispatch = Arc::new(move |accepted| dispatcher.dispatch(accepted, &closing));
         let worker = self.workers.first();
-        let listener = listener.limited_by(Arc::clone(&self.limiter));
+        let listener = listener.limited_by(Vacancy::Limited(Arc::clone(&self.limiter)));
         let listener = listener.open(tokens, dispatch, worker, &self.tasks.acceptors);
         let address = listener.address.clone();
         tracing::info!(%address, "listening");
@@ -202,6 +202,7 @@ impl Server {
         };
         let service = self.admin.at(listener.setting(), tokens.closing.clone());
         let worker = self.workers.first();
+        let listener = listener.limited_by(service.vacancy());
         let dispatch = service.dispatch(worker.clone());
         let listener = listener.open(tokens, dispatch, worker, &self.tasks.background);
         let address = &listener.address;

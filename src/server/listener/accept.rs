@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as BlockingUnixStream;
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -22,8 +23,7 @@ pub(crate) struct Acceptor {
     address: BoundAddress,
     /// Dropping it closes the socket.
     socket: Arc<AcceptingSocket>,
-    /// The limit on connections; the admin interface has its own.
-    limiter: Option<Arc<ConnectionLimiter>>,
+    vacancy: Vacancy,
     reserve: Reserve,
     log_interval: LogInterval,
 }
@@ -48,6 +48,27 @@ pub(crate) enum Accepted {
 pub(crate) enum Detached {
     Tcp(std::net::TcpStream, SocketAddr),
     Unix(BlockingUnixStream),
+}
+
+/// When another connection may be accepted.
+pub(crate) enum Vacancy {
+    Always,
+    /// Within the limit on connections of clients.
+    Limited(Arc<ConnectionLimiter>),
+    /// When this resolves.
+    When(Arc<Vacant>),
+}
+
+type Vacant = dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
+
+impl Vacancy {
+    /// Whenever what `vacant` returns resolves.
+    pub(crate) fn when<F>(vacant: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Self::When(Arc::new(move || Box::pin(vacant())))
+    }
 }
 
 /// Serves an accepted connection.
@@ -75,15 +96,15 @@ impl Acceptor {
                     AcceptingSocket::Unix(UnixListener::from_std(socket)?, file)
                 }
             }),
-            limiter: None,
+            vacancy: Vacancy::Always,
             reserve: Reserve::new(),
             log_interval: LogInterval::new(LOG_INTERVAL),
         })
     }
 
-    /// Accepts within this limit.
-    pub(crate) fn limited_by(mut self, limiter: Arc<ConnectionLimiter>) -> Self {
-        self.limiter = Some(limiter);
+    /// Accepts when there is a vacancy.
+    pub(crate) fn limited_by(mut self, vacancy: Vacancy) -> Self {
+        self.vacancy = vacancy;
         self
     }
 
@@ -94,8 +115,10 @@ impl Acceptor {
 
     pub(crate) async fn run(mut self, dispatch: Dispatch) {
         loop {
-            if let Some(limiter) = &self.limiter {
-                limiter.ready_to_accept().await;
+            match &self.vacancy {
+                Vacancy::Always => {}
+                Vacancy::Limited(limiter) => limiter.ready_to_accept().await,
+                Vacancy::When(vacant) => vacant().await,
             }
             match self.socket.accept().await {
                 Ok(accepted) => dispatch(accepted),

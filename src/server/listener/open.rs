@@ -2,19 +2,18 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 use std::time::Duration;
 
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::accept::{AcceptingSocket, Acceptor, Dispatch};
+use super::accept::{AcceptingSocket, Acceptor, Dispatch, Vacancy};
 use super::address::BoundAddress;
 use super::bind::{self, BindError, Listener};
 use super::passed::PassedSockets;
 use crate::config::{Listen, ListenAddress};
-use crate::server::http::limiter::ConnectionLimiter;
 use crate::server::lifecycle::workers::Worker;
 
 /// A listener that connections are accepted on.
@@ -100,9 +99,9 @@ impl BoundListener {
         })
     }
 
-    /// Accepts within the limit on connections.
-    pub(crate) fn limited_by(mut self, limiter: Arc<ConnectionLimiter>) -> Self {
-        self.acceptor = self.acceptor.limited_by(limiter);
+    /// Accepts when there is a vacancy.
+    pub(crate) fn limited_by(mut self, vacancy: Vacancy) -> Self {
+        self.acceptor = self.acceptor.limited_by(vacancy);
         self
     }
 

@@ -5,6 +5,7 @@
 
 mod admin;
 mod admin_crowds;
+mod admin_places;
 mod answer_framing;
 mod answers;
 mod bad_responses;

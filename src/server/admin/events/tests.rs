@@ -5,7 +5,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::super::guard::WRITE_TIMEOUT;
-use super::super::tests::{admin_of, gate};
+use super::super::tests::{admin_of, gate, serve};
 use crate::ClientAddr;
 use crate::Gate;
 
@@ -17,7 +17,7 @@ const ASK: &[u8] = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n";
 async fn listener(gate: &Gate, pipe: usize) -> (DuplexStream, tokio::task::JoinHandle<()>) {
     let admin = admin_of(gate.clone(), None);
     let (socket, mut peer) = duplex(pipe);
-    let served = tokio::task::spawn_local(async move { admin.serve_on(socket).await });
+    let served = tokio::task::spawn_local(async move { serve(admin, socket).await });
     peer.write_all(ASK).await.unwrap();
     (peer, served)
 }
@@ -121,7 +121,7 @@ async fn a_stream_ends_when_who_reads_it_would_not_be_let_in_any_more() {
             let admin = admin_of(gate.clone(), Some("0ld")).at(&address, closing.clone());
             let (socket, mut peer) = duplex(1024);
             let service = admin.clone();
-            let served = tokio::task::spawn_local(async move { service.serve_on(socket).await });
+            let served = tokio::task::spawn_local(async move { serve(service, socket).await });
             let token = "Authorization: Bearer 0ld\r\n";
             let ask = format!("GET /events HTTP/1.1\r\nHost: x\r\n{token}\r\n");
             peer.write_all(ask.as_bytes()).await.unwrap();
