@@ -2,6 +2,7 @@
 //! and what contradicts itself reported.
 
 mod headers;
+mod health;
 mod overlap;
 pub(super) mod program;
 mod route;
@@ -43,6 +44,7 @@ pub(super) fn config(
         );
     }
     overlap::warn(&route, &routes, report);
+    health::warn(&server.health_path, &route, &routes, report);
     let (routes, route) = route::routes(route, &routes, &upstreams, report);
     check_client_ip(&client_ip, &root.get("client_ip"), report);
     check_drain(&drain, &root.get("drain"), report);

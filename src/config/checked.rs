@@ -63,7 +63,7 @@ impl Config {
             admin: self.admin.clone(),
             log: self.log.clone(),
             drain: self.drain,
-            server: self.server,
+            server: self.server.clone(),
             upstream,
             route,
         }

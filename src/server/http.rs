@@ -5,11 +5,14 @@
 //!                                         └─ plain HTTP ─► forward ─► a server
 //! ```
 //!
+//! A load balancer's question for the gate's health is answered before that ([`health`]).
+//!
 //! The limiter counts connections that are not sessions, and evicts idle ones when others need their
 //! descriptors.
 
 pub(crate) mod connection;
 pub(crate) mod forward;
+pub(crate) mod health;
 pub(crate) mod idle_timeout;
 pub(crate) mod limiter;
 pub(crate) mod request_lines;

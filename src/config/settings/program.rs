@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::config::values::{
-    As, HeadSize, ListenAddress, LogFilter, Number, Positive, Secret, token,
+    As, HeadSize, HealthPath, ListenAddress, LogFilter, Number, Positive, Secret, token,
 };
 
 /// One listener of the program.
@@ -57,7 +57,7 @@ pub enum LogFormat {
 }
 
 /// The program's process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Server {
@@ -70,6 +70,9 @@ pub struct Server {
     /// The time limit for the request head, from the accept to its end.
     #[serde(with = "As::<Positive>")]
     pub handshake_timeout: Duration,
+    /// The path of the health answer for load balancers, on every listener and host; "" is none.
+    #[serde(with = "As::<HealthPath>")]
+    pub health_path: String,
     /// The largest request head, from 8KiB to 1MiB.
     #[serde(with = "As::<HeadSize>")]
     pub head_size: usize,
@@ -91,6 +94,7 @@ impl Default for Server {
             workers: 0,
             sessions: 0,
             handshake_timeout: Duration::from_secs(10),
+            health_path: String::new(),
             head_size: 16 * 1024,
         }
     }

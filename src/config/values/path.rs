@@ -71,6 +71,16 @@ impl PathPattern {
         self.position(name).is_some()
     }
 
+    /// Whether the pattern takes one path only.
+    pub(crate) fn is_one_path(&self) -> bool {
+        !self.open && self.parameters().next().is_none()
+    }
+
+    /// Whether the pattern takes every path: `/*`.
+    pub(crate) fn is_every_path(&self) -> bool {
+        self.open && self.segments.is_empty()
+    }
+
     /// Whether every path that `other` takes is one that this pattern takes.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         let (mine, theirs) = (&self.segments, &other.segments);

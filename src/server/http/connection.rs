@@ -19,6 +19,7 @@ pub(crate) use service::GatedForward;
 use service::RefusedUpgrade;
 use service::RequestService;
 
+use super::health::HealthPage;
 use super::limiter::{ConnectionLimiter, ConnectionPermit, PeerState};
 use super::request_lines::RequestLines;
 use crate::Gate;
@@ -31,13 +32,14 @@ pub(crate) struct Connections {
     gate: Gate,
     http: http1::Builder,
     limits: Limits,
+    health: Arc<HealthPage>,
 }
 
 /// The smallest buffer that hyper takes.
 const SMALLEST_BUFFER: usize = 8 * 1024;
 
 impl Connections {
-    pub(crate) fn new(gate: Gate, settings: &config::Server) -> Self {
+    pub(crate) fn new(gate: Gate, settings: &config::Server, health: Arc<HealthPage>) -> Self {
         let mut http = http1::Builder::new();
         // Without the timer there would be no timeout. It counts from the accept, or the end of the
         // request before, to the end of the head.
@@ -53,6 +55,7 @@ impl Connections {
                 head_size: settings.head_size,
                 handshake_timeout: settings.handshake_timeout,
             },
+            health,
         }
     }
 
@@ -72,6 +75,7 @@ impl Connections {
         let service = RequestService {
             gate: self.gate.clone(),
             handler,
+            health: Arc::clone(&self.health),
             client,
             limiter: limiter.clone(),
             state: state.clone(),

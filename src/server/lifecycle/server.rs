@@ -17,6 +17,7 @@ use crate::server::admin::AdminService;
 use crate::server::error::ServeError;
 use crate::server::http::connection::Connections;
 use crate::server::http::forward::{Forward, KeepAlivePool, Page};
+use crate::server::http::health::HealthPage;
 use crate::server::http::limiter::ConnectionLimiter;
 use crate::server::listener::accept::{Dispatch, Vacancy};
 use crate::server::listener::address::BoundAddress;
@@ -36,6 +37,7 @@ pub struct Server {
     pub(super) running: RunningSettings,
     pub(super) reload_counts: Arc<ReloadCounts>,
     pub(super) limiter: Arc<ConnectionLimiter>,
+    pub(super) health: Arc<HealthPage>,
     pub(super) dispatcher: Arc<Dispatcher>,
     pub(super) listeners: Listeners,
     addresses: Vec<BoundAddress>,
@@ -101,7 +103,7 @@ impl Server {
         let running = RunningSettings {
             admin: config.admin.clone(),
             log: config.log.clone(),
-            server: config.server,
+            server: config.server.clone(),
         };
         let (sessions, budget) = descriptors::shares(running.server.sessions, workers.count());
         let gate = Gate::builder(config)
@@ -109,13 +111,15 @@ impl Server {
             .tracing(context.traces.tracing())
             .build()?;
         let limiter = ConnectionLimiter::new(gate.clone(), budget);
+        let health = HealthPage::new(gate.handle(), &running.server.health_path);
+        let health = Arc::new(health);
         let reload_counts = Arc::new(ReloadCounts::since(SystemTime::now()));
         let tasks = Tasks::default();
         let (background, connections) = (tasks.background.clone(), tasks.connections.clone());
         let mut server = Self {
             dispatcher: Arc::new(Dispatcher::new(
                 slots(&gate, &workers, &limiter, &tasks, &context.page),
-                Connections::new(gate.clone(), &running.server),
+                Connections::new(gate.clone(), &running.server, Arc::clone(&health)),
                 Arc::clone(&limiter),
                 connections.clone(),
             )),
@@ -140,6 +144,7 @@ impl Server {
             running,
             reload_counts,
             limiter,
+            health,
             tasks,
             workers,
         };

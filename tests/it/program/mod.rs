@@ -9,6 +9,7 @@ mod demo;
 mod failures;
 mod families;
 mod forward;
+mod health;
 mod logs;
 mod metrics;
 mod monitoring;

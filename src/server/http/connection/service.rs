@@ -16,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
 
 use crate::server::http::forward::{Forward, ForwardBody};
+use crate::server::http::health::HealthPage;
 use crate::server::http::limiter::{ConnectionLimiter, ConnectionState, RequestPermit};
 use crate::server::http::request_lines::RequestLines;
 use crate::{ClientAddr, Rejection, Transport, WrappedSocket};
@@ -28,6 +29,7 @@ pub(crate) type GatedForward = GateService<Forward>;
 pub(super) struct RequestService {
     pub(super) gate: Gate,
     pub(super) handler: GatedForward,
+    pub(super) health: Arc<HealthPage>,
     pub(super) client: ClientAddr,
     pub(super) limiter: Arc<ConnectionLimiter>,
     pub(super) state: Arc<ConnectionState>,
@@ -71,12 +73,15 @@ impl Service<Request<Incoming>> for RequestService {
         };
         let has_fragment = self.lines.begin_request(request.body());
         let permit = self.limiter.begin_request(&self.state);
+        // The page needs no descriptor beside the client's.
+        let page = self.health.answer(&request).filter(|_| !has_fragment);
         let rejection = match (&permit, has_fragment) {
             (None, _) => Some(Rejection::Full),
             (Some(_), true) => Some(Rejection::Path),
             (Some(_), false) => None,
         };
-        let (answer, refusal) = match rejection {
+        let (answer, own) = match rejection {
+            _ if page.is_some() => (None, page),
             None => {
                 request.extensions_mut().insert(Arc::clone(&self.state));
                 (Some(self.handler.call(request)), None)
@@ -89,7 +94,7 @@ impl Service<Request<Incoming>> for RequestService {
         };
         Responding {
             answer,
-            refusal,
+            own,
             upgrade,
             refused: self.refused.clone(),
             ended: Some((written, permit)),
@@ -131,8 +136,8 @@ pin_project! {
     pub(super) struct Responding<F> {
         #[pin]
         answer: Option<F>,
-        // The response to a request that is not looked at.
-        refusal: Option<Response<Full<Bytes>>>,
+        // The program's own response.
+        own: Option<Response<Full<Bytes>>>,
         // The upgrade that the request asks for.
         upgrade: Option<OnUpgrade>,
         refused: RefusedUpgrade,
@@ -148,8 +153,8 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = match (this.refusal.take(), this.answer.as_pin_mut()) {
-            (Some(refusal), _) => refusal.map(Either::Right),
+        let response = match (this.own.take(), this.answer.as_pin_mut()) {
+            (Some(own), _) => own.map(Either::Right),
             (None, Some(answer)) => ready!(answer.poll(cx))?.map(Either::Left),
             (None, None) => return Poll::Pending,
         };

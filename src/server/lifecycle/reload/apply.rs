@@ -1,5 +1,6 @@
 //! What a reload does to the running server.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use tracing_subscriber::EnvFilter;
@@ -81,17 +82,23 @@ impl Server {
         let running = &mut self.running.server;
         let late = server.handshake_timeout != running.handshake_timeout;
         let head = server.head_size != running.head_size;
+        let health = server.health_path != running.health_path;
         let sessions = server.sessions != running.sessions;
         applied.key("server.handshake_timeout", late);
+        applied.key("server.health_path", health);
         applied.key("server.head_size", head);
         applied.key("server.sessions", sessions);
         applied.restart("server.workers", server.workers != running.workers);
         *running = config::Server {
             workers: running.workers,
-            ..server
+            ..server.clone()
         };
+        if health {
+            self.health.set_path(&server.health_path);
+        }
         if late || head {
-            let connections = Connections::new(self.gate.clone(), &server);
+            let health = Arc::clone(&self.health);
+            let connections = Connections::new(self.gate.clone(), &server, health);
             self.dispatcher.set_connections(connections);
         }
         if sessions {

@@ -83,6 +83,23 @@ async fn the_log_changes_what_it_shows_and_what_needs_a_restart_is_named() {
 }
 
 #[tokio::test]
+async fn the_health_path_changes_for_connections_that_are_open() {
+    let text = |server: &str| settings("ws://127.0.0.1:1", &format!("{ADMIN}[server]\n{server}\n"));
+    let program = Program::run(&text("")).await;
+    let mut wire = Wire::connect(&program.address).await;
+    for (path, status) in [("/a", 200), ("/b", 200)] {
+        let body = reloaded(&program, &text(&format!("health_path = \"{path}\""))).await;
+        assert_eq!(body["keys"], json!(["server.health_path"]));
+        wire.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"))
+            .await;
+        assert_eq!(wire.response().await.status(), status, "{path}");
+    }
+    wire.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(wire.response().await.status(), 404);
+    program.stop().await;
+}
+
+#[tokio::test]
 async fn new_connections_go_by_the_new_bounds() {
     let echo = Echo::start().await;
     let text = |server: &str| settings(echo.url(), &format!("{ADMIN}[server]\n{server}\n"));
