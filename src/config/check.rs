@@ -13,8 +13,8 @@ use std::path::Path;
 use super::checked::Config;
 use super::report::{Node, Report};
 use super::settings::Settings;
-use super::settings::{ClientIp, Drain};
-use super::values::ValueError;
+use super::settings::{ClientIp, Drain, Listen};
+use super::values::{ListenAddress, ValueError};
 
 /// The settings that were written at `root`. They are whole only if the report has no error.
 pub(super) fn config(
@@ -46,7 +46,7 @@ pub(super) fn config(
     overlap::warn(&route, &routes, report);
     health::warn(&server.health_path, &route, &routes, report);
     let (routes, route) = route::routes(route, &routes, &upstreams, report);
-    check_client_ip(&client_ip, &root.get("client_ip"), report);
+    check_client_ip(&client_ip, &listen, &root.get("client_ip"), report);
     check_drain(&drain, &root.get("drain"), report);
     Config {
         listen: program::listeners(listen, &root.get("listen"), directory, report),
@@ -62,7 +62,19 @@ pub(super) fn config(
     }
 }
 
-fn check_client_ip(client_ip: &ClientIp, node: &Node<'_>, report: &mut Report<'_>) {
+fn check_client_ip(
+    client_ip: &ClientIp,
+    listen: &[Listen],
+    node: &Node<'_>,
+    report: &mut Report<'_>,
+) {
+    // The peers of a unix socket are always trusted.
+    let is_unix = |listen: &Listen| matches!(listen.address, ListenAddress::Unix(_));
+    let trusts_nobody = client_ip.trusted_proxies.is_empty() && !listen.iter().any(is_unix);
+    if client_ip.forwarded_host && trusts_nobody {
+        let message = "no proxy is trusted, so that no forwarded host is used";
+        report.warn(&node.get("forwarded_host"), message);
+    }
     let node = node.get("trusted_proxies");
     for (index, proxy) in client_ip.trusted_proxies.iter().enumerate() {
         if proxy.is_everything() {

@@ -9,7 +9,9 @@ use super::refusal::Refusal;
 use super::snapshot::Snapshot;
 use crate::config::{PlainHttp, Route};
 use crate::rejection::Rejection;
-use crate::request::{ClientIdentity, Facts, Handshake, Kind, Lines, Offer, Target};
+use crate::request::{
+    ClientIdentity, Facts, Handshake, Kind, Lines, Offer, Target, forwarded_host,
+};
 
 /// What comes of a request's head.
 pub(crate) enum Received {
@@ -139,7 +141,10 @@ fn read(
     if let Ok(client) = &client {
         core.hint_at_proxy(client, &lines);
     }
-    let (target, kind, route) = match find(settings, parts, &lines, kind) {
+    let found = read_target(settings, parts, &lines, client.as_ref().ok())
+        .map_err(Failure::refused)
+        .and_then(|target| find(settings, target, &lines, kind));
+    let (target, kind, route) = match found {
         Ok(found) => found,
         Err(failure) => return Err(failure.by(client)),
     };
@@ -150,13 +155,28 @@ fn read(
 /// A plain request offers no subprotocols.
 const NO_OFFER: &[String] = &[];
 
-fn find(
+/// What the client has asked for: of us, or of a trusted proxy that says so.
+fn read_target(
     settings: &Snapshot,
     parts: &Parts,
     lines: &Lines<'_>,
+    client: Option<&ClientIdentity>,
+) -> Result<Target, Rejection> {
+    let target = Target::read(&parts.uri, parts.version, lines)?;
+    let settings = &settings.config.client_ip;
+    let host = client.map(|client| forwarded_host(client, &parts.headers, settings));
+    match host.transpose()?.flatten() {
+        Some(host) => target.asked_of(host),
+        None => Ok(target),
+    }
+}
+
+fn find(
+    settings: &Snapshot,
+    target: Target,
+    lines: &Lines<'_>,
     kind: impl FnOnce(&Lines<'_>) -> Result<Kind, Rejection>,
 ) -> Result<(Target, Kind, Arc<Route>), Failure> {
-    let target = Target::read(&parts.uri, parts.version, lines).map_err(Failure::refused)?;
     let routes = &settings.routes;
     let (host, path) = (target.host(), target.path());
     let kind = match kind(lines) {

@@ -80,13 +80,13 @@ fn walk(peer: IpAddr, headers: &HeaderMap, settings: &ClientIp) -> IpAddr {
 }
 
 /// RFC 9110 §5.6.3.
-const OWS: [char; 2] = [' ', '\t'];
+pub(super) const OWS: [char; 2] = [' ', '\t'];
 
 /// Splits the last element off a list.
 ///
 /// It is looked for from the right even where elements may be quoted: a quote that a client left
 /// open on the left must not swallow what the proxies wrote.
-fn split_last(list: &[u8], header: ForwardingHeader) -> (Option<&[u8]>, &[u8]) {
+pub(super) fn split_last(list: &[u8], header: ForwardingHeader) -> (Option<&[u8]>, &[u8]) {
     let mut quoted = false;
     for (at, &byte) in list.iter().enumerate().rev() {
         match byte {
@@ -100,24 +100,38 @@ fn split_last(list: &[u8], header: ForwardingHeader) -> (Option<&[u8]>, &[u8]) {
 
 /// The `for` of one element of `Forwarded` (RFC 7239 §4).
 fn parse_element(element: &str) -> Option<IpAddr> {
-    // No address needs an escape, and a client that gets one into its element (through `host`, say)
-    // could move the element's bounds by it.
+    let node = element_parameter(element, "for").ok()??;
+    parse_node(node)
+}
+
+/// An element of `Forwarded` that is not of its form.
+pub(super) struct MalformedElement;
+
+/// One parameter of an element of `Forwarded` (RFC 7239 §4).
+pub(super) fn element_parameter<'e>(
+    element: &'e str,
+    wanted: &str,
+) -> Result<Option<&'e str>, MalformedElement> {
+    // No address and no host needs an escape, and a client that gets one into its element (through
+    // `host`, say) could move the element's bounds by it.
     if element.contains('\\') {
-        return None;
+        return Err(MalformedElement);
     }
-    let mut node = None;
+    let mut found = None;
     for pair in split_pairs(element) {
-        let (name, value) = pair.trim_matches(OWS).split_once('=')?;
+        let pair = pair.trim_matches(OWS).split_once('=');
+        let (name, value) = pair.ok_or(MalformedElement)?;
         let value = match value.strip_prefix('"') {
-            Some(rest) => rest.strip_suffix('"').filter(|text| !text.contains('"'))?,
-            None => value,
+            Some(rest) => rest.strip_suffix('"').filter(|text| !text.contains('"')),
+            None => Some(value),
         };
+        let value = value.ok_or(MalformedElement)?;
         // A doubled parameter is an error (§4), and one of the two may not be the proxy's.
-        if name.eq_ignore_ascii_case("for") && node.replace(value).is_some() {
-            return None;
+        if name.eq_ignore_ascii_case(wanted) && found.replace(value).is_some() {
+            return Err(MalformedElement);
         }
     }
-    parse_node(node?)
+    Ok(found)
 }
 
 /// Splits an element at each semicolon that is not quoted.

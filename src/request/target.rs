@@ -51,6 +51,15 @@ impl Target {
         })
     }
 
+    /// The same target of the host that the client has asked a trusted proxy for.
+    ///
+    /// # Errors
+    /// [`Rejection::Header`] where that is not an authority.
+    pub(crate) fn asked_of(self, host: &str) -> Result<Self, Rejection> {
+        let authority = Authority::parse(host.as_bytes()).ok_or(Rejection::Header)?;
+        Ok(Self { authority, ..self })
+    }
+
     /// The target of a request that is looked at for nothing else.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn of(parts: &Parts) -> Result<Self, Rejection> {
@@ -283,6 +292,25 @@ mod tests {
         let user = target("http://a.example@b.example/ws", &["b.example"]);
         assert_eq!(user, Err(Rejection::Host));
         assert_eq!(target("http://a.example/ws", &[]), Err(Rejection::Host));
+    }
+
+    #[test]
+    fn a_forwarded_host_is_one_authority() {
+        let asked_of = |host| target("/ws", &["a.example"]).unwrap().asked_of(host);
+        let found = asked_of("App.example:8443").unwrap();
+        assert_eq!(
+            (found.authority(), found.path()),
+            ("app.example:8443", "/ws")
+        );
+        for wrong in [
+            "",
+            "a.example, b.example",
+            "a.example/",
+            "a.example:0",
+            "-\t",
+        ] {
+            assert_eq!(asked_of(wrong), Err(Rejection::Header), "{wrong}");
+        }
     }
 
     #[test]

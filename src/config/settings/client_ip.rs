@@ -14,6 +14,9 @@ pub struct ClientIp {
     /// The header with the client's address; it is read from its end to the first address that is
     /// not trusted.
     pub header: ForwardingHeader,
+    /// Whether a trusted proxy's `X-Forwarded-Host`, or the `host=` of its `Forwarded`, is the
+    /// request's host.
+    pub forwarded_host: bool,
     /// The number of leading bits of an IPv6 address that identify a client.
     #[serde(with = "Number::<1, 128>")]
     pub ipv6_prefix: u8,
@@ -40,6 +43,7 @@ impl Default for ClientIp {
         Self {
             trusted_proxies: Vec::new(),
             header: ForwardingHeader::default(),
+            forwarded_host: false,
             ipv6_prefix: 64,
             tracked: 1_000_000,
         }

@@ -1,4 +1,5 @@
-//! Case I02: headers in which a proxy or CDN says who its client is, sent by a stranger.
+//! Cases I02 and I03: headers in which a proxy or CDN says who its client is or what that has asked for,
+//! sent by a stranger or of a wrong form.
 
 use crate::kit::{CANARY, Head, Request, Stage, Upstream, answer, docs};
 
@@ -113,5 +114,80 @@ async fn i02_the_list_is_the_operators_to_add_to_and_what_a_route_sets_stays() {
     let asked = forwarded(&stage, spoil(Request::plain("/ws/room"))).await;
     asked.assert(&own);
     assert!(!format!("{asked:?}").contains(FORGED), "{asked:#?}");
+    stage.stands().await;
+}
+
+/// A stage that believes the forwarded host of peers in `trusted`, for pages of their own.
+async fn believing(trusted: &str, header: &str) -> Stage {
+    let more = format!(
+        "[client_ip]\ntrusted_proxies = [\"{trusted}\"]\nheader = \"{header}\"\n\
+         forwarded_host = true\n"
+    );
+    let upstream = Upstream::start().await;
+    let pool = format!("servers = [\"{}\"]", upstream.url());
+    let route = "host = [\"app.test\", \"gate.test\"]\norigin = { allow = [\"same-origin\"] }";
+    Stage::set_with(upstream, &pool, route, &more).await
+}
+
+fn page() -> Request {
+    Stage::handshake().header("Origin", "https://app.test:8443")
+}
+
+#[tokio::test]
+async fn i03_a_trusted_proxy_says_which_host_its_client_has_asked_for() {
+    for (header, name, host) in [
+        ("x-forwarded-for", "X-Forwarded-Host", "App.test:8443"),
+        (
+            "forwarded",
+            "Forwarded",
+            "host=evil.test, for=192.0.2.1;host=\"app.test:8443\"",
+        ),
+    ] {
+        let mut stage = believing("127.0.0.0/8", header).await;
+        let asked = stage
+            .accepted(header, page().header(name, host).text())
+            .await;
+        asked.assert(&[("host", "app.test:8443")]);
+        // Without a word of the proxy's the host is that of the request.
+        stage
+            .refused(header, page().text(), 403, "origin_denied")
+            .await;
+        let elsewhere = page().header(name, &host.replace("pp.test", "pp.example"));
+        stage
+            .refused(header, elsewhere.text(), 404, "no_route")
+            .await;
+        stage.stands().await;
+    }
+}
+
+#[tokio::test]
+async fn i03_a_stranger_says_which_host_it_has_asked_for() {
+    let mut stage = believing("192.0.2.0/24", "x-forwarded-for").await;
+    let request = page().header("X-Forwarded-Host", "app.test:8443");
+    stage
+        .refused("a stranger", request.text(), 403, "origin_denied")
+        .await;
+    stage.stands().await;
+}
+
+#[tokio::test]
+async fn i03_a_forwarded_host_that_could_be_two_is_refused() {
+    let mut stage = believing("127.0.0.0/8", "x-forwarded-for").await;
+    for host in [
+        "app.test:8443, evil.test",
+        "",
+        "app.test/",
+        "app.test:x",
+        "a b",
+    ] {
+        let request = page().header("X-Forwarded-Host", host);
+        stage.refused(host, request.text(), 400, "bad_header").await;
+    }
+    let twice = page()
+        .header("X-Forwarded-Host", "app.test:8443")
+        .header("X-Forwarded-Host", "app.test:8443");
+    stage
+        .refused("twice", twice.text(), 400, "bad_header")
+        .await;
     stage.stands().await;
 }
