@@ -96,18 +96,23 @@ fn or_word(text: String, word: &str) -> String {
 
 /// The rows with every column as wide as its widest cell.
 fn aligned(rows: &[[String; 7]]) -> String {
-    let width = |column: usize| {
+    let widths: [usize; 7] = std::array::from_fn(|column| {
         let widths = rows.iter().map(|row| row[column].chars().count());
+        // One with a long list does not push the others apart.
+        let widths = widths.filter(|width| *width <= WIDEST);
         widths.max().unwrap_or(0)
-    };
+    });
     let mut text = String::new();
     for row in rows {
         let mut line = String::new();
-        for (column, cell) in row.iter().enumerate() {
-            let _ = write!(line, "{cell:<width$}  ", width = width(column));
+        for (cell, width) in row.iter().zip(widths) {
+            let _ = write!(line, "{cell:<width$}  ");
         }
         text.push_str(line.trim_end());
         text.push('\n');
     }
     text
 }
+
+/// Characters to which a column is widened for all its rows.
+const WIDEST: usize = 80;

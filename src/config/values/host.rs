@@ -9,10 +9,10 @@ use super::text::text;
 
 /// A host name, an address, or `*.example.com` for the names below `example.com` (however deep,
 /// but not `example.com` itself); without a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HostPattern(Kind);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Kind {
     /// In lower case.
     Name(String),
@@ -32,13 +32,18 @@ impl HostPattern {
         }
     }
 
-    /// Whether every host that `other` names is one that this pattern names.
-    pub(crate) fn covers(&self, other: &Self) -> bool {
-        match (&self.0, &other.0) {
-            (Kind::Below(suffix), Kind::Name(name)) => is_below(name, suffix),
-            (Kind::Below(suffix), Kind::Below(deeper)) => deeper.ends_with(suffix.as_str()),
-            (mine, theirs) => mine == theirs,
-        }
+    /// All patterns that name every host that this one names.
+    pub(in crate::config) fn covering(&self) -> Vec<Self> {
+        let (name, inner) = match &self.0 {
+            Kind::Name(name) => (name.as_str(), 0),
+            // The first dot is that of the pattern itself.
+            Kind::Below(suffix) => (suffix.as_str(), 1),
+            Kind::Address(_) => ("", 0),
+        };
+        let dots = name.match_indices('.').map(|(dot, _)| dot);
+        let above = dots.filter(|dot| *dot >= inner);
+        let above = above.map(|dot| Self(Kind::Below(name[dot..].to_owned())));
+        [self.clone()].into_iter().chain(above).collect()
     }
 }
 
@@ -234,7 +239,8 @@ mod tests {
         #[case] narrow: &str,
         #[case] covers: bool,
     ) {
-        assert_eq!(pattern(wide).covers(&pattern(narrow)), covers);
+        let covering = pattern(narrow).covering();
+        assert_eq!(covering.contains(&pattern(wide)), covers);
     }
 
     #[rstest]

@@ -97,6 +97,19 @@ impl PathPattern {
             }
     }
 
+    /// What stands between the slashes; `None` is a parameter.
+    pub(in crate::config) fn segments(&self) -> impl Iterator<Item = Option<&str>> {
+        self.segments.iter().map(|segment| match segment {
+            Segment::Literal(literal) => Some(literal.as_str()),
+            Segment::Parameter(_) => None,
+        })
+    }
+
+    /// Whether a `*` ends the pattern.
+    pub(in crate::config) fn is_open(&self) -> bool {
+        self.open
+    }
+
     /// Goes along the path, hands out each parameter and returns what stands for the `*`.
     fn walk<'p>(&self, path: &'p str, mut take: impl FnMut(&'p str)) -> Option<&'p str> {
         let mut rest = Some(path.strip_prefix('/')?);
