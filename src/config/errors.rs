@@ -1,5 +1,6 @@
 //! Everything that is wrong with a set of settings, with the places where it is.
 
+pub(super) mod lines;
 #[cfg(feature = "server")]
 mod render;
 
@@ -8,9 +9,10 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
+use self::lines::Lines;
 use super::values::ValueError;
 
-/// All errors of one set of settings, in the order of the file.
+/// The errors of one set of settings, in the order of the file: all of them, or the first 50.
 ///
 /// `Display` writes one line an error, `file:line:column: message`; settings that stand in no file
 /// have the key in the place of line and column. Neither it nor `Debug` shows a secret or what an
@@ -21,7 +23,13 @@ pub struct ConfigErrors {
     /// The file with its secrets starred out, byte for byte as long as the file itself.
     #[cfg_attr(not(feature = "server"), allow(dead_code))]
     text: Arc<str>,
+    #[cfg_attr(not(feature = "server"), allow(dead_code))]
+    lines: Lines,
     errors: Vec<ConfigError>,
+    /// How many more there are.
+    left_out: usize,
+    /// Whether the settings were checked to their end.
+    is_complete: bool,
     source: Option<Arc<io::Error>>,
 }
 
@@ -43,17 +51,29 @@ impl ConfigErrors {
         errors.dedup_by(|later, earlier| {
             later.span.is_some() && later.span == earlier.span && later.problem == earlier.problem
         });
+        let left_out = errors.len().saturating_sub(MOST_SHOWN);
+        errors.truncate(MOST_SHOWN);
+        let lines = Lines::of(&masked);
         for error in &mut errors {
-            error.position = error
-                .span
-                .as_ref()
-                .map(|span| position(&masked, span.start));
+            let span = error.span.as_ref();
+            error.position = span.map(|span| lines.position(&masked, span.start));
         }
         Self {
             name: name.into(),
             text: masked.into(),
+            lines,
             errors,
+            left_out,
+            is_complete: true,
             source: None,
+        }
+    }
+
+    /// Notes that checking ended before the settings did, because there were too many errors.
+    pub(super) fn incomplete(self) -> Self {
+        Self {
+            is_complete: false,
+            ..self
         }
     }
 
@@ -74,11 +94,30 @@ impl ConfigErrors {
         &self.name
     }
 
-    /// The errors, in the order of the file; at least one.
+    /// The errors, in the order of the file: at least one, and at most 50.
     pub fn iter(&self) -> std::slice::Iter<'_, ConfigError> {
         self.errors.iter()
     }
+
+    /// How many errors were found, with those that [`Self::iter`] leaves out.
+    pub fn found(&self) -> usize {
+        self.errors.len() + self.left_out
+    }
+
+    /// What to say behind the first `shown` errors: that there are more.
+    pub(crate) fn rest(&self, shown: usize) -> Option<String> {
+        let errors = |count| if count == 1 { "error" } else { "errors" };
+        match (self.found().saturating_sub(shown), self.is_complete) {
+            (0, true) => None,
+            (0, false) => Some("and maybe more errors".to_owned()),
+            (count, true) => Some(format!("and {count} more {}", errors(count))),
+            (count, false) => Some(format!("and at least {count} more {}", errors(count))),
+        }
+    }
 }
+
+/// More errors are counted and not shown: they would hide what is wrong, and fill the log.
+const MOST_SHOWN: usize = 50;
 
 impl<'a> IntoIterator for &'a ConfigErrors {
     type Item = &'a ConfigError;
@@ -103,7 +142,10 @@ impl fmt::Display for ConfigErrors {
             }
             write!(f, ": {error}")?;
         }
-        Ok(())
+        match self.rest(self.errors.len()) {
+            Some(rest) => write!(f, "\n{rest}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -175,25 +217,9 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// Line and column of a byte.
-pub(super) fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let line = before.matches('\n').count() + 1;
-    (line, before[line_start..].chars().count() + 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_position_counts_characters_from_one() {
-        let text = "a\nöö = 1\n";
-        for (offset, expected) in [(0, (1, 1)), (2, (2, 1)), (6, (2, 3)), (99, (3, 1))] {
-            assert_eq!(position(text, offset), expected, "byte {offset}");
-        }
-    }
 
     #[test]
     fn display_has_a_line_for_each_error_once_in_the_order_of_the_file() {
@@ -212,5 +238,34 @@ mod tests {
             "a.toml:1:1: first (mend it)\na.toml:2:1: second\\u{1b}"
         );
         assert_eq!(errors.iter().count(), 2);
+    }
+
+    #[test]
+    fn of_many_errors_the_first_ones_are_shown_and_the_rest_is_counted() {
+        let errors = |count: usize| {
+            let error = |offset| ConfigError::at(offset..offset, ValueError::new("wrong"));
+            ConfigErrors::new("a.toml", "x".repeat(count), (0..count).map(error).collect())
+        };
+        for (count, rest) in [
+            (50, None),
+            (51, Some("and 1 more error")),
+            (1_000, Some("and 950 more errors")),
+        ] {
+            let errors = errors(count);
+            assert_eq!((errors.iter().count(), errors.found()), (50, count));
+            assert_eq!(errors.rest(50).as_deref(), rest);
+            let text = errors.to_string();
+            let last = text.lines().last().unwrap();
+            assert_eq!(last, rest.unwrap_or("a.toml:1:50: wrong"));
+        }
+        let incomplete = errors(51).incomplete();
+        assert_eq!(
+            incomplete.rest(50).as_deref(),
+            Some("and at least 1 more error")
+        );
+        assert_eq!(
+            incomplete.rest(51).as_deref(),
+            Some("and maybe more errors")
+        );
     }
 }

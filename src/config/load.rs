@@ -2,6 +2,7 @@
 
 #[cfg(feature = "server")]
 pub(super) mod admin;
+pub(super) mod file;
 mod interpolate;
 mod mask;
 mod merge;
@@ -11,12 +12,12 @@ mod reader;
 mod tests;
 
 use std::env::VarError;
-use std::io;
 use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use self::file::FileError;
 use self::interpolate::{Environment, expand};
 use super::check;
 use super::checked::Config;
@@ -27,16 +28,16 @@ use super::settings::{Listen, RouteSettings, ServerEntry, UpstreamSettings};
 use super::values::ValueError;
 
 impl Config {
-    /// Reads a file. Relative paths in it begin at its directory, and `${NAME}` takes the
-    /// environment variable `NAME`.
+    /// Reads a file of at most 1 MiB, or a pipe. Relative paths in it begin at its directory, and
+    /// `${NAME}` takes the environment variable `NAME`.
     pub fn from_file(path: &Path) -> Result<Self, ConfigErrors> {
-        Self::from_contents(path, std::fs::read(path))
+        Self::from_contents(path, file::read_once(path))
     }
 
     /// Reads what was read of a file, or says why nothing was.
     pub(crate) fn from_contents(
         path: &Path,
-        contents: io::Result<Vec<u8>>,
+        contents: Result<Vec<u8>, FileError>,
     ) -> Result<Self, ConfigErrors> {
         let name = path.display().to_string();
         let text = text_of(&name, contents)?;
@@ -78,6 +79,9 @@ impl Config {
         let mut root = Spanned::new(0..0, DeValue::Table(document.into_inner()));
         let mut report = Report::new(None);
         let mut written = read::settings(&mut root, &mut report);
+        if report.is_full() {
+            return Err(report.incomplete(NAME, String::new()));
+        }
         written.take_secrets(settings);
         let root = Node::new(&root, "");
         let mut config = check::config(written, &root, Path::new(""), &mut report);
@@ -144,9 +148,14 @@ impl Config {
         }
         merge::defaults(&mut root, &mut report);
         let settings = read::settings(&mut root, &mut report);
+        let masked = || mask::by_value(text, document.get_ref());
+        if report.is_full() {
+            // Much would be missing only because it was not read.
+            return Err(report.incomplete(name, masked()));
+        }
         let root = Node::new(&root, "");
         let mut config = check::config(settings, &root, directory, &mut report);
-        config.warnings = report.finish(name, || mask::by_value(text, document.get_ref()))?;
+        config.warnings = report.finish(name, masked)?;
         Ok(config)
     }
 }
@@ -163,8 +172,8 @@ impl Settings {
     }
 }
 
-fn text_of(name: &str, contents: io::Result<Vec<u8>>) -> Result<String, ConfigErrors> {
-    let bytes = contents.map_err(|error| ConfigErrors::unreadable(name, error))?;
+fn text_of(name: &str, contents: Result<Vec<u8>, FileError>) -> Result<String, ConfigErrors> {
+    let bytes = contents.map_err(|error| error.of(name))?;
     String::from_utf8(bytes)
         .map_err(|_| ConfigErrors::whole(name, ValueError::new("this file is not UTF-8")))
 }

@@ -50,6 +50,8 @@ pub use values::server_url::ServerUrl;
 
 pub(crate) use checked::route::Route;
 pub(crate) use checked::upstream::{Upstream, UpstreamServer};
+#[cfg(feature = "server")]
+pub(crate) use load::file::{FileError, can_be_read_again, read_again};
 pub(crate) use values::network::networks_contain;
 pub(crate) use values::normal_path::{is_dot_segment, normal_path};
 pub(crate) use values::origin::Origin;

@@ -1,21 +1,25 @@
 //! The errors and warnings of one set of settings, and the places that they are about.
 
+use std::cell::OnceCell;
+use std::collections::HashSet;
 use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::errors::{ConfigError, ConfigErrors, position};
+use super::errors::lines::Lines;
+use super::errors::{ConfigError, ConfigErrors};
 use super::values::ValueError;
 
 /// What has been found wrong so far.
 pub(super) struct Report<'a> {
     /// The text of the file; `None` where the settings stand in none.
     text: Option<&'a str>,
+    lines: OnceCell<Lines>,
     /// The strings that hold what an environment variable held.
-    filled: Vec<Range<usize>>,
+    filled: HashSet<Range<usize>>,
     /// The strings that wait for an environment variable: what else is wrong with them is not known.
-    unfilled: Vec<Range<usize>>,
+    unfilled: HashSet<Range<usize>>,
     /// What has been taken out: the place of the table or list, and the key or index in it.
     removed: Vec<(Range<usize>, String)>,
     errors: Vec<ConfigError>,
@@ -32,6 +36,12 @@ pub(super) struct Node<'t> {
     key: String,
 }
 
+/// Errors that are looked for while settings are read.
+const MOST_ERRORS: usize = 100;
+
+/// Warnings that are shown.
+const MOST_WARNINGS: usize = 50;
+
 /// In the place of a key: the table has lost all that could be in it.
 const EVERYTHING: &str = "";
 
@@ -39,8 +49,9 @@ impl<'a> Report<'a> {
     pub(super) fn new(text: Option<&'a str>) -> Self {
         Self {
             text,
-            filled: Vec::new(),
-            unfilled: Vec::new(),
+            lines: OnceCell::new(),
+            filled: HashSet::new(),
+            unfilled: HashSet::new(),
             removed: Vec::new(),
             errors: Vec::new(),
             warnings: Vec::new(),
@@ -57,7 +68,24 @@ impl<'a> Report<'a> {
             return Err(ConfigErrors::new(name, masked(), self.errors));
         }
         self.warnings.dedup();
+        let left_out = self.warnings.len().saturating_sub(MOST_WARNINGS);
+        self.warnings.truncate(MOST_WARNINGS);
+        if left_out > 0 {
+            self.warnings
+                .push(format!("and {left_out} more like these"));
+        }
         Ok(self.warnings)
+    }
+
+    /// The errors of settings that were not read to their end.
+    pub(super) fn incomplete(self, name: &str, masked: String) -> ConfigErrors {
+        ConfigErrors::new(name, masked, self.errors).incomplete()
+    }
+
+    /// Whether there are so many errors that looking for more is of no use: what is wrong is taken out
+    /// and the rest is read again, so that each error takes the time of all that is read.
+    pub(super) fn is_full(&self) -> bool {
+        self.errors.len() >= MOST_ERRORS
     }
 
     /// Reports a problem with a value.
@@ -84,7 +112,7 @@ impl<'a> Report<'a> {
 
     /// Reports a problem with what stands at `span`, for the value of `key`.
     pub(super) fn error_at(&mut self, span: Option<Range<usize>>, key: &str, problem: ValueError) {
-        let is_in = |spans: &[Range<usize>]| spans.iter().any(|each| span.as_ref() == Some(each));
+        let is_in = |spans: &HashSet<_>| span.as_ref().is_some_and(|span| spans.contains(span));
         if is_in(&self.unfilled) {
             return;
         }
@@ -124,12 +152,14 @@ impl<'a> Report<'a> {
     }
 
     fn line(&self, node: &Node<'_>) -> Option<usize> {
-        Some(position(self.text?, node.span()?.start).0)
+        let text = self.text?;
+        let lines = self.lines.get_or_init(|| Lines::of(text));
+        Some(lines.line(node.span()?.start))
     }
 
     /// Notes that the string at `span` holds what an environment variable held.
     pub(super) fn fill(&mut self, span: Range<usize>) {
-        self.filled.push(span);
+        self.filled.insert(span);
     }
 
     /// Whether an environment variable was filled in there.
@@ -139,7 +169,7 @@ impl<'a> Report<'a> {
 
     /// Notes that the string at `span` cannot be filled in, which has been reported.
     pub(super) fn leave_unfilled(&mut self, span: Range<usize>) {
-        self.unfilled.push(span);
+        self.unfilled.insert(span);
     }
 
     /// Reports a problem with a part of the string at `span`.

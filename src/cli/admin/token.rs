@@ -1,8 +1,8 @@
 //! The token of an admin interface.
 
 use std::fmt;
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use http::HeaderValue;
@@ -38,10 +38,12 @@ pub(super) enum TokenError {
 
 const VARIABLE: &str = "WSGATE_ADMIN_TOKEN";
 
+/// The bytes that the file of a token may have: no request could carry more.
+const LARGEST_FILE: u64 = 64 * 1024;
+
 impl Token {
     pub(super) fn from_file(file: &Path) -> Result<Self, TokenError> {
-        let text = fs::read_to_string(file);
-        let text = text.map_err(|error| TokenError::File(file.to_owned(), error))?;
+        let text = read(file).map_err(|error| TokenError::File(file.to_owned(), error))?;
         Self::new(Some(text.trim()), TokenSource::File(file.to_owned()))
     }
 
@@ -135,6 +137,16 @@ impl From<TokenError> for CommandError {
             TokenError::File(..) => None,
         };
         Self::new(error, REJECTED).with_help(help)
+    }
+}
+
+/// Reads a file or a pipe to its end.
+fn read(file: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let mut bounded = File::open(file)?.take(LARGEST_FILE + 1);
+    match bounded.read_to_string(&mut text)? as u64 > LARGEST_FILE {
+        true => Err(io::ErrorKind::FileTooLarge.into()),
+        false => Ok(text),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What only the program uses: its listeners.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
@@ -17,9 +18,10 @@ pub(super) fn listeners(
     report: &mut Report<'_>,
 ) -> Vec<Listen> {
     let mut listeners: Vec<Listen> = Vec::new();
+    let mut seen = HashSet::new();
     for (index, Listen { address }) in written.into_iter().enumerate() {
         let address = absolute(address, directory);
-        if listeners.iter().any(|listen| listen.address == address) {
+        if !seen.insert(address.clone()) {
             let problem = ValueError::new("this address is listened on already");
             report.error(&node.at(index).get("address"), problem);
         }

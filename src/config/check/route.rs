@@ -1,8 +1,10 @@
 //! `[[route]]`: one route with its names resolved.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{headers, upstream};
+use super::headers;
+use super::upstream::Pools;
 use crate::config::checked::route::Route;
 use crate::config::checked::upstream::Upstream;
 use crate::config::report::{Node, Report};
@@ -18,11 +20,12 @@ pub(super) fn routes(
     report: &mut Report<'_>,
 ) -> (Vec<Arc<Route>>, Vec<RouteSettings>) {
     check_names(&written, node, report);
+    let pools = Pools::of(upstreams);
     let written = written.into_iter().enumerate();
     let routes = written.filter_map(|(index, settings)| {
         let node = node.at(index);
         let whole = whole(&settings, &node, report);
-        let route = route(settings, &node, upstreams, report)?;
+        let route = route(settings, &node, &pools, report)?;
         Some((Arc::new(route), whole))
     });
     routes.unzip()
@@ -50,11 +53,10 @@ fn compression(written: Option<Compression>, validate_utf8: bool) -> Compression
 
 /// Reports names that two routes have.
 fn check_names(routes: &[RouteSettings], node: &Node<'_>, report: &mut Report<'_>) {
+    let mut first = HashMap::with_capacity(routes.len());
     for (index, route) in routes.iter().enumerate() {
-        let earlier = routes[..index]
-            .iter()
-            .position(|earlier| earlier.name == route.name);
-        if let Some(earlier) = earlier.filter(|_| !route.name.is_empty()) {
+        let earlier = *first.entry(route.name.as_str()).or_insert(index);
+        if earlier < index && !route.name.is_empty() {
             let place = report.place(&node.at(earlier).get("name"));
             let problem = ValueError::new(format!("two routes have the name `{}`", route.name))
                 .help(format!("the other one stands {place}"));
@@ -66,7 +68,7 @@ fn check_names(routes: &[RouteSettings], node: &Node<'_>, report: &mut Report<'_
 fn route(
     settings: RouteSettings,
     node: &Node<'_>,
-    upstreams: &[Arc<Upstream>],
+    pools: &Pools<'_>,
     report: &mut Report<'_>,
 ) -> Option<Route> {
     let RouteSettings {
@@ -105,7 +107,7 @@ fn route(
     warn_small_bursts(&limits, &node.get("limits"), report);
     let upstream = match upstream.as_str() {
         "" if !node.get("upstream").is_written() => None,
-        name => upstream::find(upstreams, name, &node.get("upstream"), report),
+        name => pools.find(name, &node.get("upstream"), report),
     };
     let path = path?;
     let rewrite = rewrite.and_then(|text| {

@@ -1,6 +1,6 @@
 //! `[upstream.NAME]`: the pools, by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -73,26 +73,56 @@ fn server(ServerEntry { url, weight }: ServerEntry, directory: &Path) -> Upstrea
     }
 }
 
-/// The pool that a route names; reports one that is not there.
-pub(super) fn find(
-    pools: &[Arc<Upstream>],
-    name: &str,
-    node: &Node<'_>,
-    report: &mut Report<'_>,
-) -> Option<Arc<Upstream>> {
-    let found = pools.iter().find(|pool| *pool.name == *name);
-    if found.is_none() {
-        let names: Vec<_> = pools.iter().map(|pool| &*pool.name).collect();
-        let problem = ValueError::new(format!("there is no upstream `{name}`"))
-            .did_you_mean(name, names.iter().copied());
-        let problem = match names.is_empty() {
-            true => problem.help("add [upstream.NAME] with its servers"),
-            false => problem.or_help(format!("the upstreams are {}", names.join(", "))),
-        };
-        report.error(node, problem);
-    }
-    found.cloned()
+/// The pools, to be found by their names.
+pub(super) struct Pools<'p> {
+    all: &'p [Arc<Upstream>],
+    by_name: HashMap<&'p str, &'p Arc<Upstream>>,
 }
+
+impl<'p> Pools<'p> {
+    pub(super) fn of(all: &'p [Arc<Upstream>]) -> Self {
+        let by_name = all.iter().map(|pool| (&*pool.name, pool)).collect();
+        Self { all, by_name }
+    }
+
+    /// The pool that a route names; reports one that is not there.
+    pub(super) fn find(
+        &self,
+        name: &str,
+        node: &Node<'_>,
+        report: &mut Report<'_>,
+    ) -> Option<Arc<Upstream>> {
+        let found = self.by_name.get(name).copied().cloned();
+        if found.is_none() {
+            let problem = ValueError::new(format!("there is no upstream `{name}`"));
+            // Each one is compared with all names, and of many errors not all are shown.
+            let problem = match report.is_full() {
+                true => problem,
+                false => self.help(name, problem),
+            };
+            report.error(node, problem);
+        }
+        found
+    }
+
+    fn help(&self, name: &str, problem: ValueError) -> ValueError {
+        if self.all.is_empty() {
+            return problem.help("add [upstream.NAME] with its servers");
+        }
+        let names = || self.all.iter().map(|pool| &*pool.name);
+        let some: Vec<_> = names().take(MOST_NAMES).collect();
+        let more = match self.all.len() - some.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        problem
+            .did_you_mean(name, names())
+            .or_help(format!("the upstreams are {}{more}", some.join(", ")))
+    }
+}
+
+/// Names in a sentence.
+const MOST_NAMES: usize = 20;
 
 /// Warns of pools that no route names.
 pub(super) fn warn_unused(
@@ -101,8 +131,9 @@ pub(super) fn warn_unused(
     node: &Node<'_>,
     report: &mut Report<'_>,
 ) {
+    let used: HashSet<_> = routes.iter().map(|route| &*route.upstream).collect();
     for name in pools.iter().map(|pool| &*pool.name) {
-        if !routes.iter().any(|route| route.upstream == name) {
+        if !used.contains(name) {
             let message = format!("no route uses the upstream `{name}`");
             report.warn(&node.name(name), &message);
         }

@@ -18,6 +18,10 @@ impl ConfigErrors {
             rendered.push_str(&self.render_one(error, &renderer));
             rendered.push_str("\n\n");
         }
+        if let Some(rest) = self.rest(self.errors.len()) {
+            rendered.push_str(&rest);
+            rendered.push('\n');
+        }
         rendered
     }
 
@@ -25,12 +29,12 @@ impl ConfigErrors {
         let title = Level::ERROR.primary_title(error.message());
         let mut group = match &error.span {
             Some(span) => {
-                let mut annotation =
-                    AnnotationKind::Primary.span(first_line(&self.text, span.clone()));
+                let (line, text, span) = self.line_of(span);
+                let mut annotation = AnnotationKind::Primary.span(span);
                 if let Some(label) = error.problem.under_the_caret() {
                     annotation = annotation.label(label);
                 }
-                let snippet = Snippet::source(&*self.text).path(&*self.name);
+                let snippet = Snippet::source(text).line_start(line).path(&*self.name);
                 title.element(snippet.annotation(annotation))
             }
             None => {
@@ -47,17 +51,17 @@ impl ConfigErrors {
         }
         renderer.render(&[group])
     }
-}
 
-/// The part of a span on its first line: a caret under a whole table is no help.
-fn first_line(text: &str, span: Range<usize>) -> Range<usize> {
-    let start = span.start.min(text.len());
-    let end = span.end.clamp(start, text.len());
-    let length = text
-        .get(start..end)
-        .and_then(|spanned| spanned.find(['\r', '\n']))
-        .unwrap_or(end - start);
-    start..start + length
+    /// The line that a span begins on, its text, and the part of the span on it: a caret under a whole
+    /// table is no help, and the renderer would go through the whole file for each error.
+    fn line_of(&self, span: &Range<usize>) -> (usize, &str, Range<usize>) {
+        let line = self.lines.line(span.start);
+        let start = self.lines.start(line);
+        let rest = self.text.get(start..).unwrap_or_default();
+        let text = rest.split(['\r', '\n']).next().unwrap_or_default();
+        let within = |offset: usize| offset.saturating_sub(start).min(text.len());
+        (line, text, within(span.start)..within(span.end))
+    }
 }
 
 #[cfg(test)]
@@ -92,8 +96,15 @@ mod tests {
 
     #[test]
     fn a_span_is_cut_at_the_end_of_its_line_and_of_the_text() {
-        for (span, expected) in [(0..3, 0..1), (2..3, 2..3), (2..9, 2..3), (7..9, 3..3)] {
-            assert_eq!(first_line("a\nb", span.clone()), expected, "{span:?}");
+        let errors = ConfigErrors::new("a.toml", "a\nbc\r\nd".to_owned(), Vec::new());
+        for (span, expected) in [
+            (0..3, (1, "a", 0..1)),
+            (2..3, (2, "bc", 0..1)),
+            (3..9, (2, "bc", 1..2)),
+            (6..7, (3, "d", 0..1)),
+            (9..12, (3, "d", 1..1)),
+        ] {
+            assert_eq!(errors.line_of(&span), expected, "{span:?}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::interpolate::{Environment, expand};
-use super::{environment, mask, read, syntax_errors, text_of};
+use super::{environment, file, mask, read, syntax_errors, text_of};
 use crate::config::check;
 use crate::config::errors::ConfigErrors;
 use crate::config::report::Report;
@@ -28,7 +28,7 @@ pub enum AdminToken {
 /// The file cannot be read, is no TOML, or its `[admin]` is wrong.
 pub fn admin_listener(path: &Path, token: AdminToken) -> Result<Option<Admin>, ConfigErrors> {
     let name = path.display().to_string();
-    let text = text_of(&name, std::fs::read(path))?;
+    let text = text_of(&name, file::read_once(path))?;
     let directory = path.parent().unwrap_or(Path::new(""));
     read(&name, &text, directory, token, &environment)
 }

@@ -55,7 +55,7 @@ pub(super) fn read<T: DeserializeOwned>(
     key: &str,
     report: &mut Report<'_>,
 ) -> Option<T> {
-    loop {
+    while !report.is_full() {
         let ReadError { kind, mut path } = match T::deserialize(Reader(value)) {
             Ok(read) => return Some(read),
             Err(error) => error,
@@ -108,6 +108,7 @@ pub(super) fn read<T: DeserializeOwned>(
             return None;
         }
     }
+    None
 }
 
 fn unknown_key(unknown: &str, known: &[&str], below: &[String]) -> ValueError {

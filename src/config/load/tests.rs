@@ -1,4 +1,5 @@
 mod built;
+mod many;
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -117,10 +117,17 @@ pub(in crate::config) fn nearest<'a>(
         .map(|(_, word)| word)
 }
 
-/// Keeps a value's control characters out of terminals and logs.
+/// The characters of a sentence: it may repeat what is wrong, and that may be a megabyte.
+const LONGEST: usize = 400;
+
+/// Keeps a value's control characters out of terminals and logs, and the end of what is too long.
 fn printable(text: &str) -> String {
-    let mut printable = String::with_capacity(text.len());
-    for character in text.chars() {
+    let mut printable = String::with_capacity(text.len().min(LONGEST));
+    for (index, character) in text.chars().enumerate() {
+        if index == LONGEST {
+            printable.push('…');
+            break;
+        }
         if character.is_control() {
             printable.extend(character.escape_default());
         } else {

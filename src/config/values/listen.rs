@@ -9,7 +9,7 @@ use super::error::ValueError;
 use super::text::text;
 
 /// An address to listen on: `127.0.0.1:8080`, `[::]:8080` or `unix:/run/wsgate.sock`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ListenAddress {
     /// An IP address and a port; port 0 takes a free one.
     Tcp(SocketAddr),

@@ -44,8 +44,11 @@ struct ChangedListeners {
 #[derive(Serialize, ToSchema)]
 pub(super) struct WrongSettings {
     error: &'static str,
-    /// All errors as `wsgate check` shows them.
+    /// How many errors were found.
+    found: usize,
+    /// The errors as `wsgate check` shows them.
     rendered: String,
+    /// The first 50 errors.
     errors: Vec<SettingsError>,
 }
 
@@ -77,7 +80,7 @@ pub(super) async fn reload(
     Ok(match outcome {
         Ok(applied) => Json(Reloaded::from(applied)).into_response(),
         Err(rejected) => {
-            let errors = Json(WrongSettings::from(&rejected));
+            let errors = Json(WrongSettings::from(rejected));
             (StatusCode::UNPROCESSABLE_ENTITY, errors).into_response()
         }
     })
@@ -103,12 +106,13 @@ impl From<Applied> for Reloaded {
     }
 }
 
-impl From<&Rejected> for WrongSettings {
-    fn from(rejected: &Rejected) -> Self {
+impl From<Rejected> for WrongSettings {
+    fn from(rejected: Rejected) -> Self {
         Self {
             error: "the settings are wrong, and nothing was changed",
+            found: rejected.found(),
             rendered: rejected.render(),
-            errors: rejected.errors(),
+            errors: rejected.into_errors(),
         }
     }
 }

@@ -31,7 +31,7 @@ use super::handover::{Handover, SuccessorRequest};
 use super::notify::ServiceManager;
 use super::server::Server;
 use super::signals::{SignalAction, Signals, StopSignal};
-use crate::config::{Config, ConfigErrors};
+use crate::config::{Config, can_be_read_again};
 
 /// Reloads the settings, one reload after the other.
 pub(crate) struct Reloader {
@@ -65,6 +65,11 @@ impl Reloader {
     /// A reloader for this file, and the way to request a reload if there is a file.
     pub(crate) fn new(file: Option<&Path>) -> (Self, Option<ReloadRequests>) {
         let (sender, requests) = ReloadRequests::channel();
+        let given = file.is_some();
+        let file = file.filter(|file| can_be_read_again(file));
+        if given && file.is_none() {
+            tracing::info!("the settings came from a pipe, and are not read again");
+        }
         let source = file.map(|file| Source::new(file, POLL_INTERVAL));
         let reloads = source.is_some().then_some(sender);
         let reloader = Self {
@@ -104,13 +109,19 @@ impl Reloader {
                 action = signals.next() => match action {
                     SignalAction::Stop(signal) => return StopCause::Signal(signal),
                     SignalAction::Reload => {
-                        let _outcome = self.reload(server, Trigger::Signal).await;
+                        if let Err(signal) = self.reload(server, signals, Trigger::Signal).await {
+                            return StopCause::Signal(signal);
+                        }
                     }
                 },
                 Some(reply) = self.requests.recv() => {
-                    // The reload is done even if its requester has gone.
-                    if let Some(outcome) = self.reload(server, Trigger::Admin).await {
-                        let _gone = reply.send(outcome);
+                    match self.reload(server, signals, Trigger::Admin).await {
+                        Ok(Some(outcome)) => {
+                            // The reload is done even if its requester has gone.
+                            let _gone = reply.send(outcome);
+                        }
+                        Ok(None) => {}
+                        Err(signal) => return StopCause::Signal(signal),
                     }
                 }
                 config = changed(&mut self.source) => {
@@ -131,32 +142,46 @@ impl Reloader {
         }
     }
 
-    async fn reload(&mut self, server: &mut Server, trigger: Trigger) -> Option<Outcome> {
-        self.manager.reloading();
-        let outcome = self.read_and_apply(server, trigger).await;
-        let is_rejected = outcome.as_ref().is_some_and(Result::is_err);
-        self.manager.reloaded(is_rejected, server.sessions());
-        outcome
-    }
-
-    async fn read_and_apply(&mut self, server: &mut Server, trigger: Trigger) -> Option<Outcome> {
-        let Some(source) = &mut self.source else {
+    /// Reads the file and applies it; the outcome is `None` where there is no file. Reading may take
+    /// long, and a signal to stop ends it.
+    async fn reload(
+        &mut self,
+        server: &mut Server,
+        signals: &mut Signals,
+        mut trigger: Trigger,
+    ) -> Result<Option<Outcome>, StopSignal> {
+        if self.source.is_none() {
             tracing::warn!("SIGHUP: there is no file to read settings from");
-            return None;
+            return Ok(None);
+        }
+        self.manager.reloading();
+        let outcome = loop {
+            let mut is_asked_again = false;
+            let config = tokio::select! {
+                biased;
+                signal = stop(signals, &mut is_asked_again) => return Err(signal),
+                config = load(&mut self.source) => config,
+            };
+            let outcome = self.apply(server, config, trigger).await;
+            // The file may have changed after it was read.
+            if !is_asked_again {
+                break outcome;
+            }
+            trigger = Trigger::Signal;
         };
-        let config = source.load().await;
-        Some(self.apply(server, config, trigger).await)
+        self.manager.reloaded(outcome.is_err(), server.sessions());
+        Ok(Some(outcome))
     }
 
     async fn apply(
         &mut self,
         server: &mut Server,
-        config: Result<Config, ConfigErrors>,
+        config: Result<Config, Rejected>,
         trigger: Trigger,
     ) -> Outcome {
         let outcome = match config {
             Ok(config) => server.apply(config).await.map_err(Rejected::Refused),
-            Err(errors) => Err(Rejected::Wrong(errors)),
+            Err(rejected) => Err(rejected),
         };
         let first_look = std::mem::take(&mut self.is_fresh) && trigger == Trigger::File;
         let applied = outcome.as_ref().ok();
@@ -174,10 +199,28 @@ impl Reloader {
 }
 
 /// The settings of the file when it has changed.
-async fn changed(source: &mut Option<Source>) -> Result<Config, ConfigErrors> {
+async fn changed(source: &mut Option<Source>) -> Result<Config, Rejected> {
     match source {
         Some(source) => source.changed().await,
         None => std::future::pending().await,
+    }
+}
+
+/// The settings of the file.
+async fn load(source: &mut Option<Source>) -> Result<Config, Rejected> {
+    match source {
+        Some(source) => source.load().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for a signal to stop, and notes the others.
+async fn stop(signals: &mut Signals, is_asked_again: &mut bool) -> StopSignal {
+    loop {
+        match signals.next().await {
+            SignalAction::Stop(signal) => return signal,
+            SignalAction::Reload => *is_asked_again = true,
+        }
     }
 }
 

@@ -35,6 +35,7 @@ mod pressure;
 mod reload;
 mod reuse;
 mod secrets;
+mod settings_file;
 mod silence;
 mod sinks;
 mod spellings;

@@ -72,8 +72,8 @@ async fn a_file_that_is_gone_or_wrong_is_told_once() {
     let (folder, mut source) = read_once().await;
     let file = folder.path().join("wsgate.toml");
     fs::remove_file(&file).unwrap();
-    let errors = source.changed().await.unwrap_err();
-    assert!(errors.to_string().contains("cannot be read"), "{errors}");
+    let errors = source.changed().await.unwrap_err().render();
+    assert!(errors.contains("cannot be read"), "{errors}");
     assert!(timeout(INTERVAL * 10, source.changed()).await.is_err());
     fs::write(&file, "nmae = 1").unwrap();
     assert!(source.changed().await.is_err());

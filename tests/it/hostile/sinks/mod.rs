@@ -29,7 +29,7 @@ const REFUSALS: usize = 120;
 const P99: Duration = Duration::from_millis(500);
 
 /// Checks that sessions go on, and that new ones and refusals are answered.
-async fn goes_on(address: &str) {
+pub(super) async fn goes_on(address: &str) {
     let round = async {
         let mut held = Socket::open(address, "/ws/held").await;
         let mut took = Vec::with_capacity(ROUND_TRIPS);
@@ -56,7 +56,7 @@ async fn goes_on(address: &str) {
 }
 
 /// Tells the process to stop while a session is open, which hears of it, and waits for the end.
-async fn stops(program: &mut Program, signal: Signal) {
+pub(super) async fn stops(program: &mut Program, signal: Signal) {
     let mut open = Socket::open(&program.address, "/ws/open").await;
     open.echoes("hello").await;
     program.signal(signal);
