@@ -247,21 +247,21 @@ fn run(
             upgraded = timeout(UPGRADE_TIMEOUT, on_upgrade) => upgraded,
             () = guard.cut_requested() => {
                 say_goodbye(upstream.io);
+                drop(held);
                 return guard.finish(CloseReason::Cut);
             }
         };
         match upgraded {
             Ok(Ok(upgraded)) => {
                 let (io, early) = Transport::from_upgraded(upgraded);
-                Session::new(Endpoint { io, early }, upstream, parameters, guard).await;
+                Session::new(Endpoint { io, early }, upstream, parameters, guard, held).await;
             }
             // The upstream has a session all the same: one whose client is gone when it begins.
             Ok(Err(_)) | Err(_) => {
                 let (io, early) = (tokio::io::empty(), Bytes::new());
-                Session::new(Endpoint { io, early }, upstream, parameters, guard).await;
+                Session::new(Endpoint { io, early }, upstream, parameters, guard, held).await;
             }
         }
-        drop(held);
     }
 }
 

@@ -55,12 +55,15 @@ pub use utf8_bytes::Utf8Bytes;
 
 pin_project! {
     /// The session's future; it ends when both legs are shut.
-    pub(crate) struct Session<C, U> {
+    pub(crate) struct Session<C, U, H> {
         // For everything that the session waits for. It is set when it has expired, when something is
         // due before it, or when a ping is answered: never for a message.
         #[pin]
         timer: DeadlineTimer,
         state: SessionState<C, U>,
+        // What the session holds until its end. It is given back before the end is reported: a reader of
+        // that line finds it free.
+        held: Option<H>,
         // Until the end.
         guard: Option<SessionGuard>,
         // The task, which a close request or the timer wakes.
@@ -68,7 +71,7 @@ pin_project! {
     }
 }
 
-impl<C, U> Session<C, U>
+impl<C, U, H> Session<C, U, H>
 where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
@@ -78,19 +81,21 @@ where
         upstream: Endpoint<U>,
         parameters: SessionParameters,
         guard: SessionGuard,
+        held: H,
     ) -> Self {
         let now = Instant::now();
         let state = SessionState::new(client, upstream, parameters, now);
         Self {
             timer: DeadlineTimer::new(now),
             state,
+            held: Some(held),
             guard: Some(guard),
             waker: None,
         }
     }
 }
 
-impl<C, U> Future for Session<C, U>
+impl<C, U, H> Future for Session<C, U, H>
 where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
@@ -133,6 +138,7 @@ where
             this.state.publish_pings(&entry.traffic);
         }
         if let Poll::Ready(reason) = ended {
+            drop(this.held.take());
             if let Some(guard) = this.guard.take() {
                 guard.finish(reason);
             }

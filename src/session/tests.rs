@@ -80,7 +80,12 @@ impl Setup {
     }
 }
 
-fn session<C, U>(registry: &Arc<Registry>, client: C, upstream: U, setup: Setup) -> Session<C, U>
+fn session<C, U>(
+    registry: &Arc<Registry>,
+    client: C,
+    upstream: U,
+    setup: Setup,
+) -> Session<C, U, ()>
 where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
@@ -117,6 +122,7 @@ where
             .unwrap()
             .register(metadata, Instant::now())
             .unwrap(),
+        (),
     )
 }
 

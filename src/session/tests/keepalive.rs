@@ -225,6 +225,7 @@ async fn idle_lifetime_and_expiry_end_a_session_with_a_reason_that_says_which() 
 async fn a_reader_that_takes_nothing_is_told_and_cut_and_holds_its_source() {
     let mut setup = setup();
     setup.pipes = (1000, 1000);
+    setup.route.timeouts.write = 10 * SECOND;
     let mut bench = setup.begin();
     let frame = server(0x82, &[5; 10_000]);
     // The pipe, one read of the relay and no more: then the upstream has to wait.

@@ -57,6 +57,18 @@ impl Stage {
         *self.account.closed.entry(reason.to_owned()).or_default() += 1;
     }
 
+    /// Waits until the log has every end for this reason that is accounted for.
+    pub(crate) async fn told_every_end(&self, reason: &str) {
+        let expected = self.account.closed[reason];
+        let told = || {
+            let lines = self.served.lines().into_iter();
+            let ends = lines.filter(|line| line["message"] == "session closed");
+            let ends = ends.filter(|line| line["route"] != "echo" && line["reason"] == *reason);
+            ends.count() as u64 >= expected
+        };
+        self.served.until("the ends to be logged", told).await;
+    }
+
     /// The same, where the log says who it was, and what code the client was told.
     pub(crate) fn ends_by(&mut self, reason: &str, from: Side, code: impl Into<Option<u16>>) {
         self.ends(reason);

@@ -230,6 +230,8 @@ impl Stage {
         client.shut().await;
         server.expect_end().await;
         self.ends("closed");
+        // Its places are free by now.
+        self.told_every_end("closed").await;
     }
 
     /// Checks that frames pass as the bytes that they are.
