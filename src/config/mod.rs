@@ -31,8 +31,9 @@ pub use settings::headers::{Forwarded, HeaderSettings};
 pub use settings::keepalive::{Keepalive, Ping};
 pub use settings::limits::{Limits, OnExceed, PerConnection, PerIp};
 pub use settings::origin::OriginRules;
+pub use settings::plain_http::{HttpMode, HttpOrigin, PlainHttp};
 pub use settings::program::{Admin, Listen, Log, LogFormat, Server};
-pub use settings::route::{Compression, PlainHttp, RouteSettings};
+pub use settings::route::{Compression, RouteSettings};
 pub use settings::timeouts::Timeouts;
 pub use settings::upstream::{Balance, Passive, ServerEntry, UpstreamSettings};
 #[cfg(feature = "server")]

@@ -10,6 +10,7 @@ pub(super) mod headers;
 pub(super) mod keepalive;
 pub(super) mod limits;
 pub(super) mod origin;
+pub(super) mod plain_http;
 pub(super) mod program;
 pub(super) mod route;
 pub(super) mod timeouts;
@@ -26,8 +27,9 @@ pub(super) use headers::{Forwarded, HeaderSettings};
 pub(super) use keepalive::Keepalive;
 pub(super) use limits::{Limits, OnExceed};
 pub(super) use origin::OriginRules;
+pub(super) use plain_http::PlainHttp;
 pub(super) use program::{Admin, Listen, Log, Server};
-pub(super) use route::{Compression, OWN_KEYS, PlainHttp, RouteSettings};
+pub(super) use route::{Compression, OWN_KEYS, RouteSettings};
 pub(super) use timeouts::Timeouts;
 pub(super) use upstream::{Balance, Passive, ServerEntry, UpstreamSettings};
 

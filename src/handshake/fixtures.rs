@@ -10,7 +10,7 @@ use http_body_util::Empty;
 
 use super::forward::Sent;
 use super::upstream_request;
-use crate::config::{Forwarded, ForwardingHeader, PathPattern, PlainHttp, Route, Template};
+use crate::config::{Forwarded, ForwardingHeader, HttpMode, PathPattern, Route, Template};
 use crate::request::{ClientIdentity, Facts, Handshake, Kind, Lines, Offer, Target};
 use crate::types::ClientAddr;
 
@@ -18,7 +18,7 @@ pub(super) const PEER: &str = "203.0.113.7:5000";
 
 pub(super) fn route() -> Route {
     let mut route = Route::for_tests("chat", "/rooms/{id}");
-    route.http = PlainHttp::Forward;
+    route.http = HttpMode::Forward.into();
     route
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Method, Uri, request, response};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::core::Core;
@@ -16,6 +17,7 @@ use crate::framing;
 use crate::handshake::{path_and_query, plain_request_headers, plain_response_headers};
 use crate::rejection::Rejection;
 use crate::request::Handshake;
+use crate::transport::Transport;
 use crate::upstream::{Connected, Lease, Pool, ServerFailure, TargetAddress, UpstreamError};
 
 /// A plain request that its route forwards and its policies have accepted, with a place on a server:
@@ -33,6 +35,11 @@ pub struct PlainRequest {
     headers: HeaderMap,
     path: String,
 }
+
+/// TCP keep-alive of a connection to a server: the first probe after this silence, the next ones after
+/// that.
+const SILENCE: Duration = Duration::from_secs(60);
+const PROBE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Decides about a plain request, in the order of a handshake.
 pub(crate) async fn admit(
@@ -120,12 +127,17 @@ impl PlainRequest {
 
     /// A client that takes no byte of the response for so long is a slow reader.
     pub fn write_timeout(&self) -> Duration {
-        self.handshake.settings().timeouts.write
+        self.handshake.settings().http.write_timeout
     }
 
     /// How long its server may take to answer.
     pub fn response_timeout(&self) -> Duration {
-        self.lease.upstream().handshake_timeout
+        self.handshake.settings().http.response_timeout
+    }
+
+    /// How long its server may be silent in the middle of a response; `None` is no limit.
+    pub fn idle_timeout(&self) -> Option<Duration> {
+        self.handshake.settings().http.idle_timeout
     }
 
     /// Where its server is, for a pool of idle connections.
@@ -148,7 +160,10 @@ impl PlainRequest {
     ) -> Result<(Self, impl AsyncRead + AsyncWrite + Send + Unpin + 'static), Rejection> {
         let connected = self.pool.connect_from(self.lease, self.handshake.client());
         match connected.await {
-            Ok(Connected { lease, transport }) => Ok((Self { lease, ..self }, transport)),
+            Ok(Connected { lease, transport }) => {
+                find_if_gone(&transport);
+                Ok((Self { lease, ..self }, transport))
+            }
             Err(error) => Err(report(&self.core, &self.handshake, error)),
         }
     }
@@ -207,6 +222,19 @@ impl PlainRequest {
     /// Counts and logs that its server failed when the response had begun.
     pub fn log_failure(&self, message: &str, error: &(dyn Error + 'static)) {
         self.lease.log_failure(ServerFailure::Plain, message, error);
+    }
+}
+
+/// Lets the kernel find a server that is gone: a response may be silent for as long as it likes, and plain
+/// HTTP has no pings.
+fn find_if_gone(transport: &Transport) {
+    if let Transport::Tcp(stream) = transport {
+        let probes = TcpKeepalive::new()
+            .with_time(SILENCE)
+            .with_interval(PROBE_INTERVAL);
+        if let Err(error) = SockRef::from(stream).set_tcp_keepalive(&probes) {
+            tracing::debug!(%error, "no TCP keep-alive on a connection to a server");
+        }
     }
 }
 

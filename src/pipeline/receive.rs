@@ -7,7 +7,7 @@ use http::request::Parts;
 use super::core::Core;
 use super::refusal::Refusal;
 use super::snapshot::Snapshot;
-use crate::config::{PlainHttp, Route};
+use crate::config::{HttpMode, Route};
 use crate::rejection::Rejection;
 use crate::request::{
     ClientIdentity, Facts, Handshake, Kind, Lines, Offer, Target, forwarded_host,
@@ -82,9 +82,9 @@ pub(super) fn receive_plain(
     let refusal = match read {
         Ok((facts, route)) => {
             let client = facts.client;
-            let served = match route.http {
-                PlainHttp::Forward => checked,
-                PlainHttp::Refuse => Err(Rejection::NotUpgrade),
+            let served = match route.http.mode {
+                HttpMode::Forward => checked,
+                HttpMode::Refuse => Err(Rejection::NotUpgrade),
             };
             match served {
                 Ok(()) => return Ok(Handshake::new(parts, facts, route)),

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use super::custom::BoxedPolicy;
 use super::rate::{Admission, RateTable};
 use super::{address, origin};
-use crate::config::{AddressRules, PerIp, Route};
+use crate::config::{AddressRules, HttpOrigin, PerIp, Route};
 use crate::rejection::Rejection;
 use crate::request::{Handshake, SingleLine};
 
@@ -74,10 +74,13 @@ impl PolicyList {
 
 /// Whether the page that sent the request is allowed, if it was a page.
 ///
-/// A browser sends no Origin with a page's own plain GET requests, so that its absence there says
-/// nothing.
+/// Browsers protect plain HTTP by CORS, so that a route has to ask for the check there. A browser sends no
+/// Origin with a page's own plain GET requests: its absence says nothing.
 fn check_origin(handshake: &Handshake) -> Result<(), Rejection> {
-    if !handshake.is_websocket() && matches!(handshake.origin(), SingleLine::Missing) {
+    if !handshake.is_websocket()
+        && (handshake.settings().http.origin == HttpOrigin::Ignore
+            || matches!(handshake.origin(), SingleLine::Missing))
+    {
         return Ok(());
     }
     origin::check(

@@ -124,14 +124,14 @@ deny = [\"198.51.100.0/24\", \"203.0.113.0/24\"]
     )
     .unwrap();
     let route = &config.routes[0];
-    assert_eq!(route.http, crate::config::PlainHttp::Forward);
+    assert_eq!(route.http.mode, crate::config::HttpMode::Forward);
     assert_eq!(route.upstream_lost.get(), 1014);
     let ping = |interval: u64, timeout| Ping {
         interval: Some(Duration::from_secs(interval)).filter(|interval| !interval.is_zero()),
         timeout: Duration::from_secs(timeout),
     };
     assert_eq!(route.keepalive.client, ping(20, 5));
-    assert_eq!(route.keepalive.upstream, ping(0, 15));
+    assert_eq!(route.keepalive.upstream, ping(0, 60));
     assert_eq!(route.limits.per_ip.connections, None);
     assert_eq!(route.limits.per_ip.messages.unwrap().count, 7);
     assert_eq!(route.limits.on_exceed, OnExceed::Delay);

@@ -7,6 +7,7 @@ use super::headers::HeaderSettings;
 use super::keepalive::Keepalive;
 use super::limits::Limits;
 use super::origin::OriginRules;
+use super::plain_http::PlainHttp;
 use super::timeouts::Timeouts;
 use crate::close::CloseCode;
 use crate::config::values::{As, HostPattern, Name, OneOrMany, PathPattern};
@@ -38,7 +39,8 @@ pub struct RouteSettings {
     /// The path sent upstream; by default the request's path.
     #[cfg_attr(feature = "server", schemars(with = "String"))]
     pub rewrite: Option<String>,
-    /// The action for a plain HTTP request: refuse (426) or forward to the same upstream.
+    /// The action for a plain HTTP request: refuse (426), forward to the same upstream, or a table.
+    #[cfg_attr(feature = "server", schemars(extend("default" = "refuse")))]
     pub http: PlainHttp,
     /// The action for an offer of permessage-deflate: passthrough or off; off by default with
     /// validate_utf8.
@@ -74,18 +76,6 @@ pub(in crate::config) const OWN_KEYS: [&str; 6] = [
     "upstream",
     "rewrite",
 ];
-
-/// The action for a plain HTTP request on a route.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum PlainHttp {
-    /// It is refused with 426.
-    #[default]
-    Refuse,
-    /// It goes to the same upstream.
-    Forward,
-}
 
 /// The action for an offer of `permessage-deflate`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]

@@ -30,7 +30,7 @@ impl Default for Timeouts {
         Self {
             idle: None,
             lifetime: None,
-            write: Duration::from_secs(10),
+            write: Duration::from_secs(60),
             close: Duration::from_secs(5),
         }
     }

@@ -109,7 +109,7 @@ impl Default for UpstreamSettings {
             servers: Vec::new(),
             balance: Balance::default(),
             connect_timeout: Duration::from_secs(3),
-            handshake_timeout: Duration::from_secs(5),
+            handshake_timeout: Duration::from_secs(30),
             retries: Retries::All,
             retry_timeout: Duration::from_secs(10),
             max_connections: None,

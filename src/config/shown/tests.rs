@@ -51,7 +51,7 @@ path = "/rooms/{id}/*"
 subprotocols = ["chat.v1"]
 upstream = "chat"
 rewrite = "/r/{id}/*"
-http = "forward"
+http = { mode = "forward", response_timeout = "2m", idle_timeout = "1h", write_timeout = "9s", origin = "check" }
 compression = "off"
 validate_utf8 = true
 upstream_lost = 1014

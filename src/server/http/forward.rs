@@ -72,13 +72,9 @@ impl fmt::Debug for Page {
     }
 }
 
-/// A server may be silent for so long in the middle of a response. Servers of endless streams send
-/// something more often.
-const DOWNLOAD_PAUSE: Duration = Duration::from_secs(60);
-
 /// A client may be silent for so long in the middle of a body that is answered already. Before the
 /// answer, [`upload`] has a shorter timeout, with a status of its own.
-const UPLOAD_PAUSE: Duration = Duration::from_secs(35);
+const UPLOAD_PAUSE: Duration = Duration::from_secs(65);
 
 /// Answers every request that is no WebSocket handshake.
 #[derive(Clone)]
@@ -109,7 +105,7 @@ impl Forward {
         if let Some(state) = request.received().extensions.get::<Arc<ConnectionState>>() {
             state.set_write_limit(request.write_timeout());
         }
-        let (mut body, progress) = Upload::new(Paced::new(body, UPLOAD_PAUSE));
+        let (mut body, progress) = Upload::new(Paced::new(body, Some(UPLOAD_PAUSE)));
         while let Some(mut sender) = self.pool.take(request.address()) {
             match exchange(&request, &progress, &mut sender, body).await {
                 Ok(response) => return Ok(self.deliver(response, sender, request)),
@@ -200,7 +196,7 @@ async fn exchange(
     for names in trailers {
         head.headers.append(header::TRAILER, names);
     }
-    let begun = Download::begin(Paced::new(body, DOWNLOAD_PAUSE)).await;
+    let begun = Download::begin(Paced::new(body, request.idle_timeout())).await;
     let body = begun.map_err(|error| {
         let rejection = match is_malformed(&error) {
             true => Rejection::UpstreamBadResponse,

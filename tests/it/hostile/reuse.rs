@@ -235,9 +235,9 @@ async fn u11_an_unread_answer_reaches_no_other_client() {
 async fn u11_an_answer_after_its_deadline_reaches_no_client() {
     let upstream = Upstream::start().await;
     let url = upstream.url().to_owned();
-    let pool = format!("servers = [\"{url}\"]\nhandshake_timeout = \"200ms\"");
-    let more = "[server]\nworkers = 1";
-    let mut stage = Stage::set_with(upstream, &pool, "http = \"forward\"", more).await;
+    let pool = format!("servers = [\"{url}\"]");
+    let (late, more) = ("http.response_timeout = \"200ms\"", "[server]\nworkers = 1");
+    let mut stage = Stage::set_with(upstream, &pool, late, more).await;
     let mut client = stage.client().await;
     client.send(Request::plain("/ws/first").text()).await;
     let (mut server, _) = stage.upstream.request().await;

@@ -14,7 +14,7 @@ async fn loud(servers: &[&str], format: &str) -> Program {
         .map(|url| format!("{url}/c4nary-base"))
         .collect();
     let servers = servers.join("\", \"");
-    let more = "http = \"forward\"\nvalidate_utf8 = true\nlimits.message_size = \"1KiB\"\n\
+    let more = "http.response_timeout = \"300ms\"\nvalidate_utf8 = true\nlimits.message_size = \"1KiB\"\n\
                 headers.set = { x-secret = \"${WSGATE_TEST_TOKEN}\" }\n\
                 [admin]\naddress = \"127.0.0.1:0\"\ntoken = \"${WSGATE_TEST_TOKEN}\"";
     let log = format!("format = \"{format}\"\nlevel = \"trace\"");

@@ -108,8 +108,8 @@ async fn a_request_that_is_being_answered_is_never_closed_to_make_room() {
 #[tokio::test]
 async fn more_requests_than_there_are_descriptors_are_told_to_come_back() {
     let upstream = Upstream::start().await;
-    let text = settings(upstream.url(), &format!("http = \"forward\"\n{ADMIN}"));
-    let program = Program::run_limited(&text, 64).await;
+    let more = format!("http.response_timeout = \"5s\"\n{ADMIN}");
+    let program = Program::run_limited(&settings(upstream.url(), &more), 64).await;
     let mut first = Wire::connect(&program.address).await;
     first.send(REQUEST).await;
     let (mut server, _) = upstream.request().await;
@@ -198,7 +198,7 @@ async fn a_head_that_began_does_not_hold_up_a_stop() {
 #[tokio::test]
 async fn a_client_that_does_not_read_its_answer_is_cut_off_on_both_sides() {
     let upstream = Upstream::start().await;
-    let more = "http = \"forward\"\n[route.timeouts]\nwrite = \"300ms\"";
+    let more = "http.write_timeout = \"300ms\"";
     let program = Program::run(&settings(upstream.url(), more)).await;
     let mut client = Wire::connect(&program.address).await;
     client.send(REQUEST).await;

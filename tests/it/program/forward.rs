@@ -246,8 +246,7 @@ async fn a_server_that_is_down_is_a_502_and_one_that_does_not_answer_a_504() {
     assert_eq!(client.response().await.status(), 502);
 
     let silent = Upstream::start().await;
-    let text = settings(silent.url(), more);
-    let text = text.replace("[[route]]", "handshake_timeout = \"200ms\"\n[[route]]");
+    let text = settings(silent.url(), "http.response_timeout = \"200ms\"");
     let program = Program::run(&text).await;
     let mut client = Wire::connect(&program.address).await;
     client.send(&request).await;
@@ -369,12 +368,35 @@ async fn polling_and_then_a_websocket_work_on_one_route() {
 }
 
 #[tokio::test]
-async fn a_page_of_another_origin_may_not_post() {
+async fn plain_requests_of_other_origins_are_for_cors_unless_the_route_checks_them() {
     let upstream = Upstream::start().await;
+    let lines = [
+        // A preflight, the form of an identity provider, and one of a page without a referrer.
+        "OPTIONS /ws/x HTTP/1.1\r\nOrigin: http://other.test\r\n\
+         Access-Control-Request-Method: PUT\r\n",
+        "POST /ws/x HTTP/1.1\r\nOrigin: http://identity.test\r\nContent-Length: 0\r\n",
+        "POST /ws/x HTTP/1.1\r\nOrigin: null\r\nSec-Fetch-Site: same-origin\r\n\
+         Content-Length: 0\r\n",
+    ];
     let program = forwarding(&upstream).await;
+    let checking = "http.origin = \"check\"";
+    let strict = Program::run(&settings(upstream.url(), checking)).await;
+    for head in lines {
+        let mut client = Wire::connect(&program.address).await;
+        client.send(format!("{head}{HOST}\r\n")).await;
+        let (mut server, asked) = upstream.request().await;
+        assert!(head.contains(asked.one("origin")), "{asked:?}");
+        server
+            .send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            .await;
+        assert_eq!(client.response().await.text(), "ok", "{head}");
+        let mut client = Wire::connect(&strict.address).await;
+        client.send(format!("{head}{HOST}\r\n")).await;
+        assert_eq!(client.response().await.status(), 403, "{head}");
+    }
+    // WebSockets have no CORS.
     let mut client = Wire::connect(&program.address).await;
-    let origin = "Origin: http://evil.test\r\n";
-    let post = format!("POST /ws/x HTTP/1.1\r\n{HOST}{origin}Content-Length: 0\r\n\r\n");
-    client.send(post).await;
+    let origin = "Origin: http://other.test\r\n";
+    client.send(websocket("/ws/x", "gate.test", origin)).await;
     assert_eq!(client.response().await.status(), 403);
 }

@@ -136,7 +136,7 @@ async fn a_refused_plain_request_is_logged_and_counted_on_its_route() {
     let dead = Upstream::dead();
     let url = dead.url();
     let more = format!(
-        "http = \"forward\"\naddress.deny = [\"192.0.2.7\"]\n\
+        "http.origin = \"check\"\naddress.deny = [\"192.0.2.7\"]\n\
                         [client_ip]\ntrusted_proxies = [\"127.0.0.1\"]\n{ADMIN}"
     );
     let program = Program::run(&settings(url, &more)).await;
@@ -203,7 +203,7 @@ async fn a_refused_plain_request_is_logged_and_counted_on_its_route() {
 async fn a_connection_that_comes_to_nothing_is_one_step_of_one_count() {
     let upstream = Upstream::start().await;
     let more = format!(
-        "http = \"forward\"\n[route.timeouts]\nwrite = \"300ms\"\n\
+        "http.write_timeout = \"300ms\"\n\
          {ONE_WORKER}handshake_timeout = \"300ms\"\n{ADMIN}"
     );
     let program = Program::run(&settings(upstream.url(), &more)).await;

@@ -17,7 +17,8 @@ pin_project! {
         #[pin]
         body: B,
         idle_timeout: IdleTimeout,
-        limit: Duration,
+        // None lets it pause for ever.
+        limit: Option<Duration>,
     }
 }
 
@@ -33,7 +34,7 @@ pub(crate) enum PaceError<E> {
 }
 
 impl<B> Paced<B> {
-    pub(super) fn new(body: B, limit: Duration) -> Self {
+    pub(super) fn new(body: B, limit: Option<Duration>) -> Self {
         Self {
             body,
             idle_timeout: IdleTimeout::default(),
@@ -59,8 +60,11 @@ where
             this.idle_timeout.restart();
             return Poll::Ready(frame.map(|frame| frame.map_err(PaceError::Body)));
         }
-        ready!(this.idle_timeout.poll_elapsed(cx, *this.limit));
-        Poll::Ready(Some(Err(PaceError::Paused(*this.limit))))
+        let Some(limit) = *this.limit else {
+            return Poll::Pending;
+        };
+        ready!(this.idle_timeout.poll_elapsed(cx, limit));
+        Poll::Ready(Some(Err(PaceError::Paused(limit))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -91,14 +95,14 @@ mod tests {
             sleep(LIMIT - Duration::from_secs(1)).await;
             Ok::<_, io::Error>(Frame::data(Bytes::from_static(b"x")))
         });
-        let body = Paced::new(StreamBody::new(Box::pin(frames)), LIMIT);
+        let body = Paced::new(StreamBody::new(Box::pin(frames)), Some(LIMIT));
         assert_eq!(body.collect().await.unwrap().to_bytes(), "xxxxx");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_pauses_too_long_ends() {
         let frames = stream::pending::<Result<Frame<Bytes>, io::Error>>();
-        let body = Paced::new(StreamBody::new(frames), LIMIT);
+        let body = Paced::new(StreamBody::new(frames), Some(LIMIT));
         let began = Instant::now();
         let error = body.collect().await.unwrap_err();
         assert_eq!(began.elapsed(), LIMIT);
@@ -106,10 +110,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn without_a_limit_a_body_may_be_silent_for_ever() {
+        let frames = stream::pending::<Result<Frame<Bytes>, io::Error>>();
+        let body = Paced::new(StreamBody::new(frames), None);
+        let silent = tokio::time::timeout(1000 * LIMIT, body.collect()).await;
+        assert!(silent.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_reader_that_pauses_is_not_the_bodys_fault() {
         let frames = stream::iter([b"a", b"b"])
             .map(|data| Ok::<_, io::Error>(Frame::data(Bytes::from_static(data))));
-        let mut body = Paced::new(StreamBody::new(frames), LIMIT);
+        let mut body = Paced::new(StreamBody::new(frames), Some(LIMIT));
         body.frame().await.unwrap().unwrap();
         sleep(2 * LIMIT).await;
         body.frame().await.unwrap().unwrap();

@@ -38,12 +38,11 @@ fn settings(backend: SocketAddr) -> Config {
         workers = 1
         [upstream.backend]
         servers = ["http://{backend}/base"]
-        handshake_timeout = "2s"
         [[route]]
         name = "all"
         path = "/*"
         upstream = "backend"
-        http = "forward"
+        http.response_timeout = "2s"
         "#
     );
     Config::from_toml("test.toml", &text).unwrap()

@@ -52,7 +52,7 @@ enum Stage {
 }
 
 /// A client may be silent for so long in the middle of a body.
-const CLIENT_PAUSE: Duration = Duration::from_secs(30);
+const CLIENT_PAUSE: Duration = Duration::from_secs(60);
 
 impl<B: Body> Upload<B> {
     pub(super) fn new(body: B) -> (Self, Arc<Progress>) {

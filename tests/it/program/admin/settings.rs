@@ -30,7 +30,7 @@ async fn the_settings_are_shown_with_their_defaults_and_without_their_secrets() 
     );
     let route = &shown["route"][0];
     assert_eq!(route["headers"]["set"], json!({"x-key": "***"}));
-    assert_eq!(route["timeouts"]["write"], "10s");
+    assert_eq!(route["timeouts"]["write"], "1m");
     assert_eq!(route["limits"]["message_size"], "16MiB");
     assert_eq!(shown["drain"]["spread"], "0s");
     let servers = json!([{"url": "ws://127.0.0.1:1", "weight": 1}]);
