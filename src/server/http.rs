@@ -14,5 +14,6 @@ pub(crate) mod connection;
 pub(crate) mod forward;
 pub(crate) mod health;
 pub(crate) mod idle_timeout;
+pub(crate) mod last_answer;
 pub(crate) mod limiter;
 pub(crate) mod request_lines;

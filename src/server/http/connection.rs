@@ -101,7 +101,10 @@ impl Connections {
                     Pin::new(&mut connection).graceful_shutdown();
                 }
                 ended = &mut connection => break Ended::ByItself(ended),
-                () = state.evicted() => break Ended::ByUs(End::evicted),
+                () = state.evicted() => break Ended::ByUs(match state.had_request() {
+                    true => End::evicted,
+                    false => End::evicted_at_first,
+                }),
             }
         };
         let (mut socket, end) = match connection.into_parts() {

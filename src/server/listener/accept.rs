@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::address::BoundAddress;
 use super::bind::{Listener, ListeningSocket, SocketFile};
+use crate::server::http::last_answer::refuse_at_once;
 use crate::server::http::limiter::ConnectionLimiter;
 use crate::server::logging::LogInterval;
 use crate::{ClientAddr, Transport};
@@ -254,7 +255,7 @@ impl AcceptErrorKind {
     }
 }
 
-/// A descriptor that is kept in reserve, to accept and close a connection when there is no other.
+/// A descriptor that is kept in reserve, to accept and refuse a connection when there is no other.
 struct Reserve(Option<File>);
 
 impl Reserve {
@@ -262,10 +263,17 @@ impl Reserve {
         Self(File::open("/dev/null").ok())
     }
 
-    /// Accepts one connection and closes it; false if even that fails.
+    /// Accepts one connection, answers 503 and closes it; false if even that fails.
     fn turn_away(&mut self, listener: &AcceptingSocket) -> bool {
         let kept_back = self.0.take().is_some();
-        let turned_away = kept_back && listener.socket().accept().is_ok();
+        let accepted = kept_back.then(|| listener.socket().accept());
+        let turned_away = accepted.is_some_and(|accepted| match accepted {
+            Ok((socket, _)) => {
+                refuse_at_once(&SockRef::from(&socket));
+                true
+            }
+            Err(_) => false,
+        });
         *self = Self::new();
         turned_away
     }
@@ -303,11 +311,14 @@ mod tests {
     #[tokio::test]
     async fn a_connection_that_is_turned_away_is_closed_and_the_reserve_is_back() {
         let (mut acceptor, address) = acceptor();
-        let client = std::net::TcpStream::connect(address).unwrap();
+        let mut client = std::net::TcpStream::connect(address).unwrap();
+        io::Write::write_all(&mut client, b"GET /ws HTTP/1.1\r\n").unwrap();
         while !acceptor.reserve.turn_away(&acceptor.socket) {}
         assert!(acceptor.reserve.0.is_some());
         // Closed, and not left open: there is an end to read, not a wait.
-        assert_eq!(io::Read::read(&mut &client, &mut [0]).unwrap(), 0);
+        let mut answer = String::new();
+        io::Read::read_to_string(&mut client, &mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer:?}");
     }
 
     #[tokio::test]

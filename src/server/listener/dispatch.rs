@@ -79,12 +79,16 @@ impl Dispatcher {
         }
     }
 
-    /// Refuses a connection over the limit. Without a free slot it is only closed.
+    /// Refuses a connection over the limit. Without a free slot it is not waited for until its client has
+    /// read the answer.
     fn refuse(&self, accepted: Accepted) {
         let refusal = self.connections().refuse(accepted);
-        if let (Some(slot), Some(first)) = (self.limiter.refuse(), self.slots.first()) {
+        match (self.limiter.refuse(), self.slots.first()) {
             // It was accepted on the first worker.
-            first.worker.spawn(&self.owner, refusal.carry_out(slot));
+            (Some(slot), Some(first)) => {
+                first.worker.spawn(&self.owner, refusal.carry_out(slot));
+            }
+            _ => refusal.carry_out_at_once(),
         }
     }
 

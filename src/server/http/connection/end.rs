@@ -27,9 +27,9 @@ pub(super) enum End {
     Silent,
     /// The peer read nothing of its response.
     SlowReader,
-    /// It was evicted to make room; in the middle of a head, or before it.
+    /// It was evicted to make room; its client has begun a request, or is about to send its first.
     Evicted {
-        began: bool,
+        expects_answer: bool,
     },
     /// The process stops; in the middle of a head, or before it.
     ShutDown {
@@ -94,7 +94,16 @@ impl End {
 
     /// It was evicted while it was idle.
     pub(super) fn evicted(began: bool) -> Self {
-        Self::Evicted { began }
+        Self::Evicted {
+            expects_answer: began,
+        }
+    }
+
+    /// The same before its first request, which is on its way, as far as anybody knows.
+    pub(super) fn evicted_at_first(_began: bool) -> Self {
+        Self::Evicted {
+            expects_answer: true,
+        }
     }
 
     /// The process stopped while it was idle.
@@ -109,8 +118,11 @@ impl End {
             Self::TargetTooLong => Some(StatusCode::URI_TOO_LONG),
             Self::HeadTooLarge => Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
             Self::HeadTimeout => Some(StatusCode::REQUEST_TIMEOUT),
-            Self::Evicted { began } | Self::ShutDown { began } => {
-                began.then_some(StatusCode::SERVICE_UNAVAILABLE)
+            Self::Evicted {
+                expects_answer: answers,
+            }
+            | Self::ShutDown { began: answers } => {
+                answers.then_some(StatusCode::SERVICE_UNAVAILABLE)
             }
             Self::Normal | Self::Silent | Self::SlowReader => None,
         }

@@ -8,10 +8,12 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 use hyper::StatusCode;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
 use crate::Transport;
+use crate::server::http::last_answer::{last_answer, refuse_at_once};
 use crate::server::http::limiter::{ConnectionState, RefusalSlot};
 
 /// The time for the answer to be sent and for the client to close.
@@ -44,6 +46,15 @@ impl RefusedConnection {
         }
         drop(self);
         drop(slot);
+    }
+
+    /// The same without a wait.
+    pub(crate) fn carry_out_at_once(self) {
+        match &self.socket {
+            Transport::Tcp(socket) => refuse_at_once(&SockRef::from(socket)),
+            Transport::Unix(socket) => refuse_at_once(&SockRef::from(socket)),
+            Transport::Custom(_) => {}
+        }
     }
 }
 
@@ -79,7 +90,7 @@ pub(super) fn reset(socket: Transport) {
 async fn lingering_close(socket: &mut Transport, status: Option<StatusCode>) {
     let _late = timeout(LONGEST, async {
         if let Some(status) = status {
-            socket.write_all(answer(status).as_bytes()).await?;
+            socket.write_all(last_answer(status).as_bytes()).await?;
             socket.flush().await?;
         }
         socket.shutdown().await?;
@@ -87,15 +98,6 @@ async fn lingering_close(socket: &mut Transport, status: Option<StatusCode>) {
         io::Result::Ok(())
     })
     .await;
-}
-
-/// The last response of a connection.
-fn answer(status: StatusCode) -> String {
-    let retry_after = match status {
-        StatusCode::SERVICE_UNAVAILABLE => "retry-after: 5\r\n",
-        _ => "",
-    };
-    format!("HTTP/1.1 {status}\r\n{retry_after}connection: close\r\ncontent-length: 0\r\n\r\n")
 }
 
 /// Reads until the peer ends its half, or has sent too much.
