@@ -88,8 +88,15 @@ fn carry_out(command: Command) -> Result<(), CommandError> {
 
 fn check(file: &Path) -> Result<(), CommandError> {
     let config = Config::from_file(file)?;
-    server::check(&config)?;
-    print(&config.summary())
+    let warnings = server::check(&config)?;
+    let mut summary = config.summary();
+    if !warnings.is_empty() && config.warnings().next().is_none() {
+        summary.push('\n');
+    }
+    for warning in warnings {
+        summary.push_str(&format!("warning: {warning}\n"));
+    }
+    print(&summary)
 }
 
 fn on_this_thread(

@@ -65,7 +65,6 @@ use crate::server::lifecycle::reload::counts::ReloadCounts;
 use crate::server::lifecycle::reload::requests::ReloadRequests;
 use crate::server::lifecycle::workers::Worker;
 use crate::server::listener::accept::{Accepted, Dispatch, Vacancy};
-use crate::server::listener::descriptors::ADMIN_CONNECTIONS;
 use crate::server::logging::queue::LogQueue;
 
 /// Answers admin requests; a clone is the same interface.
@@ -113,6 +112,7 @@ impl AdminService {
         connections: TaskTracker,
         limiter: Arc<ConnectionLimiter>,
     ) -> Self {
+        let places = Places::new(limiter.budget().admin_connections());
         let streams = TaskTracker::new();
         let interface = Interface {
             handle,
@@ -129,7 +129,7 @@ impl AdminService {
         Self {
             router: router(Arc::new(interface)),
             access: Arc::default(),
-            places: Places::new(ADMIN_CONNECTIONS),
+            places,
             turn: Arc::default(),
             streams,
             browsable: true,

@@ -64,7 +64,7 @@ pub struct Server {
     /// The number of threads; 0 is one for each core.
     #[serde(with = "Number::<0, 1024>")]
     pub workers: usize,
-    /// The limit on sessions; 0 derives it from the limit on open files.
+    /// The limit on sessions; 0 derives it from the limit on open files, which no other value exceeds.
     #[serde(with = "Number::<0, 1_000_000_000>")]
     pub sessions: usize,
     /// The time limit for the request head, from the accept to its end.

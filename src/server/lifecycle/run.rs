@@ -11,10 +11,12 @@ use super::notify::ServiceManager;
 use super::reload::{Reloader, StopCause};
 use super::server::{Server, ServerContext};
 use super::signals::{Signals, StopSignal};
+use super::workers;
 use crate::config::Config;
 use crate::server::error::ServeError;
 use crate::server::http::forward::Page;
 use crate::server::listener::address::BoundAddress;
+use crate::server::listener::descriptors;
 use crate::server::listener::passed::PassedSockets;
 use crate::server::logging;
 use crate::server::traces::{self, Traces};
@@ -79,13 +81,17 @@ pub struct Start<'a> {
     pub introduction: Option<fn(&[BoundAddress]) -> String>,
 }
 
-/// Checks whether [`run`] would take these settings, as far as that is known without running.
+/// Checks whether [`run`] would take these settings, as far as that is known without running. Returns what
+/// an operator should know of them on this system.
 ///
 /// # Errors
 /// [`ServeError`] if the log or the environment's settings of traces are wrong.
-pub fn check(config: &Config) -> Result<(), ServeError> {
+pub fn check(config: &Config) -> Result<Vec<String>, ServeError> {
     logging::check(&config.log)?;
-    Ok(traces::check()?)
+    traces::check()?;
+    let server = &config.server;
+    let warning = descriptors::check(server.sessions, workers::count(server.workers));
+    Ok(warning.into_iter().collect())
 }
 
 async fn serve_until_stopped(

@@ -35,12 +35,9 @@ pub(crate) struct Workers {
 const LOOKUP_THREADS: usize = 16;
 
 impl Workers {
-    /// Starts `count` workers; 0 is one a core.
-    pub(crate) fn start(count: usize) -> io::Result<Self> {
-        let count = match count {
-            0 => thread::available_parallelism().map_or(1, NonZeroUsize::get),
-            count => count,
-        };
+    /// Starts so many workers; 0 is one a core.
+    pub(crate) fn start(wanted: usize) -> io::Result<Self> {
+        let count = count(wanted);
         let mut workers = Self {
             workers: Vec::with_capacity(count),
             threads: Vec::with_capacity(count),
@@ -130,6 +127,14 @@ impl Worker {
         F: Future<Output = ()> + Send + 'static,
     {
         owner.spawn_on(task, &self.runtime);
+    }
+}
+
+/// How many workers there are where the settings want so many.
+pub(crate) fn count(wanted: usize) -> usize {
+    match wanted {
+        0 => thread::available_parallelism().map_or(1, NonZeroUsize::get),
+        wanted => wanted,
     }
 }
 

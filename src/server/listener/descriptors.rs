@@ -15,8 +15,11 @@ const PROCESS: u64 = 16;
 /// Connections at once that are refused and not closed yet.
 pub(crate) const REFUSALS: usize = 4;
 
-/// Connections to the admin interface at once; beyond them new ones are closed.
-pub(crate) const ADMIN_CONNECTIONS: usize = 64;
+/// The most connections to the admin interface at once.
+const MOST_ADMIN: u64 = 64;
+
+/// The least that there may be of them, however small the limit is.
+const LEAST_ADMIN: u64 = 4;
 
 /// The descriptors of a runtime.
 const PER_RUNTIME: u64 = 4;
@@ -49,14 +52,17 @@ fn raise_limit() -> Option<u64> {
 /// What the process itself needs, its admin interface included.
 fn reserved(limit: u64, workers: usize) -> u64 {
     let runtimes = u64::try_from(workers).unwrap_or(u64::MAX).saturating_add(1);
-    let admin = u64::try_from(ADMIN_CONNECTIONS).unwrap_or(u64::MAX);
     (PROCESS + REFUSALS as u64)
         .saturating_add(runtimes.saturating_mul(PER_RUNTIME))
-        .saturating_add(admin.min(limit / 32))
+        .saturating_add(admin_connections(limit))
 }
 
-/// How many sessions there may be at once where the process may open `limit` descriptors: `wanted`, or as
-/// many as fit if that is 0.
+fn admin_connections(limit: u64) -> u64 {
+    (limit / 32).clamp(LEAST_ADMIN, MOST_ADMIN)
+}
+
+/// How many sessions there may be at once where the process may open `limit` descriptors: as many as fit,
+/// and no more than `wanted` unless that is 0.
 fn sessions(wanted: usize, limit: Option<u64>, workers: usize) -> usize {
     let fit = match limit {
         // Of a small limit a tenth is kept back.
@@ -68,23 +74,35 @@ fn sessions(wanted: usize, limit: Option<u64>, workers: usize) -> usize {
         }
         None => usize::MAX,
     };
-    if wanted > fit {
-        tracing::warn!(
-            wanted,
-            fit,
-            "`server.sessions` is more than the limit on open files allows"
-        );
-    }
     match wanted {
         0 => fit,
-        wanted => wanted,
+        wanted => wanted.min(fit),
     }
+}
+
+/// A warning about settings that want more sessions than this process could have.
+pub(crate) fn check(wanted: usize, workers: usize) -> Option<String> {
+    let limit = getrlimit(Resource::Nofile).maximum;
+    let sessions = sessions(wanted, limit, workers);
+    let limit = limit.filter(|_| wanted > sessions)?;
+    Some(format!(
+        "server.sessions: {wanted} are more than the limit on open files ({limit}) allows: no more than \
+         {sessions} sessions are accepted at a time"
+    ))
 }
 
 /// The most sessions where the settings want so many, and the budget of all connections.
 pub(crate) fn shares(wanted: usize, workers: usize) -> (usize, Budget) {
     let limit = raise_limit();
     let sessions = sessions(wanted, limit, workers);
+    if wanted > sessions {
+        tracing::warn!(
+            wanted,
+            sessions,
+            descriptors = limit,
+            "`server.sessions` is more than the limit on open files allows"
+        );
+    }
     (sessions, Budget::new(limit, sessions, workers))
 }
 
@@ -95,13 +113,18 @@ pub(crate) struct Budget {
     most: usize,
     /// From here on idle connections are evicted.
     mark: usize,
+    /// The most connections to the admin interface, which are not among them.
+    admin: usize,
 }
 
 impl Budget {
     pub(crate) fn new(limit: Option<u64>, sessions: usize, workers: usize) -> Self {
         let Some(limit) = limit else {
-            let (most, mark) = (usize::MAX, usize::MAX);
-            return Self { most, mark };
+            return Self {
+                most: usize::MAX,
+                mark: usize::MAX,
+                admin: MOST_ADMIN as usize,
+            };
         };
         let most = limit.saturating_sub(reserved(limit, workers));
         let most = usize::try_from(most)
@@ -112,7 +135,8 @@ impl Budget {
         let others = most.saturating_sub(Self::of_sessions(sessions));
         let ahead = (most / 16).min(others / 4).max(1);
         let mark = most - ahead;
-        Self { most, mark }
+        let admin = admin_connections(limit) as usize;
+        Self { most, mark, admin }
     }
 
     pub(crate) fn most(&self) -> usize {
@@ -126,6 +150,11 @@ impl Budget {
 
     pub(crate) fn mark(&self) -> usize {
         self.mark
+    }
+
+    /// The most connections to the admin interface at once.
+    pub(crate) fn admin_connections(&self) -> usize {
+        self.admin
     }
 
     /// The descriptors of so many sessions.
@@ -143,11 +172,13 @@ mod tests {
         for (wanted, limit, expected) in [
             (0, Some(20_000), 9_900),
             (0, Some(1_024), 461),
-            (0, Some(64), 7),
+            (0, Some(64), 6),
             (0, Some(8), 1),
             (0, None, usize::MAX),
             (100, Some(20_000), 100),
-            (50_000, Some(20_000), 50_000),
+            // The smaller of both.
+            (50_000, Some(20_000), 9_900),
+            (1_000, Some(64), 6),
         ] {
             assert_eq!(
                 sessions(wanted, limit, 2),
@@ -167,11 +198,14 @@ mod tests {
             (20_000, 100, 19_904, 18_660),
             (1_024, 0, 960, 951),
             // More than the limit allows.
-            (1_024, 5_000, 960, 959),
-            (64, 0, 30, 29),
+            (1_024, 5_000, 960, 951),
+            (64, 0, 28, 27),
+            (64, 1_000, 28, 27),
         ] {
             let sessions = sessions(wanted, Some(limit), 2);
             let budget = Budget::new(Some(limit), sessions, 2);
+            let descriptors = Budget::of_sessions(sessions);
+            assert!(descriptors < budget.mark(), "{wanted} of {limit}");
             let found = (budget.most(), budget.mark());
             assert_eq!(found, (most, mark), "{wanted} of {limit}");
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::kit::{Echo, Program, Vitals, Wire, settings, websocket};
+use crate::kit::{Echo, Program, Vitals, Wire, finish, settings, websocket};
 
 /// When the newcomers send their handshakes.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +73,36 @@ async fn r16_every_newcomer_is_let_in_or_told_that_there_is_no_room() {
         assert!(ended > 0, "{wanted} with {descriptors}");
         let log = program.stop().await;
         assert!(!log.contains("Too many open files"), "{log}");
+    }
+}
+
+/// The bound is the smaller of what is wanted and what there is room for.
+#[tokio::test]
+async fn r16_more_sessions_than_there_are_descriptors_for_are_no_more_sessions() {
+    let echo = Echo::start().await;
+    let more = "[server]\nworkers = 2\nsessions = 1000";
+    let program = Program::run_limited(&settings(echo.url(), more), 64).await;
+    let warning = "`server.sessions` is more than the limit on open files allows";
+    let warning = program.event(warning).await;
+    assert_eq!(warning["wanted"], 1000);
+    let most = warning["sessions"].as_u64().expect("a number") as usize;
+    let (statuses, sessions) = come_in(&program, 46, Sends::AtOnce).await;
+    assert_eq!(sessions.len(), most, "{statuses:?}");
+    program.stop().await;
+}
+
+#[tokio::test]
+async fn r16_check_says_that_there_are_not_enough_descriptors() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("wsgate.toml");
+    let file = file.to_str().expect("a path");
+    for (sessions, warned) in [(0, false), (1, false), (1_000_000_000, true)] {
+        let more = format!("[server]\nsessions = {sessions}");
+        std::fs::write(file, settings("ws://127.0.0.1:1", &more)).expect("a file");
+        let checked = finish(&["check", file]).await;
+        assert_eq!(checked.code, Some(0), "{checked:?}");
+        let warning = format!("warning: server.sessions: {sessions} are more than");
+        assert_eq!(checked.stdout.contains(&warning), warned, "{checked:?}");
     }
 }
 
