@@ -1,4 +1,4 @@
-//! Cases O08 and O09: something else than a file of settings stands in its place, and a file that takes
+//! Cases S07 and S08: something else than a file of settings stands in its place, and a file that takes
 //! long.
 
 use std::fmt::Write;
@@ -29,7 +29,7 @@ async fn reload(admin: &str) -> Response {
 }
 
 #[tokio::test]
-async fn o08_what_is_no_file_is_an_error_at_once_and_signals_are_heard() {
+async fn s07_what_is_no_file_is_an_error_at_once_and_signals_are_heard() {
     let echo = Echo::start().await;
     for what in [
         "a pipe",
@@ -67,7 +67,7 @@ async fn o08_what_is_no_file_is_an_error_at_once_and_signals_are_heard() {
 }
 
 #[tokio::test]
-async fn o08_run_and_check_take_a_file_or_a_pipe_of_at_most_a_mebibyte() {
+async fn s07_run_and_check_take_a_file_or_a_pipe_of_at_most_a_mebibyte() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |name: &str| {
         folder
@@ -105,7 +105,7 @@ async fn o08_run_and_check_take_a_file_or_a_pipe_of_at_most_a_mebibyte() {
 }
 
 #[tokio::test]
-async fn o08_settings_from_a_pipe_are_read_once() {
+async fn s07_settings_from_a_pipe_are_read_once() {
     let echo = Echo::start().await;
     let folder = tempfile::tempdir().expect("a folder");
     let pipe = folder.path().join("pipe");
@@ -153,7 +153,7 @@ fn many_routes(server: &str) -> String {
 }
 
 #[tokio::test]
-async fn o09_a_large_file_that_is_all_wrong_is_told_briefly_and_holds_up_nobody() {
+async fn s08_a_large_file_that_is_all_wrong_is_told_briefly_and_holds_up_nobody() {
     let echo = Echo::start().await;
     let mut program = Program::run(&settings(echo.url(), ADMIN)).await;
     let admin = program.admin().await;
@@ -184,7 +184,7 @@ async fn o09_a_large_file_that_is_all_wrong_is_told_briefly_and_holds_up_nobody(
 }
 
 #[tokio::test]
-async fn o09_a_signal_to_stop_ends_a_reload_that_takes_long() {
+async fn s08_a_signal_to_stop_ends_a_reload_that_takes_long() {
     let echo = Echo::start().await;
     for signal in [Signal::TERM, Signal::INT] {
         let mut program = Program::run(&settings(echo.url(), ADMIN)).await;
