@@ -400,3 +400,35 @@ async fn plain_requests_of_other_origins_are_for_cors_unless_the_route_checks_th
     client.send(websocket("/ws/x", "gate.test", origin)).await;
     assert_eq!(client.response().await.status(), 403);
 }
+
+#[tokio::test]
+async fn a_drained_process_sends_those_who_ask_for_pages_elsewhere_too() {
+    let upstream = Upstream::start().await;
+    let more = "http = \"forward\"\n[admin]\naddress = \"127.0.0.1:0\"";
+    let program = Program::run(&settings(upstream.url(), more)).await;
+    let admin = program.admin().await;
+    let page = format!("GET /ws/page HTTP/1.1\r\n{HOST}\r\n");
+    let mut kept = Wire::connect(&program.address).await;
+    kept.send(&page).await;
+    let (mut server, _) = upstream.request().await;
+    server
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        .await;
+    assert_eq!(kept.response().await.status(), 200);
+    let mut operator = Wire::connect(&admin).await;
+    let drain = format!("POST /drain HTTP/1.1\r\nHost: {admin}\r\nContent-Length: 0\r\n\r\n");
+    operator.send(drain).await;
+    assert_eq!(operator.response().await.status(), 202);
+    program.event("drained").await;
+    let mut new = Wire::connect(&program.address).await;
+    for client in [&mut kept, &mut new] {
+        client.send(&page).await;
+        let answer = client.response().await;
+        assert_eq!(answer.status(), 503);
+        assert_eq!(answer.head.all("retry-after"), ["5"]);
+        assert_eq!(answer.head.all("connection"), ["close"]);
+        client.end().await;
+    }
+    let log = program.stop().await;
+    assert_eq!(log.matches("\"reason\":\"draining\"").count(), 2, "{log}");
+}
