@@ -12,6 +12,7 @@ mod reader;
 mod tests;
 
 use std::env::VarError;
+use std::ops::Range;
 use std::path::Path;
 
 use toml::Spanned;
@@ -80,12 +81,12 @@ impl Config {
         let mut report = Report::new(None);
         let mut written = read::settings(&mut root, &mut report);
         if report.is_full() {
-            return Err(report.incomplete(NAME, String::new()));
+            return Err(report.incomplete(NAME, |_| String::new()));
         }
         written.take_secrets(settings);
         let root = Node::new(&root, "");
         let mut config = check::config(written, &root, Path::new(""), &mut report);
-        config.warnings = report.finish(NAME, String::new)?;
+        config.warnings = report.finish(NAME, |_| String::new())?;
         Ok(config)
     }
 
@@ -148,10 +149,10 @@ impl Config {
         }
         merge::defaults(&mut root, &mut report);
         let settings = read::settings(&mut root, &mut report);
-        let masked = || mask::by_value(text, document.get_ref());
+        let masked = |unknown: &[Range<usize>]| mask::by_value(text, document.get_ref(), unknown);
         if report.is_full() {
             // Much would be missing only because it was not read.
-            return Err(report.incomplete(name, masked()));
+            return Err(report.incomplete(name, masked));
         }
         let root = Node::new(&root, "");
         let mut config = check::config(settings, &root, directory, &mut report);
@@ -190,5 +191,5 @@ fn syntax_errors(name: &str, text: &str, errors: &[toml::de::Error]) -> ConfigEr
             None => ConfigError::whole(problem),
         }
     });
-    ConfigErrors::new(name, mask::by_line(text), errors.collect())
+    ConfigErrors::new(name, mask::by_word(text), errors.collect())
 }

@@ -20,6 +20,8 @@ pub(super) struct Report<'a> {
     filled: HashSet<Range<usize>>,
     /// The strings that wait for an environment variable: what else is wrong with them is not known.
     unfilled: HashSet<Range<usize>>,
+    /// The keys whose values may be anything, a secret too.
+    unknown: Vec<Range<usize>>,
     /// What has been taken out: the place of the table or list, and the key or index in it.
     removed: Vec<(Range<usize>, String)>,
     errors: Vec<ConfigError>,
@@ -52,20 +54,23 @@ impl<'a> Report<'a> {
             lines: OnceCell::new(),
             filled: HashSet::new(),
             unfilled: HashSet::new(),
+            unknown: Vec::new(),
             removed: Vec::new(),
             errors: Vec::new(),
             warnings: Vec::new(),
         }
     }
 
-    /// The warnings, or all errors. `masked` is the text of the file without its secrets.
+    /// The warnings, or all errors. `masked` makes the text of the file without its secrets and
+    /// without the values of the unknown keys at these places.
     pub(super) fn finish(
         mut self,
         name: &str,
-        masked: impl FnOnce() -> String,
+        masked: impl FnOnce(&[Range<usize>]) -> String,
     ) -> Result<Vec<String>, ConfigErrors> {
         if !self.errors.is_empty() {
-            return Err(ConfigErrors::new(name, masked(), self.errors));
+            let masked = masked(&self.unknown);
+            return Err(ConfigErrors::new(name, masked, self.errors));
         }
         self.warnings.dedup();
         let left_out = self.warnings.len().saturating_sub(MOST_WARNINGS);
@@ -78,8 +83,12 @@ impl<'a> Report<'a> {
     }
 
     /// The errors of settings that were not read to their end.
-    pub(super) fn incomplete(self, name: &str, masked: String) -> ConfigErrors {
-        ConfigErrors::new(name, masked, self.errors).incomplete()
+    pub(super) fn incomplete(
+        self,
+        name: &str,
+        masked: impl FnOnce(&[Range<usize>]) -> String,
+    ) -> ConfigErrors {
+        ConfigErrors::new(name, masked(&self.unknown), self.errors).incomplete()
     }
 
     /// Whether there are so many errors that looking for more is of no use: what is wrong is taken out
@@ -90,6 +99,12 @@ impl<'a> Report<'a> {
 
     /// Reports a problem with a value.
     pub(super) fn error(&mut self, node: &Node<'_>, problem: ValueError) {
+        let problem = match node.has_credentials() && problem.quotes() {
+            true => ValueError::new(
+                "this value is not valid here, and not shown: it may be a URL with a password",
+            ),
+            false => problem,
+        };
         self.error_at(node.span(), &node.key, problem);
     }
 
@@ -112,11 +127,17 @@ impl<'a> Report<'a> {
 
     /// Reports a problem with what stands at `span`, for the value of `key`.
     pub(super) fn error_at(&mut self, span: Option<Range<usize>>, key: &str, problem: ValueError) {
-        let is_in = |spans: &HashSet<_>| span.as_ref().is_some_and(|span| spans.contains(span));
-        if is_in(&self.unfilled) {
+        if span
+            .as_ref()
+            .is_some_and(|span| self.unfilled.contains(span))
+        {
             return;
         }
-        let problem = match is_in(&self.filled) {
+        let has = |part: &Range<usize>| {
+            let span = span.as_ref();
+            span.is_some_and(|span| span.start <= part.start && part.end <= span.end)
+        };
+        let problem = match self.filled.iter().any(has) {
             // The problem may quote what the variable held.
             true => ValueError::new(
                 "this value is not valid here once its environment variables are filled in",
@@ -124,6 +145,23 @@ impl<'a> Report<'a> {
             false => problem,
         };
         self.push(span, key, problem);
+    }
+
+    /// Reports a problem with a value that may quote `other` as well.
+    pub(super) fn error_with(&mut self, node: &Node<'_>, other: &Node<'_>, problem: ValueError) {
+        let problem = match self.is_filled(other) {
+            true => ValueError::new(format!(
+                "this value is not valid here once the environment variables of `{}` are filled in",
+                other.key
+            )),
+            false => problem,
+        };
+        self.error(node, problem);
+    }
+
+    /// Notes that nothing is known of the value of the key at `span`.
+    pub(super) fn hide(&mut self, span: Option<Range<usize>>) {
+        self.unknown.extend(span);
     }
 
     fn push(&mut self, span: Option<Range<usize>>, key: &str, problem: ValueError) {
@@ -244,6 +282,14 @@ impl<'t> Node<'t> {
         }
     }
 
+    /// Whether the value has what reads like a URL with a user or a query.
+    fn has_credentials(&self) -> bool {
+        self.name.is_none()
+            && self
+                .value
+                .is_some_and(|value| has_credentials(value.get_ref()))
+    }
+
     /// Whether the value stands there at all.
     pub(super) fn is_written(&self) -> bool {
         self.value.is_some()
@@ -274,6 +320,18 @@ impl<'t> Node<'t> {
         let mut entries: Vec<_> = entries.into_iter().collect();
         entries.sort_by_key(|(name, _)| self.span_of_key(name).map(|span| span.start));
         entries
+    }
+}
+
+fn has_credentials(value: &DeValue<'_>) -> bool {
+    match value {
+        DeValue::String(text) => {
+            let behind_scheme = text.split_once("://").map(|(_, behind)| behind);
+            behind_scheme.is_some_and(|behind| behind.contains(['@', '?']))
+        }
+        DeValue::Array(list) => list.iter().any(|entry| has_credentials(entry.get_ref())),
+        DeValue::Table(table) => table.values().any(|value| has_credentials(value.get_ref())),
+        _ => false,
     }
 }
 

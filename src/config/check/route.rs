@@ -60,7 +60,8 @@ fn check_names(routes: &[RouteSettings], node: &Node<'_>, report: &mut Report<'_
             let place = report.place(&node.at(earlier).get("name"));
             let problem = ValueError::new(format!("two routes have the name `{}`", route.name))
                 .help(format!("the other one stands {place}"));
-            report.error(&node.at(index).get("name"), problem);
+            let (name, other) = (node.at(index).get("name"), node.at(earlier).get("name"));
+            report.error_with(&name, &other, problem);
         }
     }
 }
@@ -112,7 +113,9 @@ fn route(
     let path = path?;
     let rewrite = rewrite.and_then(|text| {
         Rewrite::parse(&text, &path)
-            .map_err(|problem| report.error(&node.get("rewrite"), problem))
+            .map_err(|problem| {
+                report.error_with(&node.get("rewrite"), &node.get("path"), problem);
+            })
             .ok()
     });
     let headers = headers::headers(headers, &path, &node.get("headers"), report);
@@ -162,12 +165,19 @@ fn warn_small_bursts(limits: &Limits, node: &Node<'_>, report: &mut Report<'_>) 
         let Some(rate) = rate.filter(|rate| rate.burst < limits.message_size) else {
             continue;
         };
-        let message = format!(
-            "a message larger than the burst of {} is always refused, although message_size lets \
-             {} in",
-            written(rate.burst),
-            written(limits.message_size),
-        );
-        report.warn(&node.get(table).get("bytes"), &message);
+        let (bytes, size) = (node.get(table).get("bytes"), node.get("message_size"));
+        let filled = [&bytes, &bytes.get("rate"), &bytes.get("burst"), &size];
+        let message = match filled.into_iter().any(|node| report.is_filled(node)) {
+            true => "a message larger than the burst of `bytes` is always refused, although \
+                     message_size lets larger ones in"
+                .to_owned(),
+            false => format!(
+                "a message larger than the burst of {} is always refused, although message_size \
+                 lets {} in",
+                written(rate.burst),
+                written(limits.message_size),
+            ),
+        };
+        report.warn(&bytes, &message);
     }
 }

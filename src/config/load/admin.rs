@@ -54,7 +54,7 @@ fn read(
     let mut report = Report::new(Some(text));
     expand(&mut value, "admin", environment, &mut report);
     let admin: Option<Admin> = read::read(&mut value, "admin", &mut report);
-    report.finish(name, || mask::by_value(text, document))?;
+    report.finish(name, |unknown| mask::by_value(text, document, unknown))?;
     Ok(admin.map(|admin| check::program::resolved(admin, directory)))
 }
 

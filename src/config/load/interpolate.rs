@@ -107,9 +107,8 @@ fn variable(name: &str, environment: &Environment<'_>) -> Result<String, String>
             && (name.bytes()).all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     };
     if !is_name(name) {
-        return Err(format!(
-            "`{name}` is not the name of an environment variable"
-        ));
+        // It may be part of a secret with a `$` in it.
+        return Err("this is not the name of an environment variable".to_owned());
     }
     environment(name).map_err(|error| match error {
         VarError::NotPresent => format!("the environment variable `{name}` is not set"),

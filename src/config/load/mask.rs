@@ -1,83 +1,171 @@
-//! Stars the admin token and the credentials of URLs out of a file before any line of it is shown.
+//! Stars what is or may be a secret out of a file before any line of it is shown.
+//!
+//! The text keeps its length, so that places in it stay where they are.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// Stars every literal string that is or may be meant as the token: under a key that reads like
-/// `token`, and in `[admin]` under any key but `address`, wherever in the file they stand. In URLs
-/// users, passwords and queries are starred: they are refused there, but may have been written.
-///
-/// The text keeps its length, so that places in it stay where they are.
-pub(super) fn by_value(text: &str, document: &DeTable<'_>) -> String {
-    let mut masked = text.to_owned();
-    mask_table(document, false, &mut masked);
-    masked
+use crate::config::values::nearest;
+
+/// Stars every literal value that is or may be meant as a secret: under a key that reads like
+/// `token`, in `[admin]` under any key but `address`, and in `headers` under any key that changes no
+/// header's value, wherever in the file they stand; and all that stands under the keys at `unknown`.
+/// In URLs users, passwords and queries are starred: they are refused there, but may have been
+/// written.
+pub(super) fn by_value(text: &str, document: &DeTable<'_>, unknown: &[Range<usize>]) -> String {
+    let mut mask = Mask {
+        text: text.to_owned(),
+        unknown,
+    };
+    mask.table(document, Place::Settings);
+    mask.text
 }
 
-fn mask_table(table: &DeTable<'_>, secret: bool, masked: &mut String) {
-    for (key, value) in table {
-        let key = key.get_ref().to_ascii_lowercase();
-        let secret = key == "admin" || key.contains("token") || (secret && key != "address");
-        mask_value(value, secret, masked);
+struct Mask<'a> {
+    text: String,
+    unknown: &'a [Range<usize>],
+}
+
+/// Where a value stands, as far as it matters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Settings,
+    /// In `[client_ip]`, whose `header` is none.
+    ClientIp,
+    /// In `[admin]`, or what is meant for it.
+    Admin,
+    /// In `headers`, or what is meant for it.
+    Headers,
+    /// In `set`, or what is meant for it.
+    Set,
+    /// Where all that is written may be a secret.
+    Secret,
+}
+
+impl Place {
+    /// Where a value stands whose key this is.
+    fn of(self, key: &str) -> Self {
+        let is_like = |word: &str| nearest(key, [word]).is_some();
+        match (self, key) {
+            (Self::Settings, "client_ip") => Self::ClientIp,
+            (Self::ClientIp, "header") | (Self::Admin, "address") => Self::Settings,
+            (Self::Headers, "remove" | "remove_untrusted" | "forwarded") => Self::Settings,
+            (Self::Headers | Self::Settings | Self::ClientIp, _) if is_like("set") => Self::Set,
+            (Self::Settings | Self::ClientIp, _) if key.contains("token") => Self::Secret,
+            (Self::Settings | Self::ClientIp, _) if is_like("admin") => Self::Admin,
+            (Self::Settings | Self::ClientIp, _) if is_like("headers") => Self::Headers,
+            (Self::Settings | Self::ClientIp, _) => Self::Settings,
+            (Self::Admin | Self::Headers | Self::Set | Self::Secret, _) => Self::Secret,
+        }
+    }
+
+    /// Whether a value that is no table is no secret here.
+    fn is_plain(self) -> bool {
+        matches!(self, Self::Settings | Self::ClientIp)
     }
 }
 
-fn mask_value(value: &Spanned<DeValue<'_>>, secret: bool, masked: &mut String) {
-    match value.get_ref() {
-        DeValue::String(string) if secret && !is_variable(string) => star(masked, value.span()),
-        DeValue::String(_) => star_credentials(masked, value.span()),
-        DeValue::Array(array) => {
-            (array.iter()).for_each(|entry| mask_value(entry, secret, masked));
+impl Mask<'_> {
+    fn table(&mut self, table: &DeTable<'_>, place: Place) {
+        for (key, value) in table {
+            let place = match self.unknown.contains(&key.span()) {
+                true => Place::Set,
+                false => place.of(&key.get_ref().to_ascii_lowercase()),
+            };
+            self.value(value, place);
         }
-        DeValue::Table(table) => mask_table(table, secret, masked),
+    }
+
+    fn value(&mut self, value: &Spanned<DeValue<'_>>, place: Place) {
+        match value.get_ref() {
+            DeValue::Table(table) => self.table(table, place),
+            DeValue::Array(list) => list.iter().for_each(|entry| self.value(entry, place)),
+            DeValue::String(string) if place.is_plain() || is_variable(string) => {
+                star_credentials(&mut self.text, value.span());
+            }
+            _ if place.is_plain() => {}
+            _ => star(&mut self.text, value.span()),
+        }
+        let is_inline = |span: Range<usize>| {
+            self.text
+                .get(span)
+                .is_some_and(|text| text.starts_with('{'))
+        };
+        if let (DeValue::Table(_), Place::Secret) = (value.get_ref(), place)
+            && is_inline(value.span())
+        {
+            // Its keys stand where a secret should.
+            star(&mut self.text, value.span());
+        }
+    }
+}
+
+/// Stars every word that is none of the settings' own, for a text that is not TOML: what is a key there
+/// and what a value, and where a string ends, is anybody's guess.
+pub(super) fn by_word(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    for part in text.split_inclusive(|character| !is_of_word(character)) {
+        let word = part.trim_end_matches(|character| !is_of_word(character));
+        match KNOWN_WORDS.contains(word) {
+            true => masked.push_str(word),
+            false => masked.extend(word.chars().map(starred)),
+        }
+        masked.push_str(&part[word.len()..]);
+    }
+    masked
+}
+
+/// Whether the character is none of those that give a text its form.
+fn is_of_word(character: char) -> bool {
+    !character.is_whitespace() && !"[]{}=,.\"'#".contains(character)
+}
+
+/// The names of keys, and the words and defaults that their values may have.
+static KNOWN_WORDS: LazyLock<BTreeSet<String>> = LazyLock::new(known_words);
+
+#[cfg(feature = "server")]
+fn known_words() -> BTreeSet<String> {
+    let mut words = BTreeSet::from(["true", "false"].map(str::to_owned));
+    collect(&crate::config::schema(), false, &mut words);
+    words
+}
+
+/// Without the program no text is shown.
+#[cfg(not(feature = "server"))]
+fn known_words() -> BTreeSet<String> {
+    BTreeSet::new()
+}
+
+/// Collects what stands in a schema; `is_value` says that it may stand in a file.
+#[cfg(feature = "server")]
+fn collect(schema: &serde_json::Value, is_value: bool, words: &mut BTreeSet<String>) {
+    use serde_json::Value;
+    match schema {
+        Value::Object(schema) => {
+            for (name, value) in schema {
+                if let ("properties", Value::Object(keys)) = (name.as_str(), value) {
+                    words.extend(keys.keys().cloned());
+                }
+                collect(
+                    value,
+                    matches!(name.as_str(), "enum" | "const" | "default"),
+                    words,
+                );
+            }
+        }
+        Value::Array(list) => list
+            .iter()
+            .for_each(|value| collect(value, is_value, words)),
+        Value::String(text) if is_value => {
+            let parts = text.split(|character| !is_of_word(character));
+            words.extend(parts.map(str::to_owned));
+        }
         _ => {}
     }
-}
-
-/// Stars what stands behind every `token =`, and what may be a URL's credentials, for a text that is
-/// not TOML.
-pub(super) fn by_line(text: &str) -> String {
-    let mut masked = text.to_owned();
-    let mut start = 0;
-    // The quotes that a string over several lines waits for.
-    let mut open: Option<&str> = None;
-    for line in text.split_inclusive('\n') {
-        let end = start + line.len();
-        match open {
-            Some(quotes) => {
-                star(&mut masked, start..end);
-                open = open.filter(|_| !line.contains(quotes));
-            }
-            None => {
-                if let Some(value) = token_value(line) {
-                    let value = line[value..].trim_start();
-                    if !is_variable(value.trim().trim_matches(['"', '\''])) {
-                        star(&mut masked, end - value.len()..end);
-                    }
-                    let opens = |quotes: &&str| value.matches(quotes).count() % 2 == 1;
-                    open = ["\"\"\"", "'''"].into_iter().find(opens);
-                }
-                star_credentials(&mut masked, start..end);
-            }
-        }
-        start = end;
-    }
-    masked
-}
-
-/// Where the value of a key that ends in `token` begins.
-fn token_value(line: &str) -> Option<usize> {
-    const KEY: &str = "token";
-    let lower = line.to_ascii_lowercase();
-    let value = |(key, _): (usize, &str)| {
-        let behind = line[key + KEY.len()..].trim_start_matches(['"', '\'', ' ', '\t']);
-        behind
-            .starts_with('=')
-            .then(|| line.len() - behind.len() + 1)
-    };
-    lower.match_indices(KEY).find_map(value)
 }
 
 /// A whole `${NAME}`, which says nothing.
@@ -85,7 +173,8 @@ fn is_variable(text: &str) -> bool {
     let name = text
         .strip_prefix("${")
         .and_then(|rest| rest.strip_suffix('}'));
-    name.is_some_and(|name| !name.contains(['$', '{', '}']))
+    let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    name.is_some_and(|name| name.bytes().all(is_of_name))
 }
 
 /// Stars what stands between the scheme of a URL and the last `@` behind it, and its query.
@@ -106,20 +195,23 @@ fn star_credentials(text: &mut String, range: Range<usize>) {
     }
 }
 
-/// Replaces every character by a star of as many bytes, so that lines, columns and places stay.
+/// Replaces every character by a star, so that lines, columns and places stay.
 fn star(text: &mut String, range: Range<usize>) {
-    let Some(part) = text.get(range.clone()) else {
-        return;
-    };
-    let star = |character: char| match (character, character.len_utf8()) {
+    if let Some(part) = text.get(range.clone()) {
+        let stars: String = part.chars().map(starred).collect();
+        text.replace_range(range, &stars);
+    }
+}
+
+/// A star of as many bytes; the end of a line stays.
+fn starred(character: char) -> char {
+    match (character, character.len_utf8()) {
         ('\r' | '\n', _) => character,
         (_, 1) => '*',
         (_, 2) => '\u{D7}',
         (_, 3) => '\u{2217}',
         (_, _) => '\u{1F7B0}',
-    };
-    let stars: String = part.chars().map(star).collect();
-    text.replace_range(range, &stars);
+    }
 }
 
 #[cfg(test)]
@@ -127,11 +219,11 @@ mod tests {
     use super::*;
 
     fn masked(text: &str) -> String {
-        by_value(text, DeTable::parse(text).unwrap().get_ref())
+        by_value(text, DeTable::parse(text).unwrap().get_ref(), &[])
     }
 
     #[test]
-    fn a_token_is_starred_whatever_it_is_called_and_however_it_is_quoted() {
+    fn a_secret_is_starred_whatever_it_is_called_and_however_it_is_quoted() {
         for text in [
             "admin = { address = \"a\", token = \"hunter2\" } # x",
             "[admin]\ntoken = 'hunter2'",
@@ -143,15 +235,33 @@ mod tests {
             "[admn]\nToken = \"hunter2\"",
             "admin = \"hunter2\"",
             "admin = { token = \"hunter2 ö€😀\", x = 1 }",
+            "[route.headers]\nset = { a = \"hunter2\", remove = \"hunter2\" }",
+            "headers.set.a = \"\"\"hunter2\n= hunter2\"\"\"",
+            "heders = { a = 'hunter2' }",
+            "header.a = [\"hunter2\", { forwarded = \"hunter2\" }]",
+            "[defaults.headers]\nSet = \"hunter2\"",
+            "sets.a = \"hunter2\"",
         ] {
             let starred = masked(text);
             assert!(!starred.contains("hunter"), "{starred}");
-            for starred in [&starred, &by_line(text)] {
+            for starred in [&starred, &by_word(text)] {
+                assert!(!starred.contains("hunter"), "{starred}");
                 assert_eq!(starred.len(), text.len());
                 assert_eq!(starred.lines().count(), text.lines().count());
                 assert_eq!(starred.chars().count(), text.chars().count());
             }
         }
+        let number = "[admin]\ntoken = 51423\nx = [1.5, true, 2051-04-23]\n";
+        let stars = "[admin]\ntoken = *****\nx = [***, ****, **********]\n";
+        assert_eq!(masked(number), stars);
+    }
+
+    #[test]
+    fn all_is_starred_under_an_unknown_key() {
+        let text = "a = 1\nb = { c = [\"hunter2\", 2] }\n";
+        let unknown = std::slice::from_ref(&(6..7));
+        let starred = by_value(text, DeTable::parse(text).unwrap().get_ref(), unknown);
+        assert_eq!(starred, "a = 1\nb = { c = [*********, *] }\n");
     }
 
     #[test]
@@ -161,7 +271,7 @@ mod tests {
             "servers = \"ws://a:hunter2/@hunter2 \\\"hunter2@b\"",
             "x = { url = \"wss://b?hunter2@a\" }\n# x",
         ] {
-            for starred in [masked(text), by_line(text)] {
+            for starred in [masked(text), by_word(text)] {
                 assert!(!starred.contains("hunter"), "{starred}");
                 assert_eq!(starred.len(), text.len());
             }
@@ -171,25 +281,27 @@ mod tests {
     #[test]
     fn what_is_no_secret_stays_readable() {
         let text = "[admin]\naddress = \"127.0.0.1:1\"\ntoken = \"${TOKEN}\"\n[log]\nlevel = \"info\"\n\
-             [upstream.a]\nservers = [\"ws://a:1/b\", \"unix:/a:/b\"]";
+             [upstream.a]\nservers = [\"ws://a:1/b\", \"unix:/a:/b\"]\nretries = 2\n\
+             [route.headers]\nremove = [\"cookie\"]\nforwarded = \"off\"";
         assert_eq!(masked(text), text);
-        assert_eq!(by_line(text), text);
     }
 
+    #[cfg(feature = "server")]
     #[test]
-    fn a_token_is_starred_in_a_text_that_is_not_toml() {
-        for text in [
-            "[admin\ntoken = \"hunter2\"",
-            "token = \"hunter2",
-            "admin = { \"token\" = 'hunter2' }",
-            "admin.Token=hunter2",
-            "token = \"\"\"\nhunter2\nhunter2\"\"\"\nx = 1",
-            "token = '''\nhunter2",
+    fn only_words_of_the_settings_are_left_of_a_text_that_is_not_toml() {
+        for (text, left) in [
+            ("[admin\ntoken = \"hunter2\"", "[admin\ntoken = \"*******\""),
+            ("http = \"refuse", "http = \"refuse"),
+            ("balance = least_connections", "balance = least_connections"),
+            (
+                "headers.set.x-key = hunter2=",
+                "headers.set.***** = *******=",
+            ),
+            ("servers = [ws://a:1/b]", "servers = [**********]"),
+            ("format = info # hunter2", "format = info # *******"),
+            ("tokens = ö€😀", "****** = \u{D7}\u{2217}\u{1F7B0}"),
         ] {
-            let starred = by_line(text);
-            assert!(!starred.contains("hunter"), "{starred}");
-            assert_eq!(starred.len(), text.len());
+            assert_eq!(by_word(text), left);
         }
-        assert!(by_line("token = \"\"\"\na\"\"\"\nx = 1").ends_with("x = 1"));
     }
 }

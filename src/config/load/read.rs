@@ -95,8 +95,12 @@ pub(super) fn read<T: DeserializeOwned>(
                     let places = own.into_iter().chain(places);
                     below.extend(places.map(|place| joined(DEFAULTS, &place)));
                 }
-                report.error(&node.name(&unknown), unknown_key(&unknown, &known, &below));
+                let name = node.name(&unknown);
+                report.error(&name, unknown_key(&unknown, &known, &below));
                 let meant = nearest(&unknown, known.iter().copied());
+                if meant.is_none() && below.is_empty() {
+                    report.hide(name.span());
+                }
                 if let (Some(meant), Some(table)) = (meant, node.span()) {
                     // It is not missing: it is mistyped.
                     report.remove(table, meant);

@@ -1,5 +1,7 @@
 mod built;
 mod many;
+#[cfg(feature = "server")]
+mod secrets;
 
 use std::net::IpAddr;
 use std::time::Duration;

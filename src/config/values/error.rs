@@ -58,6 +58,12 @@ impl ValueError {
             .did_you_mean(written, words.iter().copied())
     }
 
+    /// Whether it may repeat a part of the value, which stands in backquotes then.
+    pub(in crate::config) fn quotes(&self) -> bool {
+        let texts = [Some(&self.message), self.label.as_ref(), self.help.as_ref()];
+        texts.into_iter().flatten().any(|text| text.contains('`'))
+    }
+
     /// What is wrong, in one line.
     pub fn message(&self) -> &str {
         &self.message

@@ -1,5 +1,7 @@
 //! What the log shows: a level, or a filter of the `tracing` crates.
 
+use tracing::level_filters::LevelFilter;
+
 use super::error::ValueError;
 use super::text::Text;
 
@@ -17,7 +19,7 @@ impl Text for LogFilter {
         if is_word && !LEVELS.contains(&text) {
             return Err(ValueError::unknown_word(text, &LEVELS));
         }
-        match is_filter(text) {
+        match has_levels(text) && is_filter(text) {
             true => Ok(text.to_owned()),
             false => Err(
                 ValueError::new(format!("`{text}` is not a filter for the log"))
@@ -29,6 +31,18 @@ impl Text for LogFilter {
     fn print(filter: &String) -> String {
         filter.clone()
     }
+}
+
+/// Whether a level stands wherever one belongs: a filter takes `inof` for the name of a target, which
+/// would silence the log.
+fn has_levels(filter: &str) -> bool {
+    // Fields of a span, in brackets, have commas and equals signs of their own.
+    let has_fields = filter.contains(['[', '{']);
+    let is_level = |directive: &str| {
+        let level = directive.rsplit('=').next().unwrap_or_default().trim();
+        !level.is_empty() && level.parse::<LevelFilter>().is_ok()
+    };
+    has_fields || filter.split(',').all(is_level)
 }
 
 #[cfg(feature = "server")]
@@ -48,10 +62,25 @@ mod tests {
 
     #[test]
     fn a_mistyped_level_is_not_taken_for_a_module() {
-        for text in ["info", "off", "info,wsgate=debug"] {
+        for text in [
+            "info",
+            "off",
+            "info,wsgate=debug",
+            "warn,wsgate::access=INFO",
+            "a[b{c=d}]",
+        ] {
             assert!(LogFilter::parse(text).is_ok(), "{text}");
         }
-        for text in ["", "inof", "INFO2"] {
+        for text in [
+            "",
+            "inof",
+            "INFO2",
+            "info,inof",
+            "wsgate=inof",
+            "info,",
+            "a=",
+            "wsgate-x",
+        ] {
             assert!(LogFilter::parse(text).is_err(), "{text}");
         }
     }

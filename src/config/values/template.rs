@@ -89,6 +89,7 @@ impl fmt::Debug for Template {
     }
 }
 
+/// The errors repeat no part of the value, which may be a credential.
 fn placeholder(name: &str, path: &PathPattern) -> Result<Piece, ValueError> {
     match name {
         "client_ip" => return Ok(Piece::ClientIp),
@@ -98,13 +99,13 @@ fn placeholder(name: &str, path: &PathPattern) -> Result<Piece, ValueError> {
     }
     match name.strip_prefix("path.") {
         Some(captured) if path.captures(captured) => Ok(Piece::Path(captured.to_owned())),
-        Some(captured) => Err(ValueError::new(format!(
-            "the route's path captures no `{{{captured}}}`"
-        ))),
-        None => Err(ValueError::new(format!(
-            "unknown placeholder `{{{name}}}`: there are {{client_ip}}, {{host}}, {{route}} and \
-             {{path.NAME}}; a plain brace is written `{{{{` or `}}}}`"
-        ))),
+        Some(_) => Err(ValueError::new(
+            "the route's path has no such parameter: {path.NAME} is the segment `{NAME}` of the path",
+        )),
+        None => Err(ValueError::new(
+            "unknown placeholder: there are {client_ip}, {host}, {route} and {path.NAME}; a plain \
+             brace is written `{{` or `}}`",
+        )),
     }
 }
 
@@ -149,15 +150,29 @@ mod tests {
     #[case("{client_ip", "`{` without its `}`")]
     #[case("{{}", "`}` without its `{`")]
     #[case("a}b", "`}` without its `{`")]
-    #[case("{}", "unknown placeholder `{}`")]
-    #[case("{Host}", "unknown placeholder `{Host}`")]
+    #[case("{}", "unknown placeholder")]
+    #[case("{Host}", "unknown placeholder")]
     #[case("{query}", "there are {client_ip}, {host}, {route} and {path.NAME}")]
-    #[case("{path.room}", "the route's path captures no `{room}`")]
+    #[case("{path.room}", "the route's path has no such parameter")]
     #[case("a\r\nb", "printable ASCII")]
     #[case("caf\u{e9}", "printable ASCII")]
     fn a_wrong_template_says_what_is_wrong(#[case] text: &str, #[case] message: &str) {
         let error = render(text).unwrap_err();
         assert!(error.contains(message), "{error}");
+    }
+
+    #[test]
+    fn no_error_repeats_a_part_of_the_value() {
+        for text in [
+            "{canary}",
+            "{path.canary}",
+            "{canary",
+            "canary}",
+            "canary\u{e9}",
+        ] {
+            let error = render(text).unwrap_err();
+            assert!(!error.contains("canary"), "{error}");
+        }
     }
 
     #[test]

@@ -20,7 +20,8 @@ pub(super) struct Environment {
     pub(super) queue: usize,
 }
 
-/// An environment variable of OpenTelemetry's that traces cannot be made from.
+/// An environment variable of OpenTelemetry's that traces cannot be made from. Its value is in no
+/// error: it may hold a secret, or be one by mistake.
 #[derive(Debug, thiserror::Error)]
 #[error("`{variable}` {problem}")]
 pub struct TracesError {
@@ -99,7 +100,6 @@ impl Environment {
     }
 }
 
-/// The value is in no error: it may hold a secret.
 fn endpoint(variable: &'static str, url: &str) -> Result<Uri, TracesError> {
     let wrong = |problem: &str| Err(TracesError::of(variable, problem));
     let Ok(uri) = url.parse::<Uri>() else {
@@ -135,7 +135,7 @@ fn one_of(
     match variable(name) {
         Some(value) if !words.contains(&value.as_str()) => Err(TracesError::of(
             name,
-            &format!("is {value:?}, not one of: {}", words.join(", ")),
+            &format!("is none of: {}", words.join(", ")),
         )),
         _ => Ok(()),
     }
@@ -168,7 +168,7 @@ fn number(
     };
     let number = value.parse().ok().filter(|number| range.contains(number));
     let (least, most) = range.into_inner();
-    let problem = || format!("is {value:?}, not a number from {least} to {most}");
+    let problem = || format!("is not a number from {least} to {most}");
     let number = number.ok_or_else(|| TracesError::of(name, &problem()))?;
     Ok(Some(number))
 }

@@ -113,8 +113,8 @@ fn wrong<'a>(good: &str, taken: &'a str) -> Vec<Wrong<'a>> {
         (
             "a filter that is none",
             instead("[log]", "[log]\nlevel = \"info,wsgate\""),
-            false,
-            "neither a level nor a filter",
+            true,
+            "is not a filter",
         ),
         ("a port in use", on(taken), false, taken),
         (

@@ -257,6 +257,11 @@ async fn o06_no_secret_is_in_the_errors_of_wrong_settings() {
     let file = file.to_str().expect("a path");
     let server = "ws://127.0.0.1:1";
     let admin = |line: &str| settings(server, &format!("[admin]\n{line}"));
+    let headers = |lines: &str| settings(server, &format!("[route.headers.set]\n{lines}"));
+    let log = |level: &str| {
+        let level = format!("level = \"{level}\"\nformat = \"json\"");
+        settings(server, "").replace("format = \"json\"", &level)
+    };
     for (text, code) in [
         (
             admin("address = \"127.0.0.1:0\"\ntoken = \"${WSGATE_TEST_TOKEN}\""),
@@ -289,11 +294,82 @@ async fn o06_no_secret_is_in_the_errors_of_wrong_settings() {
             1,
         ),
         (settings("${WSGATE_TEST_TOKEN}", ""), 1),
+        (log("${WSGATE_TEST_TOKEN}"), 1),
+        (log("info,${WSGATE_TEST_TOKEN}"), 1),
+        (log("wsgate=${WSGATE_TEST_TOKEN}"), 1),
+        (
+            settings(server, "rewrite = \"/${WSGATE_TEST_TOKEN}/{x}\""),
+            1,
+        ),
+        (
+            settings(server, "rewrite = \"/{x}\"")
+                .replace("\"/ws/*\"", "\"/${WSGATE_TEST_TOKEN}/*\""),
+            1,
+        ),
+        (headers("x-a = \"c4nary\"\nx-b = \"x\" x"), 1),
+        (headers("x-a = \"c4nary\" x"), 1),
+        (headers("x-a = \"c4nary"), 1),
+        (headers("x-a = c4nary"), 1),
+        (headers("x-a = [\"c4nary\"]"), 1),
+        (headers("x-a = \"{c4nary}\""), 1),
+        (headers("x-a = \"{path.c4nary}\""), 1),
+        (headers("Connection = \"c4nary\""), 1),
+        (
+            settings(server, "headers = { st = { x-a = \"c4nary\" } }"),
+            1,
+        ),
+        (settings(server, "headers.set = { x-a = \"c4nary\" }}"), 1),
+        (
+            settings(
+                server,
+                "headers.set = { x-a = \"c4nary\", }\nx-a = 'c4nary'",
+            ),
+            1,
+        ),
     ] {
         std::fs::write(file, &text).expect("a file");
         let check = finish_with(&["check", file], &[TOKEN]).await;
         assert_eq!(check.code, Some(code), "{text}\n{check:?}");
         let said = check.stdout + &check.stderr;
         assert!(!said.contains(CANARY), "{text}\n{said}");
+        // A right file would be served.
+        if code != 0 {
+            let run = finish_with(&["run", file], &[TOKEN]).await;
+            let said = run.stdout + &run.stderr;
+            assert!(
+                run.code == Some(1) && !said.contains(CANARY),
+                "{text}\n{said}"
+            );
+        }
     }
+}
+
+#[tokio::test]
+async fn o06_no_secret_is_in_the_answer_or_the_log_of_a_rejected_reload() {
+    let echo = Echo::start().await;
+    let admin = "[admin]\naddress = \"127.0.0.1:0\"\n";
+    let right = settings(echo.url(), admin);
+    let with = |lines: &str| right.replace("[admin]", &format!("{lines}\n[admin]"));
+    let level = |level: &str| right.replace("[log]", &format!("[log]\nlevel = \"{level}\""));
+    let program = Program::run_with(&right, &[TOKEN]).await;
+    let address = program.admin().await;
+    for text in [
+        level("${WSGATE_TEST_TOKEN}"),
+        level("info,${WSGATE_TEST_TOKEN}"),
+        with("rewrite = \"${WSGATE_TEST_TOKEN}\""),
+        with("headers.set = { x-a = \"c4nary\", x-b = \"{c4nary}\" }"),
+        with("headers.set = { x-a = \"c4nary\" } x"),
+        with("headers.set = { x-a = \"c4nary }"),
+        with("[route.headers.set]\nx-a = \"c4nary\"\nx-a = \"c4nary\""),
+        with("password = \"c4nary\""),
+    ] {
+        program.rewrite(&text);
+        let mut client = Wire::connect(&address).await;
+        let request = format!("POST /reload HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        client.send(request).await;
+        let answer: Response = client.response().await;
+        assert_eq!(answer.status(), 422, "{text}");
+        assert!(!answer.text().contains(CANARY), "{}", answer.text());
+    }
+    ends_without_one(program, &["reload_rejected"]).await;
 }
