@@ -101,7 +101,7 @@ pub enum Rejection {
     UpstreamReset,
     /// The server answered the handshake with something that is not HTTP, or too much of it.
     UpstreamBadResponse,
-    /// The server answered 2xx or 3xx instead of 101.
+    /// The server answered neither with 101 nor with a refusal: 2xx, 304.
     UpstreamNot101,
     /// The server's 101 is not the answer to our request (§4.1).
     UpstreamBad101,
@@ -113,7 +113,7 @@ pub enum Rejection {
     UpstreamFull,
     /// Every server of the pool is being drained.
     UpstreamDraining,
-    /// The server refused the handshake itself, with a 4xx or 5xx that is passed on.
+    /// The server refused the handshake itself, with a redirect, a 4xx or a 5xx that is passed on.
     UpstreamAnswered(StatusCode),
 }
 
@@ -325,6 +325,14 @@ impl From<Denial> for Rejection {
     fn from(denial: Denial) -> Self {
         Self::Denied(Box::new(denial))
     }
+}
+
+/// Whether an upstream's answer to a handshake goes on to the client: a refusal, or a redirect, which
+/// says where to sign in or where the service has moved. Nothing is in the others for a client that wanted a
+/// WebSocket.
+pub(crate) fn is_passed_on(status: StatusCode) -> bool {
+    let is_redirect = matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308);
+    is_redirect || status.is_client_error() || status.is_server_error()
 }
 
 #[cfg(test)]

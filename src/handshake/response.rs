@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, he
 use http_body_util::Full;
 
 use super::forward::Sent;
-use crate::rejection::Rejection;
+use crate::rejection::{Rejection, is_passed_on};
 use crate::request::{
     Acceptance, Deflate, belongs_to_handshake, chosen_extension, extension_header, has_token,
     is_hop_by_hop, nominated, only, trim,
@@ -120,23 +120,22 @@ fn remove_where(headers: &mut HeaderMap, ends: impl Fn(&str) -> bool) {
     }
 }
 
-/// Passes an upstream's own refusal (4xx or 5xx) on, with its whole body, or with a sentence of ours
+/// Passes an upstream's own refusal (a redirect, 4xx or 5xx) on, with its whole body, or with a sentence of ours
 /// where that is too long. The connection closes behind it, as behind every refused upgrade.
 ///
 /// # Errors
-/// [`Rejection::UpstreamNot101`] for an answer that refuses nothing: there is no redirect to
-/// follow and no 2xx to deliver in a handshake. [`Rejection::UpstreamBadResponse`] for a status
+/// [`Rejection::UpstreamNot101`] for an answer that refuses nothing: there is no 2xx to deliver in a
+/// handshake. [`Rejection::UpstreamBadResponse`] for a status
 /// that HTTP does not have.
 pub(crate) fn refused(
     parts: Parts,
     body: Option<Bytes>,
 ) -> Result<Response<Full<Bytes>>, Rejection> {
     let status = parts.status;
-    if status.as_u16() < 400 {
-        return Err(Rejection::UpstreamNot101);
-    }
-    if !status.is_client_error() && !status.is_server_error() {
-        return Err(Rejection::UpstreamBadResponse);
+    match is_passed_on(status) {
+        true => {}
+        false if status.as_u16() < 600 => return Err(Rejection::UpstreamNot101),
+        false => return Err(Rejection::UpstreamBadResponse),
     }
     let version = parts.headers.get(header::SEC_WEBSOCKET_VERSION).cloned();
     let mut headers = parts.headers;

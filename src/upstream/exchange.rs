@@ -6,7 +6,6 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode, Version, header, response};
@@ -21,7 +20,7 @@ use super::failures::{ServerFailure, UpstreamError};
 use super::pool::Lease;
 use super::read_limit::ReadLimit;
 use crate::framing::{self, FramingError};
-use crate::rejection::Rejection;
+use crate::rejection::{Rejection, is_passed_on};
 use crate::transport::Transport;
 
 /// What the server said.
@@ -33,7 +32,7 @@ pub(crate) enum UpstreamResponse<T = Transport> {
         /// What the server sent right behind its head: the first bytes of the session.
         early: Bytes,
     },
-    /// 4xx or 5xx. The connection is gone.
+    /// A redirect, 4xx or 5xx. The connection is gone.
     Refused {
         /// Without the headers that framed the body, which is whole here.
         parts: response::Parts,
@@ -59,9 +58,15 @@ enum ExchangeError {
     Not101(StatusCode),
 }
 
-/// The largest head of an answer. It is also the size of hyper's buffers, which begin with half
-/// of it and are gone with the answer.
+/// The largest head of an answer over a socket of a test.
+#[cfg(any(test, fuzzing))]
 const HEAD_SIZE: usize = 16 * 1024;
+
+/// So many bytes of head make room for a header: 100 headers, hyper's own bound, in 16 KiB.
+const HEADER_SIZE: usize = 160;
+
+/// Hyper keeps so many on the stack.
+const DEFAULT_HEADERS: usize = 102;
 
 /// The longest body of a refusal that is passed on.
 const BODY_SIZE: usize = 64 * 1024;
@@ -76,10 +81,12 @@ pub(crate) async fn exchange(
     transport: Transport,
     request: Request<Empty<Bytes>>,
 ) -> Result<UpstreamResponse, UpstreamError> {
-    let limit = lease.upstream().handshake_timeout;
-    let error = match ask_within(limit, transport, request).await {
-        Ok(answer) => return Ok(answer),
-        Err(error) => error,
+    let settings = lease.upstream();
+    let asked = ask(transport, request, settings.head_size);
+    let error = match timeout(settings.handshake_timeout, asked).await {
+        Ok(Ok(answer)) => return Ok(answer),
+        Ok(Err(error)) => error,
+        Err(_elapsed) => ExchangeError::Timeout,
     };
     Err(lease.at_fault(error.rejection(), ServerFailure::Handshake, Some(&error)))
 }
@@ -93,41 +100,29 @@ pub(crate) async fn exchange_over<T>(
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    ask(socket, request)
+    ask(socket, request, HEAD_SIZE)
         .await
         .map_err(|error| error.rejection())
-}
-
-async fn ask_within<T>(
-    limit: Duration,
-    socket: T,
-    request: Request<Empty<Bytes>>,
-) -> Result<UpstreamResponse<T>, ExchangeError>
-where
-    T: AsyncRead + AsyncWrite + Unpin,
-{
-    match timeout(limit, ask(socket, request)).await {
-        Ok(result) => result,
-        Err(_elapsed) => Err(ExchangeError::Timeout),
-    }
 }
 
 async fn ask<T>(
     socket: T,
     mut request: Request<Empty<Bytes>>,
+    head_size: usize,
 ) -> Result<UpstreamResponse<T>, ExchangeError>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     // The client's own version may be another.
     *request.version_mut() = Version::HTTP_11;
-    let (socket, read_limit) = ReadLimit::new(socket);
-    // A head of more than 100 headers is too large as well: that is hyper's default.
-    let (mut sender, connection) = http1::Builder::new()
-        .max_header_size(HEAD_SIZE)
-        .max_buf_size(HEAD_SIZE)
-        .handshake(TokioIo::new(socket))
-        .await?;
+    let (socket, read_limit) = ReadLimit::new(socket, 2 * head_size);
+    let mut http = http1::Builder::new();
+    // It is also the size of hyper's buffers, which begin with half of it and are gone with the answer.
+    http.max_header_size(head_size).max_buf_size(head_size);
+    if head_size / HEADER_SIZE > DEFAULT_HEADERS {
+        http.max_headers(head_size / HEADER_SIZE);
+    }
+    let (mut sender, connection) = http.handshake(TokioIo::new(socket)).await?;
     let mut connection = Connection {
         http: connection,
         ended: false,
@@ -147,7 +142,7 @@ where
                 early,
             })
         }
-        status if status.is_client_error() || status.is_server_error() => {
+        status if is_passed_on(status) => {
             framing::check(&mut parts)?;
             let body = connection.read(body).await?;
             parts.headers.remove(header::CONTENT_LENGTH);
@@ -155,7 +150,7 @@ where
             parts.headers.remove(header::TRAILER);
             Ok(UpstreamResponse::Refused { parts, body })
         }
-        // No redirect is followed, and what a 2xx means to the client is not ours to guess.
+        // What a 2xx means to the client is not ours to guess.
         status => Err(ExchangeError::Not101(status)),
     }
 }

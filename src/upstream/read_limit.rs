@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 #[derive(Debug)]
 pub(super) struct ReadLimit<T> {
     pub(super) socket: T,
+    limit: usize,
     left: Arc<AtomicUsize>,
 }
 
@@ -27,17 +28,20 @@ pub(super) struct ReadLimitHandle(Arc<AtomicUsize>);
 #[error("more than {0} bytes before the end of an answer's head")]
 struct ReadLimitExceeded(usize);
 
-/// What may come ahead of the end of the answer's head, interim answers and all.
-///
-/// It is held to before each read, so that one read may overshoot: what stands behind a 101 is
-/// the session's.
-pub(super) const BEFORE_ANSWER: usize = 32 * 1024;
-
 impl<T> ReadLimit<T> {
-    pub(super) fn new(socket: T) -> (Self, ReadLimitHandle) {
-        let left = Arc::new(AtomicUsize::new(BEFORE_ANSWER));
+    /// `limit` bytes may come before the end of the answer's head, interim answers and all.
+    ///
+    /// It is held to before each read, so that one read may overshoot: what stands behind a 101 is
+    /// the session's.
+    pub(super) fn new(socket: T, limit: usize) -> (Self, ReadLimitHandle) {
+        let left = Arc::new(AtomicUsize::new(limit));
         let handle = ReadLimitHandle(left.clone());
-        (Self { socket, left }, handle)
+        let limited = Self {
+            socket,
+            limit,
+            left,
+        };
+        (limited, handle)
     }
 }
 
@@ -56,7 +60,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for ReadLimit<T> {
         let this = self.get_mut();
         let left = this.left.load(Ordering::Relaxed);
         if left == 0 {
-            let exceeded = ReadLimitExceeded(BEFORE_ANSWER);
+            let exceeded = ReadLimitExceeded(this.limit);
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, exceeded)));
         }
         let filled = buf.filled().len();

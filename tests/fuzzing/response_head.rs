@@ -123,7 +123,8 @@ fn ask(
     let accept = accept(&request);
     match run(exchange_over(server, request))? {
         UpstreamResponse::Refused { parts, body } => {
-            assert!(parts.status.as_u16() >= 400);
+            let status = parts.status.as_u16();
+            assert!(matches!(status, 301..=303 | 307 | 308 | 400..=599));
             assert!(body.as_ref().is_none_or(|body| body.len() <= 64 * 1024));
             let said = fill_in(says, &accept);
             Ok((refused(parts, body)?, Outcome::PassedOn(said)))

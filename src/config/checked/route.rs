@@ -62,6 +62,7 @@ impl Route {
             balance: settings.balance,
             connect_timeout: settings.connect_timeout,
             handshake_timeout: settings.handshake_timeout,
+            head_size: settings.head_size,
             retries: settings.retries,
             retry_timeout: settings.retry_timeout,
             passive: settings.passive,

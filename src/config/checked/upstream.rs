@@ -17,6 +17,8 @@ pub(crate) struct Upstream {
     pub(crate) connect_timeout: Duration,
     /// From the request sent to the whole response head received.
     pub(crate) handshake_timeout: Duration,
+    /// The largest head of an answer to the handshake.
+    pub(crate) head_size: usize,
     /// Other servers tried after a failed connect; never after the request was sent.
     pub(crate) retries: Retries,
     /// No other server is tried after so long.

@@ -9,7 +9,7 @@ use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
 use crate::config::values::{
-    As, Number, Positive, Retries, ServerUrl, Text, ValueError, ZeroForNone, schema,
+    As, HeadSize, Number, Positive, Retries, ServerUrl, Text, ValueError, ZeroForNone, schema,
 };
 
 /// A pool of interchangeable servers.
@@ -28,6 +28,9 @@ pub struct UpstreamSettings {
     /// The longest wait for a server's answer to the handshake.
     #[serde(with = "As::<Positive>")]
     pub handshake_timeout: Duration,
+    /// The largest head of a server's answer to the handshake, from 8KiB to 1MiB.
+    #[serde(with = "As::<HeadSize>")]
+    pub head_size: usize,
     /// Other servers to try after a failed connect: "all" or a number; none after the request was sent.
     pub retries: Retries,
     /// No other server is tried after this time.
@@ -110,6 +113,7 @@ impl Default for UpstreamSettings {
             balance: Balance::default(),
             connect_timeout: Duration::from_secs(3),
             handshake_timeout: Duration::from_secs(30),
+            head_size: 16 * 1024,
             retries: Retries::All,
             retry_timeout: Duration::from_secs(10),
             max_connections: None,

@@ -38,6 +38,7 @@ servers = [{ url = "ws://Chat.local/base", weight = 3 }, "unix:/run/chat.sock:/v
 balance = "ip_hash"
 connect_timeout = "1s"
 handshake_timeout = "2s"
+head_size = "64KiB"
 retries = 4
 retry_timeout = "20s"
 max_connections = 50

@@ -58,6 +58,7 @@ fn settings(servers: &[&str]) -> Upstream {
         connect_timeout: Duration::from_secs(3),
         handshake_timeout: Duration::from_secs(5),
         retries: crate::config::Retries::AtMost(1),
+        head_size: 16 * 1024,
         retry_timeout: Duration::from_secs(10),
         passive: crate::config::Passive::default(),
         max_connections: None,

@@ -26,6 +26,7 @@ fn upstream(folder: &std::path::Path, servers: &[&str]) -> Upstream {
         connect_timeout: Duration::from_secs(3),
         handshake_timeout: Duration::from_secs(5),
         retries: Retries::AtMost(0),
+        head_size: 16 * 1024,
         retry_timeout: Duration::from_secs(10),
         max_connections: None,
         passive: Passive::default(),
