@@ -137,10 +137,7 @@ impl Config {
         directory: &Path,
         environment: Option<&Environment<'_>>,
     ) -> Result<Self, ConfigErrors> {
-        let (document, syntax) = DeTable::parse_recoverable(text);
-        if !syntax.is_empty() {
-            return Err(syntax_errors(name, text, &syntax));
-        }
+        let document = DeTable::parse(text).map_err(|first| syntax_errors(name, text, &first))?;
         let span = document.span();
         let mut root = Spanned::new(span, DeValue::Table(document.get_ref().clone()));
         let mut report = Report::new(Some(text));
@@ -183,7 +180,24 @@ fn environment(name: &str) -> Result<String, VarError> {
     std::env::var(name)
 }
 
-fn syntax_errors(name: &str, text: &str, errors: &[toml::de::Error]) -> ConfigErrors {
+/// The bytes behind the first error of a text in which more are looked for: in a text of another
+/// kind each word is one, and takes more memory than the word.
+const SYNTAX_ERRORS_WITHIN: usize = 64 * 1024;
+
+/// The errors of a text that is not TOML.
+fn syntax_errors(name: &str, text: &str, first: &toml::de::Error) -> ConfigErrors {
+    let start = first.span().map_or(0, |span| span.start);
+    let end = text
+        .get(start.saturating_add(SYNTAX_ERRORS_WITHIN)..)
+        .and_then(|rest| rest.find('\n'));
+    let end = end.map_or(text.len(), |end| start + SYNTAX_ERRORS_WITHIN + end + 1);
+    let (_, mut errors) = DeTable::parse_recoverable(&text[..end]);
+    let is_cut = end < text.len();
+    // What spans several lines may end behind the cut.
+    errors.retain(|error| !is_cut || error.span().is_some_and(|span| span.end < end));
+    if errors.is_empty() {
+        errors.push(first.clone());
+    }
     let errors = errors.iter().map(|error| {
         let problem = ValueError::new(error.message());
         match error.span() {
@@ -191,5 +205,9 @@ fn syntax_errors(name: &str, text: &str, errors: &[toml::de::Error]) -> ConfigEr
             None => ConfigError::whole(problem),
         }
     });
-    ConfigErrors::new(name, mask::by_word(text), errors.collect())
+    let errors = ConfigErrors::new(name, mask::by_word(text), errors.collect());
+    match is_cut {
+        true => errors.incomplete(),
+        false => errors,
+    }
 }

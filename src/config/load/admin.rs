@@ -40,10 +40,7 @@ fn read(
     token: AdminToken,
     environment: &Environment<'_>,
 ) -> Result<Option<Admin>, ConfigErrors> {
-    let (document, syntax) = DeTable::parse_recoverable(text);
-    if !syntax.is_empty() {
-        return Err(syntax_errors(name, text, &syntax));
-    }
+    let document = DeTable::parse(text).map_err(|first| syntax_errors(name, text, &first))?;
     let document = document.get_ref();
     let Some(mut value) = document.get("admin").cloned() else {
         return Ok(None);

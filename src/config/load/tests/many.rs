@@ -71,3 +71,33 @@ fn what_is_too_long_is_cut() {
     assert!(message.ends_with('…'), "{message}");
     assert!(errors.render(false).len() < 2_000);
 }
+
+#[test]
+fn of_a_text_that_is_not_toml_the_errors_near_the_first_one_are_shown() {
+    let good = format!("{SERVED}# {}\n", "x".repeat(100_000));
+    let first = good.lines().count() + 1;
+    for (lines, count, rest) in [
+        (1, 1, None),
+        (200_000, 50, Some("and at least ")),
+        // The second one is behind a cut.
+        (2, 1, Some("and maybe more errors")),
+    ] {
+        let between = if lines == 2 {
+            "# y\n".repeat(20_000)
+        } else {
+            String::new()
+        };
+        let wrong = numbered(lines, |_| format!("x\n{between}"));
+        let errors = read(&(good.clone() + &wrong)).unwrap_err();
+        assert_eq!(errors.iter().count(), count);
+        assert_eq!(errors.iter().next().unwrap().line(), Some(first));
+        let last = errors.to_string().lines().last().unwrap().to_owned();
+        match rest {
+            Some(rest) => assert!(last.starts_with(rest), "{last}"),
+            None => assert!(last.starts_with("test.toml:"), "{last}"),
+        }
+    }
+    // A string that ends nowhere.
+    let errors = read(&format!("x = \"\"\"\n{}", "y\n".repeat(100_000))).unwrap_err();
+    assert_eq!(errors.iter().count(), 1);
+}
