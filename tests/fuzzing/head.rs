@@ -76,7 +76,8 @@ impl<'a> Head<'a> {
 pub(super) fn check_refusal(told: &[u8], bodiless: bool) {
     let head = Head::read(told);
     let status = head.status();
-    assert!(status >= 400, "{status}");
+    // A redirect is the upstream's own.
+    assert!(status >= 300, "{status}");
     let closes = head.all("connection").iter().any(|value| {
         let mut words = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
         words.any(|word| word.eq_ignore_ascii_case(b"close"))
