@@ -52,7 +52,7 @@ impl Policies {
 
     /// Checks an address.
     pub fn check_address(&self, ip: IpAddr) -> Result<(), Rejection> {
-        address::check(&self.first.address, ip)
+        Ok(address::check(&self.first.address, ip)?)
     }
 
     /// Counts a handshake of an address; the place that its session has is given back on drop.

@@ -1,6 +1,7 @@
 //! Each way to refuse a request, once: its status, its word in logs, and its sentence for the client.
 
 mod denial;
+mod named_header;
 
 use std::time::Duration;
 

@@ -11,6 +11,7 @@ mod upstream;
 use std::path::Path;
 
 use super::checked::Config;
+use super::checked::rule::RuleLines;
 use super::report::{Node, Report};
 use super::settings::Settings;
 use super::settings::{ClientIp, Drain, Listen};
@@ -45,7 +46,8 @@ pub(super) fn config(
     }
     overlap::warn(&route, &routes, report);
     health::warn(&server.health_path, &route, &routes, report);
-    let (routes, route) = route::routes(route, &routes, &upstreams, report);
+    let mut rule_lines = RuleLines::default();
+    let (routes, route) = route::routes(route, &routes, &upstreams, &mut rule_lines, report);
     check_client_ip(&client_ip, &listen, &root.get("client_ip"), report);
     check_drain(&drain, &root.get("drain"), report);
     Config {
@@ -56,6 +58,7 @@ pub(super) fn config(
         drain,
         server,
         upstreams,
+        rule_lines,
         routes,
         written: (upstream, route),
         warnings: Vec::new(),

@@ -1,12 +1,14 @@
 //! Checked settings, as the rest of the crate reads them.
 
 pub(super) mod route;
+pub(super) mod rule;
 pub(super) mod upstream;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::route::Route;
+use self::rule::RuleLines;
 use self::upstream::Upstream;
 use super::settings::{
     Admin, ClientIp, Drain, Listen, Log, RouteSettings, Server, Settings, UpstreamSettings,
@@ -28,6 +30,7 @@ pub struct Config {
     pub(crate) upstreams: Vec<Arc<Upstream>>,
     /// In file order, which is the order of matching; names are unique.
     pub(crate) routes: Vec<Arc<Route>>,
+    pub(crate) rule_lines: RuleLines,
     /// The upstreams and the routes as a file with every default would have them, without a secret.
     pub(super) written: (BTreeMap<String, UpstreamSettings>, Vec<RouteSettings>),
     /// What is allowed but probably not meant, for `check` and the log.

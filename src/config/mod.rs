@@ -50,6 +50,7 @@ pub use values::secret::Secret;
 pub use values::server_url::ServerUrl;
 
 pub(crate) use checked::route::Route;
+pub(crate) use checked::rule::Rule;
 pub(crate) use checked::upstream::{Upstream, UpstreamServer};
 #[cfg(feature = "server")]
 pub(crate) use load::file::{FileError, can_be_read_again, read_again};

@@ -189,7 +189,8 @@ impl<'a> Report<'a> {
         }
     }
 
-    fn line(&self, node: &Node<'_>) -> Option<usize> {
+    /// The line in which a value stands.
+    pub(super) fn line(&self, node: &Node<'_>) -> Option<usize> {
         let text = self.text?;
         let lines = self.lines.get_or_init(|| Lines::of(text));
         Some(lines.line(node.span()?.start))

@@ -38,6 +38,14 @@ pub struct Refused {
     pub status: Option<StatusCode>,
     /// The name of its route.
     pub route: Option<Arc<str>>,
+    /// Its path without the query, at most 256 characters of it; what no path has is escaped.
+    pub path: Option<String>,
+    /// The header that it was refused for.
+    pub header: Option<String>,
+    /// The key of the rule that refused it, in the table of its route: `origin.allow`.
+    pub rule: Option<&'static str>,
+    /// The line of that rule in the file of settings; none where it is a default, or there is no file.
+    pub line: Option<usize>,
     /// The client's address, behind trusted proxies.
     pub client: Option<IpAddr>,
     /// The socket's peer.

@@ -145,9 +145,10 @@ impl Core {
     pub(super) fn refuse(
         &self,
         refusal: Refusal,
+        path: &str,
         trace: &mut HandshakeTrace,
     ) -> Response<Full<Bytes>> {
-        self.observers.notify(&refusal.event());
+        self.observers.notify(&refusal.event(path));
         refusal.end(trace);
         refusal.into_response()
     }
@@ -158,9 +159,8 @@ impl Core {
         parts: &request::Parts,
         refusal: Refusal,
     ) -> Response<Full<Bytes>> {
-        let path = refusal.target.as_ref().map(Target::path);
-        let path = path.unwrap_or_else(|| parts.uri.path());
-        let mut trace = self.observers.tracing.begin(parts, path, scheme(parts));
+        let path = path_of(&refusal, parts).to_owned();
+        let mut trace = self.observers.tracing.begin(parts, &path, scheme(parts));
         if let Some(client) = &refusal.client {
             trace.set_client(client.ip, client.peer);
         }
@@ -170,7 +170,7 @@ impl Core {
         if let Some(route) = &refusal.route {
             trace.set_route(route);
         }
-        self.refuse(refusal, &mut trace)
+        self.refuse(refusal, &path, &mut trace)
     }
 
     /// Reports a refused plain request, and returns its rejection. One that asks for a WebSocket
@@ -180,7 +180,8 @@ impl Core {
         if is_websocket(parts) {
             drop(self.refuse_early(parts, refusal));
         } else {
-            self.observers.notify(&refusal.event());
+            let event = refusal.event(path_of(&refusal, parts));
+            self.observers.notify(&event);
         }
         rejection
     }
@@ -212,6 +213,12 @@ impl Core {
         self.observers.report_suppressed();
         self.settings().report();
     }
+}
+
+/// The path of a request, in its normal form if it has one.
+fn path_of<'a>(refusal: &'a Refusal, parts: &'a request::Parts) -> &'a str {
+    let path = refusal.target.as_ref().map(Target::path);
+    path.unwrap_or_else(|| parts.uri.path())
 }
 
 impl Drop for Core {

@@ -42,6 +42,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 const PROBE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Decides about a plain request, in the order of a handshake.
+#[expect(clippy::result_large_err, reason = "it is taken apart at once")]
 pub(crate) async fn admit(
     core: &Arc<Core>,
     mut parts: request::Parts,
@@ -60,14 +61,16 @@ pub(crate) async fn admit(
     };
     let route = Arc::clone(handshake.settings());
     let admitted = match core.registry.is_draining() {
-        true => Err(Rejection::Draining),
+        true => Err(Rejection::Draining.into()),
         false => {
             let policies = settings.policies(&route);
             policies.admit(&mut handshake, &settings.rates).await
         }
     };
+    let admitted =
+        admitted.map_err(|refusal| Refusal::by_policy(&route.name, refusal, &settings.config));
     let pool = settings.pool(&route);
-    let prepared = admitted.and_then(|_| {
+    let prepared: Result<_, Refusal> = admitted.and_then(|_| {
         let headers = plain_request_headers(&handshake)?;
         let path = route.upstream_path(handshake.path())?.into_owned();
         Ok((headers, path, pool.place(handshake.client())?))
@@ -81,9 +84,9 @@ pub(crate) async fn admit(
             headers,
             path,
         }),
-        Err(rejection) => {
+        Err(refusal) => {
             let client = *handshake.client_identity();
-            let refusal = Refusal::on(&route.name, rejection).by(client);
+            let refusal = Refusal::on(&route.name, refusal).by(client);
             Err(core.refuse_plain(handshake.parts(), refusal))
         }
     }

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
+use http::HeaderName;
 use http::request::Parts;
 
 use super::core::Core;
 use super::refusal::Refusal;
 use super::snapshot::Snapshot;
-use crate::config::{HttpMode, Route};
+use crate::config::{HttpMode, Route, Rule};
 use crate::rejection::Rejection;
 use crate::request::{
     ClientIdentity, Facts, Handshake, Kind, Lines, Offer, Target, forwarded_host,
+    forwarded_host_header,
 };
 
 /// What comes of a request's head.
@@ -30,6 +32,7 @@ pub(crate) struct Unrouted {
     rejection: Rejection,
     client: Option<ClientIdentity>,
     target: Option<Target>,
+    header: Option<HeaderName>,
 }
 
 impl From<Refusal> for Unrouted {
@@ -38,6 +41,7 @@ impl From<Refusal> for Unrouted {
             rejection: refusal.rejection,
             client: refusal.client,
             target: refusal.target,
+            header: refusal.header,
         }
     }
 }
@@ -47,6 +51,7 @@ impl From<Unrouted> for Refusal {
         Self {
             client: unrouted.client,
             target: unrouted.target,
+            header: unrouted.header,
             ..unrouted.rejection.into()
         }
     }
@@ -76,7 +81,10 @@ pub(super) fn receive_plain(
     let mut checked = Ok(());
     let read = read(core, settings, &parts, |lines| {
         // It counts only once the route is known to forward plain requests.
-        checked = lines.check_plain();
+        checked = lines.check_plain().map_err(|rejection| {
+            let header = lines.at_fault(&rejection);
+            Refusal::from(rejection).for_header(header)
+        });
         Ok(Kind::Plain)
     });
     let refusal = match read {
@@ -84,11 +92,15 @@ pub(super) fn receive_plain(
             let client = facts.client;
             let served = match route.http.mode {
                 HttpMode::Forward => checked,
-                HttpMode::Refuse => Err(Rejection::NotUpgrade),
+                HttpMode::Refuse => Err(Refusal::from(Rejection::NotUpgrade)),
             };
             match served {
                 Ok(()) => return Ok(Handshake::new(parts, facts, route)),
-                Err(rejection) => Refusal::on(&route.name, rejection).by(client),
+                Err(refusal) => {
+                    let rule = (route.http.mode == HttpMode::Refuse).then_some(Rule::Http);
+                    let refusal = Refusal::on(&route.name, refusal).by(client);
+                    refusal.under(rule, &settings.config)
+                }
             }
         }
         Err(failure) => *failure.refusal,
@@ -105,10 +117,21 @@ struct Failure {
 
 impl Failure {
     fn refused(rejection: Rejection) -> Self {
+        Self::of(rejection.into())
+    }
+
+    fn of(refusal: Refusal) -> Self {
         Self {
-            refusal: Box::new(rejection.into()),
+            refusal: Box::new(refusal),
             is_routed: true,
         }
+    }
+
+    /// Adds the header that it is refused for, if there is one.
+    fn at_fault(mut self, lines: &Lines<'_>) -> Self {
+        let header = lines.at_fault(&self.refusal.rejection);
+        self.refusal.header = self.refusal.header.or(header);
+        self
     }
 
     fn unrouted(rejection: Rejection, target: Target) -> Self {
@@ -142,11 +165,11 @@ fn read(
         core.hint_at_proxy(client, &lines);
     }
     let found = read_target(settings, parts, &lines, client.as_ref().ok())
-        .map_err(Failure::refused)
+        .map_err(Failure::of)
         .and_then(|target| find(settings, target, &lines, kind));
     let (target, kind, route) = match found {
         Ok(found) => found,
-        Err(failure) => return Err(failure.by(client)),
+        Err(failure) => return Err(failure.by(client).at_fault(&lines)),
     };
     let client = client.map_err(Failure::refused)?;
     Ok((Facts::new(client, target, kind, lines), route))
@@ -156,19 +179,26 @@ fn read(
 const NO_OFFER: &[String] = &[];
 
 /// What the client has asked for: of us, or of a trusted proxy that says so.
+#[expect(clippy::result_large_err, reason = "it is taken apart at once")]
 fn read_target(
     settings: &Snapshot,
     parts: &Parts,
     lines: &Lines<'_>,
     client: Option<&ClientIdentity>,
-) -> Result<Target, Rejection> {
+) -> Result<Target, Refusal> {
     let target = Target::read(&parts.uri, parts.version, lines)?;
     let settings = &settings.config.client_ip;
-    let host = client.map(|client| forwarded_host(client, &parts.headers, settings));
-    match host.transpose()?.flatten() {
+    let Some(client) = client else {
+        return Ok(target);
+    };
+    let host = forwarded_host(client, &parts.headers, settings);
+    let asked = host.and_then(|host| match host {
         Some(host) => target.asked_of(host),
         None => Ok(target),
-    }
+    });
+    asked.map_err(|rejection| {
+        Refusal::from(rejection).for_header(Some(forwarded_host_header(settings.header)))
+    })
 }
 
 fn find(

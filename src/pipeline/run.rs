@@ -55,7 +55,7 @@ type Held = (Lease, Admission, Vec<Grant>);
 pub(crate) async fn answer(
     core: Arc<Core>,
     settings: Arc<Snapshot>,
-    handshake: Handshake,
+    mut handshake: Handshake,
     on_upgrade: OnUpgrade,
 ) -> Response<Full<Bytes>> {
     core.start_housekeeping();
@@ -63,11 +63,19 @@ pub(crate) async fn answer(
     let mut trace = begin_trace(&core, &handshake);
     in_flight.set_route(&handshake.settings().name);
     let began = in_flight.began();
-    let opened = open(&core, &settings, handshake, on_upgrade, began, &mut trace).await;
+    let opened = open(
+        &core,
+        &settings,
+        &mut handshake,
+        on_upgrade,
+        began,
+        &mut trace,
+    )
+    .await;
     in_flight.answered();
     match opened {
         Ok(response) => response,
-        Err(refusal) => core.refuse(refusal, &mut trace),
+        Err(refusal) => core.refuse(refusal, handshake.path(), &mut trace),
     }
 }
 
@@ -82,7 +90,7 @@ fn begin_trace(core: &Core, handshake: &Handshake) -> HandshakeTrace {
 async fn open(
     core: &Arc<Core>,
     settings: &Snapshot,
-    mut handshake: Handshake,
+    handshake: &mut Handshake,
     on_upgrade: OnUpgrade,
     began: Instant,
     trace: &mut HandshakeTrace,
@@ -96,19 +104,20 @@ async fn open(
     trace.set_route(&route.name);
     let refused = |refusal: Refusal| Refusal::on(&route.name, refusal).by(client);
     let policies = settings.policies(&route);
-    let admission = policies.admit(&mut handshake, &settings.rates).await;
-    let admission = admission.map_err(|rejection| refused(rejection.into()))?;
+    let admission = policies.admit(handshake, &settings.rates).await;
+    let admission = admission
+        .map_err(|refusal| Refusal::by_policy(&route.name, refusal, &settings.config).by(client))?;
     let counts = core.counts.route(&route.name);
     let Some(offer) = handshake.offer() else {
         return Err(refused(Rejection::NotUpgrade.into()));
     };
-    let accepted = connect(settings, &handshake, offer, &counts, &trace.parents()).await;
+    let accepted = connect(settings, handshake, offer, &counts, &trace.parents()).await;
     let Accepted {
         agreed,
         upstream,
         lease,
     } = accepted.map_err(refused)?;
-    let metadata = metadata(&handshake, &lease);
+    let metadata = metadata(handshake, &lease);
     let mut guard = match permit.register(metadata, began) {
         Ok(guard) => guard,
         Err(draining) => {

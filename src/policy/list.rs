@@ -6,8 +6,9 @@ use tokio::time::timeout;
 
 use super::custom::BoxedPolicy;
 use super::rate::{Admission, RateTable};
+use super::refusal::PolicyRefusal;
 use super::{address, origin};
-use crate::config::{AddressRules, HttpOrigin, PerIp, Route};
+use crate::config::{AddressRules, HttpOrigin, PerIp, Route, Rule};
 use crate::rejection::Rejection;
 use crate::request::{Handshake, SingleLine};
 
@@ -49,7 +50,7 @@ impl PolicyList {
         &self,
         handshake: &mut Handshake,
         rates: &RateTable,
-    ) -> Result<Admission, Rejection> {
+    ) -> Result<Admission, PolicyRefusal> {
         let mut admission = Admission::default();
         for policy in &self.policies {
             match policy {
@@ -58,7 +59,8 @@ impl PolicyList {
                 }
                 Check::Origin => check_origin(handshake)?,
                 Check::Rate if handshake.is_websocket() => {
-                    admission = rates.admit(handshake.settings(), handshake.client())?;
+                    let admitted = rates.admit(handshake.settings(), handshake.client());
+                    admission = admitted.map_err(by_rate)?;
                 }
                 Check::Rate => {}
                 Check::Custom(policy) => {
@@ -76,20 +78,31 @@ impl PolicyList {
 ///
 /// Browsers protect plain HTTP by CORS, so that a route has to ask for the check there. A browser sends no
 /// Origin with a page's own plain GET requests: its absence says nothing.
-fn check_origin(handshake: &Handshake) -> Result<(), Rejection> {
+fn check_origin(handshake: &Handshake) -> Result<(), PolicyRefusal> {
     if !handshake.is_websocket()
         && (handshake.settings().http.origin == HttpOrigin::Ignore
             || matches!(handshake.origin(), SingleLine::Missing))
     {
         return Ok(());
     }
-    origin::check(
+    let checked = origin::check(
         handshake.origin(),
         &handshake.settings().origin,
         handshake.host(),
         handshake.port(),
         handshake.is_secure(),
-    )
+    );
+    checked.map_err(|rejection| PolicyRefusal {
+        rule: origin::rule(handshake.origin(), &rejection),
+        rejection,
+    })
+}
+
+fn by_rate(rejection: Rejection) -> PolicyRefusal {
+    match rejection {
+        Rejection::TooManySessions => PolicyRefusal::by(Rule::Connections, rejection),
+        _ => PolicyRefusal::by(Rule::Handshakes, rejection),
+    }
 }
 
 #[cfg(test)]
@@ -136,7 +149,7 @@ mod tests {
         let list = PolicyList::new(&route, [undecided]);
         let rates = RateTable::new(&ClientIp::default());
         let admitted = list.admit(&mut handshake(&route), &rates).await;
-        assert_eq!(admitted.unwrap_err(), Rejection::PolicyTimeout);
+        assert_eq!(admitted.unwrap_err(), Rejection::PolicyTimeout.into());
     }
 
     #[test]

@@ -9,8 +9,10 @@ mod custom;
 mod list;
 pub(crate) mod origin;
 pub(crate) mod rate;
+mod refusal;
 
 pub use custom::Policy;
 
 pub(crate) use custom::BoxedPolicy;
 pub(crate) use list::PolicyList;
+pub(crate) use refusal::PolicyRefusal;

@@ -3,7 +3,7 @@
 //! A browser lets every page open a WebSocket to every host, with the user's cookies, and leaves
 //! it to the server to look at `Origin`.
 
-use crate::config::{Origin, OriginPattern, OriginRules};
+use crate::config::{Origin, OriginPattern, OriginRules, Rule};
 use crate::rejection::Rejection;
 use crate::request::SingleLine;
 
@@ -24,7 +24,7 @@ pub(crate) fn check(
         SingleLine::Once(value) => value,
         SingleLine::Repeated => return Err(Rejection::OriginInvalid),
     };
-    if value == "null" {
+    if value == NULL {
         return allow_if(rules.allow_null, Rejection::OriginDenied);
     }
     // Whoever may come in under any name may come in under one that is none: devices send such.
@@ -39,6 +39,22 @@ pub(crate) fn check(
     });
     allow_if(allowed, Rejection::OriginDenied)
 }
+
+/// The rule that refuses this `Origin` with this rejection; none where it is malformed, which no
+/// list of origins lets in.
+pub(crate) fn rule(origin: &SingleLine, rejection: &Rejection) -> Option<Rule> {
+    match (rejection, origin) {
+        (Rejection::OriginMissing, _) => Some(Rule::OriginMissing),
+        (Rejection::OriginDenied, SingleLine::Once(value)) if value == NULL => {
+            Some(Rule::OriginNull)
+        }
+        (Rejection::OriginDenied, _) => Some(Rule::OriginAllow),
+        _ => None,
+    }
+}
+
+/// The Origin of a page that has none to tell (RFC 6454 §7.1).
+const NULL: &str = "null";
 
 fn allow_if(allowed: bool, otherwise: Rejection) -> Result<(), Rejection> {
     match allowed {

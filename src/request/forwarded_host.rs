@@ -27,6 +27,14 @@ pub(crate) fn forwarded_host<'a>(
     }
 }
 
+/// The header in which a proxy that speaks in this one names the host.
+pub(crate) fn name(header: ForwardingHeader) -> HeaderName {
+    match header {
+        ForwardingHeader::XForwardedFor => X_FORWARDED_HOST,
+        ForwardingHeader::Forwarded => header::FORWARDED,
+    }
+}
+
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 fn only_value(headers: &HeaderMap) -> Result<Option<&str>, Rejection> {
@@ -60,11 +68,7 @@ mod tests {
         is_trusted: bool,
         lines: &[&str],
     ) -> Result<Option<String>, Rejection> {
-        let name = match header {
-            ForwardingHeader::XForwardedFor => X_FORWARDED_HOST,
-            ForwardingHeader::Forwarded => header::FORWARDED,
-        };
-        let line = |line: &&str| (name.clone(), HeaderValue::from_str(line).unwrap());
+        let line = |line: &&str| (name(header), HeaderValue::from_str(line).unwrap());
         let headers: HeaderMap = lines.iter().map(line).collect();
         let client = ClientIdentity {
             ip: "192.0.2.1".parse().unwrap(),

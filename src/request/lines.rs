@@ -1,8 +1,9 @@
 //! One pass over the lines of a head.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::{fields, list};
+use super::subprotocols::Subprotocols;
+use super::{extensions, fields, list};
 use crate::rejection::Rejection;
 
 /// What one pass over a request's header lines finds: the lines that the checks are about, and the
@@ -26,8 +27,10 @@ pub(crate) struct Lines<'a> {
     /// What `Connection` nominates beside the headers that end at every hop.
     nominated: Vec<HeaderName>,
     connection_is_malformed: bool,
-    nominates_owned: bool,
-    has_alias: bool,
+    /// What `Connection` nominates of the gate's own.
+    nominated_owned: Option<HeaderName>,
+    /// A header that imitates one of the gate's own.
+    alias: Option<&'a HeaderName>,
 }
 
 /// A header that may have one line only.
@@ -52,13 +55,13 @@ impl<'a> Lines<'a> {
     pub(crate) fn read(headers: &'a HeaderMap) -> Self {
         let mut lines = Self::default();
         for (name, value) in headers {
-            lines.add(name.as_str(), value);
+            lines.add(name, value);
         }
         lines
     }
 
-    fn add(&mut self, name: &str, value: &'a HeaderValue) {
-        match name {
+    fn add(&mut self, name: &'a HeaderName, value: &'a HeaderValue) {
+        match name.as_str() {
             "host" => self.host.add(value),
             "origin" => self.origin.add(value),
             "content-length" => self.content_length.add(value),
@@ -72,7 +75,8 @@ impl<'a> Lines<'a> {
             "x-real-ip" => self.note_forwarding("x-real-ip"),
             "upgrade" => self.upgrades_to_websocket |= list::has_token([value], "websocket"),
             "connection" => self.add_connection(value),
-            _ => self.has_alias |= fields::is_alias(name),
+            other if fields::is_alias(other) => self.alias = Some(name),
+            _ => {}
         }
     }
 
@@ -99,10 +103,13 @@ impl<'a> Lines<'a> {
         if name.eq_ignore_ascii_case("keep-alive") {
             return;
         }
-        self.nominates_owned |= fields::is_owned(name);
-        if let Ok(name) = HeaderName::try_from(name)
-            && !fields::is_hop_by_hop(name.as_str())
-        {
+        let is_owned = fields::is_owned(name);
+        let Ok(name) = HeaderName::try_from(name) else {
+            return;
+        };
+        if is_owned {
+            self.nominated_owned = Some(name);
+        } else if !fields::is_hop_by_hop(name.as_str()) {
             self.nominated.push(name);
         }
     }
@@ -121,12 +128,12 @@ impl<'a> Lines<'a> {
         if self.connection_is_malformed {
             return Err(Rejection::Header);
         }
-        if self.nominates_owned {
+        if self.nominated_owned.is_some() {
             return Err(Rejection::ConnectionNominates);
         }
-        match self.has_alias {
-            true => Err(Rejection::HeaderAlias),
-            false => Ok(()),
+        match self.alias {
+            Some(_) => Err(Rejection::HeaderAlias),
+            None => Ok(()),
         }
     }
 
@@ -145,6 +152,33 @@ impl<'a> Lines<'a> {
             [coding] if coding.eq_ignore_ascii_case("chunked") => Ok(()),
             _ => Err(Rejection::Framing),
         }
+    }
+
+    /// The header that this request is refused for with `rejection`.
+    pub(crate) fn at_fault(&self, rejection: &Rejection) -> Option<HeaderName> {
+        match rejection {
+            Rejection::ConnectionNominates => self.nominated_owned.clone(),
+            Rejection::HeaderAlias => self.alias.cloned(),
+            Rejection::NotUpgrade if self.upgrades_to_websocket => Some(header::CONNECTION),
+            Rejection::Framing => Some(match self.transfer_encoding.is_empty() {
+                true => header::CONTENT_LENGTH,
+                false => header::TRANSFER_ENCODING,
+            }),
+            Rejection::Header => self.malformed(),
+            other => other.header(),
+        }
+    }
+
+    /// The first header that is not of its form, in the order of the checks.
+    fn malformed(&self) -> Option<HeaderName> {
+        if self.connection_is_malformed {
+            return Some(header::CONNECTION);
+        }
+        if Subprotocols::read(&self.subprotocols).is_err() {
+            return Some(header::SEC_WEBSOCKET_PROTOCOL);
+        }
+        let offers = extensions::offers(self.extensions.iter().copied());
+        offers.is_err().then_some(header::SEC_WEBSOCKET_EXTENSIONS)
     }
 
     /// The first header of the request in which a proxy would name its client.

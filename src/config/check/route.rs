@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::headers;
 use super::upstream::Pools;
 use crate::config::checked::route::Route;
+use crate::config::checked::rule::{RouteLines, Rule, RuleLines};
 use crate::config::checked::upstream::Upstream;
 use crate::config::report::{Node, Report};
 use crate::config::settings::{Compression, Limits, OnExceed, RouteSettings};
@@ -17,6 +18,7 @@ pub(super) fn routes(
     written: Vec<RouteSettings>,
     node: &Node<'_>,
     upstreams: &[Arc<Upstream>],
+    lines: &mut RuleLines,
     report: &mut Report<'_>,
 ) -> (Vec<Arc<Route>>, Vec<RouteSettings>) {
     check_names(&written, node, report);
@@ -26,6 +28,7 @@ pub(super) fn routes(
         let node = node.at(index);
         let whole = whole(&settings, &node, report);
         let route = route(settings, &node, &pools, report)?;
+        lines.add(&route.name, route_lines(&node, report));
         Some((Arc::new(route), whole))
     });
     routes.unzip()
@@ -41,6 +44,14 @@ fn whole(settings: &RouteSettings, node: &Node<'_>, report: &Report<'_>) -> Rout
         },
         ..settings.clone()
     }
+}
+
+fn route_lines(node: &Node<'_>, report: &Report<'_>) -> RouteLines {
+    let of_rule = |rule: Rule| {
+        let keys = rule.key().split('.');
+        report.line(&keys.fold(node.clone(), |node, key| node.get(key)))
+    };
+    Rule::ALL.map(of_rule)
 }
 
 /// Text can be checked only where it is not compressed.

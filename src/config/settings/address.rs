@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::checked::rule::Rule;
 use crate::config::values::{Network, networks_contain};
 
 /// Which client addresses are allowed.
@@ -18,10 +19,13 @@ pub struct AddressRules {
 }
 
 impl AddressRules {
-    /// Whether the rules allow this address.
-    pub(crate) fn allows(&self, address: IpAddr) -> bool {
-        (self.allow.is_empty() || networks_contain(&self.allow, address))
-            && !networks_contain(&self.deny, address)
+    /// The rule that refuses this address; none where it is allowed.
+    pub(crate) fn refusing(&self, address: IpAddr) -> Option<Rule> {
+        if networks_contain(&self.deny, address) {
+            return Some(Rule::AddressDeny);
+        }
+        let is_allowed = self.allow.is_empty() || networks_contain(&self.allow, address);
+        (!is_allowed).then_some(Rule::AddressAllow)
     }
 }
 
@@ -54,6 +58,6 @@ mod tests {
             allow: allow.iter().map(parse).collect(),
             deny: deny.iter().map(parse).collect(),
         };
-        assert_eq!(rules.allows(address.parse().unwrap()), allows);
+        assert_eq!(rules.refusing(address.parse().unwrap()).is_none(), allows);
     }
 }

@@ -50,6 +50,14 @@ pub(super) struct RejectEvent {
     reason: &'static str,
     status: Option<u16>,
     route: Option<String>,
+    /// Without the query.
+    path: Option<String>,
+    /// The header that it was refused for.
+    header: Option<String>,
+    /// The key of the rule that refused it, in the table of its route.
+    rule: Option<&'static str>,
+    /// The line of that rule in the file of settings.
+    line: Option<usize>,
     client: Option<String>,
     peer: Option<String>,
     upstream: Option<String>,
@@ -78,6 +86,10 @@ pub(super) fn data(recorded: &RecordedEvent) -> serde_json::Result<String> {
             reason: refused.reason,
             status: refused.status.map(|status| status.as_u16()),
             route: text(&refused.route),
+            path: refused.path.clone(),
+            header: refused.header.clone(),
+            rule: refused.rule,
+            line: refused.line,
             client: text(&refused.client),
             peer: text(&refused.peer),
             upstream: text(&refused.upstream),

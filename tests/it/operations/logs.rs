@@ -7,7 +7,7 @@ use tower::ServiceExt;
 use tracing::Level;
 use wsgate::{ClientAddr, CloseCode, SessionInfo, Verdict};
 
-use crate::kit::{Echo, Frame, Logs, Request, Socket, Upstream, answer, setup, until};
+use crate::kit::{Echo, Frame, Host, Logs, Request, Socket, Upstream, answer, setup, until};
 
 #[tokio::test]
 async fn a_session_is_a_line_when_it_opens_and_one_when_it_closes() {
@@ -113,7 +113,9 @@ async fn a_refused_handshake_is_one_line_with_its_reason() {
     assert_eq!(denied.level, Level::WARN);
     assert_eq!(
         denied.names(),
-        ["client", "peer", "reason", "route", "status"]
+        [
+            "client", "line", "path", "peer", "reason", "route", "rule", "status"
+        ]
     );
     assert_eq!(
         (denied.field("reason"), denied.number("status")),
@@ -125,12 +127,107 @@ async fn a_refused_handshake_is_one_line_with_its_reason() {
     );
     assert!(denied.field("peer").starts_with("127.0.0.1:"), "{denied:?}");
     // Nobody has looked for its route.
-    assert_eq!(malformed.names(), ["client", "peer", "reason", "status"]);
+    let names = ["client", "header", "path", "peer", "reason", "status"];
+    assert_eq!(malformed.names(), names);
     assert_eq!(
         (malformed.field("reason"), malformed.number("status")),
         ("ws_key_missing", 400)
     );
     assert!(logs.of("wsgate::access").is_empty());
+}
+
+#[tokio::test]
+async fn the_line_of_a_refusal_names_the_header_and_the_rule_with_its_line() {
+    let echo = Echo::start().await;
+    let rules = "host = \"gate.test\"\n\
+                 address = { deny = [\"192.0.2.0/24\"], allow = [\"192.0.2.0/24\", \"127.0.0.1\"] }\n\
+                 origin.allow = [\"https://a.test\"]\norigin.missing = \"deny\"";
+    let setup = setup([echo.url()])
+        .top("[client_ip]\ntrusted_proxies = [\"127.0.0.1\"]\nforwarded_host = true\n")
+        .route(rules);
+    let settings = setup.toml();
+    let bench = setup.host(Host::Service).start().await;
+    let page = || Request::websocket("/room?token=c4nary").header("Origin", "https://a.test");
+    let plain = Request::plain("/room").header("Origin", "https://a.test");
+    let from = |client| page().header("X-Forwarded-For", client);
+    for (request, expected) in [
+        (
+            page().without("Sec-WebSocket-Key"),
+            ["ws_key_missing", "sec-websocket-key", ""],
+        ),
+        (
+            page().with("Sec-WebSocket-Version", "8"),
+            ["ws_version", "sec-websocket-version", ""],
+        ),
+        (
+            page().with("Connection", "keep-alive"),
+            ["not_upgrade", "connection", ""],
+        ),
+        (
+            page().with("Connection", "upgrade, a b"),
+            ["bad_header", "connection", ""],
+        ),
+        (
+            page().with("Connection", "upgrade, X-Real-IP"),
+            ["connection_nominates", "x-real-ip", ""],
+        ),
+        (
+            page().header("X_Real_IP", "::1"),
+            ["header_alias", "x_real_ip", ""],
+        ),
+        (
+            page().header("Sec-WebSocket-Protocol", "a, a"),
+            ["bad_header", "sec-websocket-protocol", ""],
+        ),
+        (
+            page().header("Sec-WebSocket-Extensions", "a; ="),
+            ["bad_header", "sec-websocket-extensions", ""],
+        ),
+        (
+            page().header("X-Forwarded-Host", "a, b"),
+            ["bad_header", "x-forwarded-host", ""],
+        ),
+        (
+            page().header("Content-Length", "1"),
+            ["bad_framing", "content-length", ""],
+        ),
+        (page().with("Host", "a b"), ["bad_host", "host", ""]),
+        (page().with("Host", "b.test"), ["host_not_ours", "host", ""]),
+        (from("192.0.2.7"), ["address_denied", "", "address.deny"]),
+        (from("192.0.3.7"), ["address_denied", "", "address.allow"]),
+        (
+            page().without("Origin"),
+            ["origin_missing", "origin", "origin.missing"],
+        ),
+        (
+            page().with("Origin", "null"),
+            ["origin_denied", "origin", "origin.null"],
+        ),
+        (
+            page().with("Origin", "https://b.test"),
+            ["origin_denied", "origin", "origin.allow"],
+        ),
+        (page().with("Origin", "b"), ["origin_invalid", "origin", ""]),
+        (plain, ["not_upgrade", "", "http"]),
+    ] {
+        let logs = Logs::capture();
+        bench.refused(&request).await;
+        let lines = logs.of("wsgate::rejection");
+        let [line] = &lines[..] else {
+            panic!("{expected:?}: {lines:#?}");
+        };
+        let found = ["reason", "header", "rule"].map(|name| line.field(name));
+        assert_eq!(found, expected);
+        // What is not written is a default, and has no line.
+        let is_written = !matches!(found[2], "" | "http" | "origin.null");
+        let number = line.field("line").parse::<usize>().ok();
+        assert_eq!(number.is_some(), is_written, "{line:?}");
+        if let (Some(number), Some((_, key))) = (number, found[2].split_once('.')) {
+            let written = settings.lines().nth(number - 1).unwrap();
+            assert!(written.contains(key), "{line:?}: {written}");
+        }
+        assert_eq!(line.field("path"), "/room", "{line:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -211,7 +308,7 @@ async fn no_secret_is_in_any_line() {
             .clone()
             .with("Connection", "Upgrade, Authorization, canary"),
         right.clone().header("Origin", "http://canary.test"),
-        right.clone().line("GET /../canary?canary HTTP/1.1"),
+        right.clone().line("GET /../x?canary HTTP/1.1"),
         right.clone().with("Host", "canary@gate.test"),
         right
             .clone()

@@ -1,0 +1,64 @@
+//! The rules of a route that refuse requests, and where they stand.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A rule of a route that refuses requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    Http,
+    AddressAllow,
+    AddressDeny,
+    OriginAllow,
+    OriginMissing,
+    OriginNull,
+    Connections,
+    Handshakes,
+}
+
+impl Rule {
+    /// All of them, each at its own index.
+    pub(in crate::config) const ALL: [Self; 8] = [
+        Self::Http,
+        Self::AddressAllow,
+        Self::AddressDeny,
+        Self::OriginAllow,
+        Self::OriginMissing,
+        Self::OriginNull,
+        Self::Connections,
+        Self::Handshakes,
+    ];
+
+    /// Its key in the table of the route.
+    pub(crate) fn key(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::AddressAllow => "address.allow",
+            Self::AddressDeny => "address.deny",
+            Self::OriginAllow => "origin.allow",
+            Self::OriginMissing => "origin.missing",
+            Self::OriginNull => "origin.null",
+            Self::Connections => "limits.per_ip.connections",
+            Self::Handshakes => "limits.per_ip.handshakes",
+        }
+    }
+}
+
+/// The lines of the file in which the rules of the routes stand. Two sets of settings are the same
+/// wherever they stand, so that this is no part of a route.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RuleLines(HashMap<Arc<str>, RouteLines>);
+
+/// The lines of the rules of one route, each at its own index; none of those that are defaults.
+pub(in crate::config) type RouteLines = [Option<usize>; Rule::ALL.len()];
+
+impl RuleLines {
+    pub(in crate::config) fn add(&mut self, route: &Arc<str>, lines: RouteLines) {
+        self.0.insert(Arc::clone(route), lines);
+    }
+
+    /// The line of a rule; none where it is a default, or the settings stand in no file.
+    pub(crate) fn of_rule(&self, route: &str, rule: Rule) -> Option<usize> {
+        self.0.get(route)?[rule as usize]
+    }
+}
