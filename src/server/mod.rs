@@ -21,6 +21,8 @@ mod traces;
 
 pub use error::ServeError;
 pub use http::forward::Page;
+#[cfg(any(test, fuzzing))]
+pub(crate) use http::request_lines::RequestLines;
 pub use lifecycle::handover::HandoverError;
 pub use lifecycle::reload::applied::Applied;
 pub use lifecycle::run::{Start, check, run};

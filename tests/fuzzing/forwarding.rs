@@ -13,7 +13,8 @@ use crate::types::ClientAddr;
 
 /// Three kinds of lines: the trusted networks with commas between them, the peer (an address or
 /// `unix`), and headers: `x:` is `X-Forwarded-For`, `f:` `Forwarded`, `r:` `X-Real-IP`, `p:`
-/// `X-Forwarded-Proto`, `h:` `X-Forwarded-Host`.
+/// `X-Forwarded-Proto`, `h:` `X-Forwarded-Host`, `t:` `True-Client-IP`, `u:` `X_Original.URL`, `o:`
+/// `X-Own`, which the settings leave to trusted proxies.
 ///
 /// Ways: 0 proxies speak `Forwarded`, 1 and 2 what the route sends.
 pub fn forwarding(data: &[u8]) {
@@ -64,6 +65,9 @@ fn request<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Parts {
             b"r:" => "x-real-ip",
             b"p:" => "x-forwarded-proto",
             b"h:" => "x-forwarded-host",
+            b"t:" => "true-client-ip",
+            b"u:" => "x_original.url",
+            b"o:" => "x-own",
             _ => continue,
         };
         // As hyper hands it out, without white space around it.
@@ -202,6 +206,11 @@ fn check_told(client: &ClientIdentity, parts: &Parts, settings: &ClientIp, ways:
         }
         assert_eq!(lines("x-real-ip"), 0);
     }
+    for name in ["true-client-ip", "x_original.url", "x-own"] {
+        let received = parts.headers.get_all(name).iter().count();
+        let expected = client.trusted.map_or(0, |_| received);
+        assert_eq!(lines(name), expected, "{name}");
+    }
     if !route.headers.forwarded.has_x_forwarded() && !route.headers.forwarded.has_standard() {
         return;
     }
@@ -259,7 +268,7 @@ static SETTINGS: std::sync::LazyLock<Config> = std::sync::LazyLock::new(|| {
     let route = |mode| {
         format!(
             "[[route]]\nname = \"{mode}\"\npath = \"/{mode}\"\nupstream = \"chat\"\n\
-             headers.forwarded = \"{mode}\"\n"
+             headers.forwarded = \"{mode}\"\nheaders.remove_untrusted = [\"x-own\"]\n"
         )
     };
     let routes = ["x-forwarded", "forwarded", "both", "off"].map(route);

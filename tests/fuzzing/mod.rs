@@ -17,6 +17,7 @@ mod frame_walker;
 mod frames;
 mod head;
 mod origin;
+mod path;
 mod plain_answer;
 #[cfg(test)]
 mod random;

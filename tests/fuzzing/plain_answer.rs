@@ -23,7 +23,7 @@ pub(super) fn check_plain(ways: Ways, says: &[u8]) {
     let said = Said::read(says).expect("an answer where the gate found one");
     let expected = said.body().expect("a body that every reader finds");
     assert_eq!((parts.status.as_u16(), &*body), (said.status, &*expected));
-    let told = serve(CLIENT, 0, |_| {
+    let told = serve(CLIENT, 0, |_, _| {
         Response::from_parts(parts.clone(), Full::new(body.clone()))
     });
     let head = Head::read(&told);

@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 use http::request::Parts;
 
 use super::upstream_request::{self, Accepted};
-use super::wire::{Script, run, serve};
-use super::{Ways, head};
+use super::wire::{Script, run, serve, serve_on};
+use super::{Ways, head, path};
 use crate::config::Config;
 use crate::handshake::{path_and_query, upstream_request};
 use crate::policy;
@@ -21,22 +21,30 @@ use crate::upstream::exchange_over;
 /// What a client sends on a connection of its own.
 ///
 /// Ways: 0 in pieces of 7 bytes, 1 from a trusted proxy, 2 from a unix socket, 3 the settings
-/// in which proxies speak `Forwarded`.
+/// in which proxies speak `Forwarded`, 4 every request is answered and the connection stays.
 pub fn request_head(data: &[u8]) {
     let Some((ways, said)) = Ways::split(data) else {
         return;
     };
+    if ways.has(4) {
+        return follow(said, ways);
+    }
     let calls = Cell::new(0);
     let bodiless = Cell::new(false);
     let accepted = RefCell::new(None);
     let piece = if ways.has(0) { 7 } else { 0 };
-    let told = serve(said, piece, |parts| {
+    let told = serve(said, piece, |parts, has_fragment| {
         calls.set(calls.get() + 1);
         bodiless.set(parts.method == http::Method::HEAD);
-        let rejection = match forward(&parts, ways) {
+        // As the program does.
+        let forwarded = match has_fragment {
+            true => Err(Rejection::Path),
+            false => forward(&parts, ways),
+        };
+        let rejection = match forwarded {
             Ok(request) => {
-                check_said(said, &parts);
-                accepted.replace(Some(request));
+                let target = check_said(said, &parts);
+                accepted.replace(Some((request, target)));
                 Rejection::UpstreamReset
             }
             Err(rejection) => rejection,
@@ -48,9 +56,40 @@ pub fn request_head(data: &[u8]) {
     if !told.is_empty() {
         head::check_refusal(&told, bodiless.get());
     }
-    if let Some(accepted) = accepted.take() {
+    if let Some((accepted, target)) = accepted.take() {
         upstream_request::check(&accepted);
+        check_target(&accepted, target);
     }
+}
+
+/// A connection that is kept: whatever else stands in it, of each request is known whether its target
+/// had a fragment, which hyper does not say.
+fn follow(said: &[u8], ways: Ways) {
+    let piece = if ways.has(0) { 7 } else { 0 };
+    serve_on(said, piece, |parts, has_fragment| {
+        if !cfg!(feature = "server") {
+            return;
+        }
+        assert!(
+            !has_fragment || said.contains(&b'#'),
+            "a fragment of nobody"
+        );
+        if parts.uri.authority().is_some() {
+            return;
+        }
+        let target = parts
+            .uri
+            .path_and_query()
+            .map_or("", |target| target.as_str());
+        let line = format!("{} {target}", parts.method);
+        let behind = said.windows(line.len() + 1);
+        let behind = behind.filter_map(|part| part.strip_prefix(line.as_bytes()));
+        let behind: Vec<_> = behind.flatten().collect();
+        let found = behind.contains(&&b'#');
+        let is_certain = !behind.is_empty() && behind.iter().all(|byte| **byte == b'#');
+        assert!(found || !has_fragment, "{line} has none");
+        assert!(has_fragment || !is_certain, "{line} has one");
+    });
 }
 
 /// The stages of `pipeline/` that need no socket, in their order.
@@ -91,14 +130,53 @@ fn forward(parts: &Parts, ways: Ways) -> Result<Accepted, Rejection> {
     })
 }
 
-/// An accepted request held against the very bytes that it was read from.
-fn check_said(said: &[u8], parts: &Parts) {
+/// Held against the target of an accepted request as it was sent: what was matched is what goes
+/// upstream, and no denied path was let in.
+fn check_target(accepted: &Accepted, target: &[u8]) {
+    let (path, query) = path::split(target);
+    let path = path::normal(&path).expect("a path that can be sent");
+    let path = String::from_utf8(path).expect("a path of ASCII");
+    // Nobody is let in to `/ws/admin/*`.
+    assert!(!path.starts_with("/ws/admin/"), "{path:?} is denied");
+    let expected = match accepted.route.as_str() {
+        "rooms" => {
+            let below = path.strip_prefix("/rooms/");
+            format!("/base/r/{}", below.expect("a room"))
+        }
+        "dotted" => {
+            let id = path.strip_prefix("/dotted/");
+            format!("/base/d/.{}", id.expect("an id"))
+        }
+        _ => format!("/base{path}"),
+    };
+    let expected = match query {
+        Some(query) => [expected.as_bytes(), b"?", query].concat(),
+        None => expected.into_bytes(),
+    };
+    let line = accepted.sent.split(|&byte| byte == b' ').nth(1);
+    assert_eq!(
+        line.map(<[u8]>::escape_ascii).map(|line| line.to_string()),
+        Some(expected.escape_ascii().to_string())
+    );
+}
+
+/// An accepted request held against the very bytes that it was read from. Returns its target.
+fn check_said<'a>(said: &'a [u8], parts: &Parts) -> &'a [u8] {
     assert_eq!(parts.method, http::Method::GET);
     let mut lines = said
         .split(|&byte| byte == b'\n')
         .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
         .skip_while(|line| line.is_empty());
-    assert!(lines.next().is_some_and(|line| line.starts_with(b"GET ")));
+    let line = lines.next().and_then(|line| line.strip_prefix(b"GET "));
+    let target = line.and_then(|line| line.strip_suffix(b" HTTP/1.1"));
+    let target = target.expect("a GET of this version").trim_ascii();
+    let scheme = target.split(|&byte| byte == b':').next().unwrap_or(target);
+    let is_http =
+        ["http", "https", "ws", "wss"].map(|known| scheme.eq_ignore_ascii_case(known.as_bytes()));
+    assert!(target.starts_with(b"/") || is_http.contains(&true));
+    // Without the program nobody looks at the line before hyper.
+    assert!(!target.contains(&b'#') || !cfg!(feature = "server"));
+    let target = target.split(|&byte| byte == b'#').next().unwrap_or(target);
     let mut count = [0; 5];
     for line in lines.take_while(|line| !line.is_empty()) {
         assert!(
@@ -129,6 +207,7 @@ fn check_said(said: &[u8], parts: &Parts) {
     let [encodings, hosts, keys, versions, origins] = count;
     assert_eq!((encodings, hosts, keys, versions), (0, 1, 1, 1));
     assert!(origins <= 1);
+    target
 }
 
 const COUNTED: [&str; 5] = [
@@ -180,6 +259,13 @@ const ROUTES: &str = r#"
     upstream = "chat"
     [route.headers]
     forwarded = "off"
+
+    [[route]]
+    name = "admin"
+    path = "/ws/%61dmin/*"
+    upstream = "chat"
+    [route.address]
+    deny = ["0.0.0.0/0", "::/0"]
 
     [[route]]
     name = "chat"

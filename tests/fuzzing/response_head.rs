@@ -33,7 +33,7 @@ pub fn response_head(data: &[u8]) {
     check_plain(ways, says);
     let offer = offer(ways);
     let outcome = RefCell::new(None);
-    let told = serve(CLIENT.as_bytes(), 0, |parts| {
+    let told = serve(CLIENT.as_bytes(), 0, |parts, _| {
         let mut parts = parts;
         parts.headers.extend(offer.clone());
         match ask(parts, ways, says) {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::path;
 use crate::Gate;
 use crate::config::Config;
 
@@ -48,6 +49,13 @@ fn check_config(config: Config, text: &str) {
         assert!(upstreams.any(|upstream| upstream.name == route.upstream.name));
         let printed = route.path.to_string();
         assert_eq!(printed.parse().as_ref(), Ok(&route.path), "{printed}");
+        let rewrite = route.rewrite.iter().map(ToString::to_string);
+        for printed in rewrite.chain([printed]) {
+            // The braces of parameters stand for themselves.
+            let plain = printed.replace(['{', '}'], "_");
+            let normal = path::normal(plain.as_bytes());
+            assert_eq!(normal.as_deref(), Some(plain.as_bytes()), "{printed}");
+        }
     }
     for warning in config.warnings() {
         assert!(!warning.chars().any(|letter| letter.is_control()));

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use http::HeaderMap;
 
 use super::head::Head;
+use super::path;
 use crate::config::ForwardingHeader;
 use crate::request::ClientIdentity;
 
@@ -43,12 +44,15 @@ pub(super) fn check(accepted: &Accepted) {
 fn check_target(accepted: &Accepted, start: &str) {
     let target = start.strip_prefix("GET ").expect("a GET");
     let target = target.strip_suffix(" HTTP/1.1").expect("a version");
-    assert!(!target.contains([' ', '#']), "{target:?}");
     let (path, query) = match target.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (target, None),
     };
     assert_eq!(query, accepted.query.as_deref());
+    assert!(path.bytes().all(path::is_of_path), "{path:?}");
+    assert!(query.is_none_or(|query| query.bytes().all(path::is_of_query)));
+    let normal = path::normal(path.as_bytes());
+    assert_eq!(normal.as_deref(), Some(path.as_bytes()), "{path:?}");
     let prefix = match accepted.route.as_str() {
         "rooms" => "/base/r/",
         "dotted" => "/base/d/.",
@@ -110,6 +114,10 @@ fn check_identity(accepted: &Accepted, head: &Head<'_>) {
             let element = format!("for={peer};");
             assert!(!standard || says("forwarded").starts_with(&element));
             assert_eq!(head.one("x-real-ip"), None);
+            for name in head.names() {
+                let name = name.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+                assert!(!OF_PROXIES.contains(&&*name), "{name} of a stranger");
+            }
         }
         Some(_) if x_forwarded => {
             let chain = head.all("x-forwarded-for");
@@ -194,6 +202,16 @@ const END_HERE: [&str; 13] = [
     "trailer",
     "transfer-encoding",
     "sec-websocket-accept",
+];
+
+/// Some of the headers that only a trusted proxy may send.
+const OF_PROXIES: [&str; 6] = [
+    "cf-connecting-ip",
+    "client-ip",
+    "front-end-https",
+    "true-client-ip",
+    "x-original-url",
+    "x-rewrite-url",
 ];
 
 const OURS: [&str; 5] = ["connection", "forwarded", "host", "upgrade", "x-real-ip"];

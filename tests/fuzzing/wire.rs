@@ -13,12 +13,15 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+#[cfg(feature = "server")]
+use crate::server::RequestLines;
 
 /// A socket whose peer says what it has to say, in pieces, waits a while and hangs up.
 pub(super) struct Script {
@@ -145,6 +148,70 @@ impl AsyncWrite for Script {
     }
 }
 
+/// A client's socket, as the program shows it to what follows the request lines.
+struct Followed {
+    script: Script,
+    lines: Arc<RequestLines>,
+}
+
+impl Followed {
+    fn new(says: &[u8], piece: usize) -> (Self, Arc<RequestLines>, Heard) {
+        let (script, heard) = Script::new(says, piece);
+        let lines = Arc::<RequestLines>::default();
+        let followed = Self {
+            script,
+            lines: Arc::clone(&lines),
+        };
+        (followed, lines, heard)
+    }
+}
+
+impl AsyncRead for Followed {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let read = Pin::new(&mut this.script).poll_read(cx, buf);
+        this.lines.read(&buf.filled()[before..]);
+        read
+    }
+}
+
+impl AsyncWrite for Followed {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().script).poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Without the program nobody follows them.
+#[cfg(not(feature = "server"))]
+#[derive(Default)]
+struct RequestLines;
+
+#[cfg(not(feature = "server"))]
+impl RequestLines {
+    fn read(&self, _: &[u8]) {}
+
+    fn begin_request(&self, _: &Incoming) -> bool {
+        false
+    }
+}
+
 /// Polls a future to its end, which has to come.
 pub(super) fn run<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
@@ -160,24 +227,47 @@ pub(super) fn run<F: Future>(future: F) -> F::Output {
 /// More than there are bytes in an input.
 const MOST_POLLS: usize = 1 << 20;
 
-/// Serves what a client says as the program does, and returns what the client is told.
+/// Serves what a client says as the program does, and returns what the client is told. The answer may
+/// depend on whether the request's line held a `#`.
 pub(super) fn serve(
     says: &[u8],
     piece: usize,
-    answer: impl Fn(Parts) -> Response<Full<Bytes>>,
+    answer: impl Fn(Parts, bool) -> Response<Full<Bytes>>,
 ) -> Vec<u8> {
-    let (script, heard) = Script::new(says, piece);
+    let (socket, lines, heard) = Followed::new(says, piece);
     let service = service_fn(|request: Request<Incoming>| {
-        ready(Ok::<_, Infallible>(answer(request.into_parts().0)))
+        let has_fragment = lines.begin_request(request.body());
+        let answer = answer(request.into_parts().0, has_fragment);
+        ready(Ok::<_, Infallible>(answer))
     });
-    let connection = http1::Builder::new()
-        .max_header_size(HEAD_SIZE)
-        .max_buf_size(HEAD_SIZE)
-        .max_headers(100)
-        .serve_connection(TokioIo::new(script), service);
     // An error is hyper's to answer; what it answers is looked at like any other answer.
-    let _ended = run(connection);
+    let _ended = run(http().serve_connection(TokioIo::new(socket), service));
     heard.bytes()
+}
+
+/// Answers all that a client says on one connection, as the program does where it forwards plain
+/// requests, and shows each request, and whether its line held a `#`.
+pub(super) fn serve_on(says: &[u8], piece: usize, show: impl Fn(&Parts, bool)) {
+    let (socket, lines, _heard) = Followed::new(says, piece);
+    let service = service_fn(|request: Request<Incoming>| {
+        let has_fragment = lines.begin_request(request.body());
+        let (parts, body) = request.into_parts();
+        show(&parts, has_fragment);
+        async {
+            let _read = body.collect().await;
+            Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
+        }
+    });
+    let _ended = run(http().serve_connection(TokioIo::new(socket), service));
+}
+
+/// Hyper as the program sets it.
+fn http() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.max_header_size(HEAD_SIZE)
+        .max_buf_size(HEAD_SIZE)
+        .max_headers(100);
+    http
 }
 
 /// The program's `server.head_size`.
