@@ -83,7 +83,7 @@ pub use observe::{
     Closed, Event, EventFilter, EventKind, EventStream, Observer, Opened, PathParameters,
     RecordedEvent, Refused, SessionInfo, SubscribeError, Tracing,
 };
-pub use pipeline::PlainRequest;
+pub use pipeline::{Destination, Explanation, PlainRequest, TriedRoute};
 pub use policy::Policy;
 pub use rejection::{Denial, Rejection};
 pub use request::{Grant, Handshake, Identity};

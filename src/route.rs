@@ -6,6 +6,24 @@ use std::sync::Arc;
 use crate::config::{Route, is_dot_segment};
 use crate::rejection::Rejection;
 
+/// Why a route does not take a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mismatch {
+    Host,
+    Path,
+    Subprotocols,
+}
+
+impl Mismatch {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Path => "path",
+            Self::Subprotocols => "subprotocols",
+        }
+    }
+}
+
 /// The routes of one set of settings, in their order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Table {
@@ -38,13 +56,11 @@ impl Table {
         offered_subprotocols: &[impl AsRef<str>],
     ) -> Result<Arc<Route>, Rejection> {
         let mut host_is_ours = self.routes.is_empty();
-        for route in &self.routes {
-            if !route.serves_host(host) {
-                continue;
-            }
-            host_is_ours = true;
-            if route.path.matches(path) && route.takes_offer(offered_subprotocols) {
-                return Ok(Arc::clone(route));
+        for (route, mismatch) in self.tries(host, path, offered_subprotocols) {
+            match mismatch {
+                None => return Ok(Arc::clone(route)),
+                Some(Mismatch::Host) => {}
+                Some(Mismatch::Path | Mismatch::Subprotocols) => host_is_ours = true,
             }
         }
         Err(match host_is_ours {
@@ -54,7 +70,30 @@ impl Table {
     }
 }
 
+impl Table {
+    /// The routes in their order, and why each does not take such a request, if it does not.
+    pub(crate) fn tries<'t>(
+        &'t self,
+        host: &'t str,
+        path: &'t str,
+        offered_subprotocols: &'t [impl AsRef<str>],
+    ) -> impl Iterator<Item = (&'t Arc<Route>, Option<Mismatch>)> {
+        let routes = self.routes.iter();
+        routes.map(move |route| (route, route.mismatch(host, path, offered_subprotocols)))
+    }
+}
+
 impl Route {
+    fn mismatch(&self, host: &str, path: &str, offered: &[impl AsRef<str>]) -> Option<Mismatch> {
+        if !self.serves_host(host) {
+            return Some(Mismatch::Host);
+        }
+        if !self.path.matches(path) {
+            return Some(Mismatch::Path);
+        }
+        (!self.takes_offer(offered)).then_some(Mismatch::Subprotocols)
+    }
+
     /// The path to send upstream for this one, without the request's query.
     ///
     /// # Errors

@@ -1,9 +1,8 @@
 //! The command line.
 
-use std::path::PathBuf;
-
 use clap::{Parser, Subcommand};
 
+use super::check::Check;
 use super::close::Close;
 use super::drain::Drain;
 use super::probe::Probe;
@@ -20,7 +19,6 @@ use super::upstreams::Upstreams;
     version,
     about = "A WebSocket-aware reverse proxy",
     after_help = EXAMPLES,
-    disable_help_subcommand = true,
 )]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -33,11 +31,7 @@ pub(super) enum Command {
     /// Serve
     Run(Run),
     /// Validate a file of settings and show the resulting routes; nothing is served
-    Check {
-        /// The file of settings
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-    },
+    Check(Check),
     /// Run an echo server, a gate in front of it and a test page, all on this machine
     Demo {
         /// Where the gate listens
@@ -67,6 +61,7 @@ Examples:
   wsgate demo                               an echo server and a page to try it out
   wsgate run --to ws://127.0.0.1:9001       in front of one server, without a file
   wsgate check wsgate.toml                  what the file means, or what is wrong with it
+  wsgate check wsgate.toml --explain ws://chat.example.com/ws/   which rule answers, and why
   wsgate run wsgate.toml                    serve
   wsgate probe ws://127.0.0.1:8080/ws/      what a client gets: status, ping, close code
   wsgate sessions --config wsgate.toml      the sessions of the wsgate with this file
@@ -102,6 +97,8 @@ mod tests {
             "wsgate run --to ws://127.0.0.1:9001",
             "wsgate run --to ws://127.0.0.1:9001 --listen [::]:80",
             "wsgate check wsgate.toml",
+            "wsgate check - --strict",
+            "wsgate check a.toml --explain ws://a/ --origin https://a --from 192.0.2.1",
             "wsgate demo",
             "wsgate demo --listen 127.0.0.1:0",
             "wsgate schema",
@@ -114,11 +111,18 @@ mod tests {
             "wsgate run wsgate.toml --to ws://127.0.0.1:9001",
             "wsgate run wsgate.toml --listen 127.0.0.1:80",
             "wsgate check",
+            "wsgate check a.toml --from 192.0.2.1",
+            "wsgate check a.toml --explain ws://a/ --from nowhere",
             "wsgate serve",
         ] {
             assert!(parse(line).unwrap_err().use_stderr(), "{line}");
         }
-        for line in ["wsgate --help", "wsgate run --help", "wsgate --version"] {
+        for line in [
+            "wsgate --help",
+            "wsgate run --help",
+            "wsgate help check",
+            "wsgate --version",
+        ] {
             assert!(!parse(line).unwrap_err().use_stderr(), "{line}");
         }
     }

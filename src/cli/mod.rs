@@ -20,6 +20,7 @@ macro_rules! with_exit_codes {
 
 mod admin;
 mod arguments;
+mod check;
 mod close;
 mod demo;
 mod drain;
@@ -28,23 +29,22 @@ mod output;
 mod probe;
 mod reload;
 mod run;
+mod runtime;
 mod sessions;
 mod table;
 mod top;
 mod units;
 mod upstreams;
 
-use std::future::Future;
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tokio::runtime;
-use wsgate::{Config, config, server};
+use wsgate::{config, server};
 
 use arguments::{Arguments, Command};
 use error::CommandError;
 use output::print;
+use runtime::on_this_thread;
 
 /// Runs the command line of this process.
 pub(super) fn run() -> ExitCode {
@@ -73,7 +73,7 @@ pub(super) fn run() -> ExitCode {
 fn carry_out(command: Command) -> Result<(), CommandError> {
     match command {
         Command::Run(run) => run.serve(),
-        Command::Check { file } => check(&file),
+        Command::Check(check) => check.carry_out(),
         Command::Demo { listen } => demo::serve(listen.as_deref()),
         Command::Probe(probe) => on_this_thread(probe.carry_out()),
         Command::Schema => print(&format!("{:#}\n", config::schema())),
@@ -84,30 +84,4 @@ fn carry_out(command: Command) -> Result<(), CommandError> {
         Command::Reload(reload) => on_this_thread(reload.carry_out()),
         Command::Top(top) => on_this_thread(top.watch()),
     }
-}
-
-fn check(file: &Path) -> Result<(), CommandError> {
-    let config = Config::from_file(file)?;
-    let warnings = server::check(&config)?;
-    let mut summary = config.summary();
-    if !warnings.is_empty() && config.warnings().next().is_none() {
-        summary.push('\n');
-    }
-    for warning in warnings {
-        summary.push_str(&format!("warning: {warning}\n"));
-    }
-    print(&summary)
-}
-
-fn on_this_thread(
-    task: impl Future<Output = Result<(), CommandError>>,
-) -> Result<(), CommandError> {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(CommandError::system)?;
-    let done = runtime.block_on(task);
-    // A plain drop would wait for a lookup of a name that is still on its way.
-    runtime.shutdown_background();
-    done
 }

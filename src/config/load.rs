@@ -12,6 +12,7 @@ mod reader;
 mod tests;
 
 use std::env::VarError;
+use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
@@ -44,6 +45,11 @@ impl Config {
         let text = text_of(&name, contents)?;
         let directory = path.parent().unwrap_or(Path::new(""));
         Self::read(&name, &text, directory, &environment)
+    }
+
+    /// Reads a stream to its end, as if it were the file of that name.
+    pub fn from_reader(name: &str, stream: impl Read) -> Result<Self, ConfigErrors> {
+        Self::from_contents(Path::new(name), file::read(stream))
     }
 
     /// Reads a text as if it were the file of that name.

@@ -1,11 +1,21 @@
 //! The settings as `wsgate check` shows them: the routes in the order of matching.
 
 use std::fmt::{Display, Write};
+use std::time::Duration;
 
 use super::checked::Config;
 use super::checked::route::Route;
-use super::settings::{Limits, OnExceed};
-use super::values::{rate, rate::Rate, size};
+use super::settings::plain_http::{HttpMode, HttpOrigin};
+use super::settings::{
+    AddressRules, Keepalive, Limits, OnExceed, OriginRules, PlainHttp, Timeouts,
+};
+use super::values::{AnyDuration, Text, rate, rate::Rate, size};
+
+/// The columns that a line has.
+const WIDTH: usize = 80;
+
+/// What stands before the words of a route.
+const INDENT: &str = "             ";
 
 impl Config {
     /// The resolved settings for a person: listeners, routes in the order of matching, warnings.
@@ -17,19 +27,15 @@ impl Config {
         if let Some(admin) = &self.admin {
             let _ = writeln!(summary, "admin   {}", admin.address);
         }
-        let header = [
-            "ROUTE",
-            "HOST",
-            "PATH",
-            "SUBPROTOCOLS",
-            "UPSTREAM",
-            "ORIGIN",
-            "LIMITS",
-        ];
-        let mut rows = vec![header.map(str::to_owned)];
-        rows.extend(self.routes.iter().map(|route| row(route)));
-        summary.push('\n');
-        summary.push_str(&aligned(&rows));
+        if !self.server.health_path.is_empty() {
+            let _ = writeln!(summary, "health  {}", self.server.health_path);
+        }
+        let (_, written) = &self.written;
+        for (route, written) in self.routes.iter().zip(written) {
+            let _ = write!(summary, "\nroute {}\n", route.name);
+            // Without what an environment variable was filled in.
+            tell(route, written.rewrite.as_deref(), &mut summary);
+        }
         if !self.warnings.is_empty() {
             summary.push('\n');
         }
@@ -40,20 +46,70 @@ impl Config {
     }
 }
 
-fn row(route: &Route) -> [String; 7] {
-    let servers = join(route.upstream.servers.iter().map(|server| &server.name));
-    [
-        route.name.to_string(),
-        or_word(join(&route.hosts), "any"),
-        route.path.to_string(),
-        or_word(join(&route.subprotocols), "any"),
-        format!("{} ({servers})", route.upstream.name),
-        or_word(join(&route.origin.allow), "none"),
-        limits(&route.limits),
-    ]
+fn tell(route: &Route, rewrite: Option<&str>, summary: &mut String) {
+    let mut row = |title: &str, words: Vec<String>| {
+        if !words.is_empty() {
+            let _ = writeln!(summary, "  {title:9}  {}", wrapped(&words));
+        }
+    };
+    let hosts = route.hosts.iter().map(ToString::to_string).collect();
+    row("host", or_word(hosts, "any"));
+    row("path", vec![route.path.to_string()]);
+    row("offers", route.subprotocols.clone());
+    row("upstream", vec![route.upstream.name.to_string()]);
+    let servers = route.upstream.servers.iter();
+    row(
+        "servers",
+        servers.map(|server| server.name.to_string()).collect(),
+    );
+    row("rewrite", rewrite.map(str::to_owned).into_iter().collect());
+    row("http", http(&route.http));
+    row("origin", origin(&route.origin));
+    row("address", address(&route.address));
+    row("limits", limits(&route.limits));
+    row("keepalive", keepalive(&route.keepalive));
+    row("timeouts", timeouts(&route.timeouts));
 }
 
-fn limits(limits: &Limits) -> String {
+fn http(http: &PlainHttp) -> Vec<String> {
+    if http.mode == HttpMode::Refuse {
+        return vec!["refuse".to_owned()];
+    }
+    let mut words = vec![
+        "forward".to_owned(),
+        format!("response {}", duration(http.response_timeout)),
+    ];
+    words.extend(
+        http.idle_timeout
+            .map(|idle| format!("idle {}", duration(idle))),
+    );
+    words.push(format!("write {}", duration(http.write_timeout)));
+    if http.origin == HttpOrigin::Check {
+        words.push("origin rules apply".to_owned());
+    }
+    words
+}
+
+fn origin(rules: &OriginRules) -> Vec<String> {
+    let allowed = rules.allow.iter().map(ToString::to_string).collect();
+    let mut words = or_word(allowed, "none");
+    if !rules.allow_missing {
+        words.push("missing denied".to_owned());
+    }
+    if rules.allow_null {
+        words.push("null allowed".to_owned());
+    }
+    words
+}
+
+/// Nothing where every address is allowed.
+fn address(rules: &AddressRules) -> Vec<String> {
+    let denied = rules.deny.iter().map(|network| format!("not {network}"));
+    let allowed = rules.allow.iter().map(ToString::to_string);
+    allowed.chain(denied).collect()
+}
+
+fn limits(limits: &Limits) -> Vec<String> {
     let mut words = vec![format!("message {}", size::written(limits.message_size))];
     if let Some(connections) = limits.per_ip.connections {
         words.push(format!("{connections} sessions/ip"));
@@ -79,7 +135,37 @@ fn limits(limits: &Limits) -> String {
     if limits.on_exceed != OnExceed::default() {
         words.push(format!("else {}", limits.on_exceed));
     }
-    words.join(", ")
+    words
+}
+
+fn keepalive(keepalive: &Keepalive) -> Vec<String> {
+    let sides = [
+        ("client", keepalive.client),
+        ("upstream", keepalive.upstream),
+    ];
+    let word = |(side, ping): (&str, super::settings::keepalive::Ping)| match ping.interval {
+        Some(interval) => {
+            let (interval, timeout) = (duration(interval), duration(ping.timeout));
+            format!("{side} {interval} + {timeout}")
+        }
+        None => format!("{side} off"),
+    };
+    sides.map(word).into()
+}
+
+fn timeouts(timeouts: &Timeouts) -> Vec<String> {
+    let mut words = Vec::new();
+    let limits = [("idle", timeouts.idle), ("lifetime", timeouts.lifetime)];
+    for (name, limit) in limits {
+        words.extend(limit.map(|limit| format!("{name} {}", duration(limit))));
+    }
+    words.push(format!("write {}", duration(timeouts.write)));
+    words.push(format!("close {}", duration(timeouts.close)));
+    words
+}
+
+fn duration(duration: Duration) -> String {
+    AnyDuration::print(&duration)
 }
 
 fn join<T: Display>(words: impl IntoIterator<Item = T>) -> String {
@@ -87,32 +173,34 @@ fn join<T: Display>(words: impl IntoIterator<Item = T>) -> String {
     words.join(", ")
 }
 
-fn or_word(text: String, word: &str) -> String {
-    match text.is_empty() {
-        true => word.to_owned(),
-        false => text,
+fn or_word(words: Vec<String>, word: &str) -> Vec<String> {
+    match words.is_empty() {
+        true => vec![word.to_owned()],
+        false => words,
     }
 }
 
-/// The rows with every column as wide as its widest cell.
-fn aligned(rows: &[[String; 7]]) -> String {
-    let widths: [usize; 7] = std::array::from_fn(|column| {
-        let widths = rows.iter().map(|row| row[column].chars().count());
-        // One with a long list does not push the others apart.
-        let widths = widths.filter(|width| *width <= WIDEST);
-        widths.max().unwrap_or(0)
-    });
+/// A list over as many lines as it needs.
+fn wrapped(words: &[String]) -> String {
     let mut text = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
-            let _ = write!(line, "{cell:<width$}  ");
+    let mut column = INDENT.len();
+    for (index, word) in words.iter().enumerate() {
+        let comma = usize::from(index + 1 < words.len());
+        let length = word.chars().count() + comma;
+        if index > 0 && column + 1 + length > WIDTH {
+            text.push('\n');
+            text.push_str(INDENT);
+            column = INDENT.len();
+        } else if index > 0 {
+            text.push(' ');
+            column += 1;
         }
-        text.push_str(line.trim_end());
-        text.push('\n');
+        text.push_str(word);
+        text.push_str(&","[..comma]);
+        column += length;
     }
     text
 }
 
-/// Characters to which a column is widened for all its rows.
-const WIDEST: usize = 80;
+#[cfg(test)]
+mod tests;

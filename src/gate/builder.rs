@@ -12,7 +12,7 @@ use super::layer::{GateLayer, GateService, Refuse};
 use crate::config::Config;
 use crate::observe::{Observer, Observers, SessionInfo, Tracing};
 use crate::pipeline::{
-    self, Core, CustomPolicies, FindClientAddr, MakeFilter, PlainRequest, Seams,
+    self, Core, CustomPolicies, Explanation, FindClientAddr, MakeFilter, PlainRequest, Seams,
 };
 use crate::policy::Policy;
 use crate::rejection::Rejection;
@@ -93,6 +93,13 @@ impl Gate {
     /// The [`Rejection`] to answer with; it is counted and logged.
     pub async fn admit(&self, request: request::Parts) -> Result<PlainRequest, Rejection> {
         pipeline::admit_plain(&self.core, request).await
+    }
+
+    /// Explains what would become of a request: its route, and the rule that refuses it. The stages
+    /// decide as they would about a real one, and the policies take of their limits; nothing is
+    /// reported, and no server is connected to.
+    pub async fn explain(&self, request: request::Parts) -> Explanation {
+        pipeline::explain(&self.core, request).await
     }
 
     /// Counts and logs a request that the host itself refuses, and returns the rejection.

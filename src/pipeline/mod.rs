@@ -6,6 +6,7 @@
 
 mod core;
 mod counts;
+mod explain;
 mod hint;
 mod in_flight;
 mod plain;
@@ -15,10 +16,12 @@ mod run;
 mod server_drains;
 mod snapshot;
 
+pub use explain::{Destination, Explanation, TriedRoute};
 pub use plain::PlainRequest;
 
 pub(crate) use core::{Core, FindClientAddr, MakeFilter, Seams};
 pub(crate) use counts::RouteCounts;
+pub(crate) use explain::explain;
 pub(crate) use plain::{admit as admit_plain, refuse as refuse_plain, refuse_by_host};
 pub(crate) use receive::{Received, Unrouted, receive};
 pub(crate) use run::answer;

@@ -78,8 +78,13 @@ impl Refusal {
 
     /// The event of a request with this path.
     pub(super) fn event(&self, path: &str) -> Event {
+        Event::Refused(self.refused(path))
+    }
+
+    /// What is known of the refusal of a request with this path.
+    pub(super) fn refused(&self, path: &str) -> Refused {
         let fault = self.fault.as_ref();
-        Event::Refused(Refused {
+        Refused {
             reason: self.rejection.reason(),
             status: Some(self.rejection.status()),
             route: self.route.clone(),
@@ -92,7 +97,7 @@ impl Refusal {
             upstream: fault.map(|fault| Arc::clone(&fault.upstream)),
             server: fault.map(|fault| Arc::clone(&fault.server)),
             error: fault.and_then(|fault| fault.error.clone()),
-        })
+        }
     }
 
     /// Ends the spans of its handshake.

@@ -12,6 +12,7 @@
 
 mod admin;
 mod error;
+mod explain;
 mod http;
 mod lifecycle;
 mod listener;
@@ -20,6 +21,7 @@ mod logging;
 mod traces;
 
 pub use error::ServeError;
+pub use explain::{Explanation, TriedRoute, explain};
 pub use http::forward::Page;
 #[cfg(any(test, fuzzing))]
 pub(crate) use http::request_lines::RequestLines;

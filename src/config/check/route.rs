@@ -51,7 +51,10 @@ fn route_lines(node: &Node<'_>, report: &Report<'_>) -> RouteLines {
         let keys = rule.key().split('.');
         report.line(&keys.fold(node.clone(), |node, key| node.get(key)))
     };
-    Rule::ALL.map(of_rule)
+    RouteLines {
+        route: report.line(node),
+        rules: Rule::ALL.map(of_rule),
+    }
 }
 
 /// Text can be checked only where it is not compressed.

@@ -1,6 +1,7 @@
 //! The rules of a route that refuse requests, and where they stand.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// A rule of a route that refuses requests.
@@ -46,11 +47,17 @@ impl Rule {
 
 /// The lines of the file in which the rules of the routes stand. Two sets of settings are the same
 /// wherever they stand, so that this is no part of a route.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct RuleLines(HashMap<Arc<str>, RouteLines>);
 
-/// The lines of the rules of one route, each at its own index; none of those that are defaults.
-pub(in crate::config) type RouteLines = [Option<usize>; Rule::ALL.len()];
+/// The lines of one route.
+#[derive(Clone)]
+pub(in crate::config) struct RouteLines {
+    /// Of the route itself.
+    pub(in crate::config) route: Option<usize>,
+    /// Of its rules, each at its own index; none of those that are defaults.
+    pub(in crate::config) rules: [Option<usize>; Rule::ALL.len()],
+}
 
 impl RuleLines {
     pub(in crate::config) fn add(&mut self, route: &Arc<str>, lines: RouteLines) {
@@ -59,6 +66,18 @@ impl RuleLines {
 
     /// The line of a rule; none where it is a default, or the settings stand in no file.
     pub(crate) fn of_rule(&self, route: &str, rule: Rule) -> Option<usize> {
-        self.0.get(route)?[rule as usize]
+        self.0.get(route)?.rules[rule as usize]
+    }
+
+    /// The line in which a route begins.
+    pub(crate) fn of_route(&self, route: &str) -> Option<usize> {
+        self.0.get(route)?.route
+    }
+}
+
+/// Settings that are the same look the same, wherever they stand.
+impl fmt::Debug for RuleLines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RuleLines").finish_non_exhaustive()
     }
 }

@@ -70,9 +70,10 @@ fn check_is_file(metadata: &Metadata) -> Result<(), FileError> {
     }))
 }
 
-fn read(file: File) -> Result<Vec<u8>, FileError> {
+/// Reads a stream to its end.
+pub(super) fn read(stream: impl Read) -> Result<Vec<u8>, FileError> {
     let mut contents = Vec::new();
-    file.take(LARGEST_FILE + 1).read_to_end(&mut contents)?;
+    stream.take(LARGEST_FILE + 1).read_to_end(&mut contents)?;
     match contents.len() as u64 > LARGEST_FILE {
         true => Err(FileError::TooLarge),
         false => Ok(contents),

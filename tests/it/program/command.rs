@@ -1,5 +1,6 @@
 //! The operator's commands, against a process that serves.
 
+mod check;
 mod close;
 mod empty;
 mod probe;

@@ -1,0 +1,90 @@
+use super::*;
+
+#[test]
+fn the_summary_shows_the_routes_in_the_order_of_matching() {
+    let config = Config::from_toml(
+        "a.toml",
+        "
+[upstream.chat]
+servers = [\"ws://127.0.0.1:9001\", \"ws://127.0.0.1:9002\"]
+[upstream.spare]
+servers = [\"ws://127.0.0.1:9003\"]
+[[route]]
+name = \"rooms\"
+host = [\"a.com\", \"b.com\"]
+path = \"/rooms/{id}\"
+subprotocols = [\"v2\"]
+upstream = \"chat\"
+origin.allow = [\"*\"]
+limits = { message_size = \"1MiB\", on_exceed = \"drop\", per_ip.connections = 3 }
+limits.per_connection.bytes = { rate = \"1MiB/s\", burst = \"4MiB\" }
+[[route]]
+name = \"rest\"
+path = \"/*\"
+upstream = \"chat\"
+"
+        .replace("limits.per_connection", "# ")
+        .as_str(),
+    )
+    .unwrap();
+    let expected = "listen  127.0.0.1:8080
+
+route rooms
+  host       a.com, b.com
+  path       /rooms/{id}
+  offers     v2
+  upstream   chat
+  servers    ws://127.0.0.1:9001, ws://127.0.0.1:9002
+  http       refuse
+  origin     *
+  limits     message 1MiB, 3 sessions/ip, else drop
+  keepalive  client 30s + 15s, upstream 30s + 1m
+  timeouts   write 1m, close 5s
+
+route rest
+  host       any
+  path       /*
+  upstream   chat
+  servers    ws://127.0.0.1:9001, ws://127.0.0.1:9002
+  http       refuse
+  origin     same-origin
+  limits     message 16MiB
+  keepalive  client 30s + 15s, upstream 30s + 1m
+  timeouts   write 1m, close 5s
+
+warning: line 4: no route uses the upstream `spare`
+";
+    assert_eq!(config.summary(), expected);
+}
+
+#[test]
+fn the_summary_shows_what_differs_from_route_to_route_in_eighty_columns() {
+    let networks: Vec<_> = (0..20).map(|net| format!("\"10.{net}.0.0/16\"")).collect();
+    let text = format!(
+        "[client_ip]\ntrusted_proxies = [\"10.0.0.1\"]\n[server]\nhealth_path = \"/up\"\n\
+         [upstream.a]\nservers = [\"ws://127.0.0.1:1\"]\n\
+         [[route]]\nname = \"a\"\npath = \"/a/*\"\nupstream = \"a\"\nrewrite = \"/b/*\"\n\
+         http = {{ mode = \"forward\", origin = \"check\", idle_timeout = \"5s\" }}\n\
+         origin = {{ missing = \"deny\", null = \"allow\" }}\n\
+         address = {{ allow = [{}], deny = [\"10.1.2.3\"] }}\n\
+         keepalive.client.interval = \"0s\"\ntimeouts = {{ idle = \"5m\", lifetime = \"1h\" }}\n",
+        networks.join(", ")
+    );
+    let summary = Config::from_toml("a.toml", &text).unwrap().summary();
+    for line in [
+        "health  /up",
+        "  rewrite    /b/*",
+        "  http       forward, response 1m, idle 5s, write 1m, origin rules apply",
+        "  origin     same-origin, missing denied, null allowed",
+        "             10.14.0.0/16, 10.15.0.0/16, 10.16.0.0/16, 10.17.0.0/16,",
+        "             10.18.0.0/16, 10.19.0.0/16, not 10.1.2.3/32",
+        "  keepalive  client off, upstream 30s + 1m",
+        "  timeouts   idle 5m, lifetime 1h, write 1m, close 5s",
+    ] {
+        assert!(
+            summary.lines().any(|found| found == line),
+            "{line}\n{summary}"
+        );
+    }
+    assert!(summary.lines().all(|line| line.len() <= 80), "{summary}");
+}
