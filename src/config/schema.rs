@@ -16,8 +16,13 @@ pub fn schema() -> Value {
         (settings.transforms).push(Box::new(RecursiveTransform(tidy)));
     });
     let mut schema = settings.into_generator().into_root_schema_for::<Settings>();
+    schema.insert("$id".to_owned(), json!("urn:wsgate:settings"));
     schema.insert("title".to_owned(), json!("wsgate"));
     let mut schema = schema.to_value();
+    // Without one of them, nothing would be served.
+    schema["properties"]["route"]["minItems"] = json!(1);
+    let pool = &mut schema["properties"]["upstream"]["additionalProperties"];
+    pool["properties"]["servers"]["minItems"] = json!(1);
     schema["properties"]["defaults"] = defaults(&schema["properties"]["route"]["items"]);
     schema
 }

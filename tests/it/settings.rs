@@ -1,6 +1,7 @@
 //! Settings as files: what loads, what every error looks like, and what the documentation says.
 
 mod keys;
+mod patterns;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
 use super::{ConfigError, ConfigErrors};
 
@@ -18,9 +18,10 @@ impl ConfigErrors {
             rendered.push_str(&self.render_one(error, &renderer));
             rendered.push_str("\n\n");
         }
-        if let Some(rest) = self.rest(self.errors.len()) {
-            rendered.push_str(&rest);
-            rendered.push('\n');
+        match self.rest(self.errors.len()) {
+            Some(rest) => rendered.push_str(&format!("{rest}\n")),
+            None if self.found() == 1 => {}
+            None => rendered.push_str(&format!("{} errors in {}\n", self.found(), self.name)),
         }
         rendered
     }
@@ -38,9 +39,11 @@ impl ConfigErrors {
                 title.element(snippet.annotation(annotation))
             }
             None => {
-                let key = error.key().map(|key| format!("`{key}` "));
-                let place = format!("{}in {}", key.unwrap_or_default(), self.name);
-                title.element(Level::NOTE.message(place))
+                let group = title.element(Origin::path(&*self.name));
+                match error.key() {
+                    Some(key) => group.element(Level::NOTE.message(format!("it is about `{key}`"))),
+                    None => group,
+                }
             }
         };
         if let Some(source) = &self.source {

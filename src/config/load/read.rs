@@ -61,12 +61,7 @@ pub(super) fn read<T: DeserializeOwned>(
             Err(error) => error,
         };
         path.reverse();
-        let node = path
-            .iter()
-            .fold(Node::new(value, key), |node, step| match step {
-                Step::Key(key) => node.get(key),
-                Step::Index(index) => node.at(*index),
-            });
+        let node = node_at(value, key, &path);
         match kind {
             Kind::Value(problem) => report.error(&node, problem),
             Kind::Type(problem) => report.error_of_form(&node, problem),
@@ -75,6 +70,11 @@ pub(super) fn read<T: DeserializeOwned>(
             }
             Kind::MissingKey(key) => report.missing(&node, key),
             Kind::NoTable(problem) => {
+                let problem = match is_pool(key, &path) {
+                    true => problem
+                        .help("the header of a pool is [upstream.NAME], with a name of yours"),
+                    false => problem,
+                };
                 report.error_of_form(&node, problem);
                 if let Some(value) = find(value, &path) {
                     report.remove_all(value.span());
@@ -96,9 +96,19 @@ pub(super) fn read<T: DeserializeOwned>(
                     below.extend(places.map(|place| joined(DEFAULTS, &place)));
                 }
                 let name = node.name(&unknown);
-                report.error(&name, unknown_key(&unknown, &known, &below));
+                let above = table_above::<T>(key, &path, &unknown);
+                let problem = match above {
+                    None => unknown_key(&unknown, &known, &below),
+                    Some(depth) => too_low(&unknown, key, &path, depth),
+                };
+                report.error(&name, problem);
+                let lost = above.and_then(|depth| node_at(value, key, &path[..depth]).span());
+                if let Some(table) = lost {
+                    // It is not missing there: it stands too low.
+                    report.remove(table, &unknown);
+                }
                 let meant = nearest(&unknown, known.iter().copied());
-                if meant.is_none() && below.is_empty() {
+                if meant.is_none() && below.is_empty() && above.is_none() {
                     report.hide(name.span());
                 }
                 if let (Some(meant), Some(table)) = (meant, node.span()) {
@@ -113,6 +123,56 @@ pub(super) fn read<T: DeserializeOwned>(
         }
     }
     None
+}
+
+/// What stands at `path` in the value of `key`.
+fn node_at<'t>(value: &'t Spanned<DeValue<'t>>, key: &str, path: &[Step]) -> Node<'t> {
+    path.iter()
+        .fold(Node::new(value, key), |node, step| match step {
+            Step::Key(key) => node.get(key),
+            Step::Index(index) => node.at(*index),
+        })
+}
+
+/// Whether a pool of servers, or the table of all of them, would stand there.
+fn is_pool(key: &str, path: &[Step]) -> bool {
+    match path {
+        [] => key.starts_with("upstream."),
+        [Step::Key(table)] => key.is_empty() && table == "upstream",
+        _ => false,
+    }
+}
+
+/// How deep the innermost table around the one at `path` is that has such a key, if one has: what
+/// stands behind the header of a table belongs to that table.
+fn table_above<T: DeserializeOwned>(key: &str, path: &[Step], unknown: &str) -> Option<usize> {
+    let depths = (0..path.len()).rev();
+    let mut tables = depths.filter(|depth| !key.is_empty() || *depth > 0);
+    tables.find(|depth| known_keys::<T>(key, &path[..*depth]).contains(&unknown))
+}
+
+fn too_low(unknown: &str, key: &str, path: &[Step], depth: usize) -> ValueError {
+    let (above, here) = (header(key, &path[..depth]), header(key, path));
+    ValueError::new(format!("unknown key `{unknown}`"))
+        .label("no such key here")
+        .help(format!("it is a key of {above}: write it above {here}"))
+}
+
+/// The header of the table at `path` in the value of `key`, as a file has it.
+fn header(key: &str, path: &[Step]) -> String {
+    let (table, is_entry) = match key.split_once('[') {
+        Some((list, _)) => (list, path.is_empty()),
+        None => (key, false),
+    };
+    let keys = path.iter().filter_map(|step| match step {
+        Step::Key(key) => Some(key.as_str()),
+        Step::Index(_) => None,
+    });
+    let name = keys.fold(table.to_owned(), |table, key| joined(&table, key));
+    match is_entry {
+        true => format!("[[{name}]]"),
+        false => format!("[{name}]"),
+    }
 }
 
 fn unknown_key(unknown: &str, known: &[&str], below: &[String]) -> ValueError {

@@ -91,8 +91,26 @@ impl<'de> Reader<'de> {
                 problem.help("the header of each table in a list has two brackets: [[…]]"),
             ),
             (LIST, _) => Kind::Type(problem.help("a list has brackets, around a single entry too")),
-            _ => Kind::Type(problem),
+            _ => Kind::Type(match self.with_unit(expected) {
+                Some(right) => problem.help(format!("write it with its unit: \"{right}\"")),
+                None => problem,
+            }),
         })
+    }
+}
+
+impl Reader<'_> {
+    /// A bare number as it was probably meant, where a number with a unit is expected.
+    fn with_unit(self, expected: &str) -> Option<String> {
+        let DeValue::Integer(integer) = self.0.get_ref() else {
+            return None;
+        };
+        let number = whole_number(integer).ok()?;
+        match expected {
+            _ if expected.starts_with("a duration ") => Some(format!("{number}s")),
+            _ if expected.starts_with("a size ") => Some(format!("{number}B")),
+            _ => None,
+        }
     }
 }
 

@@ -83,7 +83,11 @@ impl fmt::Display for HostPattern {
     }
 }
 
-text!(HostPattern, "a host such as \"chat.example.com\"");
+text!(
+    HostPattern,
+    "a host such as \"chat.example.com\"",
+    r"^((\*\.)?[A-Za-z0-9_.-]+|\[?[0-9A-Fa-f:.]+\]?)$"
+);
 
 /// Whether `host` is one or more labels and then `suffix` (which begins with its dot), in
 /// whatever case.

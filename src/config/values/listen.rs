@@ -43,7 +43,11 @@ impl fmt::Display for ListenAddress {
     }
 }
 
-text!(ListenAddress, "an address such as \"127.0.0.1:8080\"");
+text!(
+    ListenAddress,
+    "an address such as \"127.0.0.1:8080\"",
+    r"^(unix:.+|.+:[0-9]{1,5})$"
+);
 
 #[cfg(test)]
 mod tests {

@@ -69,7 +69,11 @@ impl fmt::Display for Network {
     }
 }
 
-text!(Network, "a network such as \"10.0.0.0/8\"");
+text!(
+    Network,
+    "a network such as \"10.0.0.0/8\"",
+    r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"
+);
 
 fn canonical(network: IpNet) -> IpNet {
     let IpNet::V6(mapped) = network else {

@@ -164,7 +164,11 @@ impl fmt::Display for OriginPattern {
     }
 }
 
-text!(OriginPattern, "an origin such as \"https://example.com\"");
+text!(
+    OriginPattern,
+    "an origin such as \"https://example.com\"",
+    r"^(same-origin|\*|[A-Za-z][A-Za-z0-9+.-]*://.+)$"
+);
 
 fn parse_web(text: &str, scheme: &str, authority: &str) -> Result<OriginPattern, ValueError> {
     let (host, port) = match authority.strip_suffix(":*") {

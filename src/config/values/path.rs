@@ -199,7 +199,7 @@ impl fmt::Display for PathPattern {
     }
 }
 
-text!(PathPattern, "a path such as \"/ws/*\"");
+text!(PathPattern, "a path such as \"/ws/*\"", r"^/[^?#\s]*$");
 
 /// The path sent upstream: text in which `{name}` is a parameter of the route's [`PathPattern`],
 /// and a `/*` at the end is what stood for the `*` there.

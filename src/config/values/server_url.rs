@@ -44,6 +44,10 @@ impl FromStr for ServerUrl {
                 ))
                 .help("use ws:// to a server on a network that you trust"));
             }
+            Some(_) if tcp(&["//", text].concat()).is_ok() => {
+                return Err(ValueError::new("this is not the URL of a server")
+                    .help(format!("write it with its scheme: \"ws://{text}\"")));
+            }
             _ => {
                 return Err(ValueError::new("this is not the URL of a server")
                     .help("a server is ws://host:port, ws://host:port/base or unix:/path"));
@@ -64,7 +68,11 @@ impl fmt::Display for ServerUrl {
     }
 }
 
-text!(ServerUrl, "a server such as \"ws://127.0.0.1:9001\"");
+text!(
+    ServerUrl,
+    "a server such as \"ws://127.0.0.1:9001\"",
+    r"^((ws|http)://[^@?#\s]+|unix:.+)$"
+);
 
 /// `host:port`, or `unix:/path`.
 impl fmt::Display for ServerAddress {

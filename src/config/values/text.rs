@@ -103,10 +103,11 @@ impl<'de, T: Text<Value = T> + Deserialize<'de>> de::Visitor<'de> for OneOrMany<
 
 /// Gives types that parse and print themselves their form, serde and a schema.
 macro_rules! text {
-    ($type:ident, $form:literal) => {
+    ($type:ident, $form:literal $(, $pattern:literal)?) => {
         impl $crate::config::values::text::Text for $type {
             type Value = Self;
             const FORM: &'static str = $form;
+            $(const PATTERN: Option<&'static str> = Some($pattern);)?
 
             fn parse(text: &str) -> Result<Self, $crate::config::values::error::ValueError> {
                 text.parse()

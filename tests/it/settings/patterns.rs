@@ -1,0 +1,79 @@
+//! The schema takes every value that the settings take, and refuses what has no right form.
+
+use regex::Regex;
+use serde_json::Value;
+
+/// The pattern of a key, given the way to it in the schema.
+fn pattern(schema: &Value, way: &str) -> Regex {
+    let found = schema.pointer(way).and_then(|key| key["pattern"].as_str());
+    Regex::new(found.unwrap_or_else(|| panic!("no pattern at {way}"))).expect("a pattern")
+}
+
+#[test]
+fn values_of_every_form_are_told_from_others() {
+    let schema = wsgate::config::schema();
+    let route = "/properties/route/items/properties";
+    for (way, right, wrong) in [
+        (
+            format!("{route}/host/anyOf/0"),
+            &[
+                "a.test",
+                "*.a.test",
+                "192.0.2.1",
+                "[::1]",
+                "::1",
+                "a_b",
+                "${HOST}",
+            ][..],
+            &["", "https://a.test", "a.test/", "a*.test", "a b"][..],
+        ),
+        (
+            format!("{route}/path"),
+            &["/", "/*", "/ws/{id}/*", "/a%20b;c=d", "${PATH_OF_ROUTE}"],
+            &["", "ws", "/ws?a", "/ws#a", "/a b"],
+        ),
+        (
+            format!("{route}/origin/properties/allow/items"),
+            &[
+                "same-origin",
+                "*",
+                "https://*.a.test:8443",
+                "vscode-webview://*",
+                "app://x",
+            ],
+            &["", "a.test", "null", "//a.test"],
+        ),
+        (
+            format!("{route}/address/properties/deny/items"),
+            &[
+                "10.0.0.0/8",
+                "192.0.2.1",
+                "2001:db8::/32",
+                "::ffff:192.0.2.0/120",
+            ],
+            &["", "a.test", "10.0.0.0/8/8", "10.0.0.0-10.0.0.9"],
+        ),
+        (
+            "/properties/listen/items/properties/address".to_owned(),
+            &["127.0.0.1:8080", "[::]:0", "unix:/run/a.sock"],
+            &["", "8080", "127.0.0.1", "unix:"],
+        ),
+    ] {
+        let pattern = pattern(&schema, &way);
+        for value in right {
+            assert!(pattern.is_match(value), "{way}: {value:?} by {pattern}");
+        }
+        for value in wrong {
+            assert!(!pattern.is_match(value), "{way}: {value:?} by {pattern}");
+        }
+    }
+}
+
+#[test]
+fn lists_that_would_serve_nothing_are_refused() {
+    let schema = wsgate::config::schema();
+    assert_eq!(schema["properties"]["route"]["minItems"], 1);
+    let pool = &schema["properties"]["upstream"]["additionalProperties"];
+    assert_eq!(pool["properties"]["servers"]["minItems"], 1);
+    assert_eq!(schema["$id"], "urn:wsgate:settings");
+}
