@@ -86,7 +86,8 @@ pub(crate) async fn admit(
         }),
         Err(refusal) => {
             let client = *handshake.client_identity();
-            let refusal = Refusal::on(&route.name, refusal).by(client);
+            let target = handshake.target().clone();
+            let refusal = Refusal::on(&route.name, refusal).by(client).to(target);
             Err(core.refuse_plain(handshake.parts(), refusal))
         }
     }
@@ -115,7 +116,9 @@ pub(crate) fn refuse(core: &Arc<Core>, mut parts: request::Parts) -> Rejection {
         Ok(handshake) => {
             let client = *handshake.client_identity();
             let route = &handshake.settings().name;
-            let refusal = Refusal::on(route, Rejection::NotUpgrade).by(client);
+            let target = handshake.target().clone();
+            let refusal = Refusal::on(route, Rejection::NotUpgrade);
+            let refusal = refusal.by(client).to(target);
             return core.refuse_plain(handshake.parts(), refusal);
         }
     };
@@ -243,7 +246,9 @@ fn find_if_gone(transport: &Transport) {
 
 fn report(core: &Core, handshake: &Handshake, error: UpstreamError) -> Rejection {
     let client = *handshake.client_identity();
-    let refusal = Refusal::on(&handshake.settings().name, error).by(client);
+    let target = handshake.target().clone();
+    let refusal = Refusal::on(&handshake.settings().name, error);
+    let refusal = refusal.by(client).to(target);
     core.refuse_plain(handshake.parts(), refusal)
 }
 

@@ -99,7 +99,7 @@ pub(super) fn receive_plain(
                 Err(refusal) => {
                     let rule = (route.http.mode == HttpMode::Refuse).then_some(Rule::Http);
                     let refusal = Refusal::on(&route.name, refusal).by(client);
-                    refusal.under(rule, &settings.config)
+                    refusal.to(facts.target).under(rule, &settings.config)
                 }
             }
         }
@@ -171,7 +171,10 @@ fn read(
         Ok(found) => found,
         Err(failure) => return Err(failure.by(client).at_fault(&lines)),
     };
-    let client = client.map_err(Failure::refused)?;
+    let client = match client {
+        Ok(client) => client,
+        Err(rejection) => return Err(Failure::of(Refusal::from(rejection).to(target))),
+    };
     Ok((Facts::new(client, target, kind, lines), route))
 }
 

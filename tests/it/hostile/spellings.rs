@@ -61,10 +61,13 @@ async fn h12_a_denied_path_is_denied_in_every_spelling(
     #[values(Host::Program, Host::HyperService, Host::Axum)] host: Host,
 ) {
     let mut stage = behind(host, &denied("/ws/admin/*"), "").await;
-    for path in SPELLINGS {
+    for path in SPELLINGS.into_iter().rev() {
         let request = handshake(path).text();
         stage.refused(path, request, 403, "address_denied").await;
     }
+    // That of the first.
+    let line = stage.line("address_denied").await;
+    assert_eq!(line["path"], SPELLINGS[0], "{line}");
     stage.stands().await;
 }
 
@@ -72,10 +75,13 @@ async fn h12_a_denied_path_is_denied_in_every_spelling(
 async fn h12_a_denied_path_is_denied_to_plain_requests_in_every_spelling() {
     let routes = denied("/ws/admin/*");
     let mut stage = behind(Host::Program, &routes, "http = \"forward\"").await;
-    for path in SPELLINGS {
+    for path in SPELLINGS.into_iter().rev() {
         let request = plain(path).header("Connection", "close").text();
         stage.refused(path, request, 403, "address_denied").await;
     }
+    // That of the first.
+    let line = stage.line("address_denied").await;
+    assert_eq!(line["path"], SPELLINGS[0], "{line}");
     stage.stands().await;
 }
 
