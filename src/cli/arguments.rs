@@ -1,6 +1,7 @@
 //! The command line.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 
 use super::check::Check;
 use super::close::Close;
@@ -40,6 +41,12 @@ pub(super) enum Command {
     },
     /// Print the JSON schema of the settings, for editors
     Schema,
+    /// Print a script that completes the command line in a shell
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
+    },
     /// Open a WebSocket as a client, test it and print the result
     Probe(Probe),
     /// List the sessions of a running wsgate
@@ -54,6 +61,13 @@ pub(super) enum Command {
     Reload(Reload),
     /// Watch a running wsgate: sessions, traffic, servers, clients, and why sessions end
     Top(Top),
+}
+
+/// The script that completes the command line in this shell.
+pub(super) fn completions(shell: Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "wsgate", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
 }
 
 const EXAMPLES: &str = "\
@@ -76,7 +90,7 @@ SIGTERM and Ctrl-C close every session before the process ends; a second one end
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::ValueEnum;
 
     use super::*;
 
@@ -87,6 +101,16 @@ mod tests {
     #[test]
     fn the_parser_is_sound() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_shell_completes_every_command() {
+        for shell in Shell::value_variants() {
+            let script = completions(*shell);
+            for word in ["probe", "upstreams", "explain", "strict"] {
+                assert!(script.contains(word), "{shell}: {word}");
+            }
+        }
     }
 
     #[test]
@@ -102,6 +126,7 @@ mod tests {
             "wsgate demo",
             "wsgate demo --listen 127.0.0.1:0",
             "wsgate schema",
+            "wsgate completions zsh",
         ] {
             assert!(parse(line).is_ok(), "{line}");
         }

@@ -76,6 +76,7 @@ fn carry_out(command: Command) -> Result<(), CommandError> {
         Command::Check(check) => check.carry_out(),
         Command::Demo { listen } => demo::serve(listen.as_deref()),
         Command::Probe(probe) => on_this_thread(probe.carry_out()),
+        Command::Completions { shell } => print(&arguments::completions(shell)),
         Command::Schema => print(&format!("{:#}\n", config::schema())),
         Command::Sessions(sessions) => on_this_thread(sessions.list()),
         Command::Close(close) => on_this_thread(close.carry_out()),
