@@ -55,19 +55,22 @@ impl<'a> Said<'a> {
         fields.map(|(_, value)| *value).collect()
     }
 
+    /// The one length that all lines give.
+    pub(super) fn length(&self) -> Option<u64> {
+        let lines = self.all("content-length");
+        let first = *lines.first()?;
+        let same = lines.iter().all(|line| *line == first);
+        let digits = first.iter().all(u8::is_ascii_digit);
+        let length = std::str::from_utf8(first).ok()?.parse().ok();
+        length.filter(|_| same && digits)
+    }
+
     /// The body in the answer to a `GET`, if every reader finds the same one, and all of it came.
     pub(super) fn body(&self) -> Option<Vec<u8>> {
-        let lengths = self.all("content-length");
         let codings = self.all("transfer-encoding");
-        let length = match lengths[..] {
+        let length = match self.all("content-length")[..] {
             [] => None,
-            [first, ..] => {
-                let same = lengths.iter().all(|length| *length == first);
-                let digits = first.iter().all(u8::is_ascii_digit);
-                let text = std::str::from_utf8(first).ok()?;
-                let length = text.parse::<u64>().ok().filter(|_| same && digits);
-                Some(usize::try_from(length?).ok()?)
-            }
+            _ => Some(usize::try_from(self.length()?).ok()?),
         };
         let chunked = match codings[..] {
             [] => false,

@@ -176,6 +176,25 @@ async fn u11_surplus_bytes_behind_a_plain_response_reach_no_client() {
     stage.stands().await;
 }
 
+/// The answer to a HEAD says how long a body would be, and has none.
+#[tokio::test]
+async fn u11_the_body_behind_an_answer_to_head_reaches_no_client() {
+    let stage = forwarding().await;
+    let head = Request::plain("/ws/first").line("HEAD /ws/first HTTP/1.1");
+    for body in [surplus(), "c4nary".to_owned()] {
+        let mut client = stage.client().await;
+        client.send(head.text()).await;
+        let (mut server, _) = stage.upstream.request().await;
+        server.send(answer("200 OK", "", &body)).await;
+        let answered = client.head().await;
+        assert_eq!(answered.one("content-length"), body.len().to_string());
+        answers(&body, stage.second().await).await;
+        server.end().await;
+        assert!(client.there().is_empty(), "{client:?}");
+    }
+    stage.stands().await;
+}
+
 #[tokio::test]
 async fn u11_surplus_bytes_that_come_later_end_the_connection() {
     let stage = forwarding().await;
