@@ -191,6 +191,9 @@ async fn exchange(
         return Err(bad_response(request, None));
     }
     let (mut head, body) = response.into_parts();
+    // Whatever the server speaks, the gate answers in its own version (RFC 9110 §2.5); a body up to the end
+    // of the connection gets a length or chunks with it.
+    head.version = Version::HTTP_11;
     let trailers = announced_trailers(&head.headers);
     request.clean(&mut head).map_err(Failure::Refused)?;
     for names in trailers {

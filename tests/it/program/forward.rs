@@ -432,3 +432,22 @@ async fn a_drained_process_sends_those_who_ask_for_pages_elsewhere_too() {
     let log = program.stop().await;
     assert_eq!(log.matches("\"reason\":\"draining\"").count(), 2, "{log}");
 }
+
+#[tokio::test]
+async fn a_server_of_an_older_version_is_answered_for_in_ours() {
+    let upstream = Upstream::start().await;
+    let program = forwarding(&upstream).await;
+    let mut client = Wire::connect(&program.address).await;
+    for page in ["one", "two"] {
+        client
+            .send(format!("GET /ws/{page} HTTP/1.1\r\n{HOST}\r\n"))
+            .await;
+        let (mut server, _) = upstream.request().await;
+        server.send(format!("HTTP/1.0 200 OK\r\n\r\n{page}")).await;
+        server.shut().await;
+        // The connection to the client stays open.
+        let response = client.response().await;
+        assert!(response.head.line.starts_with("HTTP/1.1 "), "{response:?}");
+        assert_eq!(response.text(), page);
+    }
+}
