@@ -213,7 +213,7 @@ async fn o06_no_secret_of_a_failing_upstream_is_logged_at_any_level() {
         for answer in [
             "c4nary c4nary\r\n\r\n",
             "HTTP/1.1 101 c4nary\r\nSec-WebSocket-Accept: c4nary\r\nSet-Cookie: c4nary\r\n\r\n",
-            "HTTP/1.1 302 c4nary\r\nLocation: /c4nary\r\nContent-Length: 6\r\n\r\nc4nary",
+            "HTTP/1.1 300 c4nary\r\nLocation: /c4nary\r\nContent-Length: 6\r\n\r\nc4nary",
             "HTTP/1.1 200 c4nary\r\nc4nary c4nary: c4nary\r\n\r\n",
             "HTTP/1.1 c4nary\r\n\r\n",
             "HTTP/1.1 403 c4nary\r\nContent-Length: c4nary\r\n\r\n",

@@ -15,6 +15,7 @@ mod metrics;
 mod monitoring;
 mod notify;
 mod packaging;
+mod plain_http;
 mod reload;
 mod restart;
 mod secrets;

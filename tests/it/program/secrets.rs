@@ -89,7 +89,7 @@ async fn no_secret_of_a_server_that_fails_is_in_any_output() {
         ),
         (
             true,
-            "HTTP/1.1 302 x\r\nLocation: /c4nary\r\nContent-Length: 0\r\n\r\n",
+            "HTTP/1.1 300 x\r\nLocation: /c4nary\r\nContent-Length: 0\r\n\r\n",
         ),
         (false, "c4nary this is no HTTP\r\n\r\n"),
         (false, "HTTP/1.1 200 OK\r\nc4nary c4nary: x\r\n\r\n"),
