@@ -53,8 +53,8 @@ async fn u11_the_unread_answer_to_a_refused_upgrade_reaches_no_other_client() {
         (
             "a redirect",
             answer("302 No", "Location: /\r\n", ""),
-            502,
-            "upstream_not_101",
+            302,
+            "upstream_answered",
         ),
         (
             "a wrong 101",
