@@ -1,4 +1,5 @@
 mod built;
+#[cfg(feature = "server")]
 mod many;
 #[cfg(feature = "server")]
 mod secrets;
