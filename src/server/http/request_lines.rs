@@ -8,7 +8,7 @@ use hyper::body::Body;
 
 use chunks::Chunks;
 
-/// Follows what a client sends, and knows of each request whether its line holds a `#`.
+/// Follows what a client sends, and knows of each request whether its target holds a `#`.
 ///
 /// A request target has no fragment (RFC 9112 §3.2), but [`hyper::Uri`] cuts one off without a word:
 /// `/ws/a#/../b` would be served as `/ws/a`. So the bytes are looked at on their way to hyper
@@ -26,8 +26,8 @@ impl RequestLines {
         self.follower().follow(bytes);
     }
 
-    /// Takes note of the request that hyper hands out, and returns whether there is a `#` in its line,
-    /// or no saying.
+    /// Takes note of the request that hyper hands out, and returns whether its target holds a `#`,
+    /// or there is no saying.
     pub(crate) fn begin_request(&self, body: &impl Body) -> bool {
         let mut follower = self.follower();
         let is_known = matches!(follower.part, Part::Head);
@@ -51,7 +51,7 @@ impl RequestLines {
 #[derive(Debug, Default)]
 struct Follower {
     part: Part,
-    /// Whether the line of the request that comes next holds a `#`.
+    /// Whether the target of the request that comes next holds a `#`.
     has_fragment: bool,
     /// What was read behind a head that hyper has not handed out yet: at most one read, because
     /// hyper uses up what it has before it reads on.
@@ -63,7 +63,10 @@ enum Part {
     /// In front of a request, where empty lines may stand (RFC 9112 §2.2).
     #[default]
     Start,
-    RequestLine,
+    /// The method, which may have a `#` of its own.
+    Method,
+    /// The target, and the rest of the request line.
+    Target,
     HeaderLine {
         is_empty: bool,
     },
@@ -87,11 +90,18 @@ impl Follower {
             Part::Start => {
                 let begin = bytes.iter().position(|byte| !b"\r\n".contains(byte));
                 if begin.is_some() {
-                    self.part = Part::RequestLine;
+                    self.part = Part::Method;
                 }
                 &bytes[begin.unwrap_or(bytes.len())..]
             }
-            Part::RequestLine => {
+            Part::Method => {
+                let end = bytes.iter().position(|byte| b" \n".contains(byte));
+                if end.is_some() {
+                    self.part = Part::Target;
+                }
+                &bytes[end.unwrap_or(bytes.len())..]
+            }
+            Part::Target => {
                 let (line, rest) = split_line(bytes);
                 self.has_fragment |= line.contains(&b'#');
                 if line.ends_with(b"\n") {

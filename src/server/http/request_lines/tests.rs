@@ -80,7 +80,7 @@ async fn served(text: &str, piece: usize) -> Vec<(String, bool)> {
 }
 
 /// Requests whose paths say whether there is a `#` in their lines.
-const REQUESTS: [&str; 15] = [
+const REQUESTS: [&str; 16] = [
     "GET /without HTTP/1.1\r\nHost: a\r\n\r\n",
     "GET /with# HTTP/1.1\r\nHost: a\r\n\r\n",
     "GET /with#/../x?y HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -99,6 +99,7 @@ const REQUESTS: [&str; 15] = [
     "POST /without HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
      1\r\n#\r\n0\r\nX: y\n\r\n\r\n",
     "\n\nOPTIONS /without HTTP/1.1\r\nHost: a\r\n\r\n",
+    "M#M /without HTTP/1.1\r\nHost: a\r\n\r\n",
 ];
 
 #[rstest]
