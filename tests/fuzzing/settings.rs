@@ -27,7 +27,12 @@ pub fn settings(data: &[u8]) {
                 assert!((1..=length + 1).contains(&column), "column {column}");
             }
             let shown = errors.to_string();
-            assert_eq!(shown.lines().count(), count, "one line an error");
+            // Of too many, the last line counts the rest.
+            let lines = shown.lines().count();
+            assert!(
+                lines == count || lines == count + 1,
+                "one line an error: {lines}"
+            );
             // To draw them takes longer than all else, and the ninth is drawn as the first is.
             #[cfg(feature = "server")]
             if count <= 8 {
