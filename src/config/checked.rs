@@ -13,6 +13,7 @@ use self::upstream::Upstream;
 use super::settings::{
     Admin, ClientIp, Drain, Listen, Log, RouteSettings, Server, Settings, UpstreamSettings,
 };
+use super::values::MASK;
 
 /// A whole, checked set of settings.
 ///
@@ -41,6 +42,13 @@ impl Config {
     /// What is allowed but probably not meant, each with the line or the key that it is about.
     pub fn warnings(&self) -> impl Iterator<Item = &str> {
         self.warnings.iter().map(String::as_str)
+    }
+
+    /// Whether the rewrite of this route holds the value of an environment variable, so that no path that
+    /// it makes is shown.
+    pub(crate) fn hides_rewrite(&self, route: &str) -> bool {
+        let mut written = self.written.1.iter();
+        written.any(|written| written.name == route && written.rewrite.as_deref() == Some(MASK))
     }
 
     /// The settings with every default filled in, in the form of the file without `[defaults]`: they are

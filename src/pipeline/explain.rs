@@ -28,7 +28,7 @@ pub struct Explanation {
     pub routes: Vec<TriedRoute>,
     /// Why it is refused; none where it goes to the upstream.
     pub refused: Option<Refused>,
-    /// The sentence that the client is told if it is refused.
+    /// The sentence of the answer if it is refused.
     pub message: Option<String>,
     /// Where it goes if it is not refused.
     pub destination: Option<Destination>,
@@ -54,8 +54,9 @@ pub struct Destination {
     pub upstream: Arc<str>,
     /// Its servers, of which one is chosen.
     pub servers: Vec<Arc<str>>,
-    /// The path that is sent, behind the server's own.
-    pub path: String,
+    /// The path that is sent, behind the server's own; none where an environment variable was filled
+    /// into it, because that may be a secret.
+    pub path: Option<String>,
 }
 
 /// Takes a request through the stages up to the connect. Nothing is reported.
@@ -106,7 +107,7 @@ async fn decide(settings: &Snapshot, mut handshake: Handshake) -> Explanation {
             destination: Some(Destination {
                 upstream: Arc::clone(&route.upstream.name),
                 servers: names_of_servers(&route),
-                path,
+                path: Some(path).filter(|_| !settings.config.hides_rewrite(&route.name)),
             }),
         },
         Err(refusal) => {

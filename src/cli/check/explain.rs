@@ -1,4 +1,4 @@
-//! A request as it would be asked, and what would become of it.
+//! A request that a client could send, and the answer of the program to it.
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -95,7 +95,8 @@ impl Question<'_> {
         if let Some(destination) = &explanation.destination {
             let upstream = &destination.upstream;
             answer.line("answer", &format!("that of the upstream {upstream}"));
-            answer.line("sent", &format!("as {} to one of", destination.path));
+            let path = destination.path.as_deref().unwrap_or("***");
+            answer.line("sent", &format!("as {path} to one of"));
             for server in &destination.servers {
                 answer.line("", server);
             }

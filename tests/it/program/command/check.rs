@@ -99,6 +99,22 @@ sent     as /socket/room to one of
 }
 
 #[tokio::test]
+async fn a_path_with_the_value_of_a_variable_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("wsgate.toml");
+    // Cargo sets it.
+    let variable = env!("CARGO_PKG_VERSION");
+    let text = "[upstream.chat]\nservers = [\"ws://127.0.0.1:1\"]\n[[route]]\nname = \"chat\"\n\
+                path = \"/*\"\nupstream = \"chat\"\nrewrite = \"/${CARGO_PKG_VERSION}/*\"\n";
+    std::fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+    let done = finish(&["check", file, "--explain", "ws://a/x"]).await;
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(done.stdout.contains("as *** to one of"), "{}", done.stdout);
+    assert!(!done.stdout.contains(variable), "{}", done.stdout);
+}
+
+#[tokio::test]
 async fn an_url_of_no_request_is_an_error_that_does_not_repeat_it() {
     for url in ["c4nary", "ftp://c4nary/", "ws:///c4nary", "ws://a/#c4nary"] {
         let done = finish(&["check", "config/minimal.toml", "--explain", url]).await;
