@@ -7,6 +7,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 
 use crate::Handle;
+use crate::config::normal_path;
 
 /// Answers requests for `server.health_path`, whatever their host and ahead of every route.
 ///
@@ -37,7 +38,7 @@ impl HealthPage {
     pub(crate) fn answer<B>(&self, request: &Request<B>) -> Option<Response<Full<Bytes>>> {
         let path = Arc::clone(&self.path.read().unwrap_or_else(PoisonError::into_inner));
         let is_asked = !path.is_empty()
-            && request.uri().path() == &*path
+            && normal_path(request.uri().path()).is_some_and(|asked| asked == *path)
             && matches!(*request.method(), Method::GET | Method::HEAD);
         is_asked.then(|| {
             let (status, text) = match self.handle.is_ready() {

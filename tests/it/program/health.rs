@@ -7,10 +7,11 @@ const HEALTH: &str =
     "http = \"forward\"\n[admin]\naddress = \"127.0.0.1:0\"\n[server]\nhealth_path = \"/up\"\n";
 
 /// Requests for the page, as load balancers write them.
-const QUESTIONS: [&str; 7] = [
+const QUESTIONS: [&str; 8] = [
     "GET /up HTTP/1.0\r\n\r\n",
     "HEAD /up HTTP/1.0\r\n\r\n",
     "GET /up HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n",
+    "GET /%75p HTTP/1.1\r\nHost: gate.test\r\n\r\n",
     "GET /up?probe=1 HTTP/1.1\r\nHost: elsewhere.example\r\nUser-Agent: lb\r\n\r\n",
     "HEAD /up HTTP/1.1\r\nHost: gate.test\r\n\r\n",
     "GET http://gate.test/up HTTP/1.1\r\nHost: gate.test\r\n\r\n",
