@@ -62,11 +62,12 @@ enum ExchangeError {
 #[cfg(any(test, fuzzing))]
 const HEAD_SIZE: usize = 16 * 1024;
 
-/// So many bytes of head make room for a header: 100 headers, hyper's own bound, in 16 KiB.
-const HEADER_SIZE: usize = 160;
+/// A head may have a header for so many bytes of its bound. The default of 16 KiB stays below hyper's own
+/// bound on headers, which needs no allocation.
+const HEADER_SIZE: usize = 164;
 
-/// Hyper keeps so many on the stack.
-const DEFAULT_HEADERS: usize = 102;
+/// Hyper's own bound on headers.
+const DEFAULT_HEADERS: usize = 100;
 
 /// The longest body of a refusal that is passed on.
 const BODY_SIZE: usize = 64 * 1024;
