@@ -167,7 +167,7 @@ impl PlainRequest {
         let connected = self.pool.connect_from(self.lease, self.handshake.client());
         match connected.await {
             Ok(Connected { lease, transport }) => {
-                find_if_gone(&transport);
+                set_keepalive(&transport);
                 Ok((Self { lease, ..self }, transport))
             }
             Err(error) => Err(report(&self.core, &self.handshake, error)),
@@ -233,7 +233,7 @@ impl PlainRequest {
 
 /// Lets the kernel find a server that is gone: a response may be silent for as long as it likes, and plain
 /// HTTP has no pings.
-fn find_if_gone(transport: &Transport) {
+fn set_keepalive(transport: &Transport) {
     if let Transport::Tcp(stream) = transport {
         let probes = TcpKeepalive::new()
             .with_time(SILENCE)
@@ -258,5 +258,25 @@ impl fmt::Debug for PlainRequest {
         f.debug_struct("PlainRequest")
             .field("handshake", &self.handshake)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_is_gone_is_found_by_the_kernel() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await;
+        let transport = Transport::Tcp(stream.unwrap());
+        set_keepalive(&transport);
+        let Transport::Tcp(stream) = &transport else {
+            unreachable!("{transport:?}");
+        };
+        assert!(SockRef::from(stream).keepalive().unwrap());
+        assert_eq!(SockRef::from(stream).tcp_keepalive_time().unwrap(), SILENCE);
     }
 }
