@@ -41,11 +41,6 @@ impl Assembly {
         }
     }
 
-    /// Whether a filter runs on each message.
-    pub(super) fn is_filtered(&self) -> bool {
-        self.filtered
-    }
-
     /// Whether a message of this kind is to be collected at all.
     pub(super) fn wants(&self, kind: DataKind) -> bool {
         self.filtered || kind == DataKind::Text

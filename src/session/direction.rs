@@ -180,11 +180,6 @@ impl Direction {
         self.fresh = false;
     }
 
-    /// Whether a filter may answer the sender.
-    pub(super) fn may_reply(&self) -> bool {
-        (self.assembly.as_ref()).is_some_and(|assembly| assembly.is_filtered())
-    }
-
     /// The payload that is still to come of the current frame.
     pub(super) fn remaining(&self) -> u64 {
         self.walker.remaining()

@@ -67,7 +67,7 @@ where
         return Pumped::Idle;
     }
     // A sender that does not take the filter's answers gets no more of them.
-    if direction.may_reply() && direction.relays() && source.poll_drained(now).is_pending() {
+    if filter.is_some() && direction.relays() && source.poll_drained(now).is_pending() {
         return Pumped::Idle;
     }
     let (held, fresh) = direction.held();
