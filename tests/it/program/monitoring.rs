@@ -1,5 +1,6 @@
 //! What deploy/ has for Prometheus and Grafana asks for metrics that there are.
 
+mod messages;
 mod promql;
 
 use std::collections::BTreeSet;
