@@ -171,7 +171,7 @@ fn replace_body(headers: &mut HeaderMap, rejection: &Rejection) -> Bytes {
     }
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
     headers.insert(header::CONTENT_TYPE, text);
-    // Whoever asks again may get the upstream's.
+    // A later request may get the upstream's own body.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Bytes::from(format!("{}\n", rejection.message()))
 }

@@ -181,7 +181,7 @@ fn read(
 /// A plain request offers no subprotocols.
 const NO_OFFER: &[String] = &[];
 
-/// What the client has asked for: of us, or of a trusted proxy that says so.
+/// The target of the request, with the host that a trusted proxy forwards if the settings use that.
 #[expect(clippy::result_large_err, reason = "it is taken apart at once")]
 fn read_target(
     settings: &Snapshot,
@@ -195,11 +195,11 @@ fn read_target(
         return Ok(target);
     };
     let host = forwarded_host(client, &parts.headers, settings);
-    let asked = host.and_then(|host| match host {
-        Some(host) => target.asked_of(host),
+    let target = host.and_then(|host| match host {
+        Some(host) => target.with_host(host),
         None => Ok(target),
     });
-    asked.map_err(|rejection| {
+    target.map_err(|rejection| {
         Refusal::from(rejection).for_header(Some(forwarded_host_header(settings.header)))
     })
 }

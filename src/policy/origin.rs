@@ -27,7 +27,7 @@ pub(crate) fn check(
     if value == NULL {
         return allow_if(rules.allow_null, Rejection::OriginDenied);
     }
-    // Whoever may come in under any name may come in under one that is none: devices send such.
+    // `*` allows every page, so that a value that is no origin is allowed too: some devices send one.
     if rules.allow.contains(&OriginPattern::Any) {
         return Ok(());
     }

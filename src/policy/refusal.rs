@@ -1,4 +1,4 @@
-//! A refusal by a policy, with the rule that asked for it.
+//! A refusal by a policy, with the rule that it follows.
 
 use crate::config::Rule;
 use crate::rejection::Rejection;

@@ -51,11 +51,11 @@ impl Target {
         })
     }
 
-    /// The same target of the host that the client has asked a trusted proxy for.
+    /// The same target with the host that a trusted proxy forwards.
     ///
     /// # Errors
     /// [`Rejection::Header`] where that is not an authority.
-    pub(crate) fn asked_of(self, host: &str) -> Result<Self, Rejection> {
+    pub(crate) fn with_host(self, host: &str) -> Result<Self, Rejection> {
         let authority = Authority::parse(host.as_bytes()).ok_or(Rejection::Header)?;
         Ok(Self { authority, ..self })
     }
@@ -296,8 +296,8 @@ mod tests {
 
     #[test]
     fn a_forwarded_host_is_one_authority() {
-        let asked_of = |host| target("/ws", &["a.example"]).unwrap().asked_of(host);
-        let found = asked_of("App.example:8443").unwrap();
+        let with_host = |host| target("/ws", &["a.example"]).unwrap().with_host(host);
+        let found = with_host("App.example:8443").unwrap();
         assert_eq!(
             (found.authority(), found.path()),
             ("app.example:8443", "/ws")
@@ -309,7 +309,7 @@ mod tests {
             "a.example:0",
             "-\t",
         ] {
-            assert_eq!(asked_of(wrong), Err(Rejection::Header), "{wrong}");
+            assert_eq!(with_host(wrong), Err(Rejection::Header), "{wrong}");
         }
     }
 

@@ -51,7 +51,7 @@ pub enum HttpOrigin {
     Check,
 }
 
-/// A table of these keys: whoever writes one wants requests forwarded.
+/// The table of these keys. It forwards by default, other than the bare default of `http`.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
