@@ -47,6 +47,8 @@ pub enum Rejection {
     HeaderAlias,
     /// A TRACE or an OPTIONS with `Max-Forwards: 0`, which ends here (RFC 9110 §7.6.2).
     MaxForwards(Method),
+    /// It has passed this gate before, which its `Via` says (RFC 9110 §7.6.3).
+    LoopDetected,
     /// A plain request where only WebSockets are served, or an upgrade to something else.
     NotUpgrade,
     /// The body of a plain request broke off, or is malformed.
@@ -145,6 +147,8 @@ impl Rejection {
             // A TRACE would send back what may hold secrets (RFC 9110 §9.3.8).
             Self::MaxForwards(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::HostNotOurs => StatusCode::MISDIRECTED_REQUEST,
+            // RFC 5842 §7.2.
+            Self::LoopDetected => StatusCode::LOOP_DETECTED,
             Self::NotUpgrade | Self::Version | Self::NotUpgradable => StatusCode::UPGRADE_REQUIRED,
             Self::TooManySessions | Self::HandshakeRate { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Denied(denial) => denial.status,
@@ -183,6 +187,7 @@ impl Rejection {
             Self::ConnectionNominates => "connection_nominates",
             Self::HeaderAlias => "header_alias",
             Self::MaxForwards(_) => "max_forwards",
+            Self::LoopDetected => "loop_detected",
             Self::NotUpgrade => "not_upgrade",
             Self::Body => "bad_body",
             Self::BodyTimeout => "body_timeout",
@@ -231,6 +236,7 @@ impl Rejection {
             Self::ConnectionNominates => "Connection names a header that belongs to this proxy",
             Self::HeaderAlias => "a header imitates one that belongs to this proxy",
             Self::MaxForwards(_) => "the request goes no further than this proxy",
+            Self::LoopDetected => "the request has come back to this proxy",
             Self::NotUpgrade => "this is a WebSocket endpoint",
             Self::Body => "the request's body broke off or is malformed",
             Self::BodyTimeout => "the request's body did not arrive in time",

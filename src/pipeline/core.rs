@@ -16,6 +16,7 @@ use super::refusal::{self, Refusal};
 use super::server_drains::ServerDrains;
 use super::snapshot::{CustomPolicies, Snapshot};
 use crate::config::{Config, Route};
+use crate::handshake::Pseudonym;
 use crate::observe::{HandshakeTrace, Observers, SessionInfo};
 use crate::rejection::Rejection;
 use crate::request::{ClientIdentity, Lines, Target, identify, is_websocket, scheme};
@@ -30,6 +31,8 @@ pub(crate) struct Core {
     /// Held while the next settings are made: they begin with what the ones before have counted.
     reloading: Mutex<()>,
     seams: Seams,
+    /// What this gate is called in the requests that it forwards.
+    pub(super) pseudonym: Pseudonym,
     pub(crate) registry: Arc<Registry>,
     pub(crate) observers: Arc<Observers>,
     pub(crate) counts: CountsByRoute,
@@ -76,6 +79,7 @@ impl Core {
             settings: RwLock::new(Arc::new(settings)),
             reloading: Mutex::default(),
             seams,
+            pseudonym: Pseudonym::random(),
             registry: Arc::new(Registry::new(max_sessions, Arc::clone(&observers))),
             observers,
             counts: CountsByRoute::default(),

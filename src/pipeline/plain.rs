@@ -71,7 +71,9 @@ pub(crate) async fn admit(
         admitted.map_err(|refusal| Refusal::by_policy(&route.name, refusal, &settings.config));
     let pool = settings.pool(&route);
     let prepared: Result<_, Refusal> = admitted.and_then(|_| {
-        let headers = plain_request_headers(&handshake)?;
+        let mut headers = plain_request_headers(&handshake)?;
+        let version = handshake.parts().version;
+        core.pseudonym.sign(&mut headers, version)?;
         let path = route.upstream_path(handshake.path())?.into_owned();
         Ok((headers, path, pool.place(handshake.client())?))
     });

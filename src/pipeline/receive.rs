@@ -175,6 +175,10 @@ fn read(
         Ok(client) => client,
         Err(rejection) => return Err(Failure::of(Refusal::from(rejection).to(target))),
     };
+    if core.pseudonym.is_among(&lines.via) {
+        let refusal = Refusal::on(&route.name, Rejection::LoopDetected);
+        return Err(Failure::of(refusal.by(client).to(target)));
+    }
     Ok((Facts::new(client, target, kind, lines), route))
 }
 

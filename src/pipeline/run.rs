@@ -111,7 +111,7 @@ async fn open(
     let Some(offer) = handshake.offer() else {
         return Err(refused(Rejection::NotUpgrade.into()));
     };
-    let accepted = connect(settings, handshake, offer, &counts, &trace.parents()).await;
+    let accepted = connect(core, settings, handshake, offer, &counts, &trace.parents()).await;
     let Accepted {
         agreed,
         upstream,
@@ -152,6 +152,7 @@ async fn open(
 
 /// Sends the handshake to a server, and verifies what it answers.
 async fn connect(
+    core: &Core,
     settings: &Snapshot,
     handshake: &Handshake,
     offer: &Offer,
@@ -170,6 +171,8 @@ async fn connect(
     counts.connects.add(began.elapsed());
     let path = path_and_query(lease.base_path(), &path, handshake.query());
     let (mut request, sent) = upstream_request(handshake, offer, path)?;
+    let version = handshake.parts().version;
+    core.pseudonym.sign(request.headers_mut(), version)?;
     parents.inject(request.headers_mut());
     match upstream::exchange(&lease, transport, request).await? {
         UpstreamResponse::Refused { parts, body } => {

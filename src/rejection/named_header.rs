@@ -13,6 +13,7 @@ impl Rejection {
             Self::TransferEncoding => Some(header::TRANSFER_ENCODING),
             Self::Host | Self::AuthorityMismatch | Self::HostNotOurs => Some(header::HOST),
             Self::OriginMissing | Self::OriginDenied | Self::OriginInvalid => Some(header::ORIGIN),
+            Self::LoopDetected => Some(header::VIA),
             _ => None,
         }
     }

@@ -18,6 +18,8 @@ pub(crate) struct Lines<'a> {
     pub(super) transfer_encoding: Vec<&'a HeaderValue>,
     pub(super) subprotocols: Vec<&'a HeaderValue>,
     pub(super) extensions: Vec<&'a HeaderValue>,
+    /// The proxies that the request has passed (RFC 9110 §7.6.3).
+    pub(crate) via: Vec<&'a HeaderValue>,
     /// `Upgrade` lists `websocket`.
     pub(super) upgrades_to_websocket: bool,
     /// `Connection` lists `upgrade`.
@@ -75,6 +77,7 @@ impl<'a> Lines<'a> {
             "x-real-ip" => self.note_forwarding("x-real-ip"),
             "upgrade" => self.upgrades_to_websocket |= list::has_token([value], "websocket"),
             "connection" => self.add_connection(value),
+            "via" => self.via.push(value),
             other if fields::is_alias(other) => self.alias = Some(name),
             _ => {}
         }

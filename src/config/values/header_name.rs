@@ -10,11 +10,17 @@ pub(in crate::config) fn parse_set(text: &str) -> Result<HeaderName, ValueError>
     let name = parse_changed(text)?;
     // Backends that turn headers into variables cannot tell `_` from `-`.
     let alias = parse_changed(&text.replace('_', "-"))?;
+    let own = |help| {
+        let problem = ValueError::new(format!("`{name}` belongs to the gate, and cannot be set"));
+        Err(problem.help(help))
+    };
+    if alias == http::header::VIA {
+        return own(
+            "each request has this gate in its `Via`; `remove` takes out the other proxies",
+        );
+    }
     match is_forwarding(&alias) {
-        true => Err(
-            ValueError::new(format!("`{name}` belongs to the gate, and cannot be set"))
-                .help("`forwarded` says which forwarding headers are sent"),
-        ),
+        true => own("`forwarded` says which forwarding headers are sent"),
         false => Ok(name),
     }
 }
@@ -87,6 +93,7 @@ mod tests {
             "X-Forwarded-For",
             "x_forwarded_proto",
             "forwarded",
+            "Via",
             "a b",
             "",
         ] {
@@ -107,5 +114,6 @@ mod tests {
         assert!(parse_removed("X-Forwarded-For", true).is_err());
         assert_eq!(parse_removed("Forwarded", false).unwrap(), "forwarded");
         assert_eq!(parse_removed("X-Debug", true).unwrap(), "x-debug");
+        assert_eq!(parse_removed("Via", true).unwrap(), "via");
     }
 }

@@ -336,6 +336,7 @@ async fn h19_a_plain_get_is_forwarded_where_the_route_says_so() {
         [
             "cookie",
             "host",
+            "via",
             "x-forwarded-for",
             "x-forwarded-host",
             "x-forwarded-proto"

@@ -134,6 +134,7 @@ async fn i04_a_header_imitates_one_of_the_routes() {
             "sec-websocket-key",
             "sec-websocket-version",
             "upgrade",
+            "via",
             "x-forwarded-for",
             "x-forwarded-host",
             "x-forwarded-proto",
@@ -153,6 +154,7 @@ async fn i04_a_header_imitates_one_of_the_routes() {
         asked.names(),
         [
             "host",
+            "via",
             "x-forwarded-for",
             "x-forwarded-host",
             "x-forwarded-proto",

@@ -27,6 +27,7 @@ mod integrity;
 mod last_hop;
 mod limits;
 mod load;
+mod loops;
 mod losses;
 mod messages;
 mod nominated;
