@@ -74,14 +74,15 @@ pub use close::{CloseCode, CloseReason};
 pub use config::{Config, Settings};
 pub use error_report::ErrorReport;
 pub use gate::{
-    BuildError, Builder, ClosedMetrics, Gate, GateLayer, GateService, Handle, HandshakeMetrics,
-    Metrics, Page, Refuse, Reloaded, ResponseBody, ResponseFuture, RouteMetrics, Selection,
-    ServerDrain, ServerInfo, ServerMetrics, UnknownServer, UpstreamInfo,
+    BrokenRequestMetrics, BuildError, Builder, ClosedMetrics, Gate, GateLayer, GateService, Handle,
+    HandshakeMetrics, Metrics, Page, PlainRequestMetrics, Refuse, Reloaded, ResponseBody,
+    ResponseFuture, RouteMetrics, Selection, ServerDrain, ServerInfo, ServerMetrics, UnknownServer,
+    UpstreamInfo,
 };
 pub use histogram::Durations;
 pub use observe::{
     Closed, Event, EventFilter, EventKind, EventStream, Observer, Opened, PathParameters,
-    RecordedEvent, Refused, SessionInfo, SubscribeError, Tracing,
+    RecordedEvent, Refused, RequestKind, SessionInfo, SubscribeError, Tracing,
 };
 pub use pipeline::{Destination, Explanation, PlainRequest, TriedRoute};
 pub use policy::Policy;

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::config::HttpMode;
 use crate::histogram::Durations;
-use crate::observe::ACCEPTED;
+use crate::observe::{ACCEPTED, FORWARDED_WELL};
 use crate::pipeline::{Core, RouteCounts, Snapshot};
 use crate::session::{RouteTotals, ServerTotals, Totals};
 use crate::upstream::ServerFailures;
@@ -19,6 +20,11 @@ use crate::upstream::ServerFailures;
 pub struct Metrics {
     /// What handshakes came to, by route and outcome.
     pub handshakes: Vec<HandshakeMetrics>,
+    /// What plain requests came to, by route, outcome and status.
+    pub plain_requests: Vec<PlainRequestMetrics>,
+    /// Requests of which not even the head could be read, and what else
+    /// [`Handle::report_malformed`](super::Handle::report_malformed) was called for, by reason.
+    pub broken_requests: Vec<BrokenRequestMetrics>,
     /// Every route.
     pub routes: Vec<RouteMetrics>,
     /// Sessions that have ended, by route and way to end.
@@ -32,7 +38,7 @@ pub struct Metrics {
     pub most_sessions: Option<u64>,
     /// Handshakes at the moment that hold the place of a session.
     pub handshakes_open: u64,
-    /// Lines about refused handshakes and failing servers that were left out of the log, because
+    /// Lines about refused requests and failing servers that were left out of the log, because
     /// there were too many.
     pub log_lines_left_out: u64,
     /// Client addresses that have limits of their own at the moment; one on two routes is two.
@@ -48,8 +54,32 @@ pub struct HandshakeMetrics {
     /// The route's name; empty where the handshake ended before a route was found.
     pub route: Arc<str>,
     /// `accepted`, `abandoned` (the client hung up before it was answered), or
-    /// [`Rejection::reason`](crate::Rejection::reason). A refused plain request counts as well.
+    /// [`Rejection::reason`](crate::Rejection::reason).
     pub outcome: &'static str,
+    /// How many.
+    pub count: u64,
+}
+
+/// How many plain requests on a route came to one outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PlainRequestMetrics {
+    /// The route's name; empty where the request ended before a route was found.
+    pub route: Arc<str>,
+    /// `forwarded`, or [`Rejection::reason`](crate::Rejection::reason).
+    pub outcome: &'static str,
+    /// The class of the status that the client got, `1xx` to `5xx`, or `other`; empty where it got none.
+    pub status: &'static str,
+    /// How many.
+    pub count: u64,
+}
+
+/// How many requests were broken in one way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BrokenRequestMetrics {
+    /// The word of the log.
+    pub reason: &'static str,
     /// How many.
     pub count: u64,
 }
@@ -144,6 +174,8 @@ impl Metrics {
         let open = routes.values().map(|totals| totals.open).sum();
         Self {
             handshakes: handshakes(core, &settings),
+            plain_requests: plain_requests(core, &settings),
+            broken_requests: broken_requests(core),
             closed: closed(&routes),
             routes: route_metrics(core, &settings, routes),
             servers: server_metrics(core, &settings, servers),
@@ -221,7 +253,7 @@ fn closed(routes: &BTreeMap<Arc<str>, RouteTotals>) -> Vec<ClosedMetrics> {
 }
 
 fn handshakes(core: &Core, settings: &Snapshot) -> Vec<HandshakeMetrics> {
-    let mut by_route = core.observers.outcomes.by_route();
+    let mut by_route = core.observers.outcomes.handshakes();
     for route in known_routes(settings) {
         by_route
             .entry(route)
@@ -239,6 +271,34 @@ fn handshakes(core: &Core, settings: &Snapshot) -> Vec<HandshakeMetrics> {
             }
         })
     });
+    each.collect()
+}
+
+fn plain_requests(core: &Core, settings: &Snapshot) -> Vec<PlainRequestMetrics> {
+    let mut by_route = core.observers.outcomes.plain();
+    for route in &settings.config.routes {
+        if route.http.mode == HttpMode::Forward {
+            let outcomes = by_route.entry(Arc::clone(&route.name)).or_default();
+            outcomes.entry(FORWARDED_WELL).or_default();
+        }
+    }
+    let each = by_route.into_iter().flat_map(|(route, outcomes)| {
+        outcomes.into_iter().map(move |(outcome, count)| {
+            let route = Arc::clone(&route);
+            PlainRequestMetrics {
+                route,
+                outcome: outcome.word,
+                status: outcome.status,
+                count,
+            }
+        })
+    });
+    each.collect()
+}
+
+fn broken_requests(core: &Core) -> Vec<BrokenRequestMetrics> {
+    let broken = core.observers.outcomes.broken().into_iter();
+    let each = broken.map(|(reason, count)| BrokenRequestMetrics { reason, count });
     each.collect()
 }
 

@@ -13,7 +13,10 @@ pub use build_error::BuildError;
 pub use builder::{Builder, Gate};
 pub use handle::Handle;
 pub use layer::{GateLayer, GateService, Refuse, ResponseBody, ResponseFuture};
-pub use metrics::{ClosedMetrics, HandshakeMetrics, Metrics, RouteMetrics, ServerMetrics};
+pub use metrics::{
+    BrokenRequestMetrics, ClosedMetrics, HandshakeMetrics, Metrics, PlainRequestMetrics,
+    RouteMetrics, ServerMetrics,
+};
 pub use reload::Reloaded;
 pub use servers::{ServerDrain, ServerInfo, UnknownServer, UpstreamInfo};
 pub use sessions::{Page, Selection};

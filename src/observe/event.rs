@@ -27,10 +27,22 @@ pub enum Event {
     Closed(Closed),
 }
 
+/// What a request wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RequestKind {
+    /// A WebSocket: it is an opening handshake.
+    WebSocket,
+    /// A plain response.
+    Plain,
+}
+
 /// A request that was refused, as far as it was known by then.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Refused {
+    /// Whether it is a handshake; none where not even the head could be read.
+    pub kind: Option<RequestKind>,
     /// The word of the log, in the style of `origin_denied`.
     pub reason: &'static str,
     /// The status of the answer; none where the head was so wrong that the HTTP server itself
@@ -38,6 +50,8 @@ pub struct Refused {
     pub status: Option<StatusCode>,
     /// The name of its route.
     pub route: Option<Arc<str>>,
+    /// Its method, at most 32 characters of it.
+    pub method: Option<String>,
     /// Its path without the query, at most 256 characters of it; what no path has is escaped.
     pub path: Option<String>,
     /// The header that it was refused for.
@@ -92,6 +106,16 @@ pub enum EventKind {
     Closed,
     /// [`Event::Refused`].
     Refused,
+}
+
+impl RequestKind {
+    /// The word for it: `websocket` or `plain`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::WebSocket => "websocket",
+            Self::Plain => "plain",
+        }
+    }
 }
 
 impl EventKind {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::event::{Closed, Event, Refused};
+use super::event::{Closed, Event, Refused, RequestKind};
 use super::observer::Observer;
 use super::session::SessionInfo;
 use crate::log_throttle::LogThrottle;
@@ -34,31 +34,26 @@ impl Log {
             return;
         }
         self.report_suppressed();
-        let peer = refused.peer.map(tracing::field::display);
-        let Some(status) = refused.status else {
-            tracing::warn!(
-                target: "wsgate::rejection",
-                reason = refused.reason,
-                peer,
-                "request rejected"
-            );
-            return;
+        let message = match refused.kind {
+            Some(RequestKind::WebSocket) => "handshake rejected",
+            Some(RequestKind::Plain) | None => "request rejected",
         };
         tracing::warn!(
             target: "wsgate::rejection",
             reason = refused.reason,
-            status = status.as_u16(),
+            status = refused.status.map(|status| status.as_u16()),
             route = refused.route.as_deref(),
+            method = refused.method.as_deref(),
             path = refused.path.as_deref(),
             header = refused.header.as_deref(),
             rule = refused.rule,
             line = refused.line,
             client = refused.client.map(tracing::field::display),
-            peer,
+            peer = refused.peer.map(tracing::field::display),
             upstream = refused.upstream.as_deref(),
             server = refused.server.as_deref(),
             error = refused.error.as_deref(),
-            "handshake rejected"
+            "{message}"
         );
     }
 
@@ -72,7 +67,7 @@ impl Log {
                 target: "wsgate::rejection",
                 reason = "log_suppressed",
                 left_out,
-                "more handshakes rejected than are logged"
+                "more requests rejected than are logged"
             );
         }
     }

@@ -19,13 +19,13 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-pub use event::{Closed, Event, EventKind, Opened, Refused};
+pub use event::{Closed, Event, EventKind, Opened, Refused, RequestKind};
 pub use feed::{EventFilter, EventStream, RecordedEvent, SubscribeError};
 pub use observer::Observer;
 pub use session::{PathParameters, SessionInfo};
 pub use spans::Tracing;
 
-pub(crate) use outcomes::ACCEPTED;
+pub(crate) use outcomes::{ACCEPTED, FORWARDED_WELL};
 pub(crate) use spans::{HandshakeTrace, SessionTrace, SpanParents};
 
 use feed::Feed;

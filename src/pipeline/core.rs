@@ -149,10 +149,11 @@ impl Core {
     pub(super) fn refuse(
         &self,
         refusal: Refusal,
+        parts: &request::Parts,
         path: &str,
         trace: &mut HandshakeTrace,
     ) -> Response<Full<Bytes>> {
-        self.observers.notify(&refusal.event(path));
+        self.observers.notify(&refusal.event(parts, path));
         refusal.end(trace);
         refusal.into_response()
     }
@@ -174,7 +175,7 @@ impl Core {
         if let Some(route) = &refusal.route {
             trace.set_route(route);
         }
-        self.refuse(refusal, &path, &mut trace)
+        self.refuse(refusal, parts, &path, &mut trace)
     }
 
     /// Reports a refused plain request, and returns its rejection. One that asks for a WebSocket
@@ -184,7 +185,7 @@ impl Core {
         if is_websocket(parts) {
             drop(self.refuse_early(parts, refusal));
         } else {
-            let event = refusal.event(path_of(&refusal, parts));
+            let event = refusal.event(parts, path_of(&refusal, parts));
             self.observers.notify(&event);
         }
         rejection

@@ -82,7 +82,7 @@ pub(crate) async fn explain(core: &Arc<Core>, parts: Parts) -> Explanation {
             let routes = target
                 .as_ref()
                 .map(|target| tried(&settings, target, offered));
-            refused(refusal, target.as_ref(), parts.uri.path(), routes)
+            refused(refusal, target.as_ref(), &parts, routes)
         }
     }
 }
@@ -113,7 +113,7 @@ async fn decide(settings: &Snapshot, mut handshake: Handshake) -> Explanation {
         Err(refusal) => {
             let refusal = Refusal::on(&route.name, refusal).by(client);
             let target = handshake.target();
-            refused(refusal, Some(target), target.path(), Some(routes))
+            refused(refusal, Some(target), handshake.parts(), Some(routes))
         }
     }
 }
@@ -141,10 +141,11 @@ fn names_of_servers(route: &Route) -> Vec<Arc<str>> {
 fn refused(
     refusal: Refusal,
     target: Option<&Target>,
-    path: &str,
+    parts: &Parts,
     routes: Option<Vec<TriedRoute>>,
 ) -> Explanation {
-    let event = refusal.refused(target.map_or(path, Target::path));
+    let path = target.map_or(parts.uri.path(), Target::path);
+    let event = refusal.refused(parts, path);
     Explanation {
         client: event.client,
         authority: target.map(|target| target.authority().to_owned()),

@@ -14,6 +14,7 @@ mod receive;
 mod refusal;
 mod run;
 mod server_drains;
+mod shown;
 mod snapshot;
 
 pub use explain::{Destination, Explanation, TriedRoute};

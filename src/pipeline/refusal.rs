@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderName, Response};
+use http::{HeaderName, Response, request};
 use http_body_util::Full;
 
+use super::shown::{LONGEST, shown, shown_method, shown_path};
 use crate::config::{Config, Rule};
-use crate::observe::{Event, HandshakeTrace, Refused};
+use crate::observe::{Event, HandshakeTrace, Refused, RequestKind};
 use crate::policy::PolicyRefusal;
 use crate::rejection::Rejection;
-use crate::request::{ClientIdentity, Target};
+use crate::request::{ClientIdentity, Target, is_websocket};
 use crate::types::ClientAddr;
 use crate::upstream::{ServerFault, UpstreamError};
 
@@ -76,20 +77,29 @@ impl Refusal {
         self
     }
 
-    /// The event of a request with this path.
-    pub(super) fn event(&self, path: &str) -> Event {
-        Event::Refused(self.refused(path))
+    /// The event of a request with this head and path.
+    pub(super) fn event(&self, parts: &request::Parts, path: &str) -> Event {
+        Event::Refused(self.refused(parts, path))
     }
 
-    /// What is known of the refusal of a request with this path.
-    pub(super) fn refused(&self, path: &str) -> Refused {
+    /// What is known of the refusal of a request with this head and path.
+    pub(super) fn refused(&self, parts: &request::Parts, path: &str) -> Refused {
         let fault = self.fault.as_ref();
+        let kind = match is_websocket(parts) {
+            true => RequestKind::WebSocket,
+            false => RequestKind::Plain,
+        };
         Refused {
+            kind: Some(kind),
+            method: Some(shown_method(&parts.method)),
             reason: self.rejection.reason(),
             status: Some(self.rejection.status()),
             route: self.route.clone(),
-            path: Some(shown(path)),
-            header: self.header.as_ref().map(|name| shown(name.as_str())),
+            path: Some(shown_path(path)),
+            header: self
+                .header
+                .as_ref()
+                .map(|name| shown(name.as_str(), LONGEST)),
             rule: self.rule.map(|(rule, _)| rule.key()),
             line: self.rule.and_then(|(_, line)| line),
             client: self.client.map(|client| client.ip),
@@ -113,26 +123,6 @@ impl Refusal {
         let rejection = self.rejection;
         self.answer.unwrap_or_else(|| rejection.into_response())
     }
-}
-
-/// The most characters of a path or name that an event keeps.
-const LONGEST: usize = 256;
-
-/// A path or name as an event keeps it: it is a client's, and events wait in queues. What a target
-/// may not hold is escaped as it would have to be there.
-fn shown(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len().min(LONGEST));
-    for byte in text.bytes() {
-        if shown.len() >= LONGEST {
-            shown.push('…');
-            break;
-        }
-        match byte.is_ascii_graphic() {
-            true => shown.push(char::from(byte)),
-            false => shown.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    shown
 }
 
 /// The event of a request of which not even the head could be read.
@@ -165,18 +155,5 @@ impl From<UpstreamError> for Refusal {
             fault: error.fault,
             ..error.rejection.into()
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_client_has_written_is_short_and_printable() {
-        assert_eq!(shown("/ws/%1b|x"), "/ws/%1b|x");
-        assert_eq!(shown("/\u{9b}m \n"), "/%C2%9Bm%20%0A");
-        assert_eq!(shown(&"a".repeat(256)), "a".repeat(256));
-        assert_eq!(shown(&"a".repeat(9000)), format!("{}…", "a".repeat(256)));
     }
 }

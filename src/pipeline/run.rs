@@ -75,7 +75,10 @@ pub(crate) async fn answer(
     in_flight.answered();
     match opened {
         Ok(response) => response,
-        Err(refusal) => core.refuse(refusal, handshake.path(), &mut trace),
+        Err(refusal) => {
+            let (parts, path) = (handshake.parts(), handshake.path());
+            core.refuse(refusal, parts, path, &mut trace)
+        }
     }
 }
 

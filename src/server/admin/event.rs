@@ -4,9 +4,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::Object;
 
-use super::library::{CloseCode, Closed, Event, RecordedEvent};
+use super::library::{CloseCode, Closed, Event, RecordedEvent, RequestKind};
 use super::metadata::SessionMetadata;
-use super::schema::one_of;
+use super::schema::{one_of, one_of_or_null};
 use super::timestamp::timestamp;
 
 /// The data of an event `open`.
@@ -49,7 +49,11 @@ pub(super) struct RejectEvent {
     /// The word that the log has for it.
     reason: &'static str,
     status: Option<u16>,
+    /// Whether it is a handshake; none where not even the head could be read.
+    #[schema(schema_with = kind)]
+    kind: Option<&'static str>,
     route: Option<String>,
+    method: Option<String>,
     /// Without the query.
     path: Option<String>,
     /// The header that it was refused for.
@@ -85,7 +89,9 @@ pub(super) fn data(recorded: &RecordedEvent) -> serde_json::Result<String> {
             time,
             reason: refused.reason,
             status: refused.status.map(|status| status.as_u16()),
+            kind: refused.kind.map(RequestKind::as_str),
             route: text(&refused.route),
+            method: refused.method.clone(),
             path: refused.path.clone(),
             header: refused.header.clone(),
             rule: refused.rule,
@@ -130,4 +136,8 @@ fn text(value: &Option<impl ToString>) -> Option<String> {
 
 fn closed_by() -> Object {
     one_of(["client", "upstream", "gate"])
+}
+
+fn kind() -> Object {
+    one_of_or_null(["websocket", "plain"])
 }

@@ -5,6 +5,6 @@ pub(super) use crate::close::MAX_REASON;
 pub(super) use crate::config::{ListenAddress, Network, Secret, parse_duration, parse_network};
 pub(super) use crate::{
     CloseCode, Closed, Durations, Event, EventFilter, EventKind, EventStream, Handle, Metrics,
-    RecordedEvent, RouteMetrics, Selection, ServerInfo, SessionId, SessionInfo, UnknownServer,
-    UpstreamInfo,
+    RecordedEvent, RequestKind, RouteMetrics, Selection, ServerInfo, SessionId, SessionInfo,
+    UnknownServer, UpstreamInfo,
 };

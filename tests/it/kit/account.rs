@@ -100,8 +100,9 @@ impl Stage {
     pub(crate) async fn accounts_for_a_flood(&mut self, refused: u64) -> u64 {
         let program = self.program();
         let logged = || {
-            let lines = program.events("handshake rejected");
-            let rest = program.events("more handshakes rejected than are logged");
+            let mut lines = program.events("handshake rejected");
+            lines.extend(program.events("request rejected"));
+            let rest = program.events("more requests rejected than are logged");
             (lines, rest)
         };
         let is_complete = || {
@@ -134,7 +135,9 @@ impl Stage {
             if line["route"] == "echo" {
                 continue;
             }
-            if line["message"] == "handshake rejected"
+            if ["handshake rejected", "request rejected"]
+                .contains(&line["message"].as_str().unwrap())
+                && !line["status"].is_null()
                 && let Some(reason) = line["reason"].as_str()
                 && let Some(status) = self.account.statuses.get(reason)
             {

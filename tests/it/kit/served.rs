@@ -87,26 +87,35 @@ impl Served {
         }
     }
 
-    /// What was counted on all routes but this one: handshakes, and sessions that ended.
+    /// What was counted on all routes but this one: handshakes and requests, and sessions that ended.
     pub(crate) async fn counts(&self, except: &str) -> (Counts, Counts) {
         match self {
             Self::Program { admin, .. } => {
                 let metrics = Metrics::of(admin).await;
                 let sum = |family, label| metrics.sums(family, label, except);
-                (
-                    sum("wsgate_handshakes_total", "outcome"),
-                    sum("wsgate_sessions_closed_total", "reason"),
-                )
+                let mut requests = sum("wsgate_handshakes_total", "outcome");
+                for (family, label) in [
+                    ("wsgate_plain_requests_total", "outcome"),
+                    ("wsgate_broken_requests_total", "reason"),
+                ] {
+                    for (word, count) in sum(family, label) {
+                        *requests.entry(word).or_default() += count;
+                    }
+                }
+                (requests, sum("wsgate_sessions_closed_total", "reason"))
             }
             Self::Plugin { bench, .. } => {
                 let metrics = bench.handle.metrics();
                 let handshakes = metrics.handshakes.iter();
+                let plain = metrics.plain_requests.iter();
+                let broken = metrics.broken_requests.iter();
+                let requests = handshakes
+                    .map(|each| (&*each.route, each.outcome, each.count))
+                    .chain(plain.map(|each| (&*each.route, each.outcome, each.count)))
+                    .chain(broken.map(|each| ("", each.reason, each.count)));
                 let closed = metrics.closed.iter();
                 (
-                    summed(
-                        handshakes.map(|each| (&*each.route, each.outcome, each.count)),
-                        except,
-                    ),
+                    summed(requests, except),
                     summed(
                         closed.map(|each| (&*each.route, each.reason, each.count)),
                         except,

@@ -114,7 +114,7 @@ async fn a_refused_handshake_is_one_line_with_its_reason() {
     assert_eq!(
         denied.names(),
         [
-            "client", "line", "path", "peer", "reason", "route", "rule", "status"
+            "client", "line", "method", "path", "peer", "reason", "route", "rule", "status"
         ]
     );
     assert_eq!(
@@ -127,7 +127,9 @@ async fn a_refused_handshake_is_one_line_with_its_reason() {
     );
     assert!(denied.field("peer").starts_with("127.0.0.1:"), "{denied:?}");
     // Nobody has looked for its route.
-    let names = ["client", "header", "path", "peer", "reason", "status"];
+    let names = [
+        "client", "header", "method", "path", "peer", "reason", "status",
+    ];
     assert_eq!(malformed.names(), names);
     assert_eq!(
         (malformed.field("reason"), malformed.number("status")),

@@ -9,9 +9,13 @@ use crate::kit::{Frame, Host, Request, Upstream, answer, setup, until};
 
 /// Route, outcome and count of everything that has happened.
 fn outcomes(metrics: &Metrics) -> BTreeMap<(String, &'static str), u64> {
-    let all = metrics.handshakes.iter().filter(|each| each.count > 0);
-    all.map(|each| ((each.route.to_string(), each.outcome), each.count))
-        .collect()
+    let handshakes = metrics.handshakes.iter().filter(|each| each.count > 0);
+    let handshakes = handshakes.map(|each| ((each.route.to_string(), each.outcome), each.count));
+    let plain = metrics.plain_requests.iter();
+    let plain = plain.map(|each| ((each.route.to_string(), each.outcome), each.count));
+    let broken = metrics.broken_requests.iter();
+    let broken = broken.map(|each| ((String::new(), each.reason), each.count));
+    handshakes.chain(plain).chain(broken).collect()
 }
 
 /// Route, reason, who, code and count of the sessions that have ended.

@@ -95,7 +95,7 @@ async fn a_plain_request_that_fails_is_logged_with_its_cause() {
     let (mut server, _) = upstream.request().await;
     server.send("this is no HTTP\r\n\r\n").await;
     assert_eq!(wire.response().await.status(), 502);
-    let event = program.event("handshake rejected").await;
+    let event = program.event("request rejected").await;
     let error = event["error"].as_str().unwrap();
     assert!(error.contains("invalid HTTP version parsed"), "{error}");
 }
@@ -119,7 +119,7 @@ async fn the_failures_of_a_dead_server_are_sampled_and_the_rest_is_counted() {
         ),
         (
             "handshake rejected",
-            "more handshakes rejected than are logged",
+            "more requests rejected than are logged",
         ),
     ] {
         let with = |message| {

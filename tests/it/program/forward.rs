@@ -252,7 +252,7 @@ async fn a_server_that_is_down_is_a_502_and_one_that_does_not_answer_a_504() {
     client.send(&request).await;
     let _server = silent.request().await;
     assert_eq!(client.response().await.status(), 504);
-    let rejected = program.event("handshake rejected").await;
+    let rejected = program.event("request rejected").await;
     assert_eq!(rejected["reason"], "upstream_timeout");
 }
 

@@ -48,8 +48,10 @@ async fn load_balancers_are_answered_on_every_host_and_nothing_is_counted_or_log
     ask_all(&program, 503, "draining\n").await;
     let metrics = ask(&admin, "GET /metrics", "").await;
     let metrics = metrics.text();
-    let counted =
-        |line: &&str| line.starts_with("wsgate_handshakes_total") && !line.ends_with(" 0");
+    let counted = |line: &&str| {
+        let families = ["wsgate_handshakes_total", "wsgate_plain_requests_total"];
+        families.iter().any(|family| line.starts_with(family)) && !line.ends_with(" 0")
+    };
     assert_eq!(metrics.lines().find(counted), None);
     let log = program.stop().await;
     assert!(!log.contains("rejected"), "{log}");

@@ -185,7 +185,7 @@ async fn a_flood_of_malformed_requests_is_sampled_and_the_rest_is_counted() {
             .filter(move |event| event["message"] == message)
     };
     let logged = with("request rejected").count() as u64;
-    let left_out = with("more handshakes rejected than are logged");
+    let left_out = with("more requests rejected than are logged");
     let left_out: u64 = left_out
         .map(|event| event["left_out"].as_u64().unwrap())
         .sum();

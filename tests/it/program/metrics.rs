@@ -42,6 +42,17 @@ fn steps<'a>(before: &Samples, after: &'a Samples, of: &str) -> Vec<(&'a str, f6
     changed.collect()
 }
 
+/// What has changed of the counts of requests, of which each takes one step of one.
+fn outcomes<'a>(before: &Samples, after: &'a Samples) -> Vec<(&'a str, f64)> {
+    let families = [
+        "wsgate_handshakes_total",
+        "wsgate_plain_requests_total",
+        "wsgate_broken_requests_total",
+    ];
+    let steps = families.map(|family| steps(before, after, family));
+    steps.concat()
+}
+
 fn assert_none_fell(before: &Samples, after: &Samples) {
     for (name, value) in before {
         let grows = ["_total", "_bucket", "_sum", "_count"];
@@ -74,35 +85,48 @@ async fn logged(program: &Program, reason: &str) {
 
 #[tokio::test]
 async fn each_refusal_is_one_step_of_one_count() {
+    const HANDSHAKE: &str = "handshakes_total{route=\"\",outcome=\"OUTCOME\"}";
+    const HANDSHAKE_OF_CHAT: &str = "handshakes_total{route=\"chat\",outcome=\"OUTCOME\"}";
+    const BROKEN: &str = "broken_requests_total{reason=\"OUTCOME\"}";
     let dead = Upstream::dead();
     let url = dead.url();
     let program = Program::run(&settings(url, ADMIN)).await;
     let admin = program.admin().await;
     let right = websocket("/ws/", "gate.test", "");
     let mut before = scrape(&admin).await;
-    for (request, status, route, outcome) in [
+    for (request, status, count, outcome) in [
         (
             right.replace("Version: 13", "Version: 8"),
             426,
-            "",
+            HANDSHAKE,
             "ws_version",
         ),
-        (right.replace("GET", "POST"), 405, "", "method"),
-        (right.replace("/ws/", "/nowhere"), 404, "", "no_route"),
-        (right.replace("gate.test", "a b"), 400, "", "bad_host"),
+        (right.replace("GET", "POST"), 405, HANDSHAKE, "method"),
+        (
+            right.replace("/ws/", "/nowhere"),
+            404,
+            HANDSHAKE,
+            "no_route",
+        ),
+        (
+            right.replace("gate.test", "a b"),
+            400,
+            HANDSHAKE,
+            "bad_host",
+        ),
         (
             websocket("/ws/", "gate.test", "Origin: http://evil.test\r\n"),
             403,
-            "chat",
+            HANDSHAKE_OF_CHAT,
             "origin_denied",
         ),
         (
             "GET /ws/ HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
             426,
-            "chat",
+            "plain_requests_total{route=\"chat\",outcome=\"OUTCOME\",status=\"4xx\"}",
             "not_upgrade",
         ),
-        ("nonsense\r\n\r\n".to_owned(), 400, "", "bad_request"),
+        ("nonsense\r\n\r\n".to_owned(), 400, BROKEN, "bad_request"),
         (
             websocket(
                 "/ws/",
@@ -110,17 +134,16 @@ async fn each_refusal_is_one_step_of_one_count() {
                 &format!("X: {}\r\n", "x".repeat(70_000)),
             ),
             431,
-            "",
+            BROKEN,
             "head_too_large",
         ),
-        (right.clone(), 502, "chat", "upstream_refused"),
+        (right.clone(), 502, HANDSHAKE_OF_CHAT, "upstream_refused"),
     ] {
         assert_eq!(refused(&program, request).await, status, "{outcome}");
-        let name = format!("wsgate_handshakes_total{{route=\"{route}\",outcome=\"{outcome}\"}}");
+        let name = format!("wsgate_{}", count.replace("OUTCOME", outcome));
         logged(&program, outcome).await;
         let after = scrape(&admin).await;
-        let stepped = steps(&before, &after, "wsgate_handshakes_total");
-        assert_eq!(stepped, [(&*name, 1.0)]);
+        assert_eq!(outcomes(&before, &after), [(&*name, 1.0)]);
         assert_none_fell(&before, &after);
         before = after;
     }
@@ -174,6 +197,7 @@ async fn a_refused_plain_request_is_logged_and_counted_on_its_route() {
         ),
         // No route was found for these, or none was looked for.
         ("GET /nowhere", "", 404, "", "no_route"),
+        ("PROPFIND /nowhere", "", 404, "", "no_route"),
         ("GET /ws/../page", "", 400, "", "bad_path"),
         ("CONNECT gate.test:80", "", 405, "", "method"),
     ]
@@ -183,17 +207,22 @@ async fn a_refused_plain_request_is_logged_and_counted_on_its_route() {
         let request =
             format!("{line} HTTP/1.1\r\nHost: gate.test\r\nConnection: close\r\n{headers}\r\n");
         assert_eq!(refused(&program, request).await, status, "{outcome}");
-        let event = program.nth_event(index, "handshake rejected").await;
+        let event = program.nth_event(index, "request rejected").await;
         assert_eq!(event["reason"], outcome, "{event}");
+        let method = line.split(' ').next().unwrap();
+        assert_eq!(event["method"], method, "{event}");
         assert_eq!(
             event["route"].as_str().unwrap_or_default(),
             route,
             "{event}"
         );
         let after = scrape(&admin).await;
-        let name = format!("wsgate_handshakes_total{{route=\"{route}\",outcome=\"{outcome}\"}}");
-        let stepped = steps(&before, &after, "wsgate_handshakes_total");
-        assert_eq!(stepped, [(&*name, 1.0)]);
+        let class = status / 100;
+        let name = format!(
+            "wsgate_plain_requests_total{{\
+             route=\"{route}\",outcome=\"{outcome}\",status=\"{class}xx\"}}"
+        );
+        assert_eq!(outcomes(&before, &after), [(&*name, 1.0)]);
         before = after;
     }
     program.stop().await;
@@ -328,7 +357,8 @@ async fn a_session_goes_from_open_to_closed_and_no_count_falls() {
 #[tokio::test]
 async fn the_text_is_what_prometheus_reads_and_what_the_document_lists() {
     let echo = Echo::start().await;
-    let program = Program::run(&settings(echo.url(), ADMIN)).await;
+    let more = format!("http = \"forward\"\n{ADMIN}");
+    let program = Program::run(&settings(echo.url(), &more)).await;
     let admin = program.admin().await;
     let socket = Socket::open(&program.address, "/ws/").await;
     socket.close().await;

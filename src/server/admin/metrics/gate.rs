@@ -3,9 +3,20 @@
 use crate::server::admin::exposition::{Exposition, Family};
 use crate::server::admin::library::{Metrics, RouteMetrics};
 
+/// All that the program reports of requests that it cannot read, or whose answers nobody reads. Each
+/// count is there from the start, so that its first step is seen.
+const BROKEN: [&str; 5] = [
+    "bad_request",
+    "head_too_large",
+    "handshake_timeout",
+    "overload",
+    "slow_client",
+];
+
 /// All of it.
 pub(super) fn write(text: &mut Exposition, metrics: &Metrics) {
     handshakes(text, metrics);
+    requests(text, metrics);
     sessions(text, metrics);
     traffic(text, metrics);
     liveness(text, metrics);
@@ -16,7 +27,7 @@ pub(super) fn write(text: &mut Exposition, metrics: &Metrics) {
 fn handshakes(text: &mut Exposition, metrics: &Metrics) {
     let mut family = text.counter(
         "wsgate_handshakes_total",
-        "Handshakes, and plain requests that were refused.",
+        "Handshakes that were accepted, refused or abandoned.",
     );
     for each in &metrics.handshakes {
         let labels = [("route", &*each.route), ("outcome", each.outcome)];
@@ -40,6 +51,31 @@ fn handshakes(text: &mut Exposition, metrics: &Metrics) {
     );
     for each in &metrics.routes {
         family.durations(&[("route", &*each.route)], &each.connect_duration);
+    }
+}
+
+fn requests(text: &mut Exposition, metrics: &Metrics) {
+    let mut family = text.counter(
+        "wsgate_plain_requests_total",
+        "Plain requests, forwarded or refused.",
+    );
+    for each in &metrics.plain_requests {
+        let labels = [
+            ("route", &*each.route),
+            ("outcome", each.outcome),
+            ("status", each.status),
+        ];
+        family.sample(&labels, each.count);
+    }
+    let mut family = text.counter(
+        "wsgate_broken_requests_total",
+        "Requests whose head could not be read, or whose answer was not.",
+    );
+    for reason in BROKEN {
+        let broken = metrics.broken_requests.iter();
+        let counts = broken.filter(|each| each.reason == reason);
+        let count: u64 = counts.map(|each| each.count).sum();
+        family.sample(&[("reason", reason)], count);
     }
 }
 
@@ -180,7 +216,7 @@ fn bounds(text: &mut Exposition, metrics: &Metrics) {
         .sample(&[], u8::from(metrics.draining));
     text.counter(
         "wsgate_log_lines_suppressed_total",
-        "Lines about refused handshakes and failing servers that were left out of the log.",
+        "Lines about refused requests and failing servers that were left out of the log.",
     )
     .sample(&[], metrics.log_lines_left_out);
     text.gauge(

@@ -90,7 +90,7 @@ async fn sessions_and_refusals_are_streamed_as_they_happen() {
     rejected(&program).await;
     let (number, kind, refused) = stream.event().await.unwrap();
     let expected = json!({
-        "reason": "no_route", "status": 404, "route": null, "client": "127.0.0.1",
+        "reason": "no_route", "status": 404, "kind": "websocket", "method": "GET", "route": null, "client": "127.0.0.1",
         "path": "/nowhere", "header": null, "rule": null, "line": null,
         "peer": refused["peer"], "upstream": null, "server": null, "error": null,
         "time": refused["time"],
