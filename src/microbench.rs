@@ -38,7 +38,7 @@ impl Policies {
 
     /// Finds the route of a request that offers no subprotocol.
     pub fn find<'a>(&'a self, host: &str, path: &'a str) -> Result<impl Sized + 'a, Rejection> {
-        self.routes.find(host, path, &[""; 0])
+        Ok(self.routes.find(host, path, &[""; 0])?)
     }
 
     /// Checks an `Origin` of a page that came over TLS.

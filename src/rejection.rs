@@ -36,9 +36,11 @@ pub enum Rejection {
     Host,
     /// An absolute-form target and `Host` name different authorities (RFC 9112 §3.2.2).
     AuthorityMismatch,
-    /// The path holds dot segments, encoded separators or bytes that no path has, or the request
+    /// The path holds dot segments, encoded backslashes or bytes that no path has, or the request
     /// target is none of HTTP's (RFC 9112 §3.2): it has a fragment, another scheme, raw UTF-8.
     Path,
+    /// The path holds an encoded slash (`%2F`), and its route refuses those.
+    EncodedSlash,
     /// A header value or list is not of its form.
     Header,
     /// `Connection` names a header that belongs to the gate (RFC 9110 §7.6.1).
@@ -134,6 +136,7 @@ impl Rejection {
             | Self::Host
             | Self::AuthorityMismatch
             | Self::Path
+            | Self::EncodedSlash
             | Self::Header
             | Self::ConnectionNominates
             | Self::HeaderAlias
@@ -183,6 +186,7 @@ impl Rejection {
             Self::Host => "bad_host",
             Self::AuthorityMismatch => "authority_mismatch",
             Self::Path => "bad_path",
+            Self::EncodedSlash => "encoded_slash",
             Self::Header => "bad_header",
             Self::ConnectionNominates => "connection_nominates",
             Self::HeaderAlias => "header_alias",
@@ -232,6 +236,7 @@ impl Rejection {
             Self::Host => "the Host header is missing or wrong",
             Self::AuthorityMismatch => "the request target and the Host header differ",
             Self::Path => "the request target is malformed or ambiguous",
+            Self::EncodedSlash => "the path has an encoded slash (%2F), which is not accepted here",
             Self::Header => "a header is malformed",
             Self::ConnectionNominates => "Connection names a header that belongs to this proxy",
             Self::HeaderAlias => "a header imitates one that belongs to this proxy",

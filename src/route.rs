@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::config::{Route, is_dot_segment};
+use crate::config::{
+    EncodedSlashes, Route, has_dot_segment, has_encoded_slash, with_slashes_decoded,
+};
 use crate::rejection::Rejection;
 
 /// Why a route does not take a request.
@@ -24,6 +26,28 @@ impl Mismatch {
     }
 }
 
+/// Why no route serves a request.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum RouteError {
+    /// None is for this path.
+    NoRoute,
+    /// None is for this host.
+    HostNotOurs,
+    /// The path has an encoded slash, which the route that it comes to refuses. Without a route, no
+    /// route is for it; it is refused all the same, because it could mean two things to whoever comes next.
+    EncodedSlash(Option<Arc<Route>>),
+}
+
+impl From<RouteError> for Rejection {
+    fn from(error: RouteError) -> Self {
+        match error {
+            RouteError::NoRoute => Self::NoRoute,
+            RouteError::HostNotOurs => Self::HostNotOurs,
+            RouteError::EncodedSlash(_) => Self::EncodedSlash,
+        }
+    }
+}
+
 /// The routes of one set of settings, in their order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Table {
@@ -39,9 +63,10 @@ impl Table {
 
     /// Whether any route serves this host and path, whatever the offer.
     pub(crate) fn serves(&self, host: &str, path: &str) -> bool {
+        let path = RoutedPath::new(path);
         self.routes
             .iter()
-            .any(|route| route.serves_host(host) && route.path.matches(path))
+            .any(|route| route.serves_host(host) && route.serves_path(&path))
     }
 
     /// Finds the first route, in file order, for this host (without its port) and path (without
@@ -49,28 +74,34 @@ impl Table {
     ///
     /// A route with subprotocols takes only an offer that holds one of them, and so no plain
     /// request, which offers none. They are compared with regard to case (RFC 6455 §11.5).
+    ///
+    /// A route that refuses encoded slashes refuses the paths as well that are its own if they are
+    /// decoded: `/ws/admin%2Fx` does not pass a route for `/ws/admin/*` that denies.
     pub(crate) fn find(
         &self,
         host: &str,
         path: &str,
         offered_subprotocols: &[impl AsRef<str>],
-    ) -> Result<Arc<Route>, Rejection> {
+    ) -> Result<Arc<Route>, RouteError> {
+        let has_slash = has_encoded_slash(path);
         let mut host_is_ours = self.routes.is_empty();
         for (route, mismatch) in self.tries(host, path, offered_subprotocols) {
             match mismatch {
+                None if has_slash && route.refuses_slashes() => {
+                    return Err(RouteError::EncodedSlash(Some(Arc::clone(route))));
+                }
                 None => return Ok(Arc::clone(route)),
                 Some(Mismatch::Host) => {}
                 Some(Mismatch::Path | Mismatch::Subprotocols) => host_is_ours = true,
             }
         }
         Err(match host_is_ours {
-            true => Rejection::NoRoute,
-            false => Rejection::HostNotOurs,
+            _ if has_slash => RouteError::EncodedSlash(None),
+            true => RouteError::NoRoute,
+            false => RouteError::HostNotOurs,
         })
     }
-}
 
-impl Table {
     /// The routes in their order, and why each does not take such a request, if it does not.
     pub(crate) fn tries<'t>(
         &'t self,
@@ -78,17 +109,40 @@ impl Table {
         path: &'t str,
         offered_subprotocols: &'t [impl AsRef<str>],
     ) -> impl Iterator<Item = (&'t Arc<Route>, Option<Mismatch>)> {
+        let path = RoutedPath::new(path);
         let routes = self.routes.iter();
-        routes.map(move |route| (route, route.mismatch(host, path, offered_subprotocols)))
+        routes.map(move |route| (route, route.mismatch(host, &path, offered_subprotocols)))
+    }
+}
+
+/// A path to find a route for.
+struct RoutedPath<'p> {
+    /// In its normal form.
+    text: &'p str,
+    /// With `/` for its encoded slashes, if it has any.
+    decoded: Option<String>,
+}
+
+impl<'p> RoutedPath<'p> {
+    fn new(text: &'p str) -> Self {
+        Self {
+            text,
+            decoded: with_slashes_decoded(text),
+        }
     }
 }
 
 impl Route {
-    fn mismatch(&self, host: &str, path: &str, offered: &[impl AsRef<str>]) -> Option<Mismatch> {
+    fn mismatch(
+        &self,
+        host: &str,
+        path: &RoutedPath<'_>,
+        offered: &[impl AsRef<str>],
+    ) -> Option<Mismatch> {
         if !self.serves_host(host) {
             return Some(Mismatch::Host);
         }
-        if !self.path.matches(path) {
+        if !self.serves_path(path) {
             return Some(Mismatch::Path);
         }
         (!self.takes_offer(offered)).then_some(Mismatch::Subprotocols)
@@ -105,7 +159,7 @@ impl Route {
         };
         let captures = self.path.capture(path).ok_or(Rejection::Path)?;
         let path = rewrite.apply(&captures);
-        match path.split('/').any(is_dot_segment) {
+        match has_dot_segment(&path) {
             true => Err(Rejection::Path),
             false => Ok(Cow::Owned(path)),
         }
@@ -113,6 +167,16 @@ impl Route {
 
     fn serves_host(&self, host: &str) -> bool {
         self.hosts.is_empty() || self.hosts.iter().any(|pattern| pattern.matches(host))
+    }
+
+    fn serves_path(&self, path: &RoutedPath<'_>) -> bool {
+        let decoded = path.decoded.as_deref();
+        let decoded = decoded.filter(|_| self.refuses_slashes());
+        self.path.matches(path.text) || decoded.is_some_and(|path| self.path.matches(path))
+    }
+
+    fn refuses_slashes(&self) -> bool {
+        self.encoded_slashes == EncodedSlashes::Refuse
     }
 
     fn takes_offer(&self, offered: &[impl AsRef<str>]) -> bool {
@@ -174,7 +238,7 @@ mod tests {
         #[case] expected: Result<&str, Rejection>,
     ) {
         let table = some_routes();
-        let found = table.find(host, path, offered);
+        let found = table.find(host, path, offered).map_err(Rejection::from);
         let name = found.map(|found| found.name.to_string());
         assert_eq!(name, expected.map(str::to_owned));
     }
@@ -191,18 +255,60 @@ mod tests {
         let table = table([route(&["a.test"], "/ws"), route(&[], "/any")]);
         assert!(table.find("b.test", "/any", &[""; 0]).is_ok());
         let refused = table.find("b.test", "/ws", &[""; 0]).unwrap_err();
-        assert_eq!(refused, Rejection::NoRoute);
+        assert_eq!(refused, RouteError::NoRoute);
     }
 
     #[test]
     fn a_table_without_routes_has_no_route() {
         let refused = Table::default().find("a.test", "/", &[""; 0]).unwrap_err();
-        assert_eq!(refused, Rejection::NoRoute);
+        assert_eq!(refused, RouteError::NoRoute);
+    }
+
+    fn passing(path: &str) -> Route {
+        Route {
+            encoded_slashes: EncodedSlashes::Pass,
+            ..route(&["a.test"], path)
+        }
+    }
+
+    #[rstest]
+    #[case::its_own("/ws/a%2Fb", Ok("/ws/*"))]
+    #[case::literal("/a%2Fb/c%2Fd", Ok("/a%2Fb/{id}"))]
+    #[case::route_that_refuses("/open/a%2Fb", Err(Some("/open/*")))]
+    #[case::decoded_of_one_before("/ws/admin%2Fx", Err(Some("/ws/admin/*")))]
+    #[case::all_decoded("/ws%2Fadmin%2Fx", Err(Some("/ws/admin/*")))]
+    #[case::decoded_of_one_that_passes("/ws%2Fx", Err(None))]
+    #[case::decoded_of_one_behind("/ws/late%2Fx", Ok("/ws/*"))]
+    #[case::of_none("/x%2Fy", Err(None))]
+    fn an_encoded_slash_is_no_separator_and_refused_where_it_might_be_one(
+        #[case] path: &str,
+        #[case] expected: Result<&str, Option<&str>>,
+    ) {
+        let table = table([
+            route(&["a.test"], "/ws/admin/*"),
+            passing("/ws/*"),
+            passing("/a%2Fb/{id}"),
+            route(&["a.test"], "/open/*"),
+            route(&["a.test"], "/ws/late/*"),
+        ]);
+        let found = match table.find("a.test", path, &[""; 0]) {
+            Ok(route) => Ok(route.name.to_string()),
+            Err(RouteError::EncodedSlash(route)) => Err(route.map(|route| route.name.to_string())),
+            Err(other) => panic!("{other:?}"),
+        };
+        let expected = expected.map(str::to_owned);
+        assert_eq!(found, expected.map_err(|route| route.map(str::to_owned)));
+        // Before 421 as well.
+        let of_none = table.find("b.test", path, &[""; 0]).unwrap_err();
+        assert_eq!(of_none, RouteError::EncodedSlash(None));
     }
 
     #[test]
     fn the_upstream_path_is_rewritten_from_the_raw_path() {
-        let mut rewritten = route(&[], "/rooms/{room}/*");
+        let mut rewritten = Route {
+            encoded_slashes: EncodedSlashes::Pass,
+            ..route(&[], "/rooms/{room}/*")
+        };
         rewritten.rewrite = Some(Rewrite::parse("/r/{room}/*", &rewritten.path).unwrap());
         let table = table([rewritten, route(&[], "/plain/{id}")]);
 
@@ -221,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_rewrite_makes_no_dot_segment_out_of_a_parameter() {
-        let mut dotted = route(&[], "/{id}");
+        let mut dotted = passing("/{id}");
         dotted.rewrite = Some(Rewrite::parse("/v/.{id}", &dotted.path).unwrap());
         let table = table([dotted]);
         let sent = |path: &'static str| {
@@ -230,7 +336,8 @@ mod tests {
         };
         assert_eq!(sent("/x").unwrap(), "/v/.x");
         assert_eq!(sent("/..x").unwrap(), "/v/...x");
-        for path in ["/;x", "/%3bx", "/.", "/%2e", "/.;"] {
+        assert_eq!(sent("/x%2F.y").unwrap(), "/v/.x%2F.y");
+        for path in ["/;x", "/%3bx", "/.", "/%2e", "/.;", "/%2Fx", "/;%2Fx"] {
             assert_eq!(sent(path), Err(Rejection::Path), "{path}");
         }
     }

@@ -33,7 +33,7 @@ pub use settings::limits::{Limits, OnExceed, PerConnection, PerIp};
 pub use settings::origin::OriginRules;
 pub use settings::plain_http::{HttpMode, HttpOrigin, PlainHttp};
 pub use settings::program::{Admin, Listen, Log, LogFormat, Server};
-pub use settings::route::{Compression, RouteSettings};
+pub use settings::route::{Compression, EncodedSlashes, RouteSettings};
 pub use settings::timeouts::Timeouts;
 pub use settings::upstream::{Balance, Passive, ServerEntry, UpstreamSettings};
 #[cfg(feature = "server")]
@@ -55,7 +55,9 @@ pub(crate) use checked::upstream::{Upstream, UpstreamServer};
 #[cfg(feature = "server")]
 pub(crate) use load::file::{FileError, can_be_read_again, read_again};
 pub(crate) use values::network::networks_contain;
-pub(crate) use values::normal_path::{is_dot_segment, normal_path};
+pub(crate) use values::normal_path::{
+    has_dot_segment, has_encoded_slash, normal_path, with_slashes_decoded,
+};
 pub(crate) use values::origin::Origin;
 pub(crate) use values::server_url::ServerAddress;
 pub(crate) use values::template::Values;

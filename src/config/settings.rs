@@ -29,7 +29,7 @@ pub(super) use limits::{Limits, OnExceed};
 pub(super) use origin::OriginRules;
 pub(super) use plain_http::PlainHttp;
 pub(super) use program::{Admin, Listen, Log, Server};
-pub(super) use route::{Compression, OWN_KEYS, RouteSettings};
+pub(super) use route::{Compression, EncodedSlashes, OWN_KEYS, RouteSettings};
 pub(super) use timeouts::Timeouts;
 pub(super) use upstream::{Balance, Passive, ServerEntry, UpstreamSettings};
 

@@ -7,7 +7,7 @@ use super::checked::Config;
 use super::checked::route::Route;
 use super::settings::plain_http::{HttpMode, HttpOrigin};
 use super::settings::{
-    AddressRules, Keepalive, Limits, OnExceed, OriginRules, PlainHttp, Timeouts,
+    AddressRules, EncodedSlashes, Keepalive, Limits, OnExceed, OriginRules, PlainHttp, Timeouts,
 };
 use super::values::{AnyDuration, Text, rate, rate::Rate, size};
 
@@ -54,7 +54,11 @@ fn tell(route: &Route, rewrite: Option<&str>, summary: &mut String) {
     };
     let hosts = route.hosts.iter().map(ToString::to_string).collect();
     row("host", or_word(hosts, "any"));
-    row("path", vec![route.path.to_string()]);
+    let mut path = vec![route.path.to_string()];
+    if route.encoded_slashes == EncodedSlashes::Pass {
+        path.push("encoded slashes pass".to_owned());
+    }
+    row("path", path);
     row("offers", route.subprotocols.clone());
     row("upstream", vec![route.upstream.name.to_string()]);
     let servers = route.upstream.servers.iter();

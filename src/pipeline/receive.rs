@@ -8,12 +8,13 @@ use http::request::Parts;
 use super::core::Core;
 use super::refusal::Refusal;
 use super::snapshot::Snapshot;
-use crate::config::{HttpMode, Route, Rule};
+use crate::config::{Config, HttpMode, Route, Rule};
 use crate::rejection::Rejection;
 use crate::request::{
     ClientIdentity, Facts, Handshake, Kind, Lines, Offer, Target, forwarded_host,
     forwarded_host_header,
 };
+use crate::route::RouteError;
 
 /// What comes of a request's head.
 pub(crate) enum Received {
@@ -136,8 +137,21 @@ impl Failure {
 
     fn unrouted(rejection: Rejection, target: Target) -> Self {
         Self {
-            refusal: Box::new(Refusal::from(rejection).to(target)),
             is_routed: false,
+            ..Self::of(Refusal::from(rejection).to(target))
+        }
+    }
+
+    fn by_routes(error: RouteError, target: Target, config: &Config) -> Self {
+        match error {
+            RouteError::NoRoute | RouteError::HostNotOurs => Self::unrouted(error.into(), target),
+            RouteError::EncodedSlash(None) => {
+                Self::of(Refusal::from(Rejection::EncodedSlash).to(target))
+            }
+            RouteError::EncodedSlash(Some(route)) => {
+                let refusal = Refusal::on(&route.name, Rejection::EncodedSlash).to(target);
+                Self::of(refusal.under(Some(Rule::EncodedSlashes), config))
+            }
         }
     }
 
@@ -227,10 +241,8 @@ fn find(
         Err(_) => {
             // Where no route is, a malformed handshake is refused for that.
             let unrouted = routes.find(host, path, NO_OFFER).err();
-            return Err(Failure::unrouted(
-                unrouted.unwrap_or(Rejection::NoRoute),
-                target,
-            ));
+            let unrouted = unrouted.unwrap_or(RouteError::NoRoute);
+            return Err(Failure::by_routes(unrouted, target, &settings.config));
         }
     };
     let offered = match &kind {
@@ -239,6 +251,6 @@ fn find(
     };
     match routes.find(host, path, offered) {
         Ok(route) => Ok((target, kind, route)),
-        Err(rejection) => Err(Failure::unrouted(rejection, target)),
+        Err(error) => Err(Failure::by_routes(error, target, &settings.config)),
     }
 }

@@ -140,7 +140,8 @@ impl Handshake {
 
     /// The path in its normal form: no escape stands for a letter, a digit or one of `-._~`, and the
     /// digits of any other are in upper case. It begins with `/`, and holds no dot segment and no
-    /// escaped separator.
+    /// escaped backslash. It holds an escaped slash (`%2F`) only on a route with
+    /// `encoded_slashes = "pass"`: that is no separator, for a policy as for the route.
     pub fn path(&self) -> &str {
         self.target.path()
     }

@@ -32,7 +32,7 @@ impl Target {
     /// [`Rejection::Host`] for a `Host` that is missing, doubled or not an authority,
     /// [`Rejection::AuthorityMismatch`] where the request line names another one
     /// (RFC 9112 §3.2), and [`Rejection::Path`] for a path with dot segments, encoded
-    /// separators, overlong UTF-8 or control characters, or none at all (`*`, `CONNECT`), for a
+    /// backslashes, overlong UTF-8 or control characters, or none at all (`*`, `CONNECT`), for a
     /// byte that no target has, and for a scheme that is none of HTTP's.
     pub(crate) fn read(uri: &Uri, version: Version, lines: &Lines<'_>) -> Result<Self, Rejection> {
         let authority = authority_of(uri, version, lines.host)?;
@@ -331,8 +331,9 @@ mod tests {
     #[case("/ws/..;x=1/admin")]
     #[case("/ws/.%2e%3b/admin")]
     #[case("/ws/.;/admin")]
-    #[case("/ws%2fadmin")]
-    #[case("/ws%2Fadmin")]
+    #[case("/ws%2f..%2fadmin")]
+    #[case("/ws/..%2Fadmin")]
+    #[case("/ws/a%2F%2e")]
     #[case("/ws%5c..%5cadmin")]
     #[case("/ws\\admin")]
     #[case("/ws/%00")]
@@ -375,6 +376,7 @@ mod tests {
     #[case("/caf%c3%a9/%7euser", "/caf%C3%A9/~user")]
     #[case("/ws/a|b", "/ws/a%7Cb")]
     #[case("http://a.example/%77s?%77", "/ws")]
+    #[case("/ws%2fadmin/%2F", "/ws%2Fadmin/%2F")]
     fn a_path_has_one_form(#[case] uri: &str, #[case] path: &str) {
         assert_eq!(target(uri, &["a.example"]).unwrap().path(), path);
     }

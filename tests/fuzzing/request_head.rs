@@ -136,8 +136,11 @@ fn check_target(accepted: &Accepted, target: &[u8]) {
     let (path, query) = path::split(target);
     let path = path::normal(&path).expect("a path that can be sent");
     let path = String::from_utf8(path).expect("a path of ASCII");
-    // Nobody is let in to `/ws/admin/*`.
-    assert!(!path.starts_with("/ws/admin/"), "{path:?} is denied");
+    // Nobody is let in to `/ws/admin/*`, nor to what a server could take for that.
+    let decoded = path.replace("%2F", "/");
+    assert!(!decoded.starts_with("/ws/admin/"), "{path:?} is denied");
+    let passes_slashes = ["rooms", "silent", "doc", "any"].contains(&accepted.route.as_str());
+    assert!(passes_slashes || path == decoded, "{path:?} has a slash");
     let expected = match accepted.route.as_str() {
         "rooms" => {
             let below = path.strip_prefix("/rooms/");
@@ -146,6 +149,10 @@ fn check_target(accepted: &Accepted, target: &[u8]) {
         "dotted" => {
             let id = path.strip_prefix("/dotted/");
             format!("/base/d/.{}", id.expect("an id"))
+        }
+        "doc" => {
+            let doc = path.strip_prefix("/doc/%2F/");
+            format!("/base/doc%2F/.{}/ws", doc.expect("a document"))
         }
         _ => format!("/base{path}"),
     };
@@ -239,6 +246,7 @@ const ROUTES: &str = r#"
     path = "/rooms/{id}/*"
     rewrite = "/r/{id}/*"
     upstream = "chat"
+    encoded_slashes = "pass"
     compression = "off"
     [route.headers]
     set = { x-gate = "wsgate", x-room = "{path.id}", x-client = "{client_ip} at {host}" }
@@ -257,6 +265,7 @@ const ROUTES: &str = r#"
     name = "silent"
     path = "/silent/*"
     upstream = "chat"
+    encoded_slashes = "pass"
     [route.headers]
     forwarded = "off"
 
@@ -273,4 +282,17 @@ const ROUTES: &str = r#"
     upstream = "chat"
     [route.origin]
     allow = ["same-origin", "https://*.example.com"]
+
+    [[route]]
+    name = "doc"
+    path = "/doc/%2f/{doc}"
+    rewrite = "/doc%2f/.{doc}/ws"
+    upstream = "chat"
+    encoded_slashes = "pass"
+
+    [[route]]
+    name = "any"
+    path = "/{any}"
+    upstream = "chat"
+    encoded_slashes = "pass"
 "#;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::path;
 use crate::Gate;
-use crate::config::Config;
+use crate::config::{Config, EncodedSlashes};
 
 /// The text of a settings file.
 pub fn settings(data: &[u8]) {
@@ -55,7 +55,9 @@ fn check_config(config: Config, text: &str) {
         let printed = route.path.to_string();
         assert_eq!(printed.parse().as_ref(), Ok(&route.path), "{printed}");
         let rewrite = route.rewrite.iter().map(ToString::to_string);
+        let passes_slashes = route.encoded_slashes == EncodedSlashes::Pass;
         for printed in rewrite.chain([printed]) {
+            assert!(passes_slashes || !printed.contains("%2F"), "{printed}");
             // The braces of parameters stand for themselves.
             let plain = printed.replace(['{', '}'], "_");
             let normal = path::normal(plain.as_bytes());

@@ -58,11 +58,15 @@ fn check_target(accepted: &Accepted, start: &str) {
         "dotted" => "/base/d/.",
         "silent" => "/base/silent/",
         "chat" => "/base/ws/",
+        "doc" => "/base/doc%2F/.",
+        "any" => "/base/",
         other => panic!("{other}"),
     };
     assert!(path.starts_with(prefix), "{path:?}");
+    let encoded = path.matches("%2F").count();
     let path = decoded(path.as_bytes());
     assert!(!path.contains(&b'\\'));
+    // An encoded slash hides no dot segment either.
     for segment in path.split(|&byte| byte == b'/') {
         let name = segment.split(|&byte| byte == b';').next().unwrap_or(b"");
         assert!(name != b"." && name != b"..", "a dot segment");
@@ -70,7 +74,7 @@ fn check_target(accepted: &Accepted, start: &str) {
     let slashes = |text: &[u8]| text.iter().filter(|&&byte| byte == b'/').count();
     assert_eq!(
         slashes(&path),
-        slashes(target.split('?').next().unwrap_or("").as_bytes())
+        slashes(target.split('?').next().unwrap_or("").as_bytes()) + encoded
     );
 }
 

@@ -9,7 +9,7 @@ use crate::config::checked::route::Route;
 use crate::config::checked::rule::{RouteLines, Rule, RuleLines};
 use crate::config::checked::upstream::Upstream;
 use crate::config::report::{Node, Report};
-use crate::config::settings::{Compression, Limits, OnExceed, RouteSettings};
+use crate::config::settings::{Compression, EncodedSlashes, Limits, OnExceed, RouteSettings};
 use crate::config::values::size::written;
 use crate::config::values::{MASK, Rewrite, ValueError, check_subprotocol};
 
@@ -94,6 +94,7 @@ fn route(
         upstream,
         rewrite,
         http,
+        encoded_slashes,
         compression,
         validate_utf8,
         upstream_lost,
@@ -132,6 +133,14 @@ fn route(
             })
             .ok()
     });
+    if encoded_slashes == EncodedSlashes::Refuse {
+        let rewrite = rewrite.as_ref().is_some_and(Rewrite::has_encoded_slash);
+        for (key, has_one) in [("path", path.has_encoded_slash()), ("rewrite", rewrite)] {
+            if has_one {
+                report.error(&node.get(key), encoded_slash(key));
+            }
+        }
+    }
     let headers = headers::headers(headers, &path, &node.get("headers"), report);
     Some(Route {
         name: name.into(),
@@ -141,6 +150,7 @@ fn route(
         upstream: upstream?,
         rewrite,
         http,
+        encoded_slashes,
         compression: self::compression(compression, validate_utf8),
         validate_utf8,
         upstream_lost,
@@ -151,6 +161,13 @@ fn route(
         timeouts,
         headers,
     })
+}
+
+/// The error repeats no value, into which a secret may be filled.
+fn encoded_slash(key: &str) -> ValueError {
+    ValueError::new(format!("`{key}` has an encoded slash (`%2F`)"))
+        .label("needs `encoded_slashes = \"pass\"`")
+        .help("the route refuses such paths: with \"pass\", `%2F` is a character of a segment")
 }
 
 fn check_compression(

@@ -9,7 +9,8 @@ use crate::close::CloseCode;
 #[cfg(test)]
 use crate::config::settings::upstream::UpstreamSettings;
 use crate::config::settings::{
-    AddressRules, Compression, Forwarded, Keepalive, Limits, OriginRules, PlainHttp, Timeouts,
+    AddressRules, Compression, EncodedSlashes, Forwarded, Keepalive, Limits, OriginRules,
+    PlainHttp, Timeouts,
 };
 use crate::config::values::{HostPattern, PathPattern, Rewrite, Template};
 
@@ -28,6 +29,7 @@ pub(crate) struct Route {
     pub(crate) rewrite: Option<Rewrite>,
     #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for the program"))]
     pub(crate) http: PlainHttp,
+    pub(crate) encoded_slashes: EncodedSlashes,
     pub(crate) compression: Compression,
     /// Close a session whose text is not UTF-8; only with [`Compression::Off`].
     pub(crate) validate_utf8: bool,
@@ -76,6 +78,7 @@ impl Route {
             upstream: Arc::new(upstream),
             rewrite: None,
             http: PlainHttp::default(),
+            encoded_slashes: EncodedSlashes::default(),
             compression: Compression::default(),
             validate_utf8: false,
             upstream_lost: CloseCode::INTERNAL_ERROR,

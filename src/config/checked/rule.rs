@@ -8,6 +8,7 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
     Http,
+    EncodedSlashes,
     AddressAllow,
     AddressDeny,
     OriginAllow,
@@ -19,8 +20,9 @@ pub(crate) enum Rule {
 
 impl Rule {
     /// All of them, each at its own index.
-    pub(in crate::config) const ALL: [Self; 8] = [
+    pub(in crate::config) const ALL: [Self; 9] = [
         Self::Http,
+        Self::EncodedSlashes,
         Self::AddressAllow,
         Self::AddressDeny,
         Self::OriginAllow,
@@ -34,6 +36,7 @@ impl Rule {
     pub(crate) fn key(self) -> &'static str {
         match self {
             Self::Http => "http",
+            Self::EncodedSlashes => "encoded_slashes",
             Self::AddressAllow => "address.allow",
             Self::AddressDeny => "address.deny",
             Self::OriginAllow => "origin.allow",

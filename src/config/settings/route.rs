@@ -42,6 +42,9 @@ pub struct RouteSettings {
     /// The action for a plain HTTP request: refuse (426), forward to the same upstream, or a table.
     #[cfg_attr(feature = "server", schemars(extend("default" = "refuse")))]
     pub http: PlainHttp,
+    /// The action for a path with an encoded slash (%2F): refuse (400), or pass it on as it is, as a
+    /// character of a segment.
+    pub encoded_slashes: EncodedSlashes,
     /// The action for an offer of permessage-deflate: passthrough or off; off by default with
     /// validate_utf8.
     #[cfg_attr(
@@ -77,6 +80,18 @@ pub(in crate::config) const OWN_KEYS: [&str; 6] = [
     "rewrite",
 ];
 
+/// The action for a path with an encoded slash (`%2F`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum EncodedSlashes {
+    /// The request is refused, and so is one whose path belongs to the route if `%2F` is read as `/`.
+    #[default]
+    Refuse,
+    /// It is an ordinary character of a segment, and goes upstream as `%2F`.
+    Pass,
+}
+
 /// The action for an offer of `permessage-deflate`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
@@ -99,6 +114,7 @@ impl Default for RouteSettings {
             upstream: String::new(),
             rewrite: None,
             http: PlainHttp::default(),
+            encoded_slashes: EncodedSlashes::default(),
             compression: None,
             validate_utf8: false,
             upstream_lost: CloseCode::INTERNAL_ERROR,

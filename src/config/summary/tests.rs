@@ -15,6 +15,7 @@ host = [\"a.com\", \"b.com\"]
 path = \"/rooms/{id}\"
 subprotocols = [\"v2\"]
 upstream = \"chat\"
+encoded_slashes = \"pass\"
 origin.allow = [\"*\"]
 limits = { message_size = \"1MiB\", on_exceed = \"drop\", per_ip.connections = 3 }
 limits.per_connection.bytes = { rate = \"1MiB/s\", burst = \"4MiB\" }
@@ -31,7 +32,7 @@ upstream = \"chat\"
 
 route rooms
   host       a.com, b.com
-  path       /rooms/{id}
+  path       /rooms/{id}, encoded slashes pass
   offers     v2
   upstream   chat
   servers    ws://127.0.0.1:9001, ws://127.0.0.1:9002

@@ -18,6 +18,10 @@ impl Text for HealthPath {
         }
         let pattern: PathPattern = text.parse()?;
         match pattern.is_one_path() {
+            true if pattern.has_encoded_slash() => Err(ValueError::new(format!(
+                "`{text}` has an encoded slash (`%2F`)"
+            ))
+            .help("write a path that nobody reads in two ways, such as \"/healthz\"")),
             true => Ok(pattern.to_string()),
             false => Err(ValueError::new(format!("`{text}` is more than one path"))
                 .help("write one whole path, such as \"/healthz\"")),
@@ -43,7 +47,9 @@ mod tests {
         ] {
             assert_eq!(HealthPath::parse(text), Ok(path.to_owned()), "{text}");
         }
-        for text in ["healthz", "/*", "/up/*", "/{id}", "/up?x", "/up/../x"] {
+        for text in [
+            "healthz", "/*", "/up/*", "/{id}", "/up?x", "/up/../x", "/a%2fb",
+        ] {
             assert!(HealthPath::parse(text).is_err(), "{text}");
         }
     }

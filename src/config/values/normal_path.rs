@@ -7,18 +7,20 @@ use std::borrow::Cow;
 /// - The digits of an escape are in upper case, and an escape of a character that needs none
 ///   (`%61`) is undone, once: `%2561` stays (§6.2.2.1, §6.2.2.2, §2.4).
 /// - A character that browsers send as it is, though no path has it (`|`), is escaped (§3.3).
-/// - Everything else stays: `%3B` and `;`, `//` and `/`, `A` and `a` are not equivalent.
+/// - Everything else stays: `%3B` and `;`, `%2F` and `/`, `//` and `/`, `A` and `a` are not equivalent.
 ///
-/// Backends disagree on whether dot segments, encoded separators and parameters (`..;x`) are resolved
+/// Backends disagree on whether dot segments, encoded backslashes and parameters (`..;x`) are resolved
 /// before or after a prefix is matched, so none of them has a normal form; neither has overlong UTF-8,
-/// a control character, or an escape without its two digits.
+/// a control character, or an escape without its two digits. They disagree on `%2F` as well, which
+/// applications need: it is an ordinary character here, behind which no dot segment hides, and a route
+/// says whether it may stand there.
 pub(crate) fn normal_path(path: &str) -> Option<Cow<'_, str>> {
     let path = match path.bytes().all(|byte| is_pchar(byte) || byte == b'/') {
         // Most paths have no escape, and need no copy.
         true => Cow::Borrowed(path),
         false => strictly_normal(path)?,
     };
-    let is_plain = path.starts_with('/') && !path.split('/').any(is_dot_segment);
+    let is_plain = path.starts_with('/') && !has_dot_segment(&path);
     is_plain.then_some(path)
 }
 
@@ -29,7 +31,7 @@ pub(super) fn strictly_normal(path: &str) -> Option<Cow<'_, str>> {
     for character in characters(path) {
         let Character { byte, is_escaped } = character?;
         let is_two_things = match is_escaped {
-            true => matches!(byte, b'/' | b'\\') || byte.is_ascii_control(),
+            true => byte == b'\\' || byte.is_ascii_control(),
             false => byte != b'/' && !is_pchar(byte) && !SENT_UNESCAPED.contains(&byte),
         };
         if is_two_things || is_overlong(before, byte) {
@@ -52,9 +54,34 @@ pub(super) fn leniently_normal(path: &str) -> Option<Cow<'_, str>> {
     Some(unless_same(normal, path))
 }
 
+/// Whether a path in its normal form has an encoded slash.
+pub(crate) fn has_encoded_slash(path: &str) -> bool {
+    // Most paths have no escape, and are looked at for that alone.
+    path.contains('%') && path.contains(ENCODED_SLASH)
+}
+
+/// The path as an upstream reads it that takes the encoded slashes of this one (in its normal form)
+/// for separators; `None` if it has none.
+pub(crate) fn with_slashes_decoded(path: &str) -> Option<String> {
+    has_encoded_slash(path).then(|| path.replace(ENCODED_SLASH, "/"))
+}
+
+/// Whether a path has a dot segment, for an upstream that takes an encoded slash for a separator too.
+pub(crate) fn has_dot_segment(path: &str) -> bool {
+    let mut segments = path.split('/');
+    if !path.contains('%') {
+        return segments.any(is_dot_segment);
+    }
+    let mut parts = segments.flat_map(|segment| segment.split(ENCODED_SLASH));
+    parts.any(|part| part.split("%2f").any(is_dot_segment))
+}
+
+/// As the normal form has it.
+const ENCODED_SLASH: &str = "%2F";
+
 /// Whether a segment stands still or goes up in any of its spellings: `.`, `..`, `%2E%2e`, and either
 /// with parameters behind it (`..;x`), which some servers take off before they resolve it.
-pub(crate) fn is_dot_segment(segment: &str) -> bool {
+fn is_dot_segment(segment: &str) -> bool {
     let (mut rest, mut dots) = (segment.as_bytes(), 0);
     loop {
         match rest {
@@ -159,6 +186,8 @@ mod tests {
     #[case::space("/a%20b", "/a%20b")]
     #[case::sent_by_browsers("/a|b[1]^`{x}", "/a%7Cb%5B1%5D%5E%60%7Bx%7D")]
     #[case::dots_of_a_name("/%2e%2e%2e/%2ea/a%2E", "/.../.a/a.")]
+    #[case::encoded_slash("/ws%2fx/%2F%2f", "/ws%2Fx/%2F%2F")]
+    #[case::encoded_slash_and_dots_of_a_name("/a%2f...%2F.a", "/a%2F...%2F.a")]
     fn a_path_has_one_normal_form(#[case] path: &str, #[case] normal: &str) {
         assert_eq!(normal_path(path).as_deref(), Some(normal));
     }
@@ -179,7 +208,11 @@ mod tests {
     #[case::dots_once_decoded("/ws/%2e%2E/x")]
     #[case::one_dot_decoded("/ws/.%2e")]
     #[case::parameter_behind_dots("/ws/%2e.%3bx")]
-    #[case::separator("/ws%2fx")]
+    #[case::dots_behind_an_encoded_slash("/ws%2f../x")]
+    #[case::dots_between_encoded_slashes("/ws/a%2F%2e%2E%2fx")]
+    #[case::dots_before_an_encoded_slash("/..%2Fx")]
+    #[case::dot_at_the_end("/ws/a%2f.")]
+    #[case::parameter_behind_dots_and_an_encoded_slash("/ws/a%2f..;x%2fb")]
     #[case::other_separator("/ws%5Cx")]
     #[case::raw_backslash("/ws\\x")]
     #[case::control("/ws/%0a")]
@@ -213,7 +246,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_normal_form_is_its_own_and_means_the_same(path in "(/|[a-z.|;]|%[0-9a-fA-F]{2}){0,12}") {
+        fn a_normal_form_is_its_own_and_means_the_same(
+            path in "(/|[a-z.|;]|%2[fFeE]|%[0-9a-fA-F]{2}){0,12}",
+        ) {
             let path = format!("/{path}");
             if let Some(normal) = normal_path(&path) {
                 prop_assert_eq!(decoded(&normal), decoded(&path));

@@ -8,7 +8,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::error::ValueError;
-use super::normal_path::{is_dot_segment, is_pchar, leniently_normal, strictly_normal};
+use super::normal_path::{
+    has_dot_segment, has_encoded_slash, is_pchar, leniently_normal, strictly_normal,
+    with_slashes_decoded,
+};
 use super::text::text;
 
 /// `/ws` (exact), `/ws/*` (what lies below `/ws/`), `/rooms/{id}` (a parameter is one whole
@@ -95,6 +98,31 @@ impl PathPattern {
                 true => theirs.len() > mine.len() || other.open,
                 false => theirs.len() == mine.len() && !other.open,
             }
+    }
+
+    /// Whether a segment has an encoded slash in it.
+    pub(in crate::config) fn has_encoded_slash(&self) -> bool {
+        let mut literals = self.segments().flatten();
+        literals.any(has_encoded_slash)
+    }
+
+    /// The pattern that takes its paths as an upstream sees them that takes their encoded slashes for
+    /// separators; `None` if it has none.
+    pub(in crate::config) fn with_slashes_decoded(&self) -> Option<Self> {
+        let segments = self.segments.iter().flat_map(|segment| match segment {
+            Segment::Literal(literal) => {
+                let decoded = with_slashes_decoded(literal);
+                let decoded = decoded.as_ref().unwrap_or(literal).split('/');
+                decoded
+                    .map(|part| Segment::Literal(part.to_owned()))
+                    .collect()
+            }
+            Segment::Parameter(_) => vec![segment.clone()],
+        });
+        self.has_encoded_slash().then(|| Self {
+            segments: segments.collect(),
+            open: self.open,
+        })
     }
 
     /// What stands between the slashes; `None` is a parameter.
@@ -249,6 +277,14 @@ impl Rewrite {
         Ok(Self(pieces))
     }
 
+    /// Whether it puts an encoded slash into the path, beside those that were captured.
+    pub(in crate::config) fn has_encoded_slash(&self) -> bool {
+        self.0.iter().any(|piece| match piece {
+            Piece::Text(text) => has_encoded_slash(text),
+            Piece::Parameter(..) | Piece::Rest => false,
+        })
+    }
+
     /// The path sent upstream, made of what the route's path captured.
     pub(crate) fn apply(&self, captures: &Captures<'_>) -> String {
         let mut path = String::new();
@@ -292,7 +328,7 @@ fn check_path(text: &str) -> Result<&str, ValueError> {
     if text.contains("//") {
         return error(format!("`{text}` has an empty segment (`//`)"));
     }
-    if rest.split('/').any(is_dot_segment) {
+    if has_dot_segment(rest) {
         return error(format!(
             "`{text}` has a `.` or `..` segment: requests with one are refused"
         ));
@@ -308,7 +344,7 @@ fn parse_segment(segment: &str, path: &str) -> Result<Segment, ValueError> {
         check_text(segment, path)?;
         let Some(normal) = strictly_normal(segment) else {
             return Err(ValueError::new(format!(
-                "`{path}` has an encoded separator, a control character or overlong UTF-8: requests \
+                "`{path}` has an encoded backslash, a control character or overlong UTF-8: requests \
                  with one are refused"
             )));
         };

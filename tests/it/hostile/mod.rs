@@ -40,6 +40,7 @@ mod secrets;
 mod settings_file;
 mod silence;
 mod sinks;
+mod slashes;
 mod spellings;
 mod stops;
 mod switching;

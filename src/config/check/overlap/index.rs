@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::config::settings::RouteSettings;
+use crate::config::settings::{EncodedSlashes, RouteSettings};
 use crate::config::values::{HostPattern, PathPattern};
 
 /// Routes in their order, of which none covers another.
@@ -32,6 +32,7 @@ struct Indexed<'r> {
     path: &'r PathPattern,
     hosts: HashSet<&'r HostPattern>,
     subprotocols: HashSet<&'r str>,
+    refuses_slashes: bool,
 }
 
 /// A route to find another one for.
@@ -40,6 +41,8 @@ struct Wanted<'r> {
     /// For each host the patterns that cover it.
     hosts: Vec<Vec<HostPattern>>,
     subprotocols: &'r [String],
+    /// Its encoded slashes are decoded: only what refuses those takes it.
+    is_decoded: bool,
 }
 
 impl<'r> Index<'r> {
@@ -50,8 +53,16 @@ impl<'r> Index<'r> {
             path,
             hosts: route.host.iter().map(HostPattern::covering).collect(),
             subprotocols: &route.subprotocols,
+            is_decoded: false,
         };
-        let found = self.find(&wanted);
+        let decoded = path.with_slashes_decoded();
+        let found = self.find(&wanted).or_else(|| {
+            self.find(&Wanted {
+                path: decoded.as_ref()?,
+                is_decoded: true,
+                ..wanted
+            })
+        });
         if found.is_none() {
             // What a covered route covers is covered as well, by the route that covers it.
             self.add(number, route, path);
@@ -70,6 +81,7 @@ impl<'r> Index<'r> {
             path,
             hosts: route.host.iter().collect(),
             subprotocols: route.subprotocols.iter().map(String::as_str).collect(),
+            refuses_slashes: route.encoded_slashes == EncodedSlashes::Refuse,
         };
         for host in some_or_any(indexed.hosts.iter().copied()) {
             place.by_host.entry(host).or_default().push(number);
@@ -160,7 +172,8 @@ impl<'r> Place<'r> {
 
 impl Indexed<'_> {
     fn covers(&self, wanted: &Wanted<'_>) -> bool {
-        self.path.covers(wanted.path)
+        (self.refuses_slashes || !wanted.is_decoded)
+            && self.path.covers(wanted.path)
             && self.hosts_cover(&wanted.hosts)
             && self.subprotocols_cover(wanted.subprotocols)
     }

@@ -86,6 +86,30 @@ fn subprotocols_cover_their_subsets() {
 }
 
 #[test]
+fn a_route_that_refuses_encoded_slashes_covers_what_they_decode_to() {
+    use crate::config::settings::EncodedSlashes::{self, Pass, Refuse};
+    let route = |path: &str, encoded_slashes: EncodedSlashes| RouteSettings {
+        encoded_slashes,
+        ..route(path, &[], &[])
+    };
+    for (earlier, of_earlier, later, expected) in [
+        ("/ws/*", Refuse, "/ws%2Fa", true),
+        ("/ws/*", Pass, "/ws%2Fa", false),
+        ("/*", Pass, "/ws%2Fa", true),
+        ("/{a}", Refuse, "/ws%2Fa", true),
+        ("/ws/{a}/*", Refuse, "/ws%2fa/*", true),
+        ("/ws/{a}", Refuse, "/ws%2F", false),
+        ("/ws/b", Refuse, "/ws%2Fa", false),
+        ("/ws/a", Refuse, "/ws%2Fa/*", false),
+        ("/ws%2Fa", Pass, "/ws/a", false),
+    ] {
+        let routes = [route(earlier, of_earlier), route(later, Pass)];
+        let covered = found(&routes).0[1];
+        assert_eq!(covered, expected.then_some(0), "{earlier} {later}");
+    }
+}
+
+#[test]
 fn the_work_grows_with_the_routes_and_not_with_their_square() {
     const ROUTES: usize = 8000;
     let numbered =

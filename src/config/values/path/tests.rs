@@ -36,6 +36,11 @@ fn pattern(text: &str) -> PathPattern {
 #[case::parameter_and_no_rest("/rooms/{id}/*", "/rooms/7", false)]
 #[case::parameter_empty_and_rest("/rooms/{id}/*", "/rooms//a", false)]
 #[case::two_parameters("/{a}/{b}", "/x/y", true)]
+#[case::encoded_slash("/ws%2fa/*", "/ws%2Fa/b", true)]
+#[case::encoded_slash_is_no_separator("/ws/a", "/ws%2Fa", false)]
+#[case::separator_is_no_encoded_slash("/ws%2Fa", "/ws/a", false)]
+#[case::encoded_slash_in_a_parameter("/ws/{id}", "/ws/a%2Fb", true)]
+#[case::encoded_slash_in_the_rest("/ws/*", "/ws/a%2Fb", true)]
 fn a_path_matches_its_pattern(#[case] text: &str, #[case] path: &str, #[case] matches: bool) {
     assert_eq!(pattern(text).matches(path), matches);
     assert_eq!(pattern(text).capture(path).is_some(), matches);
@@ -52,7 +57,9 @@ fn a_path_matches_its_pattern(#[case] text: &str, #[case] path: &str, #[case] ma
 #[case::percent("/100%", "hexadecimal")]
 #[case::half_percent("/%2", "hexadecimal")]
 #[case::no_hex("/%zz", "hexadecimal")]
-#[case::encoded_separator("/a%2fb", "encoded separator")]
+#[case::encoded_backslash("/a%5cb", "encoded backslash")]
+#[case::dots_behind_an_encoded_slash("/a%2f../b", "are refused")]
+#[case::dots_between_encoded_slashes("/a%2F%2e%2E%2Fb", "are refused")]
 #[case::encoded_control("/a/%0a", "control character")]
 #[case::overlong("/%c0%ae", "overlong")]
 #[case::empty_segment("/a//b", "empty segment")]

@@ -88,6 +88,12 @@ sent     as /socket/room to one of
         ),
         ("ws://gate.test/ws/../x", &[], "answer   400 bad_path: "),
         (
+            "ws://gate.test/ws%2fx",
+            &[],
+            "takes it (line 12)\nanswer   400 encoded_slash: the path has an encoded slash (%2F), which \
+             is not accepted here\nrule     encoded_slashes, the default\n",
+        ),
+        (
             "http://any.test/up",
             &[],
             "answer   200, or 503 while draining: it is for server.health_path\n",
