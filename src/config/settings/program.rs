@@ -67,9 +67,13 @@ pub struct Server {
     /// The limit on sessions; 0 derives it from the limit on open files, which no other value exceeds.
     #[serde(with = "Number::<0, 1_000_000_000>")]
     pub sessions: usize,
-    /// The time limit for the request head, from the accept to its end.
+    /// The time limit for the request head, from the accept to its end; for a later request from its first
+    /// byte.
     #[serde(with = "As::<Positive>")]
     pub handshake_timeout: Duration,
+    /// The longest wait for the next request on a connection that is kept alive.
+    #[serde(with = "As::<Positive>")]
+    pub keepalive_timeout: Duration,
     /// The path of the health answer for load balancers, on every listener and host; "" is none.
     #[serde(with = "As::<HealthPath>")]
     pub health_path: String,
@@ -94,6 +98,7 @@ impl Default for Server {
             workers: 0,
             sessions: 0,
             handshake_timeout: Duration::from_secs(10),
+            keepalive_timeout: Duration::from_secs(75),
             health_path: String::new(),
             head_size: 16 * 1024,
         }

@@ -2,18 +2,20 @@
 
 mod end;
 mod guard;
+mod head_deadline;
 mod lingering_close;
 mod service;
 
 use std::sync::Arc;
 
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio_util::sync::CancellationToken;
 
 use crate::{ClientAddr, ErrorReport, WrappedSocket};
 use end::{End, Limits, MAX_HEADERS};
 use guard::Guard;
+use head_deadline::HeadLimits;
 use lingering_close::RefusedConnection;
 pub(crate) use service::GatedForward;
 use service::RefusedUpgrade;
@@ -41,10 +43,8 @@ const SMALLEST_BUFFER: usize = 8 * 1024;
 impl Connections {
     pub(crate) fn new(gate: Gate, settings: &config::Server, health: Arc<HealthPage>) -> Self {
         let mut http = http1::Builder::new();
-        // Without the timer there would be no timeout. It counts from the accept, or the end of the
-        // request before, to the end of the head.
-        http.timer(TokioTimer::new())
-            .header_read_timeout(settings.handshake_timeout)
+        // The timeouts of heads are ours: `HeadDeadline`.
+        http.header_read_timeout(None)
             .max_header_size(settings.head_size)
             .max_buf_size(settings.head_size.max(SMALLEST_BUFFER))
             .max_headers(MAX_HEADERS);
@@ -53,7 +53,10 @@ impl Connections {
             http,
             limits: Limits {
                 head_size: settings.head_size,
-                handshake_timeout: settings.handshake_timeout,
+                head: HeadLimits {
+                    handshake_timeout: settings.handshake_timeout,
+                    keepalive_timeout: settings.keepalive_timeout,
+                },
             },
             health,
         }
@@ -82,7 +85,8 @@ impl Connections {
             lines: Arc::clone(&lines),
             refused: refused.clone(),
         };
-        let guard: Box<dyn WrappedSocket> = Box::new(Guard::new(socket, state.clone(), lines));
+        let guard = Guard::new(socket, state.clone(), lines, self.limits.head);
+        let guard: Box<dyn WrappedSocket> = Box::new(guard);
         let mut connection = self
             .http
             .serve_connection(TokioIo::new(guard), service)

@@ -41,6 +41,14 @@ impl RequestLines {
         has_fragment || !is_known
     }
 
+    /// Whether a head has begun and not ended.
+    pub(crate) fn is_in_head(&self) -> bool {
+        match self.follower().part {
+            Part::Method | Part::Target | Part::HeaderLine { .. } => true,
+            Part::Start | Part::Head | Part::Body(_) | Part::Chunks(_) => false,
+        }
+    }
+
     fn follower(&self) -> MutexGuard<'_, Follower> {
         self.follower.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,13 +1,15 @@
 //! How a connection ends that never became a session.
 
+use std::error::Error;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use hyper::StatusCode;
 use tokio::io::AsyncReadExt;
 use tokio::task::yield_now;
 
+use super::head_deadline::HeadLimits;
 use crate::Transport;
 use crate::server::http::limiter::{ConnectionLimiter, ConnectionState, PeerState};
 
@@ -41,7 +43,7 @@ pub(super) enum End {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) head_size: usize,
-    pub(super) handshake_timeout: Duration,
+    pub(super) head: HeadLimits,
 }
 
 /// The request headers that one request may have.
@@ -80,11 +82,11 @@ impl End {
                 _ => Self::Malformed,
             },
             Err(error) if error.is_parse() => Self::Malformed,
-            Err(error) if error.is_timeout() && !unread.is_empty() => Self::HeadTimeout,
+            Err(error) if is_timeout(error) && !unread.is_empty() => Self::HeadTimeout,
             // A connection that is kept alive may be silent.
             _ if state.peer() == PeerState::Present
                 && !state.had_request()
-                && state.idle_time() >= limits.handshake_timeout =>
+                && state.idle_time() >= limits.head.handshake_timeout =>
             {
                 Self::Silent
             }
@@ -184,6 +186,12 @@ pub(super) async fn has_begun(unread: &[u8], socket: &mut Transport) -> bool {
     let mut beginning = [0; BEGINNING];
     let read = socket.read(&mut beginning).now_or_never();
     matches!(read, Some(Ok(length)) if is_of_request(&beginning[..length]))
+}
+
+/// Whether the client was late: the error is that of our own deadline.
+fn is_timeout(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref());
+    cause.is_some_and(|cause: &io::Error| cause.kind() == io::ErrorKind::TimedOut)
 }
 
 /// Whether it is the request line that makes a head too large (RFC 9110 §15.5.15).

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::head_deadline::{HeadDeadline, HeadLimits};
 use crate::server::http::idle_timeout::IdleTimeout;
 use crate::server::http::limiter::{ConnectionState, PeerState};
 use crate::server::http::request_lines::RequestLines;
@@ -15,6 +16,7 @@ use crate::{Transport, WrappedSocket};
 /// A client's socket, watched for as long as it speaks HTTP.
 ///
 /// - A client that reads nothing of a response for too long is cut off.
+/// - A client that sends no request for too long is cut off.
 /// - Nothing is read behind a request whose response has not been flushed: responses would pile up.
 /// - Hyper's own answer to a head that it cannot read is held back: we give that answer.
 /// - What hyper leaves out of a request target is noted.
@@ -22,7 +24,8 @@ pub(super) struct Guard {
     socket: Transport,
     state: Arc<ConnectionState>,
     lines: Arc<RequestLines>,
-    idle_timeout: IdleTimeout,
+    write_timeout: IdleTimeout,
+    head_deadline: HeadDeadline,
     /// A read was put off because of a response that had not been flushed.
     owes_read: bool,
     /// Hyper has written an answer of its own.
@@ -34,15 +37,23 @@ impl Guard {
         socket: Transport,
         state: Arc<ConnectionState>,
         lines: Arc<RequestLines>,
+        limits: HeadLimits,
     ) -> Self {
         Self {
             socket,
             state,
             lines,
-            idle_timeout: IdleTimeout::default(),
+            write_timeout: IdleTimeout::default(),
+            head_deadline: HeadDeadline::new(limits),
             owes_read: false,
             holds_answer: false,
         }
+    }
+
+    /// Ready if the request that the connection waits for is late.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let in_head = self.lines.is_in_head();
+        self.head_deadline.poll_elapsed(cx, &self.state, in_head)
     }
 
     /// Runs a write of `length` bytes, unless they are hyper's own answer, and limits how long the client
@@ -59,11 +70,11 @@ impl Guard {
         }
         let written = write(Pin::new(&mut self.socket), cx);
         if written.is_ready() {
-            self.idle_timeout.restart();
+            self.write_timeout.restart();
             return written;
         }
         let limit = self.state.write_limit();
-        ready!(self.idle_timeout.poll_elapsed(cx, limit));
+        ready!(self.write_timeout.poll_elapsed(cx, limit));
         self.state.set_peer(PeerState::Slow);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
@@ -88,6 +99,11 @@ impl AsyncRead for Guard {
         }
         let before = buf.filled().len();
         let read = Pin::new(&mut guard.socket).poll_read(cx, buf);
+
+        if read.is_pending() && guard.state.is_idle() {
+            ready!(guard.poll_late(cx));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
         let bytes = &buf.filled()[before..];
         guard.lines.read(bytes);
         let ended = match &read {
@@ -131,7 +147,10 @@ impl AsyncWrite for Guard {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let guard = self.get_mut();
         ready!(Pin::new(&mut guard.socket).poll_flush(cx))?;
-        guard.state.response_flushed();
+        if guard.state.response_flushed() {
+            // Hyper may read no more before the socket wakes it; this is to wake it too.
+            let _is_late = guard.poll_late(cx);
+        }
         if std::mem::take(&mut guard.owes_read) {
             // Hyper expects the socket to wake it for the read.
             cx.waker().wake_by_ref();

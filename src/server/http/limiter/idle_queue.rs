@@ -155,6 +155,14 @@ impl ConnectionState {
         }
     }
 
+    /// A connection that waits for its first request, without a limiter.
+    #[cfg(test)]
+    pub(crate) fn idle_alone() -> Arc<Self> {
+        let state = Arc::new(Self::new(IdleQueue::new()));
+        state.begin_idling();
+        state
+    }
+
     /// It waits for a request from now on.
     pub(super) fn begin_idling(self: &Arc<Self>) {
         self.idle_since.store(self.now(), Ordering::Relaxed);
@@ -173,7 +181,7 @@ impl ConnectionState {
     }
 
     /// A request has come; true if the connection was evicted.
-    pub(super) fn request_began(&self) -> bool {
+    pub(crate) fn request_began(&self) -> bool {
         self.had_request.store(true, Ordering::Relaxed);
         self.stop_idling()
     }
@@ -193,12 +201,14 @@ impl ConnectionState {
         self.has_unread_response.load(Ordering::Relaxed)
     }
 
-    /// All that was written has been flushed.
-    pub(crate) fn response_flushed(self: &Arc<Self>) {
-        if self.has_unread_response() {
+    /// All that was written has been flushed; true if the connection is idle since then.
+    pub(crate) fn response_flushed(self: &Arc<Self>) -> bool {
+        let is_over = self.has_unread_response();
+        if is_over {
             self.has_unread_response.store(false, Ordering::Relaxed);
             self.begin_idling();
         }
+        is_over
     }
 
     /// Whether no request is being answered.
@@ -206,10 +216,14 @@ impl ConnectionState {
         self.entry.load(Ordering::Acquire) != BUSY
     }
 
+    /// Since when it is idle, to the millisecond.
+    pub(crate) fn idle_since(&self) -> Instant {
+        self.queue.began + Duration::from_millis(self.idle_since.load(Ordering::Relaxed))
+    }
+
     /// For how long it has been idle.
     pub(crate) fn idle_time(&self) -> Duration {
-        let since = self.idle_since.load(Ordering::Relaxed);
-        Duration::from_millis(self.now().saturating_sub(since))
+        self.idle_since().elapsed()
     }
 
     /// Evicts it if this is still its entry.

@@ -81,10 +81,12 @@ impl Server {
     fn apply_server(&mut self, server: config::Server, applied: &mut Applied) {
         let running = &mut self.running.server;
         let late = server.handshake_timeout != running.handshake_timeout;
+        let kept_alive = server.keepalive_timeout != running.keepalive_timeout;
         let head = server.head_size != running.head_size;
         let health = server.health_path != running.health_path;
         let sessions = server.sessions != running.sessions;
         applied.key("server.handshake_timeout", late);
+        applied.key("server.keepalive_timeout", kept_alive);
         applied.key("server.health_path", health);
         applied.key("server.head_size", head);
         applied.key("server.sessions", sessions);
@@ -96,7 +98,7 @@ impl Server {
         if health {
             self.health.set_path(&server.health_path);
         }
-        if late || head {
+        if late || kept_alive || head {
             let health = Arc::clone(&self.health);
             let connections = Connections::new(self.gate.clone(), &server, health);
             self.dispatcher.set_connections(connections);

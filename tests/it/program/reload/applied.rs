@@ -114,10 +114,11 @@ async fn new_connections_go_by_the_new_bounds() {
     behind.send(websocket("/", &program.address, "")).await;
     assert_eq!(behind.head().await.status(), 404);
 
-    let bounds = "head_size = \"8KiB\"\nhandshake_timeout = \"1s\"\nsessions = 1\n";
+    let bounds = "head_size = \"8KiB\"\nhandshake_timeout = \"1s\"\nkeepalive_timeout = \"1s\"\nsessions = 1\n";
     let body = reloaded(&program, &text(bounds)).await;
     let keys = [
         "server.handshake_timeout",
+        "server.keepalive_timeout",
         "server.head_size",
         "server.sessions",
     ];

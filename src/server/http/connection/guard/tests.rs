@@ -17,6 +17,9 @@ use crate::config::Config;
 use crate::server::http::limiter::{ConnectionLimiter, ConnectionPermit};
 use crate::server::listener::descriptors::Budget;
 
+const HANDSHAKE: Duration = Duration::from_secs(10);
+const KEEPALIVE: Duration = Duration::from_secs(75);
+
 /// A guarded socket, and the client at its other end.
 async fn pair() -> (Guard, ConnectionPermit, TcpStream) {
     let text = "[[listen]]\naddress = \"127.0.0.1:0\"\n\
@@ -30,7 +33,11 @@ async fn pair() -> (Guard, ConnectionPermit, TcpStream) {
     let (client, accepted) = tokio::join!(client, listener.accept());
     let permit = limiter.admit().unwrap();
     let socket = Transport::Tcp(accepted.unwrap().0);
-    let guard = Guard::new(socket, permit.state().clone(), Arc::default());
+    let limits = HeadLimits {
+        handshake_timeout: HANDSHAKE,
+        keepalive_timeout: KEEPALIVE,
+    };
+    let guard = Guard::new(socket, permit.state().clone(), Arc::default(), limits);
     (guard, permit, client.unwrap())
 }
 
