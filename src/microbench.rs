@@ -38,7 +38,7 @@ impl Policies {
 
     /// Finds the route of a request that offers no subprotocol.
     pub fn find<'a>(&'a self, host: &str, path: &'a str) -> Result<impl Sized + 'a, Rejection> {
-        Ok(self.routes.find(host, path, &[""; 0])?)
+        Ok(self.routes.find(Some(host), path, &[""; 0])?)
     }
 
     /// Checks an `Origin` of a page that came over TLS.
@@ -47,7 +47,7 @@ impl Policies {
             None => SingleLine::Missing,
             Some(origin) => SingleLine::Once(origin.clone()),
         };
-        origin::check(&origin, &self.first.origin, host, None, true)
+        origin::check(&origin, &self.first.origin, Some(host), None, true)
     }
 
     /// Checks an address.

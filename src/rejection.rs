@@ -32,7 +32,7 @@ pub enum Rejection {
     /// A handshake announces a body, or a plain request one that is in another coding than
     /// `chunked`.
     Framing,
-    /// `Host` is missing, doubled or not an authority (RFC 9110 §7.2).
+    /// `Host` is missing from HTTP/1.1 (RFC 9112 §3.2), doubled or not an authority (RFC 9110 §7.2).
     Host,
     /// An absolute-form target and `Host` name different authorities (RFC 9112 §3.2.2).
     AuthorityMismatch,

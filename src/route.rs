@@ -62,15 +62,15 @@ impl Table {
     }
 
     /// Whether any route serves this host and path, whatever the offer.
-    pub(crate) fn serves(&self, host: &str, path: &str) -> bool {
+    pub(crate) fn serves(&self, host: Option<&str>, path: &str) -> bool {
         let path = RoutedPath::new(path);
         self.routes
             .iter()
             .any(|route| route.serves_host(host) && route.serves_path(&path))
     }
 
-    /// Finds the first route, in file order, for this host (without its port) and path (without
-    /// its query, and in its normal form).
+    /// Finds the first route, in file order, for this host (without its port, if the request names one)
+    /// and path (without its query, and in its normal form).
     ///
     /// A route with subprotocols takes only an offer that holds one of them, and so no plain
     /// request, which offers none. They are compared with regard to case (RFC 6455 §11.5).
@@ -79,7 +79,7 @@ impl Table {
     /// decoded: `/ws/admin%2Fx` does not pass a route for `/ws/admin/*` that denies.
     pub(crate) fn find(
         &self,
-        host: &str,
+        host: Option<&str>,
         path: &str,
         offered_subprotocols: &[impl AsRef<str>],
     ) -> Result<Arc<Route>, RouteError> {
@@ -105,7 +105,7 @@ impl Table {
     /// The routes in their order, and why each does not take such a request, if it does not.
     pub(crate) fn tries<'t>(
         &'t self,
-        host: &'t str,
+        host: Option<&'t str>,
         path: &'t str,
         offered_subprotocols: &'t [impl AsRef<str>],
     ) -> impl Iterator<Item = (&'t Arc<Route>, Option<Mismatch>)> {
@@ -135,7 +135,7 @@ impl<'p> RoutedPath<'p> {
 impl Route {
     fn mismatch(
         &self,
-        host: &str,
+        host: Option<&str>,
         path: &RoutedPath<'_>,
         offered: &[impl AsRef<str>],
     ) -> Option<Mismatch> {
@@ -165,8 +165,10 @@ impl Route {
         }
     }
 
-    fn serves_host(&self, host: &str) -> bool {
-        self.hosts.is_empty() || self.hosts.iter().any(|pattern| pattern.matches(host))
+    /// A request that names no host is for the routes that serve every one.
+    fn serves_host(&self, host: Option<&str>) -> bool {
+        let is_named = |host| self.hosts.iter().any(|pattern| pattern.matches(host));
+        self.hosts.is_empty() || host.is_some_and(is_named)
     }
 
     fn serves_path(&self, path: &RoutedPath<'_>) -> bool {
@@ -238,7 +240,9 @@ mod tests {
         #[case] expected: Result<&str, Rejection>,
     ) {
         let table = some_routes();
-        let found = table.find(host, path, offered).map_err(Rejection::from);
+        let found = table
+            .find(Some(host), path, offered)
+            .map_err(Rejection::from);
         let name = found.map(|found| found.name.to_string());
         assert_eq!(name, expected.map(str::to_owned));
     }
@@ -246,21 +250,38 @@ mod tests {
     #[test]
     fn the_order_of_the_file_decides_not_the_longest_match() {
         let table = table([route(&[], "/*"), route(&[], "/ws")]);
-        let found = table.find("a.test", "/ws", &[""; 0]).unwrap();
+        let found = table.find(Some("a.test"), "/ws", &[""; 0]).unwrap();
         assert_eq!(&*found.name, "/*");
     }
 
     #[test]
     fn a_route_without_hosts_serves_every_host() {
         let table = table([route(&["a.test"], "/ws"), route(&[], "/any")]);
-        assert!(table.find("b.test", "/any", &[""; 0]).is_ok());
-        let refused = table.find("b.test", "/ws", &[""; 0]).unwrap_err();
+        assert!(table.find(Some("b.test"), "/any", &[""; 0]).is_ok());
+        let refused = table.find(Some("b.test"), "/ws", &[""; 0]).unwrap_err();
         assert_eq!(refused, RouteError::NoRoute);
     }
 
     #[test]
+    fn a_request_without_a_host_is_for_the_routes_of_every_host() {
+        let routes = table([
+            route(&["a.test", "*.test", "::1"], "/*"),
+            route(&[], "/any"),
+        ]);
+        let found = routes.find(None, "/any", &[""; 0]).unwrap();
+        assert_eq!(&*found.name, "/any");
+        let refused = routes.find(None, "/ws", &[""; 0]).unwrap_err();
+        assert_eq!(refused, RouteError::NoRoute);
+        let routes = table([route(&["a.test"], "/*")]);
+        let refused = routes.find(None, "/any", &[""; 0]).unwrap_err();
+        assert_eq!(refused, RouteError::HostNotOurs);
+    }
+
+    #[test]
     fn a_table_without_routes_has_no_route() {
-        let refused = Table::default().find("a.test", "/", &[""; 0]).unwrap_err();
+        let refused = Table::default()
+            .find(Some("a.test"), "/", &[""; 0])
+            .unwrap_err();
         assert_eq!(refused, RouteError::NoRoute);
     }
 
@@ -291,7 +312,7 @@ mod tests {
             route(&["a.test"], "/open/*"),
             route(&["a.test"], "/ws/late/*"),
         ]);
-        let found = match table.find("a.test", path, &[""; 0]) {
+        let found = match table.find(Some("a.test"), path, &[""; 0]) {
             Ok(route) => Ok(route.name.to_string()),
             Err(RouteError::EncodedSlash(route)) => Err(route.map(|route| route.name.to_string())),
             Err(other) => panic!("{other:?}"),
@@ -299,7 +320,7 @@ mod tests {
         let expected = expected.map(str::to_owned);
         assert_eq!(found, expected.map_err(|route| route.map(str::to_owned)));
         // Before 421 as well.
-        let of_none = table.find("b.test", path, &[""; 0]).unwrap_err();
+        let of_none = table.find(Some("b.test"), path, &[""; 0]).unwrap_err();
         assert_eq!(of_none, RouteError::EncodedSlash(None));
     }
 
@@ -313,12 +334,12 @@ mod tests {
         let table = table([rewritten, route(&[], "/plain/{id}")]);
 
         let path = "/rooms/a%2Fb/c//d";
-        let found = table.find("a.test", path, &[""; 0]).unwrap();
+        let found = table.find(Some("a.test"), path, &[""; 0]).unwrap();
         assert_eq!(found.upstream_path(path).unwrap(), "/r/a%2Fb/c//d");
         let captured = found.path.named_captures(path);
         assert_eq!(captured, [("room".to_owned(), "a%2Fb".to_owned())]);
 
-        let found = table.find("a.test", "/plain/7", &[""; 0]).unwrap();
+        let found = table.find(Some("a.test"), "/plain/7", &[""; 0]).unwrap();
         assert!(matches!(
             found.upstream_path("/plain/7"),
             Ok(Cow::Borrowed("/plain/7"))
@@ -331,7 +352,7 @@ mod tests {
         dotted.rewrite = Some(Rewrite::parse("/v/.{id}", &dotted.path).unwrap());
         let table = table([dotted]);
         let sent = |path: &'static str| {
-            let found = table.find("a.test", path, &[""; 0]).unwrap();
+            let found = table.find(Some("a.test"), path, &[""; 0]).unwrap();
             found.upstream_path(path)
         };
         assert_eq!(sent("/x").unwrap(), "/v/.x");

@@ -49,6 +49,9 @@ pub(crate) fn upstream_request(
         },
     };
     let mut headers = request_headers(handshake)?;
+    if !headers.contains_key(header::HOST) {
+        return Err(Rejection::Host);
+    }
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(
@@ -70,7 +73,8 @@ pub(crate) fn upstream_request(
 }
 
 /// The headers with which a plain HTTP request goes upstream: by the same rules, without the
-/// handshake. Its version and its body, `Content-Length` included, are left alone.
+/// handshake. Its version and its body, `Content-Length` included, are left alone. One that names no
+/// authority gets no `Host` here: it is that of the server.
 ///
 /// # Errors
 /// [`Rejection::Header`] if a header that the route sets comes out with a value that no header has, and
@@ -92,13 +96,15 @@ fn request_headers(handshake: &Handshake) -> Result<HeaderMap, Rejection> {
     let route = handshake.settings();
     let mut headers = end_to_end(handshake)?;
     // The very authority that the route and the Origin were checked against.
-    let authority =
-        HeaderValue::try_from(handshake.target().authority()).map_err(|_| Rejection::Host)?;
-    headers.insert(header::HOST, authority.clone());
+    let authority = handshake.target().authority().map(HeaderValue::try_from);
+    let authority = authority.transpose().map_err(|_| Rejection::Host)?;
+    if let Some(authority) = &authority {
+        headers.insert(header::HOST, authority.clone());
+    }
     let captured = |name: &str| handshake.path_parameter(name);
     let values = Values {
         client_ip: handshake.client(),
-        host: handshake.host(),
+        host: handshake.host().unwrap_or_default(),
         route: &route.name,
         path: &captured,
     };

@@ -56,11 +56,11 @@ impl Filter {
 }
 
 /// Puts in what the route sends. A chain that is believed is continued; any other begins anew.
-/// `authority` is that of the request.
+/// `authority` is that of the request; without one, nothing is said of the host.
 pub(super) fn put_in(
     headers: &mut HeaderMap,
     handshake: &Handshake,
-    authority: HeaderValue,
+    authority: Option<HeaderValue>,
 ) -> Result<(), Rejection> {
     let mode = handshake.settings().headers.forwarded;
     let trusted = handshake.client_identity().trusted;
@@ -76,15 +76,16 @@ pub(super) fn put_in(
         for (name, own) in [
             (
                 X_FORWARDED_PROTO,
-                HeaderValue::from_static(handshake.scheme()),
+                Some(HeaderValue::from_static(handshake.scheme())),
             ),
             (X_FORWARDED_HOST, authority),
         ] {
             let mut said = believed(name.clone());
             said.retain(|line| !line.is_empty());
-            match said.is_empty() {
-                true => drop(headers.insert(name, own)),
-                false => insert(headers, name, said)?,
+            match own {
+                _ if !said.is_empty() => insert(headers, name, said)?,
+                Some(own) => drop(headers.insert(name, own)),
+                None => drop(headers.remove(name)),
             }
         }
     }
@@ -94,9 +95,10 @@ pub(super) fn put_in(
         let mut chain = chain(said, handshake, |from| format!("for={}", node(from)));
         if let Some(last) = chain.last_mut() {
             // Only this hop's own element says how the request got here (RFC 7239 §4).
-            let host = quoted(handshake.target().authority());
-            let scheme = handshake.scheme();
-            last.extend_from_slice(format!(";host={host};proto={scheme}").as_bytes());
+            if let Some(authority) = handshake.target().authority() {
+                last.extend_from_slice(format!(";host={}", quoted(authority)).as_bytes());
+            }
+            last.extend_from_slice(format!(";proto={}", handshake.scheme()).as_bytes());
         }
         insert(headers, FORWARDED, chain)?;
     }

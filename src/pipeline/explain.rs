@@ -22,7 +22,7 @@ use crate::route::Mismatch;
 pub struct Explanation {
     /// The client's address, behind trusted proxies.
     pub client: Option<IpAddr>,
-    /// The host and port that it is routed by; none where they are not clear.
+    /// The host and port that it is routed by; none where they are not clear, or it names none.
     pub authority: Option<String>,
     /// The routes that were tried, in their order; the last one is the request's, if it has one.
     pub routes: Vec<TriedRoute>,
@@ -100,7 +100,7 @@ async fn decide(settings: &Snapshot, mut handshake: Handshake) -> Explanation {
     match path {
         Ok(path) => Explanation {
             client: Some(client.ip),
-            authority: Some(handshake.target().authority().to_owned()),
+            authority: handshake.target().authority().map(str::to_owned),
             routes,
             refused: None,
             message: None,
@@ -148,7 +148,7 @@ fn refused(
     let event = refusal.refused(parts, path);
     Explanation {
         client: event.client,
-        authority: target.map(|target| target.authority().to_owned()),
+        authority: target.and_then(Target::authority).map(str::to_owned),
         routes: routes.unwrap_or_default(),
         refused: Some(event),
         message: Some(refusal.rejection.message().to_owned()),
@@ -160,7 +160,8 @@ fn refused(
 fn tried(settings: &Snapshot, target: &Target, offered: &[String]) -> Vec<TriedRoute> {
     let lines = &settings.config.rule_lines;
     let mut tried = Vec::new();
-    for (route, mismatch) in settings.routes.tries(target.host(), target.path(), offered) {
+    let (host, path) = (target.host(), target.path());
+    for (route, mismatch) in settings.routes.tries(host, path, offered) {
         tried.push(TriedRoute {
             name: Arc::clone(&route.name),
             line: lines.of_route(&route.name),

@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Method, Uri, request, response};
+use http::header::Entry;
+use http::{HeaderMap, HeaderValue, Method, Uri, header, request, response};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -176,16 +177,22 @@ impl PlainRequest {
         }
     }
 
-    /// The head that goes to its server.
+    /// The head that goes to its server. If the request names no host, which HTTP/1.0 allows, `Host` is
+    /// that of the server.
     ///
     /// # Errors
-    /// [`Rejection::Path`] if the path comes out as none.
+    /// [`Rejection::Path`] if the path comes out as none, and [`Rejection::Host`] if the server's address
+    /// does as a `Host`.
     pub fn head(&self) -> Result<request::Parts, Rejection> {
         let path = path_and_query(self.lease.base_path(), &self.path, self.handshake.query());
         let mut sent = http::Request::new(()).into_parts().0;
         sent.method = self.handshake.method().clone();
         sent.uri = path.parse::<Uri>().map_err(|_| Rejection::Path)?;
         sent.headers = self.headers.clone();
+        if let Entry::Vacant(host) = sent.headers.entry(header::HOST) {
+            let authority = HeaderValue::try_from(self.address().authority());
+            host.insert(authority.map_err(|_| Rejection::Host)?);
+        }
         Ok(sent)
     }
 

@@ -15,7 +15,7 @@ use crate::request::SingleLine;
 pub(crate) fn check(
     origin: &SingleLine,
     rules: &OriginRules,
-    host: &str,
+    host: Option<&str>,
     port: Option<u16>,
     secure: bool,
 ) -> Result<(), Rejection> {
@@ -34,7 +34,8 @@ pub(crate) fn check(
     let value = value.to_str().map_err(|_| Rejection::OriginInvalid)?;
     let origin = Origin::parse(value).ok_or(Rejection::OriginInvalid)?;
     let allowed = rules.allow.iter().any(|pattern| match pattern {
-        OriginPattern::SameOrigin => is_same(&origin, host, port, secure),
+        // No page is of the same origin as a request that names no host.
+        OriginPattern::SameOrigin => host.is_some_and(|host| is_same(&origin, host, port, secure)),
         _ => pattern.matches(&origin),
     });
     allow_if(allowed, Rejection::OriginDenied)
@@ -142,12 +143,25 @@ mod tests {
         let result = check(
             &line(&[origin]),
             &rules(&["same-origin"]),
-            host,
+            Some(host),
             port,
             secure,
         );
         let expected = allow_if(allowed, Rejection::OriginDenied);
         assert_eq!(result, expected);
+    }
+
+    #[test]
+    fn no_page_is_of_the_same_origin_as_a_request_without_a_host() {
+        let same = rules(&["same-origin", "https://b.test"]);
+        for (origin, expected) in [
+            ("http://a.test", Err(Rejection::OriginDenied)),
+            ("http://localhost", Err(Rejection::OriginDenied)),
+            ("https://b.test", Ok(())),
+        ] {
+            let result = check(&line(&[origin]), &same, None, None, PLAIN);
+            assert_eq!(result, expected, "{origin}");
+        }
     }
 
     #[rstest]
@@ -177,7 +191,7 @@ mod tests {
         #[case] origins: &[&str],
         #[case] expected: Result<(), Rejection>,
     ) {
-        let result = check(&line(origins), &rules(allow), "a.test", None, TLS);
+        let result = check(&line(origins), &rules(allow), Some("a.test"), None, TLS);
         assert_eq!(result, expected);
     }
 
@@ -185,10 +199,10 @@ mod tests {
     fn a_missing_origin_is_for_the_route_to_decide() {
         let mut rules = rules(&[]);
         let none = line(&[]);
-        assert_eq!(check(&none, &rules, "a.test", None, TLS), Ok(()));
+        assert_eq!(check(&none, &rules, Some("a.test"), None, TLS), Ok(()));
         rules.allow_missing = false;
         let refused = Err(Rejection::OriginMissing);
-        assert_eq!(check(&none, &rules, "a.test", None, TLS), refused);
+        assert_eq!(check(&none, &rules, Some("a.test"), None, TLS), refused);
     }
 
     #[test]
@@ -196,9 +210,9 @@ mod tests {
         let mut rules = rules(&[]);
         rules.allow_null = true;
         let null = line(&["null"]);
-        assert_eq!(check(&null, &rules, "a.test", None, TLS), Ok(()));
+        assert_eq!(check(&null, &rules, Some("a.test"), None, TLS), Ok(()));
         let other = line(&["https://b.test"]);
         let refused = Err(Rejection::OriginDenied);
-        assert_eq!(check(&other, &rules, "a.test", None, TLS), refused);
+        assert_eq!(check(&other, &rules, Some("a.test"), None, TLS), refused);
     }
 }

@@ -128,8 +128,9 @@ impl Handshake {
         &self.parts.method
     }
 
-    /// The host that it names, in lower case and without a port; an IPv6 address in brackets.
-    pub fn host(&self) -> &str {
+    /// The host that it names, in lower case and without a port; an IPv6 address in brackets. A plain
+    /// request of HTTP/1.0 need not name one.
+    pub fn host(&self) -> Option<&str> {
         self.target.host()
     }
 

@@ -19,7 +19,8 @@ use crate::rejection::Rejection;
 /// two things is refused, and any other is matched, shown and sent on as one string, its normal form.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Target {
-    authority: Authority,
+    /// None where a request of HTTP/1.0 names none.
+    authority: Option<Authority>,
     uri: Uri,
     /// The path, where it was not received in its normal form.
     normal_path: Option<Box<str>>,
@@ -29,7 +30,7 @@ impl Target {
     /// Reads the target of a request.
     ///
     /// # Errors
-    /// [`Rejection::Host`] for a `Host` that is missing, doubled or not an authority,
+    /// [`Rejection::Host`] for a `Host` that is missing from HTTP/1.1 on, doubled or not an authority,
     /// [`Rejection::AuthorityMismatch`] where the request line names another one
     /// (RFC 9112 §3.2), and [`Rejection::Path`] for a path with dot segments, encoded
     /// backslashes, overlong UTF-8 or control characters, or none at all (`*`, `CONNECT`), for a
@@ -57,7 +58,10 @@ impl Target {
     /// [`Rejection::Header`] where that is not an authority.
     pub(crate) fn with_host(self, host: &str) -> Result<Self, Rejection> {
         let authority = Authority::parse(host.as_bytes()).ok_or(Rejection::Header)?;
-        Ok(Self { authority, ..self })
+        Ok(Self {
+            authority: Some(authority),
+            ..self
+        })
     }
 
     /// The target of a request that is looked at for nothing else.
@@ -68,18 +72,20 @@ impl Target {
     }
 
     /// The host in lower case, without a trailing dot; an IPv6 address in brackets.
-    pub(crate) fn host(&self) -> &str {
-        &self.authority.text[..self.authority.host_length]
+    pub(crate) fn host(&self) -> Option<&str> {
+        let authority = self.authority.as_ref()?;
+        Some(&authority.text[..authority.host_length])
     }
 
     /// The port, where the request names one.
     pub(crate) fn port(&self) -> Option<u16> {
-        self.authority.port
+        self.authority.as_ref()?.port
     }
 
     /// Host and port together, as `Host` has them.
-    pub(crate) fn authority(&self) -> &str {
-        &self.authority.text
+    pub(crate) fn authority(&self) -> Option<&str> {
+        let authority = self.authority.as_ref()?;
+        Some(&authority.text)
     }
 
     /// The path in its normal form; it begins with `/`.
@@ -98,7 +104,7 @@ impl Target {
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Target")
-            .field("authority", &self.authority.text)
+            .field("authority", &self.authority())
             .field("path", &self.path())
             .finish_non_exhaustive()
     }
@@ -148,7 +154,13 @@ impl Authority {
     }
 }
 
-fn authority_of(uri: &Uri, version: Version, host: Line<'_>) -> Result<Authority, Rejection> {
+/// The authority of a request; `None` where it names none and need not: HTTP/1.0 has no `Host`
+/// (RFC 9112 §3.2, §3.3).
+fn authority_of(
+    uri: &Uri,
+    version: Version,
+    host: Line<'_>,
+) -> Result<Option<Authority>, Rejection> {
     let parse = |text: &[u8]| Authority::parse(text).ok_or(Rejection::Host);
     let named = match uri.authority() {
         Some(text) => Some(parse(text.as_str().as_bytes())?),
@@ -160,11 +172,12 @@ fn authority_of(uri: &Uri, version: Version, host: Line<'_>) -> Result<Authority
         Line::Repeated => return Err(Rejection::Host),
     };
     match (named, host) {
-        (None, Some(host)) => Ok(host),
-        (Some(named), Some(host)) if named == host => Ok(named),
+        (None, Some(host)) => Ok(Some(host)),
+        (Some(named), Some(host)) if named == host => Ok(Some(named)),
         (Some(_), Some(_)) => Err(Rejection::AuthorityMismatch),
+        (named, None) if version < Version::HTTP_11 => Ok(named),
         // From HTTP/2 on, the request line's own authority stands alone (RFC 9113 §8.3.1).
-        (Some(named), None) if version > Version::HTTP_11 => Ok(named),
+        (Some(named), None) if version > Version::HTTP_11 => Ok(Some(named)),
         (_, None) => Err(Rejection::Host),
     }
 }
@@ -200,229 +213,4 @@ fn is_plain_query(query: Option<&str>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use http::Request;
-    use proptest::prelude::*;
-    use rstest::rstest;
-
-    use super::*;
-
-    fn target(uri: &str, hosts: &[&str]) -> Result<Target, Rejection> {
-        let mut request = Request::get(uri);
-        for host in hosts {
-            request = request.header("host", *host);
-        }
-        Target::of(&request.body(()).unwrap().into_parts().0)
-    }
-
-    #[rstest]
-    #[case("example.com", "example.com", "example.com", None)]
-    #[case("EXAMPLE.com.", "example.com", "example.com", None)]
-    #[case("example.com:8080", "example.com:8080", "example.com", Some(8080))]
-    #[case("example.com.:80", "example.com:80", "example.com", Some(80))]
-    #[case("example.com:", "example.com", "example.com", None)]
-    #[case("my_app:1", "my_app:1", "my_app", Some(1))]
-    #[case("192.0.2.1:65535", "192.0.2.1:65535", "192.0.2.1", Some(65535))]
-    #[case("[::1]", "[::1]", "[::1]", None)]
-    #[case("[2001:DB8:0::1]:443", "[2001:db8::1]:443", "[2001:db8::1]", Some(443))]
-    fn an_authority_has_one_form(
-        #[case] host: &str,
-        #[case] authority: &str,
-        #[case] name: &str,
-        #[case] port: Option<u16>,
-    ) {
-        let target = target("/ws", &[host]).unwrap();
-        assert_eq!(target.authority(), authority);
-        assert_eq!(target.host(), name);
-        assert_eq!(target.port(), port);
-    }
-
-    #[rstest]
-    #[case(&[])]
-    #[case(&["a.example", "a.example"])]
-    #[case(&[""])]
-    #[case(&["a.example,b.example"])]
-    #[case(&["a.example b.example"])]
-    #[case(&["user@a.example"])]
-    #[case(&["user:secret@a.example"])]
-    #[case(&["a.example:0"])]
-    #[case(&["a.example:65536"])]
-    #[case(&["a.example:99999"])]
-    #[case(&["a.example:+80"])]
-    #[case(&["a.example:80:80"])]
-    #[case(&["a.example:http"])]
-    #[case(&["a.example/ws"])]
-    #[case(&[".example"])]
-    #[case(&["a..example"])]
-    #[case(&["."])]
-    #[case(&["%61.example"])]
-    #[case(&["::1"])]
-    #[case(&["[::1"])]
-    #[case(&["[::1]8080"])]
-    #[case(&["[fe80::1%25eth0]"])]
-    #[case(&["[example.com]"])]
-    #[case(&["a\u{e9}.example"])]
-    fn a_wrong_host_is_refused(#[case] hosts: &[&str]) {
-        assert_eq!(target("/ws", hosts), Err(Rejection::Host));
-    }
-
-    #[test]
-    fn a_host_name_has_an_end() {
-        let long = |length| "a".repeat(length);
-        assert!(target("/", &[&long(253)]).is_ok());
-        assert_eq!(target("/", &[&long(254)]), Err(Rejection::Host));
-    }
-
-    #[test]
-    fn an_absolute_target_and_its_host_are_one_authority() {
-        let same = target("http://A.example:80/ws?x", &["a.example.:80"]).unwrap();
-        assert_eq!(same.authority(), "a.example:80");
-        assert_eq!((same.path(), same.query()), ("/ws", Some("x")));
-        for (uri, host) in [
-            ("http://b.example/ws", "a.example"),
-            ("http://a.example:81/ws", "a.example"),
-            ("http://a.example:81/ws", "a.example:80"),
-        ] {
-            assert_eq!(
-                target(uri, &[host]),
-                Err(Rejection::AuthorityMismatch),
-                "{uri}"
-            );
-        }
-        let user = target("http://a.example@b.example/ws", &["b.example"]);
-        assert_eq!(user, Err(Rejection::Host));
-        assert_eq!(target("http://a.example/ws", &[]), Err(Rejection::Host));
-    }
-
-    #[test]
-    fn a_forwarded_host_is_one_authority() {
-        let with_host = |host| target("/ws", &["a.example"]).unwrap().with_host(host);
-        let found = with_host("App.example:8443").unwrap();
-        assert_eq!(
-            (found.authority(), found.path()),
-            ("app.example:8443", "/ws")
-        );
-        for wrong in [
-            "",
-            "a.example, b.example",
-            "a.example/",
-            "a.example:0",
-            "-\t",
-        ] {
-            assert_eq!(with_host(wrong), Err(Rejection::Header), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn the_authority_of_an_http_2_request_stands_alone() {
-        let request = Request::get("https://A.example/").version(Version::HTTP_2);
-        let parts = request.body(()).unwrap().into_parts().0;
-        assert_eq!(Target::of(&parts).unwrap().authority(), "a.example");
-    }
-
-    #[rstest]
-    #[case("/../admin")]
-    #[case("/ws/..")]
-    #[case("/ws/./x")]
-    #[case("/ws/.")]
-    #[case("/ws/%2e%2e/admin")]
-    #[case("/ws/.%2E/admin")]
-    #[case("/ws/..;/admin")]
-    #[case("/ws/..;x=1/admin")]
-    #[case("/ws/.%2e%3b/admin")]
-    #[case("/ws/.;/admin")]
-    #[case("/ws%2f..%2fadmin")]
-    #[case("/ws/..%2Fadmin")]
-    #[case("/ws/a%2F%2e")]
-    #[case("/ws%5c..%5cadmin")]
-    #[case("/ws\\admin")]
-    #[case("/ws/%00")]
-    #[case("/ws/%0d%0ax")]
-    #[case("/ws/%7f")]
-    #[case("/ws/%")]
-    #[case("/ws/%2")]
-    #[case("/ws/%+1")]
-    #[case("/ws/%zz")]
-    #[case("/ws/%c0%ae%C0%AE/admin")]
-    #[case("/ws/%c1%bf")]
-    #[case("/ws%e0%80%afadmin")]
-    #[case("/ws%f0%80%80%afadmin")]
-    #[case("/ws/\u{e9}")]
-    #[case("/ws/\"a\"")]
-    #[case("*")]
-    fn a_path_that_could_mean_two_things_is_refused(#[case] path: &str) {
-        assert_eq!(target(path, &["a.example"]), Err(Rejection::Path));
-    }
-
-    #[rstest]
-    #[case("/", None)]
-    #[case("//ws//x/", None)]
-    #[case("/ws/...", None)]
-    #[case("/ws/..x/.y", None)]
-    #[case("/ws/a%20b;v=1", None)]
-    #[case("/ws/%252e%252e", None)]
-    #[case("/WS/%C3%A9", None)]
-    #[case("/ws?a=../..&b=%2f%00%61", Some("a=../..&b=%2f%00%61"))]
-    #[case("/ws?q={[a|b]}^`\\'", Some("q={[a|b]}^`\\'"))]
-    #[case("/ws?", Some(""))]
-    fn any_other_path_stays_as_it_is(#[case] uri: &str, #[case] query: Option<&str>) {
-        let target = target(uri, &["a.example"]).unwrap();
-        assert_eq!(target.path(), uri.split('?').next().unwrap());
-        assert_eq!(target.query(), query);
-    }
-
-    #[rstest]
-    #[case("/ws/%61dmin", "/ws/admin")]
-    #[case("/caf%c3%a9/%7euser", "/caf%C3%A9/~user")]
-    #[case("/ws/a|b", "/ws/a%7Cb")]
-    #[case("http://a.example/%77s?%77", "/ws")]
-    #[case("/ws%2fadmin/%2F", "/ws%2Fadmin/%2F")]
-    fn a_path_has_one_form(#[case] uri: &str, #[case] path: &str) {
-        assert_eq!(target(uri, &["a.example"]).unwrap().path(), path);
-    }
-
-    #[rstest]
-    #[case("/ws?\u{e9}")]
-    #[case("http://a.example/ws?\u{e9}")]
-    #[case("http://a.example/\u{e9}")]
-    #[case("ftp://a.example/ws")]
-    #[case("file://a.example/ws")]
-    #[case("httpx://a.example/ws")]
-    fn a_target_that_is_none_of_http_is_refused(#[case] uri: &str) {
-        assert_eq!(target(uri, &["a.example"]), Err(Rejection::Path));
-    }
-
-    #[rstest]
-    #[case("http")]
-    #[case("HTTPS")]
-    #[case("ws")]
-    #[case("Wss")]
-    fn an_absolute_target_has_a_scheme_of_http(#[case] scheme: &str) {
-        let uri = format!("{scheme}://a.example/ws");
-        assert!(target(&uri, &["a.example"]).is_ok());
-    }
-
-    #[test]
-    fn a_target_does_not_show_its_query() {
-        let target = target("/ws?token=canary", &["a.example"]).unwrap();
-        assert!(!format!("{target:?}").contains("canary"));
-    }
-
-    proptest! {
-        #[test]
-        fn an_authority_is_its_own_normal_form(text in "[a-zA-Z0-9.:\\[\\]_%@, -]{0,24}") {
-            if let Some(authority) = Authority::parse(text.as_bytes()) {
-                let again = Authority::parse(authority.text.as_bytes());
-                prop_assert_eq!(again, Some(authority));
-            }
-        }
-
-        #[test]
-        fn no_host_bytes_make_it_panic(text in prop::collection::vec(any::<u8>(), 0..16)) {
-            if let Some(authority) = Authority::parse(&text) {
-                let again = Authority::parse(authority.text.as_bytes());
-                prop_assert_eq!(again, Some(authority));
-            }
-        }
-    }
-}
+mod tests;

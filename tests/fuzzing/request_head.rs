@@ -122,7 +122,7 @@ fn forward(parts: &Parts, ways: Ways) -> Result<Accepted, Rejection> {
     Ok(Accepted {
         received: parts.headers.clone(),
         query: target.query().map(str::to_owned),
-        authority: target.authority().to_owned(),
+        authority: target.authority().expect("of HTTP/1.1").to_owned(),
         route: route.name.to_string(),
         client,
         trusted: client.trusted,

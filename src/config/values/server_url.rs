@@ -74,6 +74,25 @@ text!(
     r"^((ws|http)://[^@?#\s]+|unix:.+)$"
 );
 
+impl ServerAddress {
+    /// What `Host` says of it in a request that names no authority of its own. A socket of this
+    /// machine is `localhost`, because many servers refuse an empty one.
+    pub(crate) fn authority(&self) -> String {
+        match self {
+            Self::Tcp {
+                host,
+                port: DEFAULT_PORT,
+            } if host.contains(':') => format!("[{host}]"),
+            Self::Tcp {
+                host,
+                port: DEFAULT_PORT,
+            } => host.clone(),
+            Self::Tcp { .. } => self.to_string(),
+            Self::Unix(_) => "localhost".to_owned(),
+        }
+    }
+}
+
 /// `host:port`, or `unix:/path`.
 impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -182,6 +201,21 @@ mod tests {
     fn tcp(host: &str, port: u16) -> ServerAddress {
         let host = host.to_owned();
         ServerAddress::Tcp { host, port }
+    }
+
+    #[test]
+    fn a_server_has_an_authority_as_clients_write_it() {
+        for (url, authority) in [
+            ("ws://Chat.local", "chat.local"),
+            ("ws://chat.local:80/base", "chat.local"),
+            ("ws://chat_1:9001", "chat_1:9001"),
+            ("ws://[2001:db8::1]", "[2001:db8::1]"),
+            ("ws://[2001:db8::1]:81", "[2001:db8::1]:81"),
+            ("unix:/run/chat.sock:/v1", "localhost"),
+        ] {
+            let url: ServerUrl = url.parse().unwrap();
+            assert_eq!(url.address.authority(), authority, "{url}");
+        }
     }
 
     #[test]

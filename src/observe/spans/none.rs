@@ -38,7 +38,7 @@ impl Tracing {
 impl HandshakeTrace {
     pub(crate) fn set_client(&mut self, _: IpAddr, _: ClientAddr) {}
 
-    pub(crate) fn set_authority(&mut self, _: &str, _: Option<u16>) {}
+    pub(crate) fn set_authority(&mut self, _: Option<&str>, _: Option<u16>) {}
 
     pub(crate) fn set_route(&mut self, _: &Arc<str>) {}
 

@@ -139,8 +139,8 @@ impl HandshakeTrace {
     }
 
     /// Its `Host` is this.
-    pub(crate) fn set_authority(&mut self, host: &str, port: Option<u16>) {
-        if let Some(session) = self.recording() {
+    pub(crate) fn set_authority(&mut self, host: Option<&str>, port: Option<u16>) {
+        if let (Some(session), Some(host)) = (self.recording(), host) {
             session.set_attribute(KeyValue::new("server.address", host.to_owned()));
             if let Some(port) = port {
                 session.set_attribute(KeyValue::new("server.port", i64::from(port)));

@@ -11,7 +11,8 @@ use crate::config::normal_path;
 
 /// Answers requests for `server.health_path`, whatever their host and ahead of every route.
 ///
-/// They are no handshakes: they are neither counted nor logged.
+/// Some load balancers ask by OPTIONS. Such requests are no handshakes: they are neither counted nor
+/// logged.
 #[derive(Debug)]
 pub(crate) struct HealthPage {
     handle: Handle,
@@ -39,7 +40,10 @@ impl HealthPage {
         let path = Arc::clone(&self.path.read().unwrap_or_else(PoisonError::into_inner));
         let is_asked = !path.is_empty()
             && normal_path(request.uri().path()).is_some_and(|asked| asked == *path)
-            && matches!(*request.method(), Method::GET | Method::HEAD);
+            && matches!(
+                *request.method(),
+                Method::GET | Method::HEAD | Method::OPTIONS
+            );
         is_asked.then(|| {
             let (status, text) = match self.handle.is_ready() {
                 true => (StatusCode::OK, "ready\n"),

@@ -21,7 +21,6 @@ async fn h10_the_host_is_missing_doubled_or_no_host(
     let right = Stage::handshake();
     let mut requests = vec![
         right.clone().without("Host"),
-        right.clone().without("Host").line("GET /ws/room HTTP/1.0"),
         right.clone().header("Host", "gate.test"),
         right.clone().header("host", "other.test"),
         right.header("HOST", ""),

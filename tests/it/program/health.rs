@@ -7,9 +7,11 @@ const HEALTH: &str =
     "http = \"forward\"\n[admin]\naddress = \"127.0.0.1:0\"\n[server]\nhealth_path = \"/up\"\n";
 
 /// Requests for the page, as load balancers write them.
-const QUESTIONS: [&str; 8] = [
+const QUESTIONS: [&str; 10] = [
     "GET /up HTTP/1.0\r\n\r\n",
     "HEAD /up HTTP/1.0\r\n\r\n",
+    "OPTIONS /up HTTP/1.0\r\n\r\n",
+    "OPTIONS /up HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n",
     "GET /up HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n",
     "GET /%75p HTTP/1.1\r\nHost: gate.test\r\n\r\n",
     "GET /up?probe=1 HTTP/1.1\r\nHost: elsewhere.example\r\nUser-Agent: lb\r\n\r\n",
@@ -27,7 +29,7 @@ async fn ask_all(program: &Program, status: u16, text: &str) {
         assert_eq!(head.status(), status, "{question}");
         assert_eq!(head.one("content-length"), text.len().to_string());
         assert_eq!(head.one("cache-control"), "no-store");
-        if question.starts_with("GET") {
+        if !question.starts_with("HEAD") {
             assert_eq!(wire.body(&head).await, text.as_bytes(), "{question}");
         }
     }
@@ -62,7 +64,8 @@ async fn what_is_no_question_for_health_goes_to_the_routes() {
     let program = Program::run(&settings("ws://127.0.0.1:1", HEALTH)).await;
     for (line, status) in [
         ("POST /up", 404),
-        ("OPTIONS /up", 404),
+        ("DELETE /up", 404),
+        ("OPTIONS /other", 404),
         ("GET /up/", 404),
         ("GET /upper", 404),
         ("GET /ws/up", 502),

@@ -14,6 +14,7 @@ mod logs;
 mod metrics;
 mod monitoring;
 mod notify;
+mod old_clients;
 mod packaging;
 mod plain_http;
 mod reload;

@@ -11,7 +11,7 @@ use http_body_util::{Either, Full};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::Service;
 use hyper::upgrade::OnUpgrade;
-use hyper::{Request, Response, StatusCode, Version};
+use hyper::{Request, Response, StatusCode, Version, header};
 use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
 
@@ -148,12 +148,14 @@ pin_project! {
 impl<F, B> Future for Responding<F>
 where
     F: Future<Output = Result<Response<B>, Infallible>>,
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
 {
     type Output = Result<Response<GuardedBody<B>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = match (this.own.take(), this.answer.as_pin_mut()) {
+        let mut response = match (this.own.take(), this.answer.as_pin_mut()) {
             (Some(own), _) => own.map(Either::Right),
             (None, Some(answer)) => ready!(answer.poll(cx))?.map(Either::Left),
             (None, None) => return Poll::Pending,
@@ -168,9 +170,24 @@ where
         let mut ended = this.ended.take();
         if let Some((written, _)) = &mut ended {
             written.is_upgrade = is_upgrade;
+            if written.may_end_with_connection && ends_connection(&response) {
+                // To one of HTTP/1.1 hyper adds that the connection is kept.
+                *response.version_mut() = Version::HTTP_10;
+            }
         }
         Poll::Ready(Ok(response.map(|body| GuardedBody { body, ended })))
     }
+}
+
+/// Whether a client of HTTP/1.0 gets the end of the connection behind this response: it says so, or its
+/// body has no other end.
+fn ends_connection(response: &Response<impl Body>) -> bool {
+    let headers = response.headers();
+    let has_length = headers.contains_key(header::CONTENT_LENGTH)
+        || response.body().size_hint().exact().is_some();
+    let lines = headers.get_all(header::CONNECTION).into_iter();
+    let mut options = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
+    !has_length || options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
 }
 
 pin_project! {
