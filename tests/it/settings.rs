@@ -2,6 +2,7 @@
 
 mod keys;
 mod patterns;
+mod recipes;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
