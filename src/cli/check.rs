@@ -2,17 +2,18 @@
 
 mod explain;
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use wsgate::Config;
 use wsgate::config::Secret;
-use wsgate::{Config, server};
+use wsgate::server::{self, has_color};
 
 use self::explain::{Question, QuestionError};
 use super::error::{CommandError, REJECTED};
-use super::output::print;
+use super::output::{print, print_error};
 use super::runtime::on_this_thread;
 
 /// What to check.
@@ -78,16 +79,16 @@ impl Check {
                 print(&question.answer(&self.file, explanation.as_ref()))
             });
         }
-        let mut summary = config.summary();
-        let has_warnings = config.warnings().next().is_some();
-        if !warnings.is_empty() && !has_warnings {
-            summary.push('\n');
+        print(&config.summary())?;
+        let rendered = config.render_warnings(&warnings, has_color(&io::stderr()));
+        if rendered.is_empty() {
+            return Ok(());
         }
-        for warning in &warnings {
-            summary.push_str(&format!("warning: {warning}\n"));
+        if io::stdout().is_terminal() {
+            print_error("\n");
         }
-        print(&summary)?;
-        match self.strict && (has_warnings || !warnings.is_empty()) {
+        print_error(&rendered);
+        match self.strict {
             true => Err(CommandError::silent(REJECTED)),
             false => Ok(()),
         }

@@ -10,8 +10,10 @@ mod upstream;
 
 use std::path::Path;
 
+use self::upstream::Pools;
 use super::checked::Config;
 use super::checked::rule::RuleLines;
+use super::errors::Warnings;
 use super::report::{Node, Report};
 use super::settings::Settings;
 use super::settings::{ClientIp, Drain, Listen};
@@ -47,7 +49,9 @@ pub(super) fn config(
     overlap::warn(&route, &routes, report);
     health::warn(&server.health_path, &route, &routes, report);
     let mut rule_lines = RuleLines::default();
-    let (routes, route) = route::routes(route, &routes, &upstreams, &mut rule_lines, report);
+    let pools = Pools::of(&upstreams, report.has_lost_all(root, "upstream"));
+    let (routes, route) = route::routes(route, &routes, &pools, &mut rule_lines, report);
+    drop(pools);
     check_client_ip(&client_ip, &listen, &root.get("client_ip"), report);
     check_drain(&drain, &root.get("drain"), report);
     Config {
@@ -61,7 +65,7 @@ pub(super) fn config(
         rule_lines,
         routes,
         written: (upstream, route),
-        warnings: Vec::new(),
+        warnings: Warnings::default(),
     }
 }
 
@@ -76,13 +80,13 @@ fn check_client_ip(
     let trusts_nobody = client_ip.trusted_proxies.is_empty() && !listen.iter().any(is_unix);
     if client_ip.forwarded_host && trusts_nobody {
         let message = "no proxy is trusted, so that no forwarded host is used";
-        report.warn(&node.get("forwarded_host"), message);
+        report.warn(&node.get("forwarded_host"), ValueError::new(message));
     }
     let node = node.get("trusted_proxies");
     for (index, proxy) in client_ip.trusted_proxies.iter().enumerate() {
         if proxy.is_everything() {
             let message = "everybody is a trusted proxy: any client can claim any address";
-            report.warn(&node.at(index), message);
+            report.warn(&node.at(index), ValueError::new(message));
         }
     }
 }
@@ -93,6 +97,6 @@ fn check_drain(drain: &Drain, node: &Node<'_>, report: &mut Report<'_>) {
     if let Some(set) = set.filter(|_| drain.spread > drain.spread_within(drain.deadline)) {
         let message = "the closes are spread over three quarters of the deadline, which is less \
                        than `spread`: the last ones need time to be answered";
-        report.warn(set, message);
+        report.warn(set, ValueError::new(message));
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use self::route::Route;
 use self::rule::RuleLines;
 use self::upstream::Upstream;
+use super::errors::Warnings;
 use super::settings::{
     Admin, ClientIp, Drain, Listen, Log, RouteSettings, Server, Settings, UpstreamSettings,
 };
@@ -35,13 +36,21 @@ pub struct Config {
     /// The upstreams and the routes as a file with every default would have them, without a secret.
     pub(super) written: (BTreeMap<String, UpstreamSettings>, Vec<RouteSettings>),
     /// What is allowed but probably not meant, for `check` and the log.
-    pub(crate) warnings: Vec<String>,
+    pub(super) warnings: Warnings,
 }
 
 impl Config {
-    /// What is allowed but probably not meant, each with the line or the key that it is about.
-    pub fn warnings(&self) -> impl Iterator<Item = &str> {
-        self.warnings.iter().map(String::as_str)
+    /// What is allowed but probably not meant, one line each: `file:line:column: message`. Settings that
+    /// stand in no file have the key in the place of line and column.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        self.warnings.lines()
+    }
+
+    /// The warnings and those of `others`, which are about the file as a whole, as
+    /// [`ConfigErrors::render`](crate::config::ConfigErrors::render) shows errors; empty if there is none.
+    #[cfg(feature = "server")]
+    pub fn render_warnings(&self, others: &[String], color: bool) -> String {
+        self.warnings.render(others, color)
     }
 
     /// Whether the rewrite of this route holds the value of an environment variable, so that no path that

@@ -1,16 +1,21 @@
 //! Everything that is wrong with a set of settings, with the places where it is.
 
+mod entry;
 pub(super) mod lines;
+mod listing;
 #[cfg(feature = "server")]
 mod render;
+mod warnings;
 
 use std::fmt;
 use std::io;
-use std::ops::Range;
 use std::sync::Arc;
 
-use self::lines::Lines;
+use self::listing::{Listing, counted};
 use super::values::ValueError;
+
+pub use self::entry::ConfigError;
+pub(super) use self::warnings::Warnings;
 
 /// The errors of one set of settings, in the order of the file: all of them, or the first 50.
 ///
@@ -19,51 +24,16 @@ use super::values::ValueError;
 /// environment variable holds.
 #[derive(Clone)]
 pub struct ConfigErrors {
-    name: Arc<str>,
-    /// The file with its secrets starred out, byte for byte as long as the file itself.
-    #[cfg_attr(not(feature = "server"), allow(dead_code))]
-    text: Arc<str>,
-    #[cfg_attr(not(feature = "server"), allow(dead_code))]
-    lines: Lines,
-    errors: Vec<ConfigError>,
-    /// How many more there are.
-    left_out: usize,
+    listing: Listing,
     /// Whether the settings were checked to their end.
     is_complete: bool,
     source: Option<Arc<io::Error>>,
 }
 
-/// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    problem: ValueError,
-    /// Bytes of the file; `None` for the file as a whole, and where there is no file.
-    span: Option<Range<usize>>,
-    key: Option<String>,
-    /// Line and column, both from 1, the column in characters.
-    position: Option<(usize, usize)>,
-}
-
 impl ConfigErrors {
-    pub(super) fn new(name: &str, masked: String, mut errors: Vec<ConfigError>) -> Self {
-        errors.sort_by_key(|error| error.span.as_ref().map(|span| (span.start, span.end)));
-        // A mistake in `[defaults]` is found again in every route that it holds for.
-        errors.dedup_by(|later, earlier| {
-            later.span.is_some() && later.span == earlier.span && later.problem == earlier.problem
-        });
-        let left_out = errors.len().saturating_sub(MOST_SHOWN);
-        errors.truncate(MOST_SHOWN);
-        let lines = Lines::of(&masked);
-        for error in &mut errors {
-            let span = error.span.as_ref();
-            error.position = span.map(|span| lines.position(&masked, span.start));
-        }
+    pub(super) fn new(name: &str, masked: String, errors: Vec<ConfigError>) -> Self {
         Self {
-            name: name.into(),
-            text: masked.into(),
-            lines,
-            errors,
-            left_out,
+            listing: Listing::new(name, masked, errors),
             is_complete: true,
             source: None,
         }
@@ -91,33 +61,29 @@ impl ConfigErrors {
 
     /// The file's name, as it was given.
     pub fn name(&self) -> &str {
-        &self.name
+        self.listing.name()
     }
 
     /// The errors, in the order of the file: at least one, and at most 50.
     pub fn iter(&self) -> std::slice::Iter<'_, ConfigError> {
-        self.errors.iter()
+        self.listing.entries().iter()
     }
 
     /// How many errors were found, with those that [`Self::iter`] leaves out.
     pub fn found(&self) -> usize {
-        self.errors.len() + self.left_out
+        self.listing.found()
     }
 
     /// What to say behind the first `shown` errors: that there are more.
     pub(crate) fn rest(&self, shown: usize) -> Option<String> {
-        let errors = |count| if count == 1 { "error" } else { "errors" };
         match (self.found().saturating_sub(shown), self.is_complete) {
             (0, true) => None,
             (0, false) => Some("and maybe more errors".to_owned()),
-            (count, true) => Some(format!("and {count} more {}", errors(count))),
-            (count, false) => Some(format!("and at least {count} more {}", errors(count))),
+            (count, true) => Some(format!("and {}", counted(count, "more error"))),
+            (count, false) => Some(format!("and at least {}", counted(count, "more error"))),
         }
     }
 }
-
-/// More errors are counted and not shown: they would hide what is wrong, and fill the log.
-const MOST_SHOWN: usize = 50;
 
 impl<'a> IntoIterator for &'a ConfigErrors {
     type Item = &'a ConfigError;
@@ -130,19 +96,13 @@ impl<'a> IntoIterator for &'a ConfigErrors {
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, error) in self.errors.iter().enumerate() {
+        for (index, line) in self.listing.lines().enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }
-            f.write_str(&self.name)?;
-            match (error.position, &error.key) {
-                (Some((line, column)), _) => write!(f, ":{line}:{column}")?,
-                (None, Some(key)) => write!(f, ": {key}")?,
-                (None, None) => {}
-            }
-            write!(f, ": {error}")?;
+            f.write_str(&line)?;
         }
-        match self.rest(self.errors.len()) {
+        match self.rest(self.iter().len()) {
             Some(rest) => write!(f, "\n{rest}"),
             None => Ok(()),
         }
@@ -159,61 +119,6 @@ impl fmt::Debug for ConfigErrors {
 impl std::error::Error for ConfigErrors {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
-    }
-}
-
-impl ConfigError {
-    pub(super) fn at(span: Range<usize>, problem: ValueError) -> Self {
-        Self {
-            span: Some(span),
-            ..Self::whole(problem)
-        }
-    }
-
-    pub(super) fn whole(problem: ValueError) -> Self {
-        Self {
-            problem,
-            span: None,
-            key: None,
-            position: None,
-        }
-    }
-
-    /// Adds the key that the error is about.
-    pub(super) fn with_key(mut self, key: &str) -> Self {
-        self.key = Some(key.to_owned()).filter(|key| !key.is_empty());
-        self
-    }
-
-    /// What is wrong, in one line.
-    pub fn message(&self) -> &str {
-        self.problem.message()
-    }
-
-    /// What would be right, if that is known.
-    pub fn help(&self) -> Option<&str> {
-        self.problem.suggestion()
-    }
-
-    /// The key, such as `route[0].limits.message_size`; `None` where it is about no key.
-    pub fn key(&self) -> Option<&str> {
-        self.key.as_deref()
-    }
-
-    /// The line, from 1; `None` for the file as a whole, and where there is no file.
-    pub fn line(&self) -> Option<usize> {
-        self.position.map(|(line, _)| line)
-    }
-
-    /// The column in characters, from 1; `None` where there is no line.
-    pub fn column(&self) -> Option<usize> {
-        self.position.map(|(_, column)| column)
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.problem.fmt(f)
     }
 }
 

@@ -3,11 +3,14 @@
 #[cfg(feature = "server")]
 pub(super) mod admin;
 pub(super) mod file;
+mod hints;
 mod interpolate;
+mod keys;
 mod mask;
 mod merge;
 mod read;
 mod reader;
+mod syntax;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +26,7 @@ use self::file::FileError;
 use self::interpolate::{Environment, expand};
 use super::check;
 use super::checked::Config;
-use super::errors::{ConfigError, ConfigErrors};
+use super::errors::ConfigErrors;
 use super::report::{Node, Report};
 use super::settings::Settings;
 use super::settings::{Listen, RouteSettings, ServerEntry, UpstreamSettings};
@@ -143,7 +146,7 @@ impl Config {
         directory: &Path,
         environment: Option<&Environment<'_>>,
     ) -> Result<Self, ConfigErrors> {
-        let document = DeTable::parse(text).map_err(|first| syntax_errors(name, text, &first))?;
+        let document = DeTable::parse(text).map_err(|first| syntax::errors(name, text, &first))?;
         let span = document.span();
         let mut root = Spanned::new(span, DeValue::Table(document.get_ref().clone()));
         let mut report = Report::new(Some(text));
@@ -184,36 +187,4 @@ fn text_of(name: &str, contents: Result<Vec<u8>, FileError>) -> Result<String, C
 
 fn environment(name: &str) -> Result<String, VarError> {
     std::env::var(name)
-}
-
-/// The bytes behind the first error of a text in which more are looked for: in a text of another
-/// kind each word is one, and takes more memory than the word.
-const SYNTAX_ERRORS_WITHIN: usize = 64 * 1024;
-
-/// The errors of a text that is not TOML.
-fn syntax_errors(name: &str, text: &str, first: &toml::de::Error) -> ConfigErrors {
-    let start = first.span().map_or(0, |span| span.start);
-    let end = text
-        .get(start.saturating_add(SYNTAX_ERRORS_WITHIN)..)
-        .and_then(|rest| rest.find('\n'));
-    let end = end.map_or(text.len(), |end| start + SYNTAX_ERRORS_WITHIN + end + 1);
-    let (_, mut errors) = DeTable::parse_recoverable(&text[..end]);
-    let is_cut = end < text.len();
-    // What spans several lines may end behind the cut.
-    errors.retain(|error| !is_cut || error.span().is_some_and(|span| span.end < end));
-    if errors.is_empty() {
-        errors.push(first.clone());
-    }
-    let errors = errors.iter().map(|error| {
-        let problem = ValueError::new(error.message());
-        match error.span() {
-            Some(span) => ConfigError::at(span, problem),
-            None => ConfigError::whole(problem),
-        }
-    });
-    let errors = ConfigErrors::new(name, mask::by_word(text), errors.collect());
-    match is_cut {
-        true => errors.incomplete(),
-        false => errors,
-    }
 }

@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::errors::lines::Lines;
-use super::errors::{ConfigError, ConfigErrors};
+use super::errors::{ConfigError, ConfigErrors, Warnings};
 use super::values::ValueError;
 
 /// What has been found wrong so far.
@@ -25,7 +25,7 @@ pub(super) struct Report<'a> {
     /// What has been taken out: the place of the table or list, and the key or index in it.
     removed: Vec<(Range<usize>, String)>,
     errors: Vec<ConfigError>,
-    warnings: Vec<String>,
+    warnings: Vec<ConfigError>,
 }
 
 /// A value as it is written, or the place where it would be.
@@ -41,8 +41,8 @@ pub(super) struct Node<'t> {
 /// Errors that are looked for while settings are read.
 const MOST_ERRORS: usize = 100;
 
-/// Warnings that are shown.
-const MOST_WARNINGS: usize = 50;
+/// Under the place that a duplicate repeats.
+pub(super) const FIRST: &str = "the first one";
 
 /// In the place of a key: the table has lost all that could be in it.
 const EVERYTHING: &str = "";
@@ -64,22 +64,19 @@ impl<'a> Report<'a> {
     /// The warnings, or all errors. `masked` makes the text of the file without its secrets and
     /// without the values of the unknown keys at these places.
     pub(super) fn finish(
-        mut self,
+        self,
         name: &str,
         masked: impl FnOnce(&[Range<usize>]) -> String,
-    ) -> Result<Vec<String>, ConfigErrors> {
+    ) -> Result<Warnings, ConfigErrors> {
         if !self.errors.is_empty() {
             let masked = masked(&self.unknown);
             return Err(ConfigErrors::new(name, masked, self.errors));
         }
-        self.warnings.dedup();
-        let left_out = self.warnings.len().saturating_sub(MOST_WARNINGS);
-        self.warnings.truncate(MOST_WARNINGS);
-        if left_out > 0 {
-            self.warnings
-                .push(format!("and {left_out} more like these"));
-        }
-        Ok(self.warnings)
+        let masked = match self.warnings.is_empty() {
+            true => String::new(),
+            false => masked(&self.unknown),
+        };
+        Ok(Warnings::new(name, masked, self.warnings))
     }
 
     /// The errors of settings that were not read to their end.
@@ -159,26 +156,53 @@ impl<'a> Report<'a> {
         self.error(node, problem);
     }
 
+    /// Reports that a value is there already, at `first`.
+    pub(super) fn duplicate(&mut self, node: &Node<'_>, first: &Node<'_>, problem: ValueError) {
+        let place = self.place(first);
+        let problem = problem.help(format!("the first one stands {place}"));
+        let before = self.errors.len();
+        self.error_with(node, first, problem);
+        let other = first.span().filter(|_| self.text.is_some());
+        if let [.., error] = &mut self.errors[before..] {
+            *error = error.clone().with_other(other, FIRST);
+        }
+    }
+
     /// Notes that nothing is known of the value of the key at `span`.
     pub(super) fn hide(&mut self, span: Option<Range<usize>>) {
         self.unknown.extend(span);
     }
 
     fn push(&mut self, span: Option<Range<usize>>, key: &str, problem: ValueError) {
-        let error = match span.filter(|_| self.text.is_some()) {
+        let error = self.entry(span, key, problem);
+        self.errors.push(error);
+    }
+
+    /// An entry with its place, as far as the settings stand in a file.
+    fn entry(&self, span: Option<Range<usize>>, key: &str, problem: ValueError) -> ConfigError {
+        let entry = match span.filter(|_| self.text.is_some()) {
             Some(span) => ConfigError::at(span, problem),
             None => ConfigError::whole(problem),
         };
-        self.errors.push(error.with_key(key));
+        entry.with_key(key)
     }
 
     /// Notes something allowed that is probably not meant.
-    pub(super) fn warn(&mut self, node: &Node<'_>, message: &str) {
-        let place = match self.line(node) {
-            Some(line) => format!("line {line}"),
-            None => node.key.clone(),
-        };
-        self.warnings.push(format!("{place}: {message}"));
+    pub(super) fn warn(&mut self, node: &Node<'_>, problem: ValueError) {
+        let warning = self.entry(node.span(), &node.key, problem);
+        self.warnings.push(warning);
+    }
+
+    /// Notes something allowed that is probably not meant, and why: because of `other`.
+    pub(super) fn warn_with(
+        &mut self,
+        node: &Node<'_>,
+        (other, label): (&Node<'_>, &'static str),
+        problem: ValueError,
+    ) {
+        let warning = self.entry(node.span(), &node.key, problem);
+        let other = other.span().filter(|_| self.text.is_some());
+        self.warnings.push(warning.with_other(other, label));
     }
 
     /// Where a value stands, for a sentence about another one: `in line 4`.
@@ -244,6 +268,12 @@ impl<'a> Report<'a> {
         removed.any(|(span, removed)| table.span().as_ref() == Some(span) && removed == entry)
     }
 
+    /// Whether this key had another value than a table, or was meant by another key, so that nothing is
+    /// known of what is in it.
+    pub(super) fn has_lost_all(&self, table: &Node<'_>, key: &str) -> bool {
+        self.has_lost(table, key) || self.has_lost(&table.get(key), EVERYTHING)
+    }
+
     /// Whether anything has been taken out of this table or list.
     pub(super) fn has_lost_any(&self, node: &Node<'_>) -> bool {
         let mut removed = self.removed.iter();
@@ -294,6 +324,10 @@ impl<'t> Node<'t> {
     /// Whether the value stands there at all.
     pub(super) fn is_written(&self) -> bool {
         self.value.is_some()
+    }
+
+    pub(super) fn value(&self) -> Option<&'t DeValue<'t>> {
+        self.value.map(Spanned::get_ref)
     }
 
     pub(super) fn span(&self) -> Option<Range<usize>> {

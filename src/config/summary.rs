@@ -18,7 +18,7 @@ const WIDTH: usize = 80;
 const INDENT: &str = "             ";
 
 impl Config {
-    /// The resolved settings for a person: listeners, routes in the order of matching, warnings.
+    /// The resolved settings for a person: listeners and routes in the order of matching.
     pub fn summary(&self) -> String {
         let mut summary = String::new();
         let listeners = (self.listen.iter()).map(|listen| listen.address.to_string());
@@ -35,12 +35,6 @@ impl Config {
             let _ = write!(summary, "\nroute {}\n", route.name);
             // Without what an environment variable was filled in.
             tell(route, written.rewrite.as_deref(), &mut summary);
-        }
-        if !self.warnings.is_empty() {
-            summary.push('\n');
-        }
-        for warning in &self.warnings {
-            let _ = writeln!(summary, "warning: {warning}");
         }
         summary
     }

@@ -1,6 +1,6 @@
 //! `[route.headers]`, checked against the headers that only the gate may touch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use http::HeaderName;
 
@@ -42,6 +42,7 @@ fn set(
     report: &mut Report<'_>,
 ) -> Vec<(HeaderName, Template)> {
     let mut set: Vec<(HeaderName, Template)> = Vec::with_capacity(written.len());
+    let mut first: HashMap<HeaderName, String> = HashMap::with_capacity(written.len());
     for (key, value) in node.in_file_order(written) {
         let name = match parse_set(&key) {
             Ok(name) => name,
@@ -50,10 +51,11 @@ fn set(
                 continue;
             }
         };
-        if set.iter().any(|(other, _)| *other == name) {
+        if let Some(first) = first.get(&name) {
             let problem = ValueError::new(format!("`{name}` is set twice"));
-            report.error(&node.name(&key), problem);
+            report.duplicate(&node.name(&key), &node.name(first), problem);
         }
+        first.entry(name.clone()).or_insert_with(|| key.clone());
         match Template::parse(value.expose(), path) {
             Ok(template) => set.push((name, template)),
             Err(problem) => report.error(&node.get(&key), problem),

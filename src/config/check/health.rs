@@ -2,6 +2,7 @@
 
 use crate::config::report::{Node, Report};
 use crate::config::settings::RouteSettings;
+use crate::config::values::ValueError;
 
 /// Warns of every route with this path among its own. One of all paths (`/*`) is for what nothing else
 /// answers.
@@ -21,7 +22,7 @@ pub(super) fn warn(
                 "this route never sees GET requests for `{health_path}`: `server.health_path` answers \
                  them first"
             );
-            report.warn(&node.at(index).get("path"), &message);
+            report.warn(&node.at(index).get("path"), ValueError::new(message));
         }
     }
 }
@@ -45,7 +46,9 @@ mod tests {
                  [[route]]\nname = \"a\"\npath = \"{path}\"\nupstream = \"a\"\n"
             );
             let config = Config::from_toml("a.toml", &text).unwrap();
-            let warned = config.summary().contains("`server.health_path` answers");
+            let warned = config
+                .warnings()
+                .any(|warning| warning.contains("`server.health_path` answers"));
             assert_eq!(warned, is_shadowed, "{path}");
         }
     }

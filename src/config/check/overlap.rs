@@ -5,17 +5,20 @@ mod index;
 use self::index::Index;
 use crate::config::report::{Node, Report};
 use crate::config::settings::RouteSettings;
+use crate::config::values::ValueError;
 
 /// Warns of every route that an earlier one covers.
 pub(super) fn warn(routes: &[RouteSettings], node: &Node<'_>, report: &mut Report<'_>) {
     let mut index = Index::default();
     for (number, route) in routes.iter().enumerate() {
         if let Some(earlier) = index.find_or_add(number, route) {
+            let first = node.at(earlier);
             let message = format!(
                 "this route never matches: the one {} takes all of its requests",
-                report.place(&node.at(earlier))
+                report.place(&first)
             );
-            report.warn(&node.at(number), &message);
+            let label = "it takes all of its requests";
+            report.warn_with(&node.at(number), (&first, label), ValueError::new(message));
         }
     }
 }

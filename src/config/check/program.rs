@@ -1,6 +1,6 @@
 //! What only the program uses: its listeners.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
@@ -18,12 +18,14 @@ pub(super) fn listeners(
     report: &mut Report<'_>,
 ) -> Vec<Listen> {
     let mut listeners: Vec<Listen> = Vec::new();
-    let mut seen = HashSet::new();
+    let mut first = HashMap::new();
     for (index, Listen { address }) in written.into_iter().enumerate() {
         let address = absolute(address, directory);
-        if !seen.insert(address.clone()) {
+        let earlier = *first.entry(address.clone()).or_insert(index);
+        if earlier < index {
             let problem = ValueError::new("this address is listened on already");
-            report.error(&node.at(index).get("address"), problem);
+            let [again, first] = [index, earlier].map(|index| node.at(index).get("address"));
+            report.duplicate(&again, &first, problem);
         }
         listeners.push(Listen { address });
     }

@@ -7,7 +7,6 @@ use super::headers;
 use super::upstream::Pools;
 use crate::config::checked::route::Route;
 use crate::config::checked::rule::{RouteLines, Rule, RuleLines};
-use crate::config::checked::upstream::Upstream;
 use crate::config::report::{Node, Report};
 use crate::config::settings::{Compression, EncodedSlashes, Limits, OnExceed, RouteSettings};
 use crate::config::values::size::written;
@@ -17,17 +16,16 @@ use crate::config::values::{MASK, Rewrite, ValueError, check_subprotocol};
 pub(super) fn routes(
     written: Vec<RouteSettings>,
     node: &Node<'_>,
-    upstreams: &[Arc<Upstream>],
+    pools: &Pools<'_>,
     lines: &mut RuleLines,
     report: &mut Report<'_>,
 ) -> (Vec<Arc<Route>>, Vec<RouteSettings>) {
     check_names(&written, node, report);
-    let pools = Pools::of(upstreams);
     let written = written.into_iter().enumerate();
     let routes = written.filter_map(|(index, settings)| {
         let node = node.at(index);
         let whole = whole(&settings, &node, report);
-        let route = route(settings, &node, &pools, report)?;
+        let route = route(settings, &node, pools, report)?;
         lines.add(&route.name, route_lines(&node, report));
         Some((Arc::new(route), whole))
     });
@@ -71,11 +69,9 @@ fn check_names(routes: &[RouteSettings], node: &Node<'_>, report: &mut Report<'_
     for (index, route) in routes.iter().enumerate() {
         let earlier = *first.entry(route.name.as_str()).or_insert(index);
         if earlier < index && !route.name.is_empty() {
-            let place = report.place(&node.at(earlier).get("name"));
-            let problem = ValueError::new(format!("two routes have the name `{}`", route.name))
-                .help(format!("the other one stands {place}"));
-            let (name, other) = (node.at(index).get("name"), node.at(earlier).get("name"));
-            report.error_with(&name, &other, problem);
+            let problem = ValueError::new(format!("two routes have the name `{}`", route.name));
+            let (name, first) = (node.at(index).get("name"), node.at(earlier).get("name"));
+            report.duplicate(&name, &first, problem);
         }
     }
 }
@@ -126,6 +122,14 @@ fn route(
         name => pools.find(name, &node.get("upstream"), report),
     };
     let path = path?;
+    // What an environment variable holds is not shown.
+    let is_filled = report.is_filled(&node.get("path"));
+    if let Some(segment) = path.colon_parameter().filter(|_| !is_filled) {
+        let name = &segment[1..];
+        let problem = ValueError::new(format!("`{segment}` is a segment as it stands there"));
+        let problem = problem.help(format!("a parameter is written `{{{name}}}`"));
+        report.warn(&node.get("path"), problem);
+    }
     let rewrite = rewrite.and_then(|text| {
         Rewrite::parse(&text, &path)
             .map_err(|problem| {
@@ -209,6 +213,6 @@ fn warn_small_bursts(limits: &Limits, node: &Node<'_>, report: &mut Report<'_>) 
                 written(limits.message_size),
             ),
         };
-        report.warn(&bytes, &message);
+        report.warn(&bytes, ValueError::new(message));
     }
 }

@@ -79,12 +79,17 @@ fn server(ServerEntry { url, weight }: ServerEntry, directory: &Path) -> Upstrea
 pub(super) struct Pools<'p> {
     all: &'p [Arc<Upstream>],
     by_name: HashMap<&'p str, &'p Arc<Upstream>>,
+    /// Whether there are others that could not be read, which has been reported.
+    is_incomplete: bool,
 }
 
 impl<'p> Pools<'p> {
-    pub(super) fn of(all: &'p [Arc<Upstream>]) -> Self {
-        let by_name = all.iter().map(|pool| (&*pool.name, pool)).collect();
-        Self { all, by_name }
+    pub(super) fn of(all: &'p [Arc<Upstream>], is_incomplete: bool) -> Self {
+        Self {
+            all,
+            by_name: all.iter().map(|pool| (&*pool.name, pool)).collect(),
+            is_incomplete,
+        }
     }
 
     /// The pool that a route names; reports one that is not there.
@@ -95,7 +100,7 @@ impl<'p> Pools<'p> {
         report: &mut Report<'_>,
     ) -> Option<Arc<Upstream>> {
         let found = self.by_name.get(name).copied().cloned();
-        if found.is_none() {
+        if found.is_none() && !self.is_incomplete {
             let problem = ValueError::new(format!("there is no upstream `{name}`"));
             // Each one is compared with all names, and of many errors not all are shown.
             let problem = match report.is_full() {
@@ -108,6 +113,11 @@ impl<'p> Pools<'p> {
     }
 
     fn help(&self, name: &str, problem: ValueError) -> ValueError {
+        if name.contains(':') {
+            return problem.help(
+                "write the name of an [upstream.NAME] here, and the URL among its `servers`",
+            );
+        }
         if self.all.is_empty() {
             return problem.help("add [upstream.NAME] with its servers");
         }
@@ -137,7 +147,7 @@ pub(super) fn warn_unused(
     for name in pools.iter().map(|pool| &*pool.name) {
         if !used.contains(name) {
             let message = format!("no route uses the upstream `{name}`");
-            report.warn(&node.name(name), &message);
+            report.warn(&node.name(name), ValueError::new(message));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Where the lines of a text begin.
 
 /// Finds lines and columns; looking one up does not go through the text again.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(in crate::config) struct Lines {
     /// The first byte of each line but the first.
     starts: Vec<usize>,

@@ -6,7 +6,7 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::interpolate::{Environment, expand};
-use super::{environment, file, mask, read, syntax_errors, text_of};
+use super::{environment, file, mask, read, syntax, text_of};
 use crate::config::check;
 use crate::config::errors::ConfigErrors;
 use crate::config::report::Report;
@@ -40,7 +40,7 @@ fn read(
     token: AdminToken,
     environment: &Environment<'_>,
 ) -> Result<Option<Admin>, ConfigErrors> {
-    let document = DeTable::parse(text).map_err(|first| syntax_errors(name, text, &first))?;
+    let document = DeTable::parse(text).map_err(|first| syntax::errors(name, text, &first))?;
     let document = document.get_ref();
     let Some(mut value) = document.get("admin").cloned() else {
         return Ok(None);

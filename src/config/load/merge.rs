@@ -3,7 +3,7 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::read;
+use super::{hints, read};
 use crate::config::report::Report;
 
 /// Takes `[defaults]` out of the file, and puts what is in it into every route.
@@ -11,7 +11,7 @@ pub(super) fn defaults(root: &mut Spanned<DeValue<'_>>, report: &mut Report<'_>)
     let DeValue::Table(root) = root.get_mut() else {
         return;
     };
-    let Some(mut defaults) = root.remove(read::DEFAULTS) else {
+    let Some(mut defaults) = root.remove(hints::DEFAULTS) else {
         return;
     };
     // What is wrong in it is reported here, and not in each route again.

@@ -5,14 +5,12 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
+use super::hints::{self, DEFAULTS};
 use super::reader::{Kind, ReadError, Reader, Step};
 use crate::config::report::{Node, Report, joined};
 use crate::config::settings::Settings;
 use crate::config::settings::{OWN_KEYS, RouteSettings, UpstreamSettings};
 use crate::config::values::{ValueError, nearest};
-
-/// The table that is merged into the routes: a key of files only.
-pub(super) const DEFAULTS: &str = "defaults";
 
 /// The settings of a file whose `[defaults]` have been merged into its routes.
 pub(super) fn settings(root: &mut Spanned<DeValue<'_>>, report: &mut Report<'_>) -> Settings {
@@ -22,6 +20,7 @@ pub(super) fn settings(root: &mut Spanned<DeValue<'_>>, report: &mut Report<'_>)
             read::<RouteSettings>(route, &format!("route[{index}]"), report);
         }
     }
+    unnamed_pool(root, report);
     if let Some(DeValue::Table(upstreams)) = entry(root, "upstream") {
         for (name, upstream) in upstreams.iter_mut() {
             let key = joined("upstream", name.get_ref());
@@ -29,6 +28,26 @@ pub(super) fn settings(root: &mut Spanned<DeValue<'_>>, report: &mut Report<'_>)
         }
     }
     read(root, "", report).unwrap_or_default()
+}
+
+/// Reports a table `[upstream]` with the keys of a pool, and takes it out: one mistake, and not one in
+/// each key.
+fn unnamed_pool(root: &mut Spanned<DeValue<'_>>, report: &mut Report<'_>) {
+    let Some(upstream) = find(root, &[Step::Key("upstream".to_owned())]) else {
+        return;
+    };
+    let known = keys_of::<UpstreamSettings>(&[]);
+    let is_pool = upstream.get_ref().as_table().is_some_and(|table| {
+        let mut entries = table.iter();
+        entries.any(|(key, value)| known.contains(&&**key.get_ref()) && !value.get_ref().is_table())
+    });
+    if is_pool {
+        let problem = ValueError::new("this table has the keys of a pool, and no name");
+        let problem = problem.help(hints::pool(upstream.get_ref()));
+        report.error_of_form(&Node::new(upstream, "upstream"), problem);
+        report.remove_all(upstream.span());
+        *upstream.get_mut() = DeValue::Table(DeTable::new());
+    }
 }
 
 /// Checks `[defaults]`: a route without what is a route's own.
@@ -40,8 +59,13 @@ pub(super) fn defaults(value: &mut Spanned<DeValue<'_>>, report: &mut Report<'_>
         for key in own {
             let table = Node::new(value, DEFAULTS);
             let known = known_keys::<RouteSettings>(DEFAULTS, &[]);
-            let below = keys_below::<RouteSettings>(&[], &known, &key);
-            report.error(&table.name(&key), unknown_key(&key, &known, &below));
+            let problem = ValueError::new(format!("unknown key `{key}`"))
+                .label("no such key here")
+                .help(format!(
+                    "each [[route]] has its own; the keys here are {}",
+                    known.join(", ")
+                ));
+            report.error(&table.name(&key), problem);
             remove(value, &[Step::Key(key)], report);
         }
     }
@@ -64,17 +88,17 @@ pub(super) fn read<T: DeserializeOwned>(
         let node = node_at(value, key, &path);
         match kind {
             Kind::Value(problem) => report.error(&node, problem),
-            Kind::Type(problem) => report.error_of_form(&node, problem),
+            Kind::Type(problem) => {
+                let problem = hints::of_type(problem, key, &path, node.value(), &[]);
+                report.error_of_form(&node, problem);
+            }
             Kind::Mismatch(expected) => {
                 report.error_of_form(&node, ValueError::new(format!("expected {expected}")));
             }
             Kind::MissingKey(key) => report.missing(&node, key),
             Kind::NoTable(problem) => {
-                let problem = match is_pool(key, &path) {
-                    true => problem
-                        .help("the header of a pool is [upstream.NAME], with a name of yours"),
-                    false => problem,
-                };
+                let known = known_keys::<T>(key, &path);
+                let problem = hints::of_type(problem, key, &path, node.value(), &known);
                 report.error_of_form(&node, problem);
                 if let Some(value) = find(value, &path) {
                     report.remove_all(value.span());
@@ -86,32 +110,19 @@ pub(super) fn read<T: DeserializeOwned>(
                 key: unknown,
                 known: _,
             } => {
-                let known = known_keys::<T>(key, &path);
-                let mut below = keys_below::<T>(&path, &known, &unknown);
-                if known.contains(&DEFAULTS) {
-                    let keys = known_keys::<RouteSettings>(DEFAULTS, &[]);
-                    let places = keys_below::<RouteSettings>(&[], &keys, &unknown);
-                    let own = keys.contains(&&*unknown).then(|| unknown.clone());
-                    let places = own.into_iter().chain(places);
-                    below.extend(places.map(|place| joined(DEFAULTS, &place)));
-                }
                 let name = node.name(&unknown);
-                let above = table_above::<T>(key, &path, &unknown);
-                let problem = match above {
-                    None => unknown_key(&unknown, &known, &below),
-                    Some(depth) => too_low(&unknown, key, &path, depth),
-                };
-                report.error(&name, problem);
-                let lost = above.and_then(|depth| node_at(value, key, &path[..depth]).span());
-                if let Some(table) = lost {
+                let unknown_key = unknown_key::<T>(key, &path, &unknown);
+                report.error(&name, unknown_key.problem);
+                if let Some(depth) = unknown_key.above
+                    && let Some(table) = node_at(value, key, &path[..depth]).span()
+                {
                     // It is not missing there: it stands too low.
                     report.remove(table, &unknown);
                 }
-                let meant = nearest(&unknown, known.iter().copied());
-                if meant.is_none() && below.is_empty() && above.is_none() {
+                if unknown_key.says_nothing {
                     report.hide(name.span());
                 }
-                if let (Some(meant), Some(table)) = (meant, node.span()) {
+                if let (Some(meant), Some(table)) = (unknown_key.meant, node.span()) {
                     // It is not missing: it is mistyped.
                     report.remove(table, meant);
                 }
@@ -134,15 +145,6 @@ fn node_at<'t>(value: &'t Spanned<DeValue<'t>>, key: &str, path: &[Step]) -> Nod
         })
 }
 
-/// Whether a pool of servers, or the table of all of them, would stand there.
-fn is_pool(key: &str, path: &[Step]) -> bool {
-    match path {
-        [] => key.starts_with("upstream."),
-        [Step::Key(table)] => key.is_empty() && table == "upstream",
-        _ => false,
-    }
-}
-
 /// How deep the innermost table around the one at `path` is that has such a key, if one has: what
 /// stands behind the header of a table belongs to that table.
 fn table_above<T: DeserializeOwned>(key: &str, path: &[Step], unknown: &str) -> Option<usize> {
@@ -151,38 +153,71 @@ fn table_above<T: DeserializeOwned>(key: &str, path: &[Step], unknown: &str) -> 
     tables.find(|depth| known_keys::<T>(key, &path[..*depth]).contains(&unknown))
 }
 
-fn too_low(unknown: &str, key: &str, path: &[Step], depth: usize) -> ValueError {
-    let (above, here) = (header(key, &path[..depth]), header(key, path));
-    ValueError::new(format!("unknown key `{unknown}`"))
-        .label("no such key here")
-        .help(format!("it is a key of {above}: write it above {here}"))
+/// What is wrong with a key, and what was probably meant.
+struct UnknownKey {
+    problem: ValueError,
+    /// How deep the table is that it should have been written in.
+    above: Option<usize>,
+    /// The key of the same table that was meant.
+    meant: Option<&'static str>,
+    /// Whether nothing is known of it, so that its value may be anything.
+    says_nothing: bool,
 }
 
-/// The header of the table at `path` in the value of `key`, as a file has it.
-fn header(key: &str, path: &[Step]) -> String {
-    let (table, is_entry) = match key.split_once('[') {
-        Some((list, _)) => (list, path.is_empty()),
-        None => (key, false),
-    };
-    let keys = path.iter().filter_map(|step| match step {
-        Step::Key(key) => Some(key.as_str()),
-        Step::Index(_) => None,
-    });
-    let name = keys.fold(table.to_owned(), |table, key| joined(&table, key));
-    match is_entry {
-        true => format!("[[{name}]]"),
-        false => format!("[{name}]"),
-    }
-}
-
-fn unknown_key(unknown: &str, known: &[&str], below: &[String]) -> ValueError {
+fn unknown_key<T: DeserializeOwned>(key: &str, path: &[Step], unknown: &str) -> UnknownKey {
+    let known = known_keys::<T>(key, path);
+    let above = table_above::<T>(key, path, unknown);
+    let below = places_below::<T>(path, &known, unknown);
+    let word = hints::meant(key, path, unknown);
+    let slip = nearest(unknown, known.iter().copied());
     let problem = ValueError::new(format!("unknown key `{unknown}`")).label("no such key here");
-    match below.is_empty() {
-        false => problem.help(format!("it is written `{}` here", below.join("` or `"))),
-        true => problem
-            .did_you_mean(unknown, known.iter().copied())
-            .or_help(format!("the keys here are {}", known.join(", "))),
+    let help = match (above, word, slip) {
+        (Some(depth), _, _) => {
+            let (above, here) = (hints::header(key, &path[..depth]), hints::header(key, path));
+            format!("it is a key of {above}: write it above {here}")
+        }
+        (None, Some(word), _) => format!("it is called `{word}` here"),
+        (None, None, _) if !below.is_empty() => {
+            format!("it is written `{}` here", below.join("` or `"))
+        }
+        (None, None, Some(slip)) => format!("did you mean `{slip}`?"),
+        (None, None, None) => (hints::missing(unknown).map(str::to_owned))
+            .or_else(|| elsewhere(key, unknown))
+            .unwrap_or_else(|| format!("the keys here are {}", known.join(", "))),
+    };
+    let is_here = |word: &&str| known.contains(word);
+    UnknownKey {
+        problem: problem.help(help),
+        above,
+        meant: word.filter(is_here).or(slip),
+        says_nothing: above.is_none() && word.is_none() && slip.is_none() && below.is_empty(),
     }
+}
+
+/// Where a key stands in the tables below the one at `path`, and in `[defaults]`.
+fn places_below<T: DeserializeOwned>(path: &[Step], known: &[&str], unknown: &str) -> Vec<String> {
+    let mut below = keys_below::<T>(path, known, unknown);
+    if known.contains(&DEFAULTS) {
+        let keys = known_keys::<RouteSettings>(DEFAULTS, &[]);
+        let places = keys_below::<RouteSettings>(&[], &keys, unknown);
+        let own = keys.contains(&unknown).then(|| unknown.to_owned());
+        let places = own.into_iter().chain(places);
+        below.extend(places.map(|place| joined(DEFAULTS, &place)));
+    }
+    below
+}
+
+/// A key of a route that stands in a pool, or the other way.
+fn elsewhere(key: &str, unknown: &str) -> Option<String> {
+    let table = if key.starts_with("upstream.") && keys_of::<RouteSettings>(&[]).contains(&unknown)
+    {
+        "[[route]]"
+    } else if !key.is_empty() && keys_of::<UpstreamSettings>(&[]).contains(&unknown) {
+        "[upstream.NAME]"
+    } else {
+        return None;
+    };
+    Some(format!("it is a key of {table}"))
 }
 
 /// The keys of the table at `path` in a `T` that is the value of `key`.

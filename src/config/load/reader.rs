@@ -50,6 +50,16 @@ pub(super) enum Step {
     Index(usize),
 }
 
+impl Step {
+    /// The name of a key.
+    pub(super) fn key(&self) -> Option<&str> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::Index(_) => None,
+        }
+    }
+}
+
 impl ReadError {
     fn new(kind: Kind) -> Self {
         Self {
@@ -72,7 +82,6 @@ impl<'de> Reader<'de> {
             "a sequence" => LIST,
             "a map" => TABLE,
             _ if expected.starts_with("struct ") => TABLE,
-            _ if expected.starts_with("enum ") => "a word in quotes",
             _ => expected,
         };
         let found = match self.0.get_ref() {
@@ -91,8 +100,8 @@ impl<'de> Reader<'de> {
                 problem.help("the header of each table in a list has two brackets: [[…]]"),
             ),
             (LIST, _) => Kind::Type(problem.help("a list has brackets, around a single entry too")),
-            _ => Kind::Type(match self.with_unit(expected) {
-                Some(right) => problem.help(format!("write it with its unit: \"{right}\"")),
+            _ => Kind::Type(match self.right(expected) {
+                Some(right) => problem.help(right),
                 None => problem,
             }),
         })
@@ -100,15 +109,49 @@ impl<'de> Reader<'de> {
 }
 
 impl Reader<'_> {
-    /// A bare number as it was probably meant, where a number with a unit is expected.
-    fn with_unit(self, expected: &str) -> Option<String> {
-        let DeValue::Integer(integer) = self.0.get_ref() else {
-            return None;
-        };
-        let number = whole_number(integer).ok()?;
-        match expected {
-            _ if expected.starts_with("a duration ") => Some(format!("{number}s")),
-            _ if expected.starts_with("a size ") => Some(format!("{number}B")),
+    /// What to write in the place of a value of another type, as it was probably meant. It repeats
+    /// nothing but numbers and the words for yes and no.
+    fn right(self, expected: &str) -> Option<String> {
+        let is_of = |kind: &str| expected.starts_with(kind);
+        match self.0.get_ref() {
+            DeValue::Integer(integer) => {
+                let number = whole_number(integer).ok()?;
+                match number {
+                    _ if is_of("a duration ") => {
+                        Some(format!("write it with its unit: \"{number}s\""))
+                    }
+                    _ if is_of("a size ") => Some(format!("write it with its unit: \"{number}B\"")),
+                    _ if is_of("a rate ") => {
+                        Some(format!("write it with its span: \"{number}/s\""))
+                    }
+                    _ if is_of("a byte rate ") => {
+                        Some(format!("write it with its unit and span: \"{number}B/s\""))
+                    }
+                    1..=0xffff if is_of("an address ") => {
+                        Some(format!("write it with its address: \"127.0.0.1:{number}\""))
+                    }
+                    1..=0xffff if is_of("a server ") => {
+                        Some(format!("write it as a URL: \"ws://127.0.0.1:{number}\""))
+                    }
+                    0 | 1 if is_of("`true`") => Some(format!("write {}", number == 1)),
+                    _ => None,
+                }
+            }
+            DeValue::String(text) if is_of("`true`") => {
+                let is_true = match text.to_ascii_lowercase().as_str() {
+                    "true" | "on" | "yes" | "1" => true,
+                    "false" | "off" | "no" | "0" => false,
+                    _ => return None,
+                };
+                Some(format!("write {is_true}, without quotes"))
+            }
+            DeValue::String(text) if is_of("a whole number") => {
+                let number: u32 = text.trim().parse().ok()?;
+                Some(format!("write {number}, without quotes"))
+            }
+            DeValue::Boolean(false) if is_of("a rate ") || is_of("a byte rate ") => {
+                Some("\"off\" is no limit".to_owned())
+            }
             _ => None,
         }
     }
@@ -159,12 +202,15 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        words: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ReadError> {
         match self.0.get_ref() {
             DeValue::String(word) => visitor.visit_enum(deserializer_of(word)),
-            _ => self.deserialize_any(visitor),
+            _ => {
+                let words: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
+                Err(self.mismatch(&format!("one of {}", words.join(", "))))
+            }
         }
     }
 

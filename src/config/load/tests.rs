@@ -69,7 +69,7 @@ fn all_shipped_settings_load_without_a_warning() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(name.ends_with(".toml"), "{name}");
         let config = read(&shipped(&name)).unwrap();
-        assert_eq!(config.warnings, Vec::<String>::new(), "{name}");
+        assert_eq!(Vec::from_iter(config.warnings()), [""; 0], "{name}");
         assert!(!config.routes.is_empty(), "{name}");
         count += 1;
     }
@@ -322,11 +322,13 @@ fn what_is_probably_not_meant_is_a_warning() {
         ("", None),
         (
             "[upstream.spare]\nservers = [\"ws://a\"]",
-            Some("line 8: no route uses the upstream `spare`"),
+            Some("test.toml:8:11: no route uses the upstream `spare`"),
         ),
         (
             "[[route]]\nname = \"b\"\nhost = \"a.com\"\npath = \"/ws/a\"\nupstream = \"chat\"",
-            Some("line 8: this route never matches: the one in line 4 takes all of its requests"),
+            Some(
+                "test.toml:8:1: this route never matches: the one in line 4 takes all of its requests",
+            ),
         ),
         (
             "[[route]]\nname = \"b\"\npath = \"/b\"\nupstream = \"chat\"",
@@ -335,7 +337,7 @@ fn what_is_probably_not_meant_is_a_warning() {
         (
             "[route.limits.per_ip]\nbytes = \"1MiB/s\"",
             Some(
-                "line 9: a message larger than the burst of 1MiB is always refused, although \
+                "test.toml:9:9: a message larger than the burst of 1MiB is always refused, although \
                  message_size lets 16MiB in",
             ),
         ),
@@ -345,19 +347,19 @@ fn what_is_probably_not_meant_is_a_warning() {
         ),
         (
             "[client_ip]\ntrusted_proxies = [\"::/0\"]",
-            Some("line 9: everybody is a trusted proxy: any client can claim any address"),
+            Some("test.toml:9:20: everybody is a trusted proxy: any client can claim any address"),
         ),
         (
             "[drain]\nspread = \"1m\"",
             Some(
-                "line 9: the closes are spread over three quarters of the deadline, which is less \
+                "test.toml:9:10: the closes are spread over three quarters of the deadline, which is less \
                  than `spread`: the last ones need time to be answered",
             ),
         ),
         (
             "[drain]\ndeadline = \"13s\"",
             Some(
-                "line 9: the closes are spread over three quarters of the deadline, which is less \
+                "test.toml:9:12: the closes are spread over three quarters of the deadline, which is less \
                  than `spread`: the last ones need time to be answered",
             ),
         ),

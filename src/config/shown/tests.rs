@@ -218,7 +218,7 @@ fn the_settings_are_what_a_file_with_them_says() {
             config
                 .upstreams
                 .sort_by_key(|upstream| upstream.name.clone());
-            config.warnings.clear();
+            config.warnings = Default::default();
             format!("{config:#?}")
         };
         assert_eq!(all(&again), all(&config), "{name}");

@@ -52,10 +52,11 @@ route rest
   limits     message 16MiB
   keepalive  client 30s + 15s, upstream 30s + 1m
   timeouts   write 1m, close 5s
-
-warning: line 4: no route uses the upstream `spare`
 ";
     assert_eq!(config.summary(), expected);
+    let place = "a.toml:4:11";
+    let warning = format!("{place}: no route uses the upstream `spare`");
+    assert_eq!(Vec::from_iter(config.warnings()), [warning]);
 }
 
 #[test]

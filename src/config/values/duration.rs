@@ -30,8 +30,15 @@ impl Text for AnyDuration {
 
     fn parse(text: &str) -> Result<Duration, ValueError> {
         let wrong = || {
-            ValueError::new(format!("`{text}` is not a duration"))
-                .help("a duration is a whole number and one of ms, s, m, h: \"500ms\", \"25s\"")
+            let problem = ValueError::new(format!("`{text}` is not a duration"));
+            match meant(text) {
+                Some(duration) => {
+                    problem.help(format!("did you mean \"{}\"?", Self::print(&duration)))
+                }
+                None => problem.help(
+                    "a duration is a whole number and one of ms, s, m, h: \"500ms\", \"25s\"",
+                ),
+            }
         };
         let (number, unit) = split_unit(text).ok_or_else(wrong)?;
         let (_, millis) = (UNITS.iter())
@@ -77,12 +84,44 @@ impl Text for ZeroForNever {
     const PATTERN: Option<&'static str> = PATTERN;
 
     fn parse(text: &str) -> Result<Option<Duration>, ValueError> {
+        if let "off" | "none" | "never" | "infinity" | "unlimited" = &*text.to_ascii_lowercase() {
+            let problem = ValueError::new(format!("`{text}` is not a duration"));
+            return Err(problem.help("\"0s\" is none"));
+        }
         Ok(Some(AnyDuration::parse(text)?).filter(|duration| !duration.is_zero()))
     }
 
     fn print(duration: &Option<Duration>) -> String {
         AnyDuration::print(&duration.unwrap_or_default())
     }
+}
+
+/// The duration that a person may have meant: `1m30s`, `5 min`, `1.5s`, `10`, `1d`.
+fn meant(text: &str) -> Option<Duration> {
+    let text = text.trim().to_ascii_lowercase();
+    let mut rest = match text.ends_with(|last: char| last.is_ascii_digit()) {
+        true => format!("{text}s"),
+        false => text,
+    };
+    let mut millis = 0.0;
+    while !rest.is_empty() {
+        let number = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.')?;
+        let (number, behind) = rest.split_at(number);
+        let unit = behind.find(|letter: char| letter.is_ascii_digit());
+        let (unit, behind) = behind.split_at(unit.unwrap_or(behind.len()));
+        let length = match unit.trim() {
+            "ms" | "msec" | "millis" | "milliseconds" => 1.0,
+            "s" | "sec" | "secs" | "second" | "seconds" => 1_000.0,
+            "m" | "min" | "mins" | "minute" | "minutes" => 60_000.0,
+            "h" | "hr" | "hour" | "hours" => 3_600_000.0,
+            "d" | "day" | "days" => 86_400_000.0,
+            _ => return None,
+        };
+        millis += number.parse::<f64>().ok()? * length;
+        rest = behind.to_owned();
+    }
+    let duration = Duration::try_from_secs_f64(millis / 1_000.0).ok()?;
+    Some(duration).filter(|duration| *duration <= LONGEST && duration.as_millis() > 0)
 }
 
 /// The duration that a text such as `25s` stands for, as the settings write it.
@@ -114,6 +153,38 @@ mod tests {
             let duration = AnyDuration::parse(text).unwrap();
             assert_eq!(duration, Duration::from_millis(millis), "{text}");
             assert_eq!(AnyDuration::print(&duration), text);
+        }
+    }
+
+    #[test]
+    fn a_duration_in_another_form_is_understood_for_the_help() {
+        for (text, meant) in [
+            ("1m30s", "90s"),
+            ("5 min", "5m"),
+            ("10", "10s"),
+            ("1d", "24h"),
+            ("1.5s", "1500ms"),
+            ("2 Seconds", "2s"),
+        ] {
+            let help = format!("did you mean \"{meant}\"?");
+            let error = AnyDuration::parse(text).unwrap_err();
+            assert_eq!(error.suggestion(), Some(&*help), "{text}");
+        }
+        for text in [
+            "",
+            "s",
+            "never",
+            "0.0.1s",
+            "1.0e9h",
+            "-5s",
+            "1w",
+            "99999999999h 1",
+        ] {
+            let error = AnyDuration::parse(text).unwrap_err();
+            assert!(
+                error.suggestion().unwrap().starts_with("a duration is"),
+                "{text}"
+            );
         }
     }
 

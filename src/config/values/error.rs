@@ -54,8 +54,15 @@ impl ValueError {
     /// A word that is none of those that are known.
     pub(in crate::config) fn unknown_word(written: &str, words: &[&str]) -> Self {
         let all: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
-        Self::new(format!("`{written}` is none of {}", all.join(", ")))
-            .did_you_mean(written, words.iter().copied())
+        let problem = Self::new(format!("`{written}` is none of {}", all.join(", ")));
+        let lower = written.to_ascii_lowercase().replace('-', "_");
+        let known = OTHER_WORDS
+            .iter()
+            .find(|(others, meant)| others.contains(&&*lower) && words.contains(meant));
+        match known {
+            Some((_, meant)) => problem.help(format!("did you mean \"{meant}\"?")),
+            None => problem.did_you_mean(written, words.iter().copied()),
+        }
     }
 
     /// Whether it may repeat a part of the value, which stands in backquotes then.
@@ -95,6 +102,22 @@ impl ValueError {
         }
     }
 }
+
+/// What other programs call the words of the settings.
+const OTHER_WORDS: [(&[&str], &str); 9] = [
+    (
+        &["leastconn", "least_conn", "leastconns"],
+        "least_connections",
+    ),
+    (&["rr", "roundrobin", "wrr"], "round_robin"),
+    (&["random", "p2c", "random_choose"], "random_two"),
+    (&["source", "iphash", "client_ip_hash", "sticky"], "ip_hash"),
+    (&["plain", "pretty", "logfmt", "console"], "text"),
+    (&["on", "yes", "true", "allow"], "forward"),
+    (&["off", "no", "false", "deny"], "refuse"),
+    (&["on", "yes", "true", "deflate"], "passthrough"),
+    (&["no", "false", "none"], "off"),
+];
 
 impl fmt::Display for ValueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -169,7 +192,7 @@ mod tests {
         assert_eq!(
             ValueError::unknown_word("roundrobin", &words).to_string(),
             "`roundrobin` is none of \"least_connections\", \"round_robin\", \"random_two\", \
-             \"ip_hash\" (did you mean `round_robin`?)"
+             \"ip_hash\" (did you mean \"round_robin\"?)"
         );
     }
 

@@ -1,7 +1,7 @@
 //! Addresses to listen on.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -25,12 +25,44 @@ impl FromStr for ListenAddress {
             Some("") => Err(ValueError::new("`unix:` without a path").help("write \"unix:/path\"")),
             Some(path) => Ok(Self::Unix(PathBuf::from(path))),
             None => text.parse::<SocketAddr>().map(Self::Tcp).map_err(|_| {
-                ValueError::new(format!("`{text}` is not an address to listen on")).help(
-                    "write an IP address and a port, \"127.0.0.1:8080\" or \"[::]:8080\", \
-                     or \"unix:/path\"",
-                )
+                let problem = ValueError::new(format!("`{text}` is not an address to listen on"));
+                match Self::meant(text) {
+                    Some(meant) if meant.starts_with("0.0.0.0:") => problem.help(format!(
+                        "write \"{meant}\" for every address of this machine, or \"127.0.0.1:…\" for \
+                         itself alone"
+                    )),
+                    Some(meant) => problem.help(format!("did you mean \"{meant}\"?")),
+                    None => problem.help(
+                        "write an IP address and a port, \"127.0.0.1:8080\" or \"[::]:8080\", \
+                         or \"unix:/path\"",
+                    ),
+                }
             }),
         }
+    }
+}
+
+impl ListenAddress {
+    /// The address that a person may have meant: `:8080`, `8080`, `*:8080`, `localhost:8080`, `::`,
+    /// `http://127.0.0.1:80`, `/run/wsgate.sock`.
+    pub(in crate::config) fn meant(text: &str) -> Option<String> {
+        let text = text.trim();
+        if text.starts_with('/') && text.ends_with(".sock") {
+            return Some(format!("unix:{text}"));
+        }
+        let address = text.split_once("://").map_or(text, |(_, address)| address);
+        let address = address.trim_end_matches('/');
+        if let Ok(ip) = address.trim_matches(['[', ']']).parse::<IpAddr>() {
+            return Some(SocketAddr::new(ip, 8080).to_string());
+        }
+        let (host, port) = address.rsplit_once(':').unwrap_or(("", address));
+        let host = match host {
+            "" | "*" => "0.0.0.0",
+            "localhost" => "127.0.0.1",
+            host => host,
+        };
+        let meant: SocketAddr = format!("{host}:{port}").parse().ok()?;
+        Some(meant.to_string())
     }
 }
 

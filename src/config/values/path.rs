@@ -133,6 +133,12 @@ impl PathPattern {
         })
     }
 
+    /// A segment that is written as other programs write parameters: `:id`.
+    pub(in crate::config) fn colon_parameter(&self) -> Option<&str> {
+        let mut literals = self.segments().flatten();
+        literals.find(|literal| literal.len() > 1 && literal.starts_with(':'))
+    }
+
     /// Whether a `*` ends the pattern.
     pub(in crate::config) fn is_open(&self) -> bool {
         self.open
@@ -313,7 +319,12 @@ impl fmt::Display for Rewrite {
 fn check_path(text: &str) -> Result<&str, ValueError> {
     let error = |message: String| Err(ValueError::new(message));
     let Some(rest) = text.strip_prefix('/') else {
-        return error(format!("`{text}` is not a path: it begins with `/`"));
+        let problem = ValueError::new(format!("`{text}` is not a path: it begins with `/`"));
+        return Err(problem.help(match text {
+            "*" | "" => "`/*` is every path".to_owned(),
+            _ if text.starts_with(['^', '~', '=']) => NO_EXPRESSION.to_owned(),
+            _ => format!("did you mean `/{text}`?"),
+        }));
     };
     if text.contains(['?', '#']) {
         return error(format!(
@@ -335,6 +346,9 @@ fn check_path(text: &str) -> Result<&str, ValueError> {
     }
     Ok(rest)
 }
+
+const NO_EXPRESSION: &str = "a path is no regular expression: `/ws` is one path, `/ws/*` is all below \
+                             `/ws/`, and `{id}` is one segment";
 
 fn parse_segment(segment: &str, path: &str) -> Result<Segment, ValueError> {
     let name = segment
@@ -374,7 +388,16 @@ fn push_text(pieces: &mut Vec<Piece>, literal: &str, rewrite: &str) -> Result<()
 fn check_text<'t>(literal: &'t str, path: &str) -> Result<Cow<'t, str>, ValueError> {
     let error = |message: String| Err(ValueError::new(message));
     if literal.contains('*') {
-        return error(format!("`{path}`: a `*` stands only at the end, as `/*`"));
+        let problem = ValueError::new(format!("`{path}`: a `*` stands only at the end, as `/*`"));
+        let plain = path.split('*').next().unwrap_or_default();
+        return Err(problem.help(match plain.trim_end_matches('/') {
+            plain if plain.is_empty() || plain.contains(['(', '[', '^', '.', ':']) => {
+                NO_EXPRESSION.to_owned()
+            }
+            plain => {
+                format!("`{plain}/*` is all below `{plain}/`, and `{plain}` is that path alone")
+            }
+        }));
     }
     if literal.contains(['{', '}']) {
         return error(format!(
@@ -383,6 +406,10 @@ fn check_text<'t>(literal: &'t str, path: &str) -> Result<Cow<'t, str>, ValueErr
     }
     let legal = |c: &u8| is_pchar(*c) || b"/%".contains(c);
     if let Some(wrong) = literal.bytes().find(|c| !legal(c)).map(char::from) {
+        if let '<' | '[' | '(' | '^' | '\\' | '|' = wrong {
+            let problem = ValueError::new(format!("`{path}`: {wrong:?} does not stand in a path"));
+            return Err(problem.help(NO_EXPRESSION));
+        }
         return error(format!(
             "`{path}`: {wrong:?} does not stand in a path: write it percent-encoded"
         ));

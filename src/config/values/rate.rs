@@ -11,7 +11,7 @@ use serde::ser::{SerializeStruct, Serializer};
 use super::error::ValueError;
 use super::number::Number;
 use super::schema::schema;
-use super::size::Size;
+use super::size::{self, Size};
 use super::text::{As, Text};
 
 /// So many in a span of time, and so many at once.
@@ -78,11 +78,21 @@ impl<const BYTES: bool> Text for Plain<BYTES> {
     });
 
     fn parse(text: &str) -> Result<Rate, ValueError> {
-        let wrong = || match BYTES {
-            true => ValueError::new(format!("`{text}` is not a byte rate"))
-                .help("a byte rate is a size and one of /s, /m, /h: \"1MiB/s\"; \"off\" is none"),
-            false => ValueError::new(format!("`{text}` is not a rate"))
-                .help("a rate is a whole number and one of /s, /m, /h: \"50/s\"; \"off\" is none"),
+        let wrong = || {
+            let (problem, form) = match BYTES {
+                true => (
+                    ValueError::new(format!("`{text}` is not a byte rate")),
+                    "a byte rate is a size and one of /s, /m, /h: \"1MiB/s\"; \"off\" is none",
+                ),
+                false => (
+                    ValueError::new(format!("`{text}` is not a rate")),
+                    "a rate is a whole number and one of /s, /m, /h: \"50/s\"; \"off\" is none",
+                ),
+            };
+            match meant(text, BYTES) {
+                Some(rate) => problem.help(format!("did you mean \"{rate}\"?")),
+                None => problem.help(form),
+            }
         };
         let (number, per) = split_span(text).ok_or_else(wrong)?;
         let all_digits = number.bytes().all(|byte| byte.is_ascii_digit());
@@ -182,6 +192,25 @@ const SPANS: [(&str, u64); 3] = [("/s", 1), ("/m", 60), ("/h", 3600)];
 fn split_span(text: &str) -> Option<(&str, Duration)> {
     (SPANS.iter())
         .find_map(|(name, seconds)| Some((text.strip_suffix(name)?, Duration::from_secs(*seconds))))
+}
+
+/// The rate that a person may have meant: `10/sec`, `10r/s`, `10 per minute`, `1m/s`, `10`.
+fn meant(text: &str, bytes: bool) -> Option<String> {
+    let text = text.trim();
+    let parts = text.split_once('/').or_else(|| text.split_once(" per "));
+    let (number, span) = parts.unwrap_or((text, "s"));
+    let span = match span.trim().to_ascii_lowercase().as_str() {
+        "s" | "sec" | "second" | "1s" => "/s",
+        "m" | "min" | "minute" | "1m" => "/m",
+        "h" | "hr" | "hour" | "1h" => "/h",
+        _ => return None,
+    };
+    if bytes {
+        return Some(format!("{}{span}", size::meant(number)?));
+    }
+    let number = number.trim().trim_end_matches(['r', 'R']).trim_end();
+    let number: u32 = number.parse().ok().filter(|number| *number > 0)?;
+    Some(format!("{number}{span}"))
 }
 
 schema!([const BYTES: bool] Burst<BYTES>, |generator| match BYTES {

@@ -35,9 +35,10 @@ impl FromStr for ServerUrl {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
+        let has_space = text.contains(char::is_whitespace);
         let (address, base_path) = match text.split_once(':') {
             Some(("unix", path)) => unix(path)?,
-            Some(("ws" | "http", rest)) => tcp(rest)?,
+            Some(("ws" | "http", rest)) if !has_space => tcp(rest)?,
             Some((scheme @ ("wss" | "https"), _)) => {
                 return Err(ValueError::new(format!(
                     "TLS to a server (`{scheme}://`) is not supported yet"
@@ -47,6 +48,17 @@ impl FromStr for ServerUrl {
             Some(_) if tcp(&["//", text].concat()).is_ok() => {
                 return Err(ValueError::new("this is not the URL of a server")
                     .help(format!("write it with its scheme: \"ws://{text}\"")));
+            }
+            _ if has_space => {
+                return Err(ValueError::new("the URL of a server has no space")
+                    .help("a weight stands in a table: { url = \"ws://host:port\", weight = 2 }"));
+            }
+            None if is_host(text).is_ok() => {
+                return Err(
+                    ValueError::new("this is not the URL of a server").help(format!(
+                        "write it with its scheme and port: \"ws://{text}:80\""
+                    )),
+                );
             }
             _ => {
                 return Err(ValueError::new("this is not the URL of a server")

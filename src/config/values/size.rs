@@ -27,8 +27,13 @@ impl Text for Size {
 
     fn parse(text: &str) -> Result<u64, ValueError> {
         let wrong = || {
-            ValueError::new(format!("`{text}` is not a size"))
-                .help("a size is a whole number and one of B, KiB, MiB, GiB, KB, MB, GB: \"64KiB\"")
+            let problem = ValueError::new(format!("`{text}` is not a size"));
+            match meant(text) {
+                Some(size) => problem.help(format!("did you mean \"{size}\"?")),
+                None => problem.help(
+                    "a size is a whole number and one of B, KiB, MiB, GiB, KB, MB, GB: \"64KiB\"",
+                ),
+            }
         };
         let (number, unit) = split_unit(text).ok_or_else(wrong)?;
         let (_, bytes) = (UNITS.iter())
@@ -65,6 +70,25 @@ impl Text for HeadSize {
     fn print(bytes: &usize) -> String {
         written(u64::try_from(*bytes).unwrap_or(u64::MAX))
     }
+}
+
+/// The size that a person may have meant: `64k`, `1 MiB`, `65536`, `10mb`.
+pub(in crate::config) fn meant(text: &str) -> Option<String> {
+    let text = text.trim();
+    let unit = text.find(|letter: char| !letter.is_ascii_digit());
+    let (number, unit) = text.split_at(unit.unwrap_or(text.len()));
+    let number: u64 = number.parse().ok().filter(|number| *number > 0)?;
+    let unit = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" | "byte" | "bytes" => "B",
+        "k" | "kib" => "KiB",
+        "m" | "mib" => "MiB",
+        "g" | "gib" => "GiB",
+        "kb" => "KB",
+        "mb" => "MB",
+        "gb" => "GB",
+        _ => return None,
+    };
+    Some(format!("{number}{unit}"))
 }
 
 /// A size as the settings write it.

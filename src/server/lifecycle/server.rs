@@ -89,7 +89,7 @@ impl Server {
     }
 
     pub(super) fn start_with(config: Config, context: ServerContext) -> Result<Self, ServeError> {
-        for warning in &config.warnings {
+        for warning in config.warnings() {
             tracing::warn!("{warning}");
         }
         let mut passed = context.passed;

@@ -102,8 +102,19 @@ async fn check_warns_and_still_exits_with_0() {
     let text = settings("ws://127.0.0.1:9001", "[drain]\nspread = \"1m\"");
     let check = finish_on("check", &text, &[]).await;
     assert_eq!(check.code, Some(0));
-    let warning = "\nwarning: line 12: the closes are spread over three quarters of the deadline";
-    assert!(check.stdout.contains(warning), "{}", check.stdout);
+    let warning = "warning: the closes are spread over three quarters of the deadline";
+    let said = &check.stderr;
+    assert!(said.starts_with(warning), "{said}");
+    for part in [
+        "wsgate.toml:12:10\n",
+        "12 | spread = \"1m\"\n",
+        "|          ^^^^\n",
+    ] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    let last = said.lines().last().unwrap();
+    assert!(last.starts_with("1 warning in "), "{said}");
+    assert!(!check.stdout.contains("warning"), "{}", check.stdout);
 }
 
 /// Three errors, and what is said of each.
@@ -128,6 +139,8 @@ async fn every_error_of_the_settings_is_shown_with_its_line_and_a_caret() {
         assert_eq!((wrong.code, &*wrong.stdout), (Some(1), ""), "{command}");
         let errors = &wrong.stderr;
         assert_eq!(errors.matches("error: ").count(), 3, "{errors}");
+        let last = errors.lines().last().unwrap();
+        assert!(last.starts_with("3 errors in "), "{errors}");
         for (place, line, mark) in [
             (":2:11", "2 | address = \"nowhere\"", "^^^^^^^^^"),
             (":6:1", "6 | retrys = 2", "^^^^^^"),

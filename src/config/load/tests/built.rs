@@ -167,7 +167,7 @@ fn what_does_not_hold_together_names_its_key() {
     let errors = errors(settings);
     let expected = [
         "upstream.empty.servers: an upstream needs at least one server",
-        "route[1].name: two routes have the name `chat` (the other one stands at `route[0].name`)",
+        "route[1].name: two routes have the name `chat` (the first one stands at `route[0].name`)",
         "route[1].upstream: there is no upstream `chta` (did you mean `chat`?)",
         "route[1].rewrite: `/r/{room}`: the route's path `/rooms/{id}` has no parameter `{room}`",
         "route[2]: `path` is missing",
@@ -197,8 +197,8 @@ fn a_warning_names_its_key() {
     assert_eq!(
         Vec::from_iter(config.warnings()),
         [
-            "upstream.spare: no route uses the upstream `spare`",
-            "route[1]: this route never matches: the one at `route[0]` takes all of its requests",
+            "the settings: upstream.spare: no route uses the upstream `spare`",
+            "the settings: route[1]: this route never matches: the one at `route[0]` takes all of its requests",
         ]
     );
 }

@@ -57,7 +57,8 @@ fn of_many_warnings_the_first_ones_are_shown() {
     let config = served(&routes).unwrap();
     let warnings: Vec<_> = config.warnings().collect();
     assert_eq!(warnings.len(), 51);
-    let first = "line 8: this route never matches: the one in line 4 takes all of its requests";
+    let first =
+        "test.toml:8:1: this route never matches: the one in line 4 takes all of its requests";
     assert_eq!(warnings[0], first);
     assert_eq!(warnings[50], "and 10 more like these");
 }
@@ -78,7 +79,8 @@ fn of_a_text_that_is_not_toml_the_errors_near_the_first_one_are_shown() {
     let first = good.lines().count() + 1;
     for (lines, count, rest) in [
         (1, 1, None),
-        (200_000, 50, Some("and at least ")),
+        // A file of another kind.
+        (200_000, 1, Some("and maybe more errors")),
         // The second one is behind a cut.
         (2, 1, Some("and maybe more errors")),
     ] {
@@ -97,6 +99,11 @@ fn of_a_text_that_is_not_toml_the_errors_near_the_first_one_are_shown() {
             None => assert!(last.starts_with("test.toml:"), "{last}"),
         }
     }
+    let wrong = numbered(60_000, |number| format!("x{number} = y\n"));
+    let errors = read(&(good + &wrong)).unwrap_err();
+    assert_eq!(errors.iter().count(), 50);
+    let last = errors.to_string().lines().last().unwrap().to_owned();
+    assert!(last.starts_with("and at least "), "{last}");
     // A string that ends nowhere.
     let errors = read(&format!("x = \"\"\"\n{}", "y\n".repeat(100_000))).unwrap_err();
     assert_eq!(errors.iter().count(), 1);

@@ -51,7 +51,7 @@ impl Server {
             gate: self.handle.reload(config)?,
             ..Applied::default()
         };
-        for warning in &settings.warnings {
+        for warning in settings.warnings() {
             tracing::warn!("{warning}");
         }
         self.apply_log(settings.log, log_filter, &mut applied);

@@ -140,7 +140,7 @@ async fn a_warning_is_an_error_with_strict_only() {
         assert_eq!(finish(&["check", path]).await.code, Some(0));
         let strict = finish(&["check", "--strict", path]).await;
         assert_eq!(strict.code, Some(code), "{strict:?}");
-        assert_eq!(strict.stdout.contains("warning: "), code == 1);
+        assert_eq!(strict.stderr.contains("warning: "), code == 1);
     }
 }
 

@@ -1,0 +1,377 @@
+//! What was probably meant: keys as other programs call them, and other forms of the same settings.
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::reader::Step;
+use crate::config::report::joined;
+use crate::config::values::{ListenAddress, Name, Text, ValueError};
+
+/// The table that is merged into the routes: a key of files only.
+pub(super) const DEFAULTS: &str = "defaults";
+
+/// The kinds of tables that have words of other programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Table {
+    Settings,
+    Listen,
+    Admin,
+    Log,
+    Route,
+    Upstream,
+    Server,
+    Origin,
+}
+
+/// What other programs call a key.
+const WORDS: [(Table, &[&str], &str); 30] = [
+    (
+        Table::Settings,
+        &[
+            "upstreams",
+            "backend",
+            "backends",
+            "services",
+            "clusters",
+            "pools",
+        ],
+        "upstream",
+    ),
+    (
+        Table::Settings,
+        &[
+            "routes",
+            "location",
+            "locations",
+            "frontend",
+            "frontends",
+            "routers",
+            "rules",
+        ],
+        "route",
+    ),
+    (
+        Table::Settings,
+        &["listener", "listeners", "bind", "port", "entrypoints"],
+        "listen",
+    ),
+    (
+        Table::Settings,
+        &["logging", "logs", "access_log", "error_log"],
+        "log",
+    ),
+    (Table::Settings, &["default", "global"], "defaults"),
+    (
+        Table::Settings,
+        &["worker_processes", "nbthread", "threads"],
+        "server.workers",
+    ),
+    (
+        Table::Settings,
+        &["trusted_proxies", "set_real_ip_from"],
+        "client_ip.trusted_proxies",
+    ),
+    (
+        Table::Listen,
+        &[
+            "port",
+            "bind",
+            "host",
+            "addr",
+            "ip",
+            "listen",
+            "url",
+            "interface",
+        ],
+        "address",
+    ),
+    (Table::Admin, &["port", "bind", "listen", "addr"], "address"),
+    (Table::Log, &["verbosity", "severity"], "level"),
+    (Table::Log, &["type", "style", "encoding"], "format"),
+    (
+        Table::Route,
+        &[
+            "location",
+            "prefix",
+            "path_prefix",
+            "paths",
+            "uri",
+            "url",
+            "match",
+            "pattern",
+        ],
+        "path",
+    ),
+    (
+        Table::Route,
+        &[
+            "backend",
+            "proxy_pass",
+            "service",
+            "target",
+            "to",
+            "server",
+            "use_backend",
+            "pool",
+        ],
+        "upstream",
+    ),
+    (
+        Table::Route,
+        &["hosts", "server_name", "domain", "domains", "hostname"],
+        "host",
+    ),
+    (
+        Table::Route,
+        &["protocol", "protocols", "subprotocol"],
+        "subprotocols",
+    ),
+    (
+        Table::Route,
+        &["origins", "allowed_origins", "allow_origin", "cors"],
+        "origin.allow",
+    ),
+    (
+        Table::Route,
+        &[
+            "max_message_size",
+            "max_size",
+            "max_payload",
+            "client_max_body_size",
+        ],
+        "limits.message_size",
+    ),
+    (
+        Table::Route,
+        &["ping", "ping_interval", "heartbeat", "keepalive_interval"],
+        "keepalive.client.interval",
+    ),
+    (
+        Table::Route,
+        &[
+            "timeout",
+            "idle_timeout",
+            "read_timeout",
+            "proxy_read_timeout",
+        ],
+        "timeouts.idle",
+    ),
+    (
+        Table::Route,
+        &["write_timeout", "send_timeout", "proxy_send_timeout"],
+        "timeouts.write",
+    ),
+    (
+        Table::Route,
+        &["max_conns", "max_sessions", "limit_conn"],
+        "limits.per_ip.connections",
+    ),
+    (
+        Table::Route,
+        &["rate_limit", "limit_req"],
+        "limits.per_ip.handshakes",
+    ),
+    (Table::Route, &["strip_prefix", "replace_path"], "rewrite"),
+    (
+        Table::Upstream,
+        &[
+            "server",
+            "url",
+            "urls",
+            "hosts",
+            "nodes",
+            "targets",
+            "address",
+            "addresses",
+            "backends",
+            "members",
+            "endpoints",
+        ],
+        "servers",
+    ),
+    (
+        Table::Upstream,
+        &[
+            "algorithm",
+            "policy",
+            "lb_policy",
+            "method",
+            "strategy",
+            "load_balancing",
+        ],
+        "balance",
+    ),
+    (
+        Table::Upstream,
+        &["max_conns", "maxconn"],
+        "max_connections",
+    ),
+    (Table::Upstream, &["max_fails"], "passive.failures"),
+    (Table::Upstream, &["fail_timeout"], "passive.within"),
+    (
+        Table::Server,
+        &["address", "addr", "host", "server", "uri"],
+        "url",
+    ),
+    (Table::Origin, &["origins", "allowed"], "allow"),
+];
+
+/// Words for what wsgate does not do, with what it does.
+const MISSING: [(&[&str], &str); 3] = [
+    (
+        &[
+            "tls",
+            "ssl",
+            "cert",
+            "certificate",
+            "ssl_certificate",
+            "acme",
+            "https",
+        ],
+        "wsgate has no TLS: let a proxy in front of it do that, and list it in \
+         client_ip.trusted_proxies",
+    ),
+    (
+        &["auth", "basic_auth", "jwt", "auth_request", "forward_auth"],
+        "wsgate has no authentication: the server checks tokens and cookies, which reach it with the \
+         handshake",
+    ),
+    (
+        &["health_check", "healthcheck", "health", "check"],
+        "wsgate has no health checks of servers: one that has failed is tried last for a while \
+         (`passive`)",
+    ),
+];
+
+/// The key that another program calls so; one of a table within has its dots.
+pub(super) fn meant(key: &str, path: &[Step], unknown: &str) -> Option<&'static str> {
+    let table = table(key, path)?;
+    let unknown = unknown.to_ascii_lowercase().replace('-', "_");
+    let mut words = WORDS.iter();
+    let found = words.find(|(of, words, _)| *of == table && words.contains(&&*unknown));
+    found.map(|(_, _, meant)| *meant)
+}
+
+/// What to do about a key for something that there is not.
+pub(super) fn missing(unknown: &str) -> Option<&'static str> {
+    let unknown = unknown.to_ascii_lowercase();
+    let mut missing = MISSING.iter();
+    let found = missing.find(|(words, _)| words.contains(&&*unknown));
+    found.map(|(_, help)| *help)
+}
+
+/// What to write where a value is of another type, if its key says more than the types do.
+pub(super) fn of_type(
+    problem: ValueError,
+    key: &str,
+    path: &[Step],
+    value: Option<&DeValue<'_>>,
+    known: &[&str],
+) -> ValueError {
+    let Some(value) = value else {
+        return problem;
+    };
+    let is_table = matches!(value, DeValue::Table(_));
+    let names: Vec<_> = path.iter().filter_map(Step::key).collect();
+    match (key, &*names) {
+        ("", ["listen"]) if is_table => problem.help("its header has two brackets: [[listen]]"),
+        ("", ["listen"]) => problem.help(listener(value)),
+        ("", ["route"]) => problem.help(route(value)),
+        ("", ["upstream"]) => problem.help(pool(value)),
+        (_, []) if key.starts_with("upstream.") => {
+            let header = key.trim_start_matches("upstream.");
+            problem.help(match value {
+                DeValue::Array(_) => format!("its header has one bracket: [upstream.{header}]"),
+                _ => pool(value),
+            })
+        }
+        (_, ["path"]) if is_route(key) && matches!(value, DeValue::Array(_)) => {
+            problem.help("a route has one path: write a [[route]] for each")
+        }
+        (_, ["headers", "set"]) => problem.help("write it as { \"X-Name\" = \"value\" }"),
+        _ if !known.is_empty() => {
+            problem.help(format!("it is a table with the keys {}", known.join(", ")))
+        }
+        _ => problem,
+    }
+}
+
+fn listener(value: &DeValue<'_>) -> String {
+    let first = match value {
+        DeValue::Array(list) => list.iter().next().map(Spanned::get_ref),
+        value => Some(value),
+    };
+    let written = match first {
+        Some(DeValue::String(text)) => Some(text.to_string()),
+        Some(DeValue::Integer(port)) => Some(port.as_str().to_owned()),
+        _ => None,
+    };
+    let address = written.and_then(|text| match text.parse::<ListenAddress>() {
+        Ok(_) => Some(text),
+        Err(_) => ListenAddress::meant(&text),
+    });
+    let address = address.unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+    format!("write [[listen]], and below it address = \"{address}\"")
+}
+
+fn route(value: &DeValue<'_>) -> String {
+    let named = match value {
+        DeValue::Table(routes) => routes.iter().find_map(|(name, route)| {
+            let is_route = route.get_ref().get("path").is_some();
+            is_route.then(|| name.get_ref().to_string())
+        }),
+        _ => None,
+    };
+    match named.filter(|name| Name::parse(name).is_ok()) {
+        Some(name) => format!("its header is [[route]], and its name a key: name = \"{name}\""),
+        None => "its header has two brackets: [[route]]".to_owned(),
+    }
+}
+
+/// The header of a pool, with the name that stands in the value.
+pub(super) fn pool(value: &DeValue<'_>) -> String {
+    let table = match value {
+        DeValue::Array(list) => list.iter().next().map(Spanned::get_ref),
+        value => Some(value),
+    };
+    let name = table.and_then(|table| table.get("name")?.get_ref().as_str());
+    match name.filter(|name| Name::parse(name).is_ok()) {
+        Some(name) => format!("a pool has its name in its header: [upstream.{name}]"),
+        None => {
+            "a pool has its name in its header: [upstream.NAME], with a name of yours".to_owned()
+        }
+    }
+}
+
+fn table(key: &str, path: &[Step]) -> Option<Table> {
+    let names: Vec<_> = path.iter().filter_map(Step::key).collect();
+    Some(match (key, &*names) {
+        ("", []) => Table::Settings,
+        ("", ["listen"]) => Table::Listen,
+        ("", ["admin"]) => Table::Admin,
+        ("", ["log"]) => Table::Log,
+        (_, []) if is_route(key) => Table::Route,
+        (_, ["origin"]) if is_route(key) => Table::Origin,
+        (_, []) if key.starts_with("upstream.") => Table::Upstream,
+        (_, ["servers"]) if key.starts_with("upstream.") => Table::Server,
+        _ => return None,
+    })
+}
+
+fn is_route(key: &str) -> bool {
+    key.starts_with("route[") || key == DEFAULTS
+}
+
+/// The header of the table at `path` in the value of `key`, as a file has it.
+pub(super) fn header(key: &str, path: &[Step]) -> String {
+    let (table, is_entry) = match key.split_once('[') {
+        Some((list, _)) => (list, path.is_empty()),
+        None => (key, false),
+    };
+    let keys = path.iter().filter_map(Step::key);
+    let name = keys.fold(table.to_owned(), |table, key| joined(&table, key));
+    match is_entry {
+        true => format!("[[{name}]]"),
+        false => format!("[{name}]"),
+    }
+}
