@@ -21,6 +21,8 @@ mod path;
 mod plain_answer;
 #[cfg(test)]
 mod random;
+#[cfg(test)]
+mod random_paths;
 mod request_head;
 mod response_head;
 mod said;

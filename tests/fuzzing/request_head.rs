@@ -26,9 +26,14 @@ pub fn request_head(data: &[u8]) {
     let Some((ways, said)) = Ways::split(data) else {
         return;
     };
-    if ways.has(4) {
-        return follow(said, ways);
+    match ways.has(4) {
+        true => follow(said, ways),
+        false => drop(is_accepted(said, ways)),
     }
+}
+
+/// Plays one request on a connection of its own, and says whether it goes upstream.
+pub(super) fn is_accepted(said: &[u8], ways: Ways) -> bool {
     let calls = Cell::new(0);
     let bodiless = Cell::new(false);
     let accepted = RefCell::new(None);
@@ -56,10 +61,12 @@ pub fn request_head(data: &[u8]) {
     if !told.is_empty() {
         head::check_refusal(&told, bodiless.get());
     }
-    if let Some((accepted, target)) = accepted.take() {
-        upstream_request::check(&accepted);
-        check_target(&accepted, target);
+    let accepted = accepted.take();
+    if let Some((accepted, target)) = &accepted {
+        upstream_request::check(accepted);
+        check_target(accepted, target);
     }
+    accepted.is_some()
 }
 
 /// A connection that is kept: whatever else stands in it, of each request is known whether its target
