@@ -33,7 +33,8 @@ pub(super) enum Command {
     Run(Run),
     /// Validate a file of settings and show the resulting routes; nothing is served
     Check(Check),
-    /// Run an echo server, a gate in front of it and a test page, all on this machine
+    /// Run an echo server, a gate in front of it and a test page, all on this machine; it prints the
+    /// commands to try on it
     Demo {
         /// Where the gate listens
         #[arg(long, value_name = "ADDRESS")]
@@ -74,6 +75,7 @@ const EXAMPLES: &str = "\
 Examples:
   wsgate demo                               an echo server and a page to try it out
   wsgate run --to ws://127.0.0.1:9001       in front of one server, without a file
+  wsgate run --to ws://127.0.0.1:9001 --http forward             plain HTTP goes there too
   wsgate check wsgate.toml                  what the file means, or what is wrong with it
   wsgate check wsgate.toml --explain ws://chat.example.com/ws/   which rule answers, and why
   wsgate run wsgate.toml                    serve
@@ -120,6 +122,7 @@ mod tests {
             "wsgate run wsgate.toml --handover /run/wsgate.handover",
             "wsgate run --to ws://127.0.0.1:9001",
             "wsgate run --to ws://127.0.0.1:9001 --listen [::]:80",
+            "wsgate run --to ws://127.0.0.1:9001 --http forward",
             "wsgate check wsgate.toml",
             "wsgate check - --strict",
             "wsgate check a.toml --explain ws://a/ --origin https://a --from 192.0.2.1",
@@ -135,6 +138,8 @@ mod tests {
             "wsgate run",
             "wsgate run wsgate.toml --to ws://127.0.0.1:9001",
             "wsgate run wsgate.toml --listen 127.0.0.1:80",
+            "wsgate run wsgate.toml --http forward",
+            "wsgate run --to ws://127.0.0.1:9001 --http maybe",
             "wsgate check",
             "wsgate check a.toml --from 192.0.2.1",
             "wsgate check a.toml --explain ws://a/ --from nowhere",

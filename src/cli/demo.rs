@@ -1,15 +1,30 @@
 //! `wsgate demo`: an echo server, a gate before it, and a page to play with.
+//!
+//! ```text
+//! page ─► WebSockets ─► gate ─► echo
+//!   └───► /demo/state, /demo/drain ─► operator ─► admin interface of the gate
+//! ```
 
+mod commands;
 mod echo;
+mod folder;
+mod log;
+mod operator;
 mod page;
 
 use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
 
 use wsgate::Config;
 use wsgate::config::ConfigErrors;
-use wsgate::server::{self, BoundAddress, Start};
+use wsgate::server::{self, BoundAddress, Introduction, LogCopy, Start};
 
+use self::commands::Commands;
 use self::echo::EchoServer;
+use self::folder::PrivateFolder;
+use self::log::RecentLog;
+use self::operator::Operator;
 use super::error::CommandError;
 
 /// The gate's settings, as the repository shows them.
@@ -28,49 +43,69 @@ const DRAIN: &str = "\n[drain]\nspread = \"500ms\"\n";
 /// 127.0.0.1:8080.
 pub(super) fn serve(listen: Option<&str>) -> Result<(), CommandError> {
     let echo = EchoServer::bind().map_err(CommandError::system)?;
-    let config = settings(echo.address(), listen).map_err(CommandError::demo)?;
+    let folder = PrivateFolder::create().map_err(CommandError::system)?;
+    let admin = folder.path().join("admin.sock");
+    let config = settings(echo.address(), listen, &admin).map_err(CommandError::demo)?;
     echo.start().map_err(CommandError::system)?;
+    let log = Arc::new(RecentLog::default());
+    let operator = Operator::start(&admin).map_err(CommandError::system)?;
+    let commands = Commands::of(&admin);
+    let page = page::page(&commands, Arc::clone(&log), operator);
     let start = Start {
-        page: Some(page::page()),
-        introduction: Some(introduction),
+        page: Some(page),
+        introduction: Some(Introduction::new(move |addresses| {
+            introduction(addresses, &commands)
+        })),
+        log_copy: Some(LogCopy::new(log::Lines::of(log))),
         ..Start::default()
     };
     Ok(server::run(config, start)?)
 }
 
-fn settings(echo: SocketAddr, listen: Option<&str>) -> Result<Config, ConfigErrors> {
+fn settings(echo: SocketAddr, listen: Option<&str>, admin: &Path) -> Result<Config, ConfigErrors> {
     let mut text = SETTINGS.replace(ECHO_ADDRESS, &echo.to_string()) + DRAIN;
     if let Some(listen) = listen {
         // A string of TOML, whatever was given.
         let listen = listen.escape_default().to_string();
         text = text.replace(GATE_ADDRESS, &listen);
     }
-    Config::from_toml("demo.toml", &text)
+    let admin = format!("unix:{}", admin.display());
+    text += &format!("\n[admin]\naddress = \"{}\"\n", admin.escape_default());
+    // The path of the system's temporary folder is no place for variables.
+    Config::from_toml_without_variables("demo.toml", &text)
 }
 
 /// What to try.
-fn introduction(addresses: &[BoundAddress]) -> String {
-    let lines = addresses.iter().map(|address| {
-        format!(
-            "\n  Open           http://{address}/\n  or try         websocat ws://{address}/echo\n  \
-             or             curl -i http://{address}/echo\n  Stop           Ctrl-C\n\n"
-        )
-    });
-    lines.collect()
+fn introduction(addresses: &[BoundAddress], commands: &Commands) -> String {
+    let mut lines = String::new();
+    for address in addresses {
+        lines += &format!("\n  Open           http://{address}/\n");
+    }
+    lines += "  Then, in another terminal:\n";
+    let url = addresses
+        .first()
+        .map(|address| format!("ws://{address}/echo"));
+    for (command, what) in commands.all(url.as_deref()) {
+        lines += &format!("    {command}    # {what}\n");
+    }
+    lines + "  Stop           Ctrl-C\n\n"
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const ADMIN: &str = "/tmp/admin.sock";
+
     #[test]
     fn the_repositorys_settings_name_the_addresses_that_are_replaced() {
         assert_eq!(SETTINGS.matches(GATE_ADDRESS).count(), 1);
         assert!(SETTINGS.contains(&format!("ws://{ECHO_ADDRESS}")));
         let echo = "127.0.0.1:4321".parse().unwrap();
-        let config = settings(echo, Some("127.0.0.1:0")).unwrap();
+        let config = settings(echo, Some("127.0.0.1:0"), ADMIN.as_ref()).unwrap();
         let summary = config.summary();
-        assert!(summary.starts_with("listen  127.0.0.1:0\n"), "{summary}");
+        let listeners = "listen  127.0.0.1:0\nadmin   unix:/tmp/admin.sock\n";
+        assert!(summary.starts_with(listeners), "{summary}");
         assert!(summary.contains("ws://127.0.0.1:4321"), "{summary}");
     }
 
@@ -78,7 +113,8 @@ mod tests {
     fn an_address_that_is_none_is_an_error_and_no_setting() {
         let echo = "127.0.0.1:4321".parse().unwrap();
         for listen in ["nowhere", "127.0.0.1:0\"\n[admin]\naddress = \"0.0.0.0:1"] {
-            assert!(settings(echo, Some(listen)).is_err(), "{listen}");
+            let config = settings(echo, Some(listen), ADMIN.as_ref());
+            assert!(config.is_err(), "{listen}");
         }
     }
 }

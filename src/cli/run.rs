@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use wsgate::Config;
-use wsgate::config::ConfigErrors;
-use wsgate::server::{self, PassedSockets, ServeError, Start};
+use wsgate::config::{ConfigErrors, HttpMode};
+use wsgate::server::{self, BoundAddress, Introduction, PassedSockets, ServeError, Start};
 
 use super::error::CommandError;
 
@@ -14,7 +14,7 @@ use super::error::CommandError;
 #[command(
     after_help = EXIT_CODES,
     override_usage = "wsgate run FILE [--handover PATH]\n       \
-                      wsgate run --to URL [--listen ADDRESS] [--handover PATH]"
+                      wsgate run --to URL [--listen ADDRESS] [--http forward] [--handover PATH]"
 )]
 pub(super) struct Run {
     /// The file of settings
@@ -30,11 +30,32 @@ pub(super) struct Run {
     /// Where to listen, with --to
     #[arg(long, value_name = "ADDRESS", requires = "to", conflicts_with = "file")]
     listen: Option<String>,
+    /// What happens to plain HTTP, with --to: it is refused with 426, or sent to the server as well
+    #[arg(
+        long,
+        value_name = "MODE",
+        value_enum,
+        default_value_t,
+        requires = "to",
+        conflicts_with = "file"
+    )]
+    http: Http,
     /// Take over the listening sockets of the process that was started with the same PATH, which
     /// then drains; later, hand them over to the next process
     #[arg(long, value_name = "PATH")]
     handover: Option<PathBuf>,
 }
+
+/// Plain HTTP beside the WebSockets of `--to`.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Http {
+    #[default]
+    Refuse,
+    Forward,
+}
+
+/// For the person who opens the address with a browser.
+const PLAIN_HINT: &str = "Start wsgate with `--http forward` to send plain HTTP to the server too.";
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 stopped by a signal, 1 bad settings or usage, 2 cannot listen, 3 a system call
@@ -49,6 +70,8 @@ impl Run {
             file: self.file.as_deref(),
             passed,
             handover: self.handover.as_deref(),
+            introduction: self.introduction(),
+            plain_hint: self.to.as_ref().map(|_| PLAIN_HINT),
             ..Start::default()
         };
         Ok(server::run(config, start)?)
@@ -56,10 +79,44 @@ impl Run {
 
     fn config(&self) -> Result<Config, ConfigErrors> {
         match (&self.file, &self.to) {
-            (_, Some(url)) => Config::to(url, self.listen.as_deref()),
+            (_, Some(url)) => self.config_to(url),
             (Some(file), None) => Config::from_file(file),
             // The parser refuses a command line with neither: an empty name is no file.
             (None, None) => Config::from_file(Path::new("")),
         }
+    }
+
+    fn config_to(&self, url: &str) -> Result<Config, ConfigErrors> {
+        let config = Config::to(url, self.listen.as_deref())?;
+        if self.http == Http::Refuse {
+            return Ok(config);
+        }
+        let mut settings = config.settings();
+        for route in &mut settings.route {
+            route.http.mode = HttpMode::Forward;
+        }
+        Config::new(settings)
+    }
+
+    /// Says where to connect, for a person who starts it without a file.
+    fn introduction(&self) -> Option<Introduction> {
+        let url = self.to.clone()?;
+        let plain = match self.http {
+            Http::Refuse => "refused with 426; `--http forward` sends it to the server too",
+            Http::Forward => "sent to the server too",
+        };
+        Some(Introduction::new(move |addresses: &[BoundAddress]| {
+            let lines = addresses.iter().map(|address| match address {
+                BoundAddress::Tcp(address) => {
+                    format!(
+                        "\n  WebSockets     ws://{address}/ to {url}\n  Plain HTTP     {plain}\n\n"
+                    )
+                }
+                address => {
+                    format!("\n  WebSockets     {address} to {url}\n  Plain HTTP     {plain}\n\n")
+                }
+            });
+            lines.collect()
+        }))
     }
 }

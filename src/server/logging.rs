@@ -2,6 +2,7 @@
 
 pub(crate) mod queue;
 
+mod copy;
 mod own_lines;
 mod panics;
 mod stderr;
@@ -24,6 +25,7 @@ use self::stderr::StandardError;
 use self::text::TextFields;
 use crate::config::{Log, LogFormat};
 
+pub use self::copy::LogCopy;
 pub use self::stderr::report;
 
 /// `log.level` that is neither a level nor a filter. It does not show the value, nor does it keep the
@@ -92,13 +94,17 @@ pub fn has_color(stream: &impl IsTerminal) -> bool {
     !refused && stream.is_terminal()
 }
 
-/// Begins to write to standard error: the lines that go into the queue, until the writer is dropped.
-pub(super) fn start(settings: &Log) -> io::Result<(LogQueue, LogWriter)> {
+/// Begins to write to standard error, and to the copy: the lines that go into the queue, until the writer is
+/// dropped.
+pub(super) fn start(settings: &Log, copy: Option<LogCopy>) -> io::Result<(LogQueue, LogWriter)> {
     let own_lines = OwnLines {
         format: settings.format,
         color: has_color(&io::stderr()),
     };
-    LogQueue::start(StandardError, own_lines)
+    match copy {
+        Some(copy) => LogQueue::start(copy.beside(StandardError), own_lines),
+        None => LogQueue::start(StandardError, own_lines),
+    }
 }
 
 /// Sends the log and the panics of the process to the queue. A log that was set up before stays, and

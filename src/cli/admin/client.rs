@@ -73,6 +73,11 @@ impl Client {
         Self { address, token }
     }
 
+    /// A client of an interface that has no token.
+    pub(crate) fn without_token(address: AdminAddress) -> Self {
+        Self::new(address, Token::nowhere())
+    }
+
     pub(crate) fn address(&self) -> &AdminAddress {
         &self.address
     }

@@ -50,7 +50,7 @@ impl Token {
     pub(super) fn from_environment() -> Result<Self, TokenError> {
         match std::env::var_os(VARIABLE) {
             Some(value) if !value.is_empty() => Self::new(value.to_str(), TokenSource::Variable),
-            _ => Ok(Self::none(TokenSource::Nowhere)),
+            _ => Ok(Self::nowhere()),
         }
     }
 
@@ -77,6 +77,11 @@ impl Token {
             authorization: Some(authorization),
             source,
         })
+    }
+
+    /// For an interface that has none.
+    pub(super) fn nowhere() -> Self {
+        Self::none(TokenSource::Nowhere)
     }
 
     fn none(source: TokenSource) -> Self {

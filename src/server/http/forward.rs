@@ -82,11 +82,23 @@ pub(crate) struct Forward {
     gate: Gate,
     pool: KeepAlivePool,
     page: Option<Page>,
+    /// For the person who sends a plain request where only WebSockets are served.
+    plain_hint: Option<&'static str>,
 }
 
 impl Forward {
-    pub(crate) fn new(gate: Gate, pool: KeepAlivePool, page: Option<Page>) -> Self {
-        Self { gate, pool, page }
+    pub(crate) fn new(
+        gate: Gate,
+        pool: KeepAlivePool,
+        page: Option<Page>,
+        plain_hint: Option<&'static str>,
+    ) -> Self {
+        Self {
+            gate,
+            pool,
+            page,
+            plain_hint,
+        }
     }
 
     async fn answer(self, request: Request<Incoming>) -> Response<ForwardBody> {
@@ -96,7 +108,19 @@ impl Forward {
         }
         match self.forward(parts, body).await {
             Ok(response) => response.map(Either::Left),
-            Err(rejection) => rejection.into_response().map(Either::Right),
+            Err(rejection) => self.refusal(rejection).map(Either::Right),
+        }
+    }
+
+    fn refusal(&self, rejection: Rejection) -> Response<Full<Bytes>> {
+        let hint = self
+            .plain_hint
+            .filter(|_| rejection == Rejection::NotUpgrade);
+        let hint = hint.map(|hint| format!("{}\n{hint}\n", rejection.message()));
+        let response = rejection.into_response();
+        match hint {
+            Some(text) => response.map(|_| Full::from(text)),
+            None => response,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The whole program below its command line: from its settings to its last session.
 
+use std::fmt;
 use std::future::Future;
 use std::path::Path;
 use std::pin::pin;
@@ -18,7 +19,7 @@ use crate::server::http::forward::Page;
 use crate::server::listener::address::BoundAddress;
 use crate::server::listener::descriptors;
 use crate::server::listener::passed::PassedSockets;
-use crate::server::logging;
+use crate::server::logging::{self, LogCopy};
 use crate::server::traces::{self, Traces};
 
 /// Serves until a signal to stop, and then until the sessions are gone or the drain's deadline
@@ -31,7 +32,7 @@ use crate::server::traces::{self, Traces};
 /// nobody reads. The rest of it is written at the end, within two seconds.
 pub fn run(config: Config, start: Start<'_>) -> Result<(), ServeError> {
     let (log_queue, _written_at_the_end) =
-        logging::start(&config.log).map_err(ServeError::System)?;
+        logging::start(&config.log, start.log_copy).map_err(ServeError::System)?;
     let log = logging::install(&config.log, &log_queue)?;
     let traces = Traces::from_environment()?;
     let (takeover, passed) = match start.handover {
@@ -48,13 +49,14 @@ pub fn run(config: Config, start: Start<'_>) -> Result<(), ServeError> {
             log,
             reloads,
             page: start.page,
+            plain_hint: start.plain_hint,
             passed,
             traces,
         };
         let manager = ServiceManager::from_environment();
         let server = Server::start_with(config, context)?;
         if let Some(introduction) = start.introduction {
-            log_queue.push(introduction(server.addresses()).as_bytes());
+            log_queue.push(introduction.text(server.addresses()).as_bytes());
         }
         let handover = match takeover {
             Some(takeover) => takeover.finish(&server.listeners)?,
@@ -77,8 +79,34 @@ pub struct Start<'a> {
     pub handover: Option<&'a Path>,
     /// A page that the process serves itself, ahead of all routes.
     pub page: Option<Page>,
-    /// What to write to standard error, beside the log, once the listeners are open: lines.
-    pub introduction: Option<fn(&[BoundAddress]) -> String>,
+    /// What to write to standard error, beside the log, once the listeners are open.
+    pub introduction: Option<Introduction>,
+    /// A second place for the lines of the log.
+    pub log_copy: Option<LogCopy>,
+    /// A sentence for the person who sends a plain request where only WebSockets are served (426).
+    pub plain_hint: Option<&'static str>,
+}
+
+/// The first lines of a process, which depend on the addresses that it serves.
+pub struct Introduction(Box<IntroductionLines>);
+
+type IntroductionLines = dyn FnOnce(&[BoundAddress]) -> String;
+
+impl Introduction {
+    /// Lines, each with its end.
+    pub fn new(lines: impl FnOnce(&[BoundAddress]) -> String + 'static) -> Self {
+        Self(Box::new(lines))
+    }
+
+    fn text(self, addresses: &[BoundAddress]) -> String {
+        (self.0)(addresses)
+    }
+}
+
+impl fmt::Debug for Introduction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Introduction").finish_non_exhaustive()
+    }
 }
 
 /// Checks whether [`run`] would take these settings, as far as that is known without running. Returns what

@@ -61,6 +61,7 @@ pub(super) struct ServerContext {
     pub(super) log: Option<LogControl>,
     pub(super) reloads: Option<ReloadRequests>,
     pub(super) page: Option<Page>,
+    pub(super) plain_hint: Option<&'static str>,
     pub(super) passed: PassedSockets,
     pub(super) traces: Traces,
 }
@@ -118,7 +119,14 @@ impl Server {
         let (background, connections) = (tasks.background.clone(), tasks.connections.clone());
         let mut server = Self {
             dispatcher: Arc::new(Dispatcher::new(
-                slots(&gate, &workers, &limiter, &tasks, &context.page),
+                slots(
+                    &gate,
+                    &workers,
+                    &limiter,
+                    &tasks,
+                    &context.page,
+                    context.plain_hint,
+                ),
                 Connections::new(gate.clone(), &running.server, Arc::clone(&health)),
                 Arc::clone(&limiter),
                 connections.clone(),
@@ -283,11 +291,12 @@ fn slots(
     limiter: &Arc<ConnectionLimiter>,
     tasks: &Tasks,
     page: &Option<Page>,
+    plain_hint: Option<&'static str>,
 ) -> Vec<WorkerSlot> {
     let slot = |worker: &Worker| {
         let pool = KeepAlivePool::new(tasks.background.clone(), Arc::clone(limiter));
         worker.spawn(&tasks.background, pool.clone().sweep());
-        let forward = Forward::new(gate.clone(), pool, page.clone());
+        let forward = Forward::new(gate.clone(), pool, page.clone(), plain_hint);
         WorkerSlot {
             worker: worker.clone(),
             handler: gate.layer().layer(forward),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::kit::{Echo, Socket, finish, finish_with, settings, soon, spawn};
+use super::kit::{Echo, Socket, Upstream, Wire, finish, finish_with, settings, soon, spawn};
 use super::kit::{Finished, Program};
 
 /// Runs `wsgate COMMAND FILE` on a file with this text.
@@ -53,7 +53,7 @@ async fn help_names_every_command_and_the_version_is_the_packages() {
     }
     let help = finish(&["run", "--help"]).await;
     assert_eq!(help.code, Some(0));
-    for part in ["--to", "--listen", "Exit codes", "143"] {
+    for part in ["--to", "--listen", "--http", "Exit codes", "143"] {
         assert!(help.stdout.contains(part), "{part}: {}", help.stdout);
     }
     let version = finish(&["--version"]).await;
@@ -263,6 +263,41 @@ async fn run_serves_one_server_without_a_file() {
     socket.echoes("through the gate").await;
     // It would take leave over the ten seconds that are the default.
     drop(program);
+}
+
+#[tokio::test]
+async fn plain_http_beside_one_server_is_refused_with_what_to_do_or_forwarded() {
+    let upstream = Upstream::start().await;
+    for (more, is_forwarded) in [(&[][..], false), (&["--http", "forward"], true)] {
+        let arguments = ["run", "--to", upstream.url(), "--listen", "127.0.0.1:0"];
+        let program = Program::serving(&[&arguments, more].concat()).await;
+        let said = |line: &str| line.contains("Plain HTTP").then(|| line.to_owned());
+        let said = program.line("what happens to plain HTTP", said).await;
+        let is_said = said.contains("sent to the server too");
+        assert_eq!(is_said, is_forwarded, "{said}");
+        let mut wire = Wire::connect(&program.address).await;
+        let host = &program.address;
+        wire.send(format!("GET /page HTTP/1.1\r\nHost: {host}\r\n\r\n"))
+            .await;
+        if is_forwarded {
+            let (mut server, request) = upstream.request().await;
+            assert_eq!(request.line, "GET /page HTTP/1.1");
+            server
+                .send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage")
+                .await;
+            assert_eq!(wire.response().await.text(), "page");
+        } else {
+            let refusal = wire.response().await;
+            assert_eq!(refusal.status(), 426);
+            assert_eq!(
+                refusal.text(),
+                "this is a WebSocket endpoint\nStart wsgate with `--http forward` to send plain HTTP \
+                 to the server too.\n"
+            );
+        }
+    }
+    let alone = finish(&["run", "wsgate.toml", "--http", "forward"]).await;
+    assert_eq!(alone.code, Some(1), "{alone:?}");
 }
 
 #[tokio::test]

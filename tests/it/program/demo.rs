@@ -2,6 +2,8 @@
 
 use rustix::process::Signal;
 
+use serde_json::Value;
+
 use crate::kit::{Program, Socket, Wire, finish, websocket};
 
 async fn demo() -> Program {
@@ -27,7 +29,7 @@ async fn the_page_runs_nothing_but_its_own() {
     let rules: Vec<_> = policy.split("; ").collect();
     for rule in [
         "default-src 'none'",
-        "connect-src 'self'",
+        "connect-src 'self' ws://127.0.0.1:* ws://localhost:*",
         "frame-ancestors 'none'",
     ] {
         assert!(rules.contains(&rule), "{rule} in {policy}");
@@ -45,6 +47,7 @@ async fn the_page_runs_nothing_but_its_own() {
     let echo = ask(&program, "GET /echo").await.response().await;
     assert_eq!(echo.status(), 426);
     assert_eq!(echo.head.one("upgrade"), "websocket");
+    program.stop().await;
 }
 
 #[tokio::test]
@@ -73,6 +76,8 @@ async fn a_message_over_the_limit_is_closed_with_1009() {
     socket.try_send(vec![7; 1024 * 1024 + 1]).await;
     let farewell = (1009, "message too big".to_owned());
     assert_eq!(socket.closed().await, farewell);
+    socket.end().await;
+    program.stop().await;
 }
 
 #[tokio::test]
@@ -95,6 +100,7 @@ async fn only_its_own_page_may_open_a_session() {
     let origin = format!("Origin: {own}\r\n");
     wire.send(websocket("/echo", "evil.test", &origin)).await;
     assert_eq!(wire.response().await.status(), 403);
+    program.stop().await;
 }
 
 #[tokio::test]
@@ -106,4 +112,98 @@ async fn an_address_that_is_none_or_taken_is_an_error() {
     let failed = finish(&["demo", "--listen", &address]).await;
     assert_eq!(failed.code, Some(2), "{failed:?}");
     assert!(failed.stderr.contains("help: "), "{failed:?}");
+}
+
+/// The header with which the page asks.
+const OWN: &str = "x-wsgate-demo: 1\r\n";
+
+/// What the page would show of the gate now.
+async fn state(program: &Program) -> Value {
+    let mut wire = Wire::connect(&program.address).await;
+    let host = &program.address;
+    wire.send(format!(
+        "GET /demo/state?after=0 HTTP/1.1\r\nHost: {host}\r\n{OWN}\r\n"
+    ))
+    .await;
+    let response = wire.response().await;
+    assert_eq!(response.status(), 200);
+    serde_json::from_str(response.text()).unwrap()
+}
+
+/// The address of the admin interface, as the demo prints it.
+async fn admin(program: &Program) -> String {
+    let found = |line: &str| {
+        let address = line.split("--admin ").nth(1)?.split(' ').next()?;
+        line.contains(" sessions ").then(|| address.to_owned())
+    };
+    program.line("the command for sessions", found).await
+}
+
+#[tokio::test]
+async fn the_page_shows_the_gates_log_beside_its_own() {
+    let program = demo().await;
+    let mut socket = Socket::open(&program.address, "/echo").await;
+    let wire = Wire::connect(&program.address).await;
+    let origin = [("origin", "http://localhost:1")];
+    let refused = Socket::open_on(wire, &program.address, "/echo", &origin).await;
+    assert_eq!(refused.err(), Some(403));
+    for word in ["session open", "reason=origin_denied"] {
+        let said = move |line: &str| line.contains(word).then_some(());
+        program.line(word, said).await;
+        // The copy is written before the next line is.
+        socket.echoes("hello").await;
+    }
+    let lines = state(&program).await["lines"].to_string();
+    for word in ["session open", "route=echo"] {
+        assert!(lines.contains(word), "{word} in {lines}");
+    }
+    assert!(!lines.contains("\\u001b"), "{lines}");
+    drop(socket);
+    program.stop().await;
+}
+
+#[tokio::test]
+async fn commands_find_it_by_the_address_that_it_prints() {
+    let mut program = demo().await;
+    let mut socket = Socket::open(&program.address, "/echo").await;
+    let admin = admin(&program).await;
+    let sessions = finish(&["sessions", "--admin", &admin, "--json"]).await;
+    assert_eq!(sessions.code, Some(0), "{sessions:?}");
+    assert_eq!(sessions.stdout.lines().count(), 1, "{sessions:?}");
+    let top = finish(&["top", "--once", "--interval", "100ms", "--admin", &admin]).await;
+    assert!(top.stdout.contains("echo"), "{top:?}");
+    let close = ["close", "--route", "echo", "--yes", "--admin", &admin];
+    let closed = finish(&close).await;
+    assert_eq!(closed.code, Some(0), "{closed:?}");
+    assert_eq!(socket.closed().await.0, 1001);
+    socket.end().await;
+    let path = admin.strip_prefix("unix:").unwrap();
+    let folder = std::path::Path::new(path).parent().unwrap().to_owned();
+    assert!(folder.exists());
+    program.signal(Signal::INT);
+    assert_eq!(program.ended().await.0, Some(0));
+    assert!(!folder.exists(), "{}", folder.display());
+}
+
+#[tokio::test]
+async fn its_page_alone_can_drain_the_server_which_is_back_soon() {
+    let program = demo().await;
+    let mut socket = Socket::open(&program.address, "/echo").await;
+    let host = &program.address;
+    let others = format!("POST /demo/drain HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n");
+    let mut wire = Wire::connect(host).await;
+    wire.send(format!("{others}\r\n")).await;
+    assert_eq!(wire.response().await.status(), 404);
+    socket.echoes("still here").await;
+    let mut wire = Wire::connect(host).await;
+    wire.send(format!("{others}{OWN}\r\n")).await;
+    assert_eq!(wire.response().await.status(), 202);
+    let farewell = (1001, "server is being drained".to_owned());
+    assert_eq!(socket.closed().await, farewell);
+    assert_eq!(state(&program).await["figures"]["draining"], true);
+    let mut wire = Wire::connect(host).await;
+    wire.send(websocket("/echo", host, "")).await;
+    assert_eq!(wire.response().await.status(), 503);
+    socket.end().await;
+    program.stop().await;
 }
