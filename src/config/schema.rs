@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::settings::OWN_KEYS;
 use super::settings::Settings;
+use super::values::{Name, Text};
 
 /// The JSON Schema (draft 2020-12) of a settings file: every key with its description, its type
 /// and its default.
@@ -20,12 +21,29 @@ pub fn schema() -> Value {
     schema.insert("title".to_owned(), json!("wsgate"));
     let mut schema = schema.to_value();
     // Without one of them, nothing would be served.
+    schema["required"] = json!(["route"]);
     schema["properties"]["route"]["minItems"] = json!(1);
-    let pool = &mut schema["properties"]["upstream"]["additionalProperties"];
-    pool["properties"]["servers"]["minItems"] = json!(1);
+    let upstream = &mut schema["properties"]["upstream"];
+    upstream["propertyNames"] = json!({ "pattern": Name::PATTERN });
+    upstream["additionalProperties"]["properties"]["servers"]["minItems"] = json!(1);
+    let route = &mut schema["properties"]["route"]["items"]["properties"];
+    route["rewrite"]["pattern"] = json!(format!(r"^/[^?#*\s]*\*?$|{VARIABLE}"));
+    let token = format!("{TOKEN}|{VARIABLE}");
+    route["subprotocols"]["items"]["pattern"] = json!(token);
+    let headers = &mut route["headers"]["properties"];
+    headers["set"]["propertyNames"] = json!({ "pattern": TOKEN });
+    for key in ["remove", "remove_untrusted"] {
+        headers[key]["items"]["pattern"] = json!(token);
+    }
     schema["properties"]["defaults"] = defaults(&schema["properties"]["route"]["items"]);
     schema
 }
+
+/// A token of HTTP (RFC 9110 §5.6.2): the name of a header or of a subprotocol.
+const TOKEN: &str = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$";
+
+/// An environment variable, which may hold anything.
+const VARIABLE: &str = r"\$\{";
 
 /// `[defaults]`: a route without the keys that only a route has.
 fn defaults(route: &Value) -> Value {

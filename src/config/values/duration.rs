@@ -23,6 +23,8 @@ const FORM: &str = "a duration such as \"30s\"";
 
 const PATTERN: Option<&str> = Some(r"^[0-9]+(ms|s|m|h)$");
 
+const POSITIVE_PATTERN: Option<&str> = Some(r"^0*[1-9][0-9]*(ms|s|m|h)$");
+
 impl Text for AnyDuration {
     type Value = Duration;
     const FORM: &'static str = FORM;
@@ -64,7 +66,7 @@ impl Text for AnyDuration {
 impl Text for Positive {
     type Value = Duration;
     const FORM: &'static str = FORM;
-    const PATTERN: Option<&'static str> = PATTERN;
+    const PATTERN: Option<&'static str> = POSITIVE_PATTERN;
 
     fn parse(text: &str) -> Result<Duration, ValueError> {
         match AnyDuration::parse(text)? {

@@ -86,7 +86,7 @@ impl fmt::Display for HostPattern {
 text!(
     HostPattern,
     "a host such as \"chat.example.com\"",
-    r"^((\*\.)?[A-Za-z0-9_.-]+|\[?[0-9A-Fa-f:.]+\]?)$"
+    r"^([0-9]{1,3}(\.[0-9]{1,3}){3}|(\*\.)?([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*|\[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]*\]?)$"
 );
 
 /// Whether `host` is one or more labels and then `suffix` (which begins with its dot), in

@@ -78,7 +78,7 @@ impl fmt::Display for ListenAddress {
 text!(
     ListenAddress,
     "an address such as \"127.0.0.1:8080\"",
-    r"^(unix:.+|.+:[0-9]{1,5})$"
+    r"^(unix:.+|([0-9]{1,3}(\.[0-9]{1,3}){3}|\[[0-9A-Fa-f:.]+(%[0-9]+)?\]):[0-9]{1,5})$"
 );
 
 #[cfg(test)]

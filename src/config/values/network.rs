@@ -72,7 +72,7 @@ impl fmt::Display for Network {
 text!(
     Network,
     "a network such as \"10.0.0.0/8\"",
-    r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"
+    r"^([0-9]{1,3}(\.[0-9]{1,3}){3}(/[0-9]{1,2})?|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(/[0-9]{1,3})?)$"
 );
 
 fn canonical(network: IpNet) -> IpNet {

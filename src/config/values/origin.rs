@@ -167,7 +167,7 @@ impl fmt::Display for OriginPattern {
 text!(
     OriginPattern,
     "an origin such as \"https://example.com\"",
-    r"^(same-origin|\*|[A-Za-z][A-Za-z0-9+.-]*://.+)$"
+    r"^(same-origin|\*|[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s]+)$"
 );
 
 fn parse_web(text: &str, scheme: &str, authority: &str) -> Result<OriginPattern, ValueError> {

@@ -233,7 +233,11 @@ impl fmt::Display for PathPattern {
     }
 }
 
-text!(PathPattern, "a path such as \"/ws/*\"", r"^/[^?#\s]*$");
+text!(
+    PathPattern,
+    "a path such as \"/ws/*\"",
+    r"^((/([A-Za-z0-9._~!$&'()+,;=:@-]|%[0-9A-Fa-f]{2})+|/\{[A-Za-z_][A-Za-z0-9_]*\})+(/\*?)?|/\*?)$"
+);
 
 /// The path sent upstream: text in which `{name}` is a parameter of the route's [`PathPattern`],
 /// and a `/*` at the end is what stood for the `*` there.

@@ -73,8 +73,8 @@ impl<const BYTES: bool> Text for Plain<BYTES> {
         false => "a rate such as \"50/s\"",
     };
     const PATTERN: Option<&'static str> = Some(match BYTES {
-        true => r"^[0-9]+([KMG]i?)?B/[smh]$",
-        false => r"^[0-9]+/[smh]$",
+        true => r"^0*[1-9][0-9]*([KMG]i?)?B/[smh]$",
+        false => r"^0*[1-9][0-9]*/[smh]$",
     });
 
     fn parse(text: &str) -> Result<Rate, ValueError> {

@@ -23,7 +23,7 @@ const UNITS: [(&str, u64); 7] = [
 impl Text for Size {
     type Value = u64;
     const FORM: &'static str = "a size such as \"64KiB\"";
-    const PATTERN: Option<&'static str> = Some(r"^[0-9]+([KMG]i?)?B$");
+    const PATTERN: Option<&'static str> = Some(r"^0*[1-9][0-9]*([KMG]i?)?B$");
 
     fn parse(text: &str) -> Result<u64, ValueError> {
         let wrong = || {

@@ -25,12 +25,33 @@ fn values_of_every_form_are_told_from_others() {
                 "a_b",
                 "${HOST}",
             ][..],
-            &["", "https://a.test", "a.test/", "a*.test", "a b"][..],
+            &[
+                "",
+                "https://a.test",
+                "a.test/",
+                "a*.test",
+                "a b",
+                "a..b",
+                "a.test.",
+                "a.test:80",
+                "127.0.0.1:80",
+                "10.0.0.256.1",
+            ][..],
         ),
         (
             format!("{route}/path"),
-            &["/", "/*", "/ws/{id}/*", "/a%20b;c=d", "${PATH_OF_ROUTE}"],
-            &["", "ws", "/ws?a", "/ws#a", "/a b"],
+            &[
+                "/",
+                "/*",
+                "/ws/",
+                "/ws/{id}/*",
+                "/a%20b;c=d",
+                "${PATH_OF_ROUTE}",
+            ],
+            &[
+                "", "*", "ws", "/ws?a", "/ws#a", "/a b", "/ws*", "/a//b", "/a/*/b", "/a/{b",
+                "/{1}", "/ä", "/a%2", "/ws/<id>",
+            ],
         ),
         (
             format!("{route}/origin/properties/allow/items"),
@@ -41,7 +62,14 @@ fn values_of_every_form_are_told_from_others() {
                 "vscode-webview://*",
                 "app://x",
             ],
-            &["", "a.test", "null", "//a.test"],
+            &[
+                "",
+                "a.test",
+                "null",
+                "//a.test",
+                "https://a.test/",
+                "https://a@b.test",
+            ],
         ),
         (
             format!("{route}/address/properties/deny/items"),
@@ -51,12 +79,62 @@ fn values_of_every_form_are_told_from_others() {
                 "2001:db8::/32",
                 "::ffff:192.0.2.0/120",
             ],
-            &["", "a.test", "10.0.0.0/8/8", "10.0.0.0-10.0.0.9"],
+            &[
+                "",
+                "a.test",
+                "10.0.0.0/8/8",
+                "10.0.0.0-10.0.0.9",
+                "10.0/8",
+                "10.0.0.0/255.0.0.0",
+            ],
         ),
         (
             "/properties/listen/items/properties/address".to_owned(),
-            &["127.0.0.1:8080", "[::]:0", "unix:/run/a.sock"],
-            &["", "8080", "127.0.0.1", "unix:"],
+            &[
+                "127.0.0.1:8080",
+                "[::]:0",
+                "[fe80::1%2]:80",
+                "unix:/run/a.sock",
+            ],
+            &[
+                "",
+                "8080",
+                ":8080",
+                "localhost:80",
+                "127.0.0.1",
+                "unix:",
+                "ws://[::]:80",
+            ],
+        ),
+        (
+            format!("{route}/rewrite"),
+            &["/", "/a/{b}/*", "/{b}.x", "/*", "${REWRITE}"],
+            &["", "a", "/a?b", "/a/*/b"],
+        ),
+        (
+            format!("{route}/subprotocols/items"),
+            &["chat.v2", "graphql-ws", "${NAME}"],
+            &["", "a b", "a,b"],
+        ),
+        (
+            format!("{route}/headers/properties/set/propertyNames"),
+            &["X-Name", "x_name"],
+            &["", "x gate", "x:"],
+        ),
+        (
+            format!("{route}/limits/properties/message_size"),
+            &["1B", "64KiB", "010MB"],
+            &["0B", "64k", "1 MiB", "64"],
+        ),
+        (
+            format!("{route}/timeouts/properties/write"),
+            &["1ms", "60s", "10m"],
+            &["0s", "1m30s", "5 min", "10"],
+        ),
+        (
+            "/properties/upstream/propertyNames".to_owned(),
+            &["chat", "chat-2.a_b"],
+            &["", "chat servers"],
         ),
     ] {
         let pattern = pattern(&schema, &way);
@@ -72,6 +150,8 @@ fn values_of_every_form_are_told_from_others() {
 #[test]
 fn lists_that_would_serve_nothing_are_refused() {
     let schema = wsgate::config::schema();
+    assert_eq!(schema["required"], serde_json::json!(["route"]));
+    assert_eq!(schema["title"], "wsgate");
     assert_eq!(schema["properties"]["route"]["minItems"], 1);
     let pool = &schema["properties"]["upstream"]["additionalProperties"];
     assert_eq!(pool["properties"]["servers"]["minItems"], 1);
