@@ -3,6 +3,7 @@
 
 mod headers;
 mod health;
+mod loops;
 mod overlap;
 pub(super) mod program;
 mod route;
@@ -54,8 +55,14 @@ pub(super) fn config(
     drop(pools);
     check_client_ip(&client_ip, &listen, &root.get("client_ip"), report);
     check_drain(&drain, &root.get("drain"), report);
+    let is_program = !listen.is_empty();
+    let listen = program::listeners(listen, &root.get("listen"), directory, report);
+    // Without a listener of their own these may be the settings of a library, which has none.
+    if is_program {
+        loops::warn(&listen, &upstreams, root, report);
+    }
     Config {
-        listen: program::listeners(listen, &root.get("listen"), directory, report),
+        listen,
         client_ip,
         admin: admin.map(|admin| program::admin(admin, &root.get("admin"), directory, report)),
         log,

@@ -12,4 +12,5 @@ pub(crate) mod bind;
 pub(crate) mod descriptors;
 pub(crate) mod dispatch;
 pub(crate) mod open;
+pub(crate) mod own_servers;
 pub(crate) mod passed;

@@ -17,8 +17,8 @@ use crate::config::Config;
 use crate::server::error::ServeError;
 use crate::server::http::forward::Page;
 use crate::server::listener::address::BoundAddress;
-use crate::server::listener::descriptors;
 use crate::server::listener::passed::PassedSockets;
+use crate::server::listener::{descriptors, own_servers};
 use crate::server::logging::{self, LogCopy};
 use crate::server::traces::{self, Traces};
 
@@ -119,7 +119,10 @@ pub fn check(config: &Config) -> Result<Vec<String>, ServeError> {
     traces::check()?;
     let server = &config.server;
     let warning = descriptors::check(server.sessions, workers::count(server.workers));
-    Ok(warning.into_iter().collect())
+    Ok(warning
+        .into_iter()
+        .chain(own_servers::check(config))
+        .collect())
 }
 
 async fn serve_until_stopped(

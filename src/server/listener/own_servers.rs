@@ -1,0 +1,88 @@
+//! Servers that are the program's own listeners by an address of this machine.
+
+use std::net::{IpAddr, UdpSocket};
+
+use crate::Config;
+use crate::config::{Listen, ListenAddress, ServerAddress};
+
+/// Warns of each server at an address of this machine where a listener on all addresses accepts. The
+/// settings alone show the other ways in which a server can be an own listener.
+pub(crate) fn check(config: &Config) -> Vec<String> {
+    let servers = config.upstreams.iter().flat_map(|pool| &pool.servers);
+    let servers = servers.map(|server| &server.address);
+    own(&config.listen, servers, is_of_this_machine)
+}
+
+/// The warnings, if these are the addresses of this machine.
+fn own<'s>(
+    listeners: &[Listen],
+    servers: impl Iterator<Item = &'s ServerAddress>,
+    is_of_this_machine: impl Fn(IpAddr) -> bool,
+) -> Vec<String> {
+    let everywhere = |port: u16, is_ipv4: bool| {
+        listeners.iter().any(|listen| match listen.address {
+            ListenAddress::Tcp(address) => {
+                // A listener on `[::]` takes IPv4 too, or has another one beside it that does.
+                let takes = address.is_ipv6() || is_ipv4;
+                address.port() == port && address.ip().is_unspecified() && takes
+            }
+            ListenAddress::Unix(_) => false,
+        })
+    };
+    let mut warnings = Vec::new();
+    for server in servers {
+        if let ServerAddress::Tcp { host, port } = server
+            && let Ok(ip) = host.parse::<IpAddr>()
+            && !ip.is_unspecified()
+            && !ip.to_canonical().is_loopback()
+            && everywhere(*port, ip.is_ipv4())
+            && is_of_this_machine(ip)
+        {
+            warnings.push(format!(
+                "the server {server} is wsgate's own listener: its requests come back, and get 508"
+            ));
+        }
+    }
+    warnings
+}
+
+/// Only an own address can be bound. Nothing is sent.
+fn is_of_this_machine(ip: IpAddr) -> bool {
+    UdpSocket::bind((ip, 0)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_this_machine_is_an_own_listener_where_all_are_listened_on() {
+        let own_ip: IpAddr = "192.0.2.7".parse().unwrap();
+        for (listener, host, port, expected) in [
+            ("0.0.0.0:81", "192.0.2.7", 81, true),
+            ("[::]:81", "192.0.2.7", 81, true),
+            ("0.0.0.0:81", "192.0.2.7", 82, false),
+            ("0.0.0.0:81", "192.0.2.8", 81, false),
+            ("0.0.0.0:81", "chat.example", 81, false),
+            ("127.0.0.1:81", "192.0.2.7", 81, false),
+            // The settings show that already.
+            ("0.0.0.0:81", "127.0.0.1", 81, false),
+            ("192.0.2.7:81", "192.0.2.7", 81, false),
+        ] {
+            let address = listener.parse().unwrap();
+            let server = ServerAddress::Tcp {
+                host: host.to_owned(),
+                port,
+            };
+            let is_own = |ip: IpAddr| ip == own_ip || ip.is_loopback();
+            let warned = !own(&[Listen { address }], [&server].into_iter(), is_own).is_empty();
+            assert_eq!(warned, expected, "{listener} {host}:{port}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_documentation_is_none_of_this_machine() {
+        assert!(is_of_this_machine("127.0.0.1".parse().unwrap()));
+        assert!(!is_of_this_machine("192.0.2.7".parse().unwrap()));
+    }
+}
