@@ -16,7 +16,7 @@ use crate::{ClientAddr, ErrorReport, WrappedSocket};
 use end::{End, Limits, MAX_HEADERS};
 use guard::Guard;
 use head_deadline::HeadLimits;
-use lingering_close::RefusedConnection;
+use lingering_close::{Linger, RefusedConnection, linger_until_evicted};
 pub(crate) use service::GatedForward;
 use service::RefusedUpgrade;
 use service::RequestService;
@@ -85,7 +85,7 @@ impl Connections {
             lines: Arc::clone(&lines),
             refused: refused.clone(),
         };
-        let guard = Guard::new(socket, state.clone(), lines, self.limits.head);
+        let guard = Guard::new(socket, state.clone(), Arc::clone(&lines), self.limits.head);
         let guard: Box<dyn WrappedSocket> = Box::new(guard);
         let mut connection = self
             .http
@@ -133,7 +133,11 @@ impl Connections {
         }
         let status = end.status();
         if status.is_some() || (end.lingers() && state.peer() == PeerState::Present) {
-            lingering_close::linger_until_evicted(&mut socket, status, &state).await;
+            let linger = match lines.is_in_body() {
+                true => Linger::UPLOAD,
+                false => Linger::SHORT,
+            };
+            linger_until_evicted(&mut socket, status, linger, &state, &closing).await;
         }
     }
 

@@ -49,6 +49,17 @@ impl RequestLines {
         }
     }
 
+    /// Whether the last request has a body that has not come to its end.
+    pub(crate) fn is_in_body(&self) -> bool {
+        match self.follower().part {
+            Part::Body(left) => left > 0,
+            Part::Chunks(chunks) => !chunks.is_over(),
+            Part::Start | Part::Method | Part::Target | Part::HeaderLine { .. } | Part::Head => {
+                false
+            }
+        }
+    }
+
     fn follower(&self) -> MutexGuard<'_, Follower> {
         self.follower.lock().unwrap_or_else(PoisonError::into_inner)
     }

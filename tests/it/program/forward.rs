@@ -215,26 +215,6 @@ async fn an_answer_without_a_body_ends_with_its_head() {
 }
 
 #[tokio::test]
-async fn a_client_that_expects_100_continue_gets_it() {
-    let upstream = Upstream::start().await;
-    let program = forwarding(&upstream).await;
-    let mut client = Wire::connect(&program.address).await;
-    let head = format!(
-        "POST /ws/upload HTTP/1.1\r\n{HOST}Content-Length: 4\r\nExpect: 100-continue\r\n\r\n"
-    );
-    client.send(head).await;
-    assert_eq!(client.head().await.line, "HTTP/1.1 100 Continue");
-    client.send("body").await;
-    let (mut server, request) = upstream.request().await;
-    assert!(request.all("expect").is_empty(), "{request:?}");
-    assert_eq!(server.body(&request).await, b"body");
-    server
-        .send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-        .await;
-    assert_eq!(client.response().await.status(), 200);
-}
-
-#[tokio::test]
 async fn a_server_that_is_down_is_a_502_and_one_that_does_not_answer_a_504() {
     let dead = Upstream::dead();
     let url = dead.url();

@@ -5,6 +5,7 @@ mod admin;
 mod command;
 mod commands;
 mod connections;
+mod conversation;
 mod demo;
 mod failures;
 mod families;

@@ -4,23 +4,47 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::StatusCode;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use crate::Transport;
+use crate::server::http::idle_timeout::IdleTimeout;
 use crate::server::http::last_answer::{last_answer, refuse_at_once};
 use crate::server::http::limiter::{ConnectionState, RefusalSlot};
 
-/// The time for the answer to be sent and for the client to close.
-const LONGEST: Duration = Duration::from_secs(1);
+/// How much of a client's time and bytes is taken after the last answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Linger {
+    /// The time for the answer to be sent and for the client to close.
+    longest: Duration,
+    /// A client that is silent for so long has read the answer, or is gone.
+    silence: Duration,
+    /// The most that is read meanwhile.
+    most: usize,
+}
 
-/// The most that is read meanwhile.
-const MOST_DISCARDED: usize = 256 * 1024;
+impl Linger {
+    /// For a client that has sent its whole request.
+    pub(super) const SHORT: Self = Self {
+        longest: Duration::from_secs(1),
+        silence: Duration::from_secs(1),
+        most: 256 * 1024,
+    };
+
+    /// For a client in the middle of a body. Many clients read no answer before they have sent all of it, and
+    /// would see nothing but a reset; nginx waits for as long.
+    pub(super) const UPLOAD: Self = Self {
+        longest: Duration::from_secs(30),
+        silence: Duration::from_secs(5),
+        most: usize::MAX,
+    };
+}
 
 /// What is read at once.
 const CHUNK: usize = 16 * 1024;
@@ -41,7 +65,7 @@ impl RefusedConnection {
         tokio::select! {
             // First, so that a connection that has to go at once is answered and emptied too.
             biased;
-            () = lingering_close(&mut self.socket, status) => {}
+            () = lingering_close(&mut self.socket, status, Linger::SHORT) => {}
             () = slot.needed() => {}
         }
         drop(self);
@@ -62,14 +86,23 @@ impl RefusedConnection {
 pub(super) async fn linger_until_evicted(
     socket: &mut Transport,
     status: Option<StatusCode>,
+    linger: Linger,
     state: &Arc<ConnectionState>,
+    closing: &CancellationToken,
 ) {
     state.begin_lingering();
     tokio::select! {
         biased;
-        () = lingering_close(socket, status) => {}
+        () = lingering_close(socket, status, linger) => {}
         () = state.evicted() => {}
+        () = leave_in_time(closing) => {}
     }
+}
+
+/// Resolves when a process that stops has waited for long enough.
+async fn leave_in_time(closing: &CancellationToken) {
+    closing.cancelled().await;
+    sleep(Linger::SHORT.longest).await;
 }
 
 /// Closes a connection so that its client sees an error (RFC 9112 §8): a unix socket has no other end
@@ -87,27 +120,31 @@ pub(super) fn reset(socket: Transport) {
 ///
 /// A socket that is closed with unread bytes in it, or that gets some afterwards, resets the
 /// connection, and the reset can reach the client before it has read the answer (RFC 9112 §9.6).
-async fn lingering_close(socket: &mut Transport, status: Option<StatusCode>) {
-    let _late = timeout(LONGEST, async {
+async fn lingering_close(socket: &mut Transport, status: Option<StatusCode>, linger: Linger) {
+    let _late = timeout(linger.longest, async {
         if let Some(status) = status {
             socket.write_all(last_answer(status).as_bytes()).await?;
             socket.flush().await?;
         }
         socket.shutdown().await?;
-        discard(socket).await;
+        discard(socket, linger).await;
         io::Result::Ok(())
     })
     .await;
 }
 
-/// Reads until the peer ends its half, or has sent too much.
-async fn discard(socket: &mut Transport) {
-    let mut left = MOST_DISCARDED;
+/// Reads until the peer ends its half, has sent too much, or says nothing for too long.
+async fn discard(socket: &mut Transport, linger: Linger) {
+    let mut left = linger.most;
+    let mut silence = IdleTimeout::default();
     poll_fn(|cx| {
         let mut scratch = [0; CHUNK];
         loop {
             let mut read = ReadBuf::new(&mut scratch);
-            let outcome = ready!(Pin::new(&mut *socket).poll_read(cx, &mut read));
+            let Poll::Ready(outcome) = Pin::new(&mut *socket).poll_read(cx, &mut read) else {
+                return silence.poll_elapsed(cx, linger.silence);
+            };
+            silence.restart();
             left = left.saturating_sub(read.filled().len());
             if outcome.is_err() || read.filled().is_empty() || left == 0 {
                 return Poll::Ready(());
@@ -139,7 +176,7 @@ mod tests {
         let chunk = [b'x'; 8 * 1024];
         client.write_all(&chunk).await.unwrap();
         let leave = async move {
-            lingering_close(&mut socket, Some(StatusCode::FORBIDDEN)).await;
+            lingering_close(&mut socket, Some(StatusCode::FORBIDDEN), Linger::SHORT).await;
             drop(socket);
         };
         let read = async move {
@@ -167,7 +204,12 @@ mod tests {
         // The runtime has not looked at it yet.
         let mut socket = Transport::Tcp(TcpStream::from_std(accepted).unwrap());
         let leave = async move {
-            lingering_close(&mut socket, Some(StatusCode::SERVICE_UNAVAILABLE)).await;
+            lingering_close(
+                &mut socket,
+                Some(StatusCode::SERVICE_UNAVAILABLE),
+                Linger::SHORT,
+            )
+            .await;
             drop(socket);
         };
         let read = async move {
@@ -180,11 +222,24 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_does_not_close_is_waited_for_no_longer_than_a_second() {
+    async fn a_client_that_does_not_close_is_waited_for_no_longer_than_its_time() {
+        for linger in [Linger::SHORT, Linger::UPLOAD] {
+            let (mut socket, _client) = pair().await;
+            let began = Instant::now();
+            lingering_close(&mut socket, None, linger).await;
+            assert_eq!(began.elapsed(), linger.silence);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_stops_waits_for_no_upload() {
+        let state = ConnectionState::idle_alone();
         let (mut socket, _client) = pair().await;
+        let closing = CancellationToken::new();
+        closing.cancel();
         let began = Instant::now();
-        lingering_close(&mut socket, None).await;
-        assert_eq!(began.elapsed(), LONGEST);
+        linger_until_evicted(&mut socket, None, Linger::UPLOAD, &state, &closing).await;
+        assert_eq!(began.elapsed(), Linger::SHORT.longest);
     }
 
     #[tokio::test]
@@ -196,7 +251,7 @@ mod tests {
         };
         tokio::select! {
             () = endless => panic!("it is not closed yet"),
-            () = discard(&mut socket) => {}
+            () = discard(&mut socket, Linger::SHORT) => {}
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use bytes::Buf;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 pin_project! {
@@ -23,7 +25,19 @@ pin_project! {
         first: Option<Frame<B::Data>>,
         // Why there is no more of it.
         failure: Option<B::Error>,
+        // The same, before it may be told.
+        broken_off: Option<B::Error>,
         on_failure: Option<OnFailure>,
+        over: Option<Over>,
+    }
+}
+
+/// Tells that a response is over when it is dropped.
+struct Over(Arc<Notify>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.notify_one();
     }
 }
 
@@ -40,20 +54,37 @@ where
     /// Waits a moment for the first part.
     ///
     /// # Errors
-    /// The body's, if it is malformed or broken off from the start: the client can still be told.
-    pub(super) async fn begin(mut body: B) -> Result<Self, B::Error> {
+    /// The body's, if it is malformed or broken off from the start: the client can still be told. With it comes
+    /// what there is.
+    pub(super) async fn begin(mut body: B) -> Result<Self, (B::Error, Self)> {
         let mut first = None;
         if !body.is_end_stream()
             && let Ok(Some(part)) = timeout(FIRST_PART, body.frame()).await
         {
-            first = Some(part?);
+            first = Some(part);
         }
-        Ok(Self {
+        let (first, error) = match first.transpose() {
+            Ok(first) => (first, None),
+            Err(error) => (None, Some(error)),
+        };
+        let begun = Self {
             body,
             first,
             failure: None,
+            broken_off: None,
             on_failure: None,
-        })
+            over: None,
+        };
+        match error {
+            None => Ok(begun),
+            Some(error) => Err((error, begun)),
+        }
+    }
+
+    /// Breaks off with this error when the head has been written.
+    pub(super) fn broken_off(mut self, error: B::Error) -> Self {
+        self.broken_off = Some(error);
+        self
     }
 }
 
@@ -64,6 +95,12 @@ impl<B: Body> Download<B> {
         report: impl FnOnce(&(dyn Error + 'static)) + Send + Sync + 'static,
     ) -> Self {
         self.on_failure = Some(Box::new(report));
+        self
+    }
+
+    /// Notifies `over` when nothing more is taken of the body.
+    pub(super) fn notify_at_end(mut self, over: Arc<Notify>) -> Self {
+        self.over = Some(Over(over));
         self
     }
 }
@@ -87,7 +124,11 @@ where
         if let Some(failure) = this.failure.take() {
             return Poll::Ready(Some(Err(failure)));
         }
-        match ready!(this.body.poll_frame(cx)) {
+        let part = match this.broken_off.take() {
+            Some(failure) => Some(Err(failure)),
+            None => ready!(this.body.poll_frame(cx)),
+        };
+        match part {
             Some(Err(failure)) => {
                 if let Some(report) = this.on_failure.take() {
                     report(&failure);
@@ -103,7 +144,8 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.first.is_none() && self.failure.is_none() && self.body.is_end_stream()
+        let is_broken = self.failure.is_some() || self.broken_off.is_some();
+        self.first.is_none() && !is_broken && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -150,17 +192,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_that_is_broken_from_the_start_does_not_begin() {
         let error = Download::begin(body(stream::iter([broken(), data("x")]))).await;
-        assert_eq!(
-            error.err().map(|error| error.to_string()).unwrap(),
-            "broken"
-        );
+        let error = error.err().map(|(error, _)| error.to_string());
+        assert_eq!(error.unwrap(), "broken");
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_first_part_is_waited_for_a_moment_only() {
         let began = Instant::now();
         let parts = stream::pending().boxed();
-        let download = Download::begin(body(parts)).await.unwrap();
+        let download = Download::begin(body(parts)).await.ok().unwrap();
         assert_eq!(began.elapsed(), FIRST_PART);
         assert!(!download.is_end_stream());
 
@@ -168,7 +208,7 @@ mod tests {
             sleep(2 * FIRST_PART).await;
             data(text)
         });
-        let download = Download::begin(body(late.boxed())).await.unwrap();
+        let download = Download::begin(body(late.boxed())).await.ok().unwrap();
         let text = download.collect().await.unwrap().to_bytes();
         assert_eq!(text, "firstsecond");
     }
@@ -176,16 +216,16 @@ mod tests {
     #[tokio::test]
     async fn nothing_of_the_body_or_of_its_length_is_lost() {
         let download = Download::begin(Full::new(Bytes::from_static(b"body"))).await;
-        let download = download.unwrap();
+        let download = download.ok().unwrap();
         assert_eq!(download.size_hint().exact(), Some(4));
         assert!(!download.is_end_stream());
         assert_eq!(download.collect().await.unwrap().to_bytes(), "body");
 
-        let download = Download::begin(Empty::<Bytes>::new()).await.unwrap();
+        let download = Download::begin(Empty::<Bytes>::new()).await.ok().unwrap();
         assert!(download.is_end_stream());
         assert_eq!(download.size_hint().exact(), Some(0));
 
-        let download = Download::begin(body(stream::iter([]))).await.unwrap();
+        let download = Download::begin(body(stream::iter([]))).await.ok().unwrap();
         assert_eq!(download.collect().await.unwrap().to_bytes(), "");
     }
 
@@ -195,6 +235,7 @@ mod tests {
         let parts = stream::iter([data("first"), data("second"), broken()]);
         let mut download = Download::begin(body(parts))
             .await
+            .ok()
             .unwrap()
             .on_failure(move |error| sender.send(error.to_string()).unwrap());
         let mut polls = Vec::new();

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, StatusCode};
 use hyper::ext::on_informational;
 use tokio::sync::Notify;
+
+use super::upload::Progress;
 
 /// What the interim answers to one request have taken so far.
 #[derive(Clone, Default)]
@@ -30,10 +32,16 @@ const FIRST_AND_LAST_LINE: usize = 19;
 const BETWEEN: usize = 4;
 
 impl Interim {
-    /// Counts the interim answers to this request.
-    pub(super) fn count_on<B>(&self, request: &mut Request<B>) {
+    /// Counts the interim answers to this request, and has its body sent when the server says so.
+    pub(super) fn watch<B>(&self, request: &mut Request<B>, progress: &Arc<Progress>) {
         let counted = self.clone();
-        on_informational(request, move |answer| counted.add(answer.headers()));
+        let progress = Arc::clone(progress);
+        on_informational(request, move |answer| {
+            counted.add(answer.headers());
+            if answer.status() == StatusCode::CONTINUE {
+                progress.release();
+            }
+        });
     }
 
     /// Resolves when there are too many.

@@ -1,35 +1,50 @@
 //! Connections to servers that wait for the next request.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
+use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::pace::Paced;
-use super::upload::Upload;
+use super::socket::{Line, ServerSocket};
+use super::upload::{Progress, Upload};
 use crate::config::ServerAddress;
 use crate::server::http::limiter::{ConnectionLimiter, IdlePermit};
 use crate::{ErrorReport, PlainRequest};
 
 /// One connection, to send requests on.
-pub(super) type Sender = http1::SendRequest<Upload<Paced<Incoming>>>;
+pub(super) struct Connection {
+    sender: Sender,
+    line: Arc<Line>,
+    /// It has served a request before.
+    is_reused: bool,
+}
+
+type Sender = http1::SendRequest<Upload<RequestBody>>;
+
+/// The body of a client's request.
+pub(super) type RequestBody = Paced<Incoming>;
 
 /// The idle connections of one worker; clones share them.
 #[derive(Clone)]
 pub(crate) struct KeepAlivePool {
     idle: Arc<Mutex<HashMap<ServerAddress, Vec<Idle>>>>,
+    /// Servers whose last response was of HTTP/1.0.
+    old: Arc<Mutex<HashSet<ServerAddress>>>,
     limiter: Arc<ConnectionLimiter>,
     tasks: TaskTracker,
 }
 
 struct Idle {
-    sender: Sender,
+    connection: Connection,
     since: Instant,
     _permit: IdlePermit,
 }
@@ -49,18 +64,20 @@ impl KeepAlivePool {
     pub(crate) fn new(tasks: TaskTracker, limiter: Arc<ConnectionLimiter>) -> Self {
         Self {
             idle: Arc::default(),
+            old: Arc::default(),
             limiter,
             tasks,
         }
     }
 
     /// The most recently used idle connection to a server.
-    pub(super) fn take(&self, address: &ServerAddress) -> Option<Sender> {
+    pub(super) fn take(&self, address: &ServerAddress) -> Option<Connection> {
         let mut idle = self.idle();
         let connections = idle.get_mut(address)?;
-        while let Some(Idle { sender, since, .. }) = connections.pop() {
-            if sender.is_ready() && since.elapsed() < IDLE_TIMEOUT {
-                return Some(sender);
+        while let Some(idle) = connections.pop() {
+            let connection = idle.connection;
+            if connection.sender.is_ready() && idle.since.elapsed() < IDLE_TIMEOUT {
+                return Some(connection);
             }
         }
         None
@@ -70,38 +87,81 @@ impl KeepAlivePool {
     pub(super) async fn open(
         &self,
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    ) -> hyper::Result<Sender> {
+    ) -> hyper::Result<Connection> {
+        let (socket, line) = ServerSocket::new(stream);
         let opened = http1::Builder::new()
             .max_buf_size(BUFFER)
-            .handshake(TokioIo::new(stream));
+            .handshake(TokioIo::new(socket));
         let (sender, connection) = opened.await?;
         self.tasks.spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(error = %ErrorReport(&error), "a connection to a server ended");
             }
         });
-        Ok(sender)
+        Ok(Connection {
+            sender,
+            line,
+            is_reused: false,
+        })
     }
 
-    /// Takes a connection back once its response has been read to the end; until then its request
-    /// counts on its server.
-    pub(super) fn keep(&self, mut sender: Sender, request: Arc<PlainRequest>) {
+    /// Whether the server is known to speak HTTP/1.0.
+    pub(super) fn is_old(&self, address: &ServerAddress) -> bool {
+        self.old().contains(address)
+    }
+
+    /// Takes note of the version of a server's response.
+    pub(super) fn note_version(&self, address: &ServerAddress, version: Version) {
+        let mut old = self.old();
+        if version < Version::HTTP_11 {
+            old.insert(address.clone());
+        } else if !old.is_empty() {
+            old.remove(address);
+        }
+    }
+
+    /// Takes a connection back once its request has been sent and its response been read to the end; until then
+    /// the request counts on its server. A connection whose request is not sent when the response is `over` is given
+    /// up, if the server does not take the rest.
+    pub(super) fn keep(
+        &self,
+        connection: Connection,
+        request: Arc<PlainRequest>,
+        progress: Arc<Progress>,
+        over: Arc<Notify>,
+    ) {
         let pool = self.clone();
+        let Connection {
+            mut sender, line, ..
+        } = connection;
         self.tasks.spawn(async move {
-            if sender.ready().await.is_ok() {
-                pool.put(request.address(), sender);
+            let stalls = async {
+                over.notified().await;
+                // The client was not asked for its body, and is not any more.
+                if !progress.is_held() {
+                    progress.restart();
+                    progress.overdue(request.response_timeout()).await;
+                }
+            };
+            tokio::select! {
+                biased;
+                ready = sender.ready() => if ready.is_ok() {
+                    let connection = Connection { sender, line, is_reused: true };
+                    pool.put(request.address(), connection);
+                },
+                () = stalls => line.cut(),
             }
         });
     }
 
-    fn put(&self, address: &ServerAddress, sender: Sender) {
+    fn put(&self, address: &ServerAddress, connection: Connection) {
         let mut idle = self.idle();
         let connections = idle.entry(address.clone()).or_default();
         if connections.len() < IDLE_PER_SERVER
             && let Some(permit) = self.limiter.admit_idle()
         {
             connections.push(Idle {
-                sender,
+                connection,
                 since: Instant::now(),
                 _permit: permit,
             });
@@ -113,14 +173,40 @@ impl KeepAlivePool {
         loop {
             tokio::time::sleep(IDLE_TIMEOUT / 2).await;
             self.idle().retain(|_, connections| {
-                connections
-                    .retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() < IDLE_TIMEOUT);
+                connections.retain(|idle| {
+                    !idle.connection.sender.is_closed() && idle.since.elapsed() < IDLE_TIMEOUT
+                });
                 !connections.is_empty()
             });
         }
     }
 
+    fn old(&self) -> MutexGuard<'_, HashSet<ServerAddress>> {
+        self.old.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn idle(&self) -> MutexGuard<'_, HashMap<ServerAddress, Vec<Idle>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Connection {
+    /// Sends a request; resolves with the head of the response.
+    pub(super) fn send(
+        &mut self,
+        request: Request<Upload<RequestBody>>,
+    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Upload<RequestBody>>>>>
+    {
+        self.line.begin();
+        self.sender.try_send_request(request)
+    }
+
+    pub(super) fn is_reused(&self) -> bool {
+        self.is_reused
+    }
+
+    /// Whether the server has sent anything since the request.
+    pub(super) fn has_heard(&self) -> bool {
+        self.line.has_heard()
     }
 }

@@ -160,26 +160,6 @@ async fn a_clients_trailers_do_not_reach_the_server() {
 }
 
 #[tokio::test]
-async fn a_client_that_expects_100_continue_gets_it_from_the_gate() {
-    let scene = Scene::new().await;
-    let mut client = scene.client().await;
-    client
-        .send("POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n")
-        .await;
-    client.read_to("HTTP/1.1 100 Continue\r\n\r\n").await;
-    client.send("body").await;
-    let mut upstream = scene.upstream().await;
-    upstream.read_to("\r\n\r\nbody").await;
-    upstream.send(EMPTY).await;
-    assert!(
-        client
-            .read_to("\r\n\r\n")
-            .await
-            .starts_with("HTTP/1.1 200 ")
-    );
-}
-
-#[tokio::test]
 async fn an_idle_connection_that_the_server_closed_costs_no_request() {
     let scene = Scene::new().await;
     let mut client = scene.client().await;

@@ -2,28 +2,33 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::Rejection;
 use hyper::body::{Body, Frame, SizeHint};
-use pin_project_lite::pin_project;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-pin_project! {
-    /// A request body that records its progress.
-    pub(super) struct Upload<B> {
-        #[pin]
-        body: B,
-        progress: Arc<Progress>,
-    }
+/// The body of a client's request, of which a further connection may be tried as long as nothing was taken.
+#[derive(Debug)]
+pub(super) struct Source<B>(Arc<Mutex<Shared<B>>>);
 
-    impl<B> PinnedDrop for Upload<B> {
-        fn drop(this: Pin<&mut Self>) {
-            this.project().progress.move_to(Stage::Sent);
-        }
-    }
+#[derive(Debug)]
+struct Shared<B> {
+    body: B,
+    /// A client that waits for a 100 (Continue) has got it: it is sent when the body is first polled.
+    is_begun: bool,
+    /// Something of the body is gone.
+    is_used: bool,
+}
+
+/// A request body that records its progress.
+pub(super) struct Upload<B: Body> {
+    source: Source<B>,
+    progress: Arc<Progress>,
+    /// Until then the server is waited for before the client is asked for the body.
+    hold: Option<Pin<Box<Sleep>>>,
 }
 
 /// The progress of a request.
@@ -33,10 +38,13 @@ pub(super) struct Progress {
     moved_on: Notify,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct State {
     stage: Stage,
     since: Instant,
+    /// The body is held back until the server has said that it wants it.
+    is_held: bool,
+    waker: Option<Waker>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +55,8 @@ enum Stage {
     Receiving,
     /// The server has to answer.
     Sent,
+    /// The same, without the rest of the body.
+    GivenUp,
     /// The client's body broke off.
     Broken,
 }
@@ -54,9 +64,22 @@ enum Stage {
 /// A client may be silent for so long in the middle of a body.
 const CLIENT_PAUSE: Duration = Duration::from_secs(60);
 
-impl<B: Body> Upload<B> {
-    pub(super) fn new(body: B) -> (Self, Arc<Progress>) {
-        let stage = match body.is_end_stream() {
+/// A server that says nothing of an expected body gets it after so long. RFC 9110 §10.1.1 wants no endless wait, because
+/// many servers ignore the expectation; curl and Go wait for as long.
+const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
+
+impl<B: Body> Source<B> {
+    pub(super) fn new(body: B) -> Self {
+        Self(Arc::new(Mutex::new(Shared {
+            body,
+            is_begun: false,
+            is_used: false,
+        })))
+    }
+
+    /// The body for one connection. With `is_expected` it is held back until the server wants it.
+    pub(super) fn upload(&self, is_expected: bool) -> (Upload<B>, Arc<Progress>) {
+        let stage = match self.is_empty() {
             true => Stage::Sent,
             false => Stage::Sending,
         };
@@ -64,18 +87,41 @@ impl<B: Body> Upload<B> {
             state: Mutex::new(State {
                 stage,
                 since: Instant::now(),
+                is_held: is_expected,
+                waker: None,
             }),
             moved_on: Notify::new(),
         });
-        let upload = Self {
-            body,
-            progress: progress.clone(),
+        let upload = Upload {
+            source: Self(Arc::clone(&self.0)),
+            progress: Arc::clone(&progress),
+            hold: None,
         };
         (upload, progress)
     }
+
+    /// Whether there is no body.
+    pub(super) fn is_empty(&self) -> bool {
+        self.shared().body.is_end_stream()
+    }
+
+    /// Whether the client was asked for the body.
+    pub(super) fn is_begun(&self) -> bool {
+        self.shared().is_begun
+    }
+
+    /// Whether the whole body can still be sent.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.shared().is_used
+    }
+
+    // Nothing waits while it holds this.
+    fn shared(&self) -> MutexGuard<'_, Shared<B>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl<B: Body> Body for Upload<B> {
+impl<B: Body + Unpin> Body for Upload<B> {
     type Data = B::Data;
     type Error = B::Error;
 
@@ -83,30 +129,56 @@ impl<B: Body> Body for Upload<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let this = self.project();
-        let Poll::Ready(frame) = this.body.poll_frame(cx) else {
+        let this = self.get_mut();
+        if this.progress.poll_held(cx) {
+            let hold = this
+                .hold
+                .get_or_insert_with(|| Box::pin(sleep(CONTINUE_TIMEOUT)));
+            if hold.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            this.progress.release();
+        }
+        let mut shared = this.source.shared();
+        shared.is_begun = true;
+        let polled = Pin::new(&mut shared.body).poll_frame(cx);
+        let Poll::Ready(frame) = polled else {
+            drop(shared);
             this.progress.move_to(Stage::Receiving);
             return Poll::Pending;
         };
+        shared.is_used = true;
+        drop(shared);
         this.progress.move_to(match &frame {
-            Some(Ok(_)) => Stage::Sending,
+            Some(Ok(frame)) if frame.is_data() => Stage::Sending,
             Some(Err(_)) => Stage::Broken,
-            None => Stage::Sent,
+            // There is nothing behind trailers.
+            Some(Ok(_)) | None => Stage::Sent,
         });
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.source.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.source.shared().body.size_hint()
+    }
+}
+
+impl<B: Body> Drop for Upload<B> {
+    fn drop(&mut self) {
+        // Hyper does not ask for the end of a body whose length it knows.
+        if self.source.is_empty() {
+            self.progress.move_to(Stage::Sent);
+        }
+        self.progress.move_to(Stage::GivenUp);
     }
 }
 
 impl Progress {
-    /// Restarts the clock: the request can only be sent now.
+    /// Restarts the clock: the request can only be sent now, or the rest of it has to be.
     pub(super) fn restart(&self) {
         self.state().since = Instant::now();
     }
@@ -115,17 +187,16 @@ impl Progress {
     /// `within` its time, or a client that does not continue its body.
     pub(super) async fn overdue(&self, within: Duration) -> Rejection {
         loop {
-            let State { stage, since } = *self.state();
+            let (stage, since) = self.stage();
             let (limit, rejection) = match stage {
                 Stage::Receiving => (CLIENT_PAUSE, Rejection::BodyTimeout),
-                Stage::Sending | Stage::Sent | Stage::Broken => {
+                Stage::Sending | Stage::Sent | Stage::GivenUp | Stage::Broken => {
                     (within, Rejection::UpstreamTimeout)
                 }
             };
             tokio::select! {
                 () = sleep_until(since + limit) => {
-                    let now = *self.state();
-                    if now.stage == stage && now.since == since {
+                    if self.stage() == (stage, since) {
                         return rejection;
                     }
                 }
@@ -139,17 +210,48 @@ impl Progress {
         self.state().stage == Stage::Broken
     }
 
+    /// Whether the whole request has been sent.
+    pub(super) fn is_sent(&self) -> bool {
+        self.state().stage == Stage::Sent
+    }
+
+    /// Whether the client was not asked for its body.
+    pub(super) fn is_held(&self) -> bool {
+        self.state().is_held
+    }
+
+    /// The server wants the body.
+    pub(super) fn release(&self) {
+        let mut state = self.state();
+        state.is_held = false;
+        if let Some(waker) = state.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn poll_held(&self, cx: &Context<'_>) -> bool {
+        let mut state = self.state();
+        if state.is_held {
+            state.waker = Some(cx.waker().clone());
+        }
+        state.is_held
+    }
+
+    fn stage(&self) -> (Stage, Instant) {
+        let state = self.state();
+        (state.stage, state.since)
+    }
+
     fn move_to(&self, stage: Stage) {
         let mut state = self.state();
         let moved = state.stage != stage;
-        // A broken body is dropped too, and stays broken.
-        if state.stage == Stage::Broken || (!moved && stage != Stage::Sending) {
+        // A body that is sent or broken is dropped too, and stays so.
+        let is_over = matches!(state.stage, Stage::Sent | Stage::Broken);
+        if is_over || (!moved && stage != Stage::Sending) {
             return;
         }
-        *state = State {
-            stage,
-            since: Instant::now(),
-        };
+        state.stage = stage;
+        state.since = Instant::now();
         if moved {
             self.moved_on.notify_one();
         }
@@ -165,6 +267,7 @@ mod tests {
     use std::future::poll_fn;
 
     use bytes::Bytes;
+    use futures_util::FutureExt;
     use http_body_util::{Empty, Full, StreamBody};
 
     use super::*;
@@ -173,7 +276,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_server_has_its_time_to_answer_from_when_the_request_could_be_sent() {
-        let (_upload, progress) = Upload::new(Empty::<Bytes>::new());
+        let (_upload, progress) = upload(Empty::<Bytes>::new());
         tokio::time::advance(3 * SECOND).await;
         progress.restart();
         let began = Instant::now();
@@ -186,7 +289,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_server_that_takes_no_body_is_late_too() {
-        let (mut upload, progress) = Upload::new(Full::new(Bytes::from_static(b"body")));
+        let (mut upload, progress) = upload(Full::new(Bytes::from_static(b"body")));
         tokio::time::advance(SECOND).await;
         next(&mut upload).await.unwrap().unwrap();
         let began = Instant::now();
@@ -199,7 +302,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_pauses_is_waited_for_longer_and_is_then_at_fault() {
-        let (mut upload, progress) = Upload::new(StreamBody::new(futures_util::stream::pending::<
+        let (mut upload, progress) = upload(StreamBody::new(futures_util::stream::pending::<
             Result<Frame<Bytes>, std::io::Error>,
         >()));
         let began = Instant::now();
@@ -213,7 +316,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_end_of_a_long_upload_starts_the_servers_time() {
-        let (upload, progress) = Upload::new(Full::new(Bytes::from_static(b"body")));
+        let (upload, progress) = upload(Full::new(Bytes::from_static(b"body")));
         progress.move_to(Stage::Receiving);
         let began = Instant::now();
         let upload_ends = async {
@@ -233,12 +336,57 @@ mod tests {
     #[tokio::test]
     async fn a_body_that_breaks_stays_broken() {
         let error = Err::<Frame<Bytes>, _>(std::io::Error::other("gone"));
-        let (mut upload, progress) =
-            Upload::new(StreamBody::new(futures_util::stream::iter([error])));
+        let (mut upload, progress) = upload(StreamBody::new(futures_util::stream::iter([error])));
         assert!(!progress.is_broken());
         assert!(next(&mut upload).await.unwrap().is_err());
         drop(upload);
         assert!(progress.is_broken());
+    }
+
+    fn upload<B: Body>(body: B) -> (Upload<B>, Arc<Progress>) {
+        Source::new(body).upload(false)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_expected_body_is_held_back_until_the_server_wants_it_or_says_nothing() {
+        for wanted in [true, false] {
+            let source = Source::new(Full::new(Bytes::from_static(b"body")));
+            let (mut upload, progress) = source.upload(true);
+            let began = Instant::now();
+            let asked = async {
+                assert!(!source.is_begun() && progress.is_held());
+                if wanted {
+                    tokio::time::sleep(CONTINUE_TIMEOUT / 10).await;
+                    progress.release();
+                }
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                frame = next(&mut upload) => drop(frame.unwrap().unwrap()),
+                () = asked => {}
+            }
+            let expected = if wanted {
+                CONTINUE_TIMEOUT / 10
+            } else {
+                CONTINUE_TIMEOUT
+            };
+            assert_eq!(began.elapsed(), expected);
+            assert!(source.is_begun() && !progress.is_held());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_is_whole_until_something_of_it_is_taken() {
+        let pending = futures_util::stream::pending::<Result<Frame<Bytes>, std::io::Error>>();
+        let source = Source::new(StreamBody::new(pending));
+        let (mut upload, _) = source.upload(false);
+        assert!(next(&mut upload).now_or_never().is_none());
+        assert!(source.is_whole() && source.is_begun());
+
+        let source = Source::new(Full::new(Bytes::from_static(b"body")));
+        let (mut upload, _) = source.upload(false);
+        next(&mut upload).await.unwrap().unwrap();
+        assert!(!source.is_whole());
     }
 
     async fn next<B: Body + Unpin>(
