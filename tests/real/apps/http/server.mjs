@@ -16,10 +16,10 @@ const pages = {
   async '/upload'(request, response) {
     response.end(String(await bodyOf(request)));
   },
-  // The answer comes at once, and the connection ends with the upload unread.
+  // The answer comes at once, and a second later the connection ends with the upload unread.
   '/too-large'(request, response) {
     response.writeHead(413, { Connection: 'close' });
-    response.end('too large', () => request.socket.destroySoon());
+    response.end('too large', () => setTimeout(() => request.socket.destroy(), 1000));
   },
   async '/events'(request, response, { seconds }) {
     response.writeHead(200, { 'Content-Type': 'text/event-stream' });
