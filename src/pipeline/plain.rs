@@ -193,6 +193,16 @@ impl PlainRequest {
             let authority = HeaderValue::try_from(self.address().authority());
             host.insert(authority.map_err(|_| Rejection::Host)?);
         }
+        // A client such as hyper's takes a GET or HEAD for one without a body if no header says otherwise. No
+        // other coding than `chunked` comes here.
+        if self
+            .received()
+            .headers
+            .contains_key(header::TRANSFER_ENCODING)
+        {
+            let chunked = HeaderValue::from_static("chunked");
+            sent.headers.insert(header::TRANSFER_ENCODING, chunked);
+        }
         Ok(sent)
     }
 

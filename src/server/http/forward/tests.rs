@@ -126,6 +126,21 @@ async fn bodies_stream_both_ways_before_they_end() {
     client.read_to("4\r\nlast\r\n0\r\n\r\n").await;
 }
 
+/// By itself hyper takes a GET or HEAD of unknown length for one without a body.
+#[tokio::test]
+async fn a_body_in_chunks_goes_on_whatever_the_method() {
+    for method in ["GET", "HEAD", "DELETE", "OPTIONS", "QUERY", "POST"] {
+        let scene = Scene::new().await;
+        let mut client = scene.client().await;
+        let head = format!("{method} / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
+        client.send(&format!("{head}3\r\none\r\n0\r\n\r\n")).await;
+        let mut upstream = scene.upstream().await;
+        let request = upstream.read_to("\r\n\r\n").await;
+        assert!(request.contains("transfer-encoding: chunked"), "{request}");
+        assert_eq!(upstream.read_to("0\r\n\r\n").await, "3\r\none\r\n0\r\n\r\n");
+    }
+}
+
 #[tokio::test]
 async fn trailers_reach_a_client_that_takes_them() {
     let scene = Scene::new().await;
