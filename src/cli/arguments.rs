@@ -33,10 +33,12 @@ pub(super) enum Command {
     Run(Run),
     /// Validate a file of settings and show the resulting routes; nothing is served
     Check(Check),
-    /// Run an echo server, a gate in front of it and a test page, all on this machine; it prints the
-    /// commands to try on it
+    /// Run an echo server, a gate in front of it and a test page, all on this machine
+    ///
+    /// The page sends messages, breaks rules and shows the gate's log. The demo prints where it is, and the
+    /// commands to try on the running gate.
     Demo {
-        /// Where the gate listens
+        /// Where the gate listens [default: 127.0.0.1:8080]
         #[arg(long, value_name = "ADDRESS")]
         listen: Option<String>,
     },

@@ -27,7 +27,7 @@ pub(super) struct Run {
     /// Serve without a file: every WebSocket goes to this server, with the default settings
     #[arg(long, value_name = "URL")]
     to: Option<String>,
-    /// Where to listen, with --to
+    /// Where to listen, with --to [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS", requires = "to", conflicts_with = "file")]
     listen: Option<String>,
     /// What happens to plain HTTP, with --to: it is refused with 426, or sent to the server as well

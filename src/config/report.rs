@@ -230,6 +230,11 @@ impl<'a> Report<'a> {
         node.span().is_some_and(|span| self.filled.contains(&span))
     }
 
+    /// The same of a value.
+    pub(super) fn fills(&self, value: &Spanned<DeValue<'_>>) -> bool {
+        self.filled.contains(&value.span())
+    }
+
     /// Notes that the string at `span` cannot be filled in, which has been reported.
     pub(super) fn leave_unfilled(&mut self, span: Range<usize>) {
         self.unfilled.insert(span);

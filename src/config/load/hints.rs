@@ -4,7 +4,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::reader::Step;
-use crate::config::report::joined;
+use crate::config::report::{Node, Report, joined};
 use crate::config::values::{ListenAddress, Name, Text, ValueError};
 
 /// The table that is merged into the routes: a key of files only.
@@ -265,24 +265,25 @@ pub(super) fn of_type(
     problem: ValueError,
     key: &str,
     path: &[Step],
-    value: Option<&DeValue<'_>>,
+    node: &Node<'_>,
     known: &[&str],
+    report: &Report<'_>,
 ) -> ValueError {
-    let Some(value) = value else {
+    let Some(value) = node.value().filter(|_| !report.is_filled(node)) else {
         return problem;
     };
     let is_table = matches!(value, DeValue::Table(_));
     let names: Vec<_> = path.iter().filter_map(Step::key).collect();
     match (key, &*names) {
         ("", ["listen"]) if is_table => problem.help("its header has two brackets: [[listen]]"),
-        ("", ["listen"]) => problem.help(listener(value)),
+        ("", ["listen"]) => problem.help(listener(value, report)),
         ("", ["route"]) => problem.help(route(value)),
-        ("", ["upstream"]) => problem.help(pool(value)),
+        ("", ["upstream"]) => problem.help(pool(value, report)),
         (_, []) if key.starts_with("upstream.") => {
             let header = key.trim_start_matches("upstream.");
             problem.help(match value {
                 DeValue::Array(_) => format!("its header has one bracket: [upstream.{header}]"),
-                _ => pool(value),
+                _ => pool(value, report),
             })
         }
         (_, ["path"]) if is_route(key) && matches!(value, DeValue::Array(_)) => {
@@ -296,14 +297,14 @@ pub(super) fn of_type(
     }
 }
 
-fn listener(value: &DeValue<'_>) -> String {
+fn listener(value: &DeValue<'_>, report: &Report<'_>) -> String {
     let first = match value {
-        DeValue::Array(list) => list.iter().next().map(Spanned::get_ref),
-        value => Some(value),
+        DeValue::Array(list) => list.iter().next().filter(|first| !report.fills(first)),
+        _ => None,
     };
-    let written = match first {
-        Some(DeValue::String(text)) => Some(text.to_string()),
-        Some(DeValue::Integer(port)) => Some(port.as_str().to_owned()),
+    let written = match first.map_or(value, Spanned::get_ref) {
+        DeValue::String(text) => Some(text.to_string()),
+        DeValue::Integer(port) => Some(port.as_str().to_owned()),
         _ => None,
     };
     let address = written.and_then(|text| match text.parse::<ListenAddress>() {
@@ -329,12 +330,14 @@ fn route(value: &DeValue<'_>) -> String {
 }
 
 /// The header of a pool, with the name that stands in the value.
-pub(super) fn pool(value: &DeValue<'_>) -> String {
+pub(super) fn pool(value: &DeValue<'_>, report: &Report<'_>) -> String {
     let table = match value {
         DeValue::Array(list) => list.iter().next().map(Spanned::get_ref),
         value => Some(value),
     };
-    let name = table.and_then(|table| table.get("name")?.get_ref().as_str());
+    let name = table.and_then(|table| table.get("name"));
+    let name = name.filter(|name| !report.fills(name));
+    let name = name.and_then(|name| name.get_ref().as_str());
     match name.filter(|name| Name::parse(name).is_ok()) {
         Some(name) => format!("a pool has its name in its header: [upstream.{name}]"),
         None => {

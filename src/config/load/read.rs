@@ -43,7 +43,7 @@ fn unnamed_pool(root: &mut Spanned<DeValue<'_>>, report: &mut Report<'_>) {
     });
     if is_pool {
         let problem = ValueError::new("this table has the keys of a pool, and no name");
-        let problem = problem.help(hints::pool(upstream.get_ref()));
+        let problem = problem.help(hints::pool(upstream.get_ref(), report));
         report.error_of_form(&Node::new(upstream, "upstream"), problem);
         report.remove_all(upstream.span());
         *upstream.get_mut() = DeValue::Table(DeTable::new());
@@ -89,7 +89,7 @@ pub(super) fn read<T: DeserializeOwned>(
         match kind {
             Kind::Value(problem) => report.error(&node, problem),
             Kind::Type(problem) => {
-                let problem = hints::of_type(problem, key, &path, node.value(), &[]);
+                let problem = hints::of_type(problem, key, &path, &node, &[], report);
                 report.error_of_form(&node, problem);
             }
             Kind::Mismatch(expected) => {
@@ -98,7 +98,7 @@ pub(super) fn read<T: DeserializeOwned>(
             Kind::MissingKey(key) => report.missing(&node, key),
             Kind::NoTable(problem) => {
                 let known = known_keys::<T>(key, &path);
-                let problem = hints::of_type(problem, key, &path, node.value(), &known);
+                let problem = hints::of_type(problem, key, &path, &node, &known, report);
                 report.error_of_form(&node, problem);
                 if let Some(value) = find(value, &path) {
                     report.remove_all(value.span());

@@ -110,7 +110,7 @@ impl<'de> Reader<'de> {
 
 impl Reader<'_> {
     /// What to write in the place of a value of another type, as it was probably meant. It repeats
-    /// nothing but numbers and the words for yes and no.
+    /// numbers, and nothing of a string: an environment variable may have been filled in.
     fn right(self, expected: &str) -> Option<String> {
         let is_of = |kind: &str| expected.starts_with(kind);
         match self.0.get_ref() {
@@ -138,16 +138,13 @@ impl Reader<'_> {
                 }
             }
             DeValue::String(text) if is_of("`true`") => {
-                let is_true = match text.to_ascii_lowercase().as_str() {
-                    "true" | "on" | "yes" | "1" => true,
-                    "false" | "off" | "no" | "0" => false,
-                    _ => return None,
-                };
-                Some(format!("write {is_true}, without quotes"))
+                let words = ["true", "false", "on", "off", "yes", "no", "1", "0"];
+                let is_meant = words.iter().any(|word| text.eq_ignore_ascii_case(word));
+                is_meant.then(|| "write true or false, without quotes".to_owned())
             }
             DeValue::String(text) if is_of("a whole number") => {
-                let number: u32 = text.trim().parse().ok()?;
-                Some(format!("write {number}, without quotes"))
+                let is_number = text.trim().parse::<u32>().is_ok();
+                is_number.then(|| "write the number without quotes".to_owned())
             }
             DeValue::Boolean(false) if is_of("a rate ") || is_of("a byte rate ") => {
                 Some("\"off\" is no limit".to_owned())

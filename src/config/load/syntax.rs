@@ -121,7 +121,7 @@ impl<'t> Found<'t> {
         let message = error.message();
         let help = match message {
             _ if message.starts_with("string values must be quoted") => {
-                let problem = ValueError::new("this value is not one: a text stands in quotes");
+                let problem = ValueError::new("this value needs quotes");
                 return at(error, problem.help("write it as \"…\""));
             }
             _ if is_no_line(error) => {

@@ -175,6 +175,53 @@ fn no_value_of_a_variable_is_in_an_error_about_another_key() {
 }
 
 #[test]
+fn no_value_of_a_variable_is_in_the_help_for_another_form() {
+    let pool = "[upstream.chat]\nservers = [\"ws://a.test\"]\n";
+    let route = "[[route]]\nname = \"chat\"\npath = \"/ws\"\nupstream = \"chat\"\n";
+    for (text, value) in [
+        (
+            format!("listen = \"${{V}}\"\n{pool}{route}"),
+            "192.0.2.7:4321",
+        ),
+        (
+            format!("listen = [\"${{V}}\"]\n{pool}{route}"),
+            "192.0.2.7:4321",
+        ),
+        (
+            format!("[[upstream]]\nname = \"${{V}}\"\n{route}"),
+            "c4nary",
+        ),
+        (
+            format!("[upstream]\nname = \"${{V}}\"\nservers = []\n{route}"),
+            "c4nary",
+        ),
+        (
+            format!("{pool}max_connections = \"${{V}}\"\n{route}"),
+            "4321",
+        ),
+        (
+            format!("{pool}{route}limits.message_size = \"${{V}}\"\n"),
+            "4321k",
+        ),
+        (
+            format!("{pool}{route}timeouts.idle = \"${{V}}\"\n"),
+            "43m21s",
+        ),
+        (
+            format!("{pool}[[route]]\nname = \"a\"\npath = \"${{V}}\"\nupstream = \"chat\"\n"),
+            "/:c4nary",
+        ),
+    ] {
+        let said = said(&read(&text, value));
+        assert!(!said.contains(value), "{text}:\n{said}");
+        assert!(
+            !said.contains("4321") && !said.contains(CANARY),
+            "{text}:\n{said}"
+        );
+    }
+}
+
+#[test]
 fn nothing_of_a_masked_key_is_in_an_error_about_it_or_its_neighbours() {
     for line in [
         // Wrong values.
