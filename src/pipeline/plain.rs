@@ -220,6 +220,13 @@ impl PlainRequest {
         Ok(())
     }
 
+    /// Takes out of the head of an interim answer (1xx) what does not go on to the client.
+    pub(crate) fn clean_interim(headers: &mut HeaderMap) {
+        plain_response_headers(headers);
+        // It has no body (RFC 9110 §8.6).
+        headers.remove(header::CONTENT_LENGTH);
+    }
+
     /// Refuses it because its server failed: both are counted and logged. Returns the rejection to
     /// answer with.
     pub fn fail(&self, rejection: Rejection, error: Option<&(dyn Error + 'static)>) -> Rejection {

@@ -30,9 +30,8 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use tokio::sync::Notify;
 
-use super::limiter::ConnectionState;
 use crate::{ErrorReport, Gate, PlainRequest, Rejection};
-use exchange::{Answered, Failure, Streamed, exchange};
+use exchange::{Answered, Failure, Streamed, client_of, exchange};
 use pace::Paced;
 use pool::Connection;
 pub(crate) use pool::KeepAlivePool;
@@ -125,7 +124,7 @@ impl Forward {
 
     async fn forward(&self, parts: Parts, body: Incoming) -> Result<Response<Streamed>, Rejection> {
         let request = self.gate.admit(parts).await?;
-        if let Some(state) = request.received().extensions.get::<Arc<ConnectionState>>() {
+        if let Some(state) = client_of(&request) {
             state.set_write_limit(request.write_timeout());
         }
         let source = Source::new(Paced::new(body, Some(UPLOAD_PAUSE)));

@@ -5,6 +5,7 @@
 //! nor is a session.
 
 mod idle_queue;
+mod interim_heads;
 
 use std::fmt;
 use std::sync::Arc;

@@ -20,6 +20,7 @@ use crate::{Transport, WrappedSocket};
 /// - Nothing is read behind a request whose response has not been flushed: responses would pile up.
 /// - Hyper's own answer to a head that it cannot read is held back: we give that answer.
 /// - What hyper leaves out of a request target is noted.
+/// - The interim answers of a server are written in front of its response.
 pub(super) struct Guard {
     socket: Transport,
     state: Arc<ConnectionState>,
@@ -30,6 +31,10 @@ pub(super) struct Guard {
     owes_read: bool,
     /// Hyper has written an answer of its own.
     holds_answer: bool,
+    /// What is left of interim answers that are being written.
+    interim: Vec<u8>,
+    /// Hyper may have something left to write.
+    is_writing: bool,
 }
 
 impl Guard {
@@ -47,6 +52,8 @@ impl Guard {
             head_deadline: HeadDeadline::new(limits),
             owes_read: false,
             holds_answer: false,
+            interim: Vec::new(),
+            is_writing: false,
         }
     }
 
@@ -77,6 +84,38 @@ impl Guard {
         ready!(self.write_timeout.poll_elapsed(cx, limit));
         self.state.set_peer(PeerState::Slow);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Writes the interim answers that hyper's next bytes are to follow.
+    fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.is_writing {
+            true => self.state.interim().drop_late(),
+            false if self.interim.is_empty() => self.interim = self.state.interim().take(),
+            false => {}
+        }
+        while !self.interim.is_empty() {
+            let text = std::mem::take(&mut self.interim);
+            let written =
+                self.poll_timed_write(cx, text.len(), |socket, cx| socket.poll_write(cx, &text));
+            self.interim = text;
+            match ready!(written)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                length => drop(self.interim.drain(..length)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Runs a write of hyper's.
+    fn poll_own_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        length: usize,
+        write: impl FnOnce(Pin<&mut Transport>, &mut Context<'_>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_interim(cx))?;
+        self.is_writing = true;
+        self.poll_timed_write(cx, length, write)
     }
 }
 
@@ -125,7 +164,7 @@ impl AsyncWrite for Guard {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let write = |socket: Pin<&mut Transport>, cx: &mut Context<'_>| socket.poll_write(cx, buf);
-        self.get_mut().poll_timed_write(cx, buf.len(), write)
+        self.get_mut().poll_own_write(cx, buf.len(), write)
     }
 
     fn poll_write_vectored(
@@ -137,7 +176,7 @@ impl AsyncWrite for Guard {
         let write = |socket: Pin<&mut Transport>, cx: &mut Context<'_>| {
             socket.poll_write_vectored(cx, bufs)
         };
-        self.get_mut().poll_timed_write(cx, length, write)
+        self.get_mut().poll_own_write(cx, length, write)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -146,6 +185,9 @@ impl AsyncWrite for Guard {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let guard = self.get_mut();
+        // Hyper flushes when it has written all that it has.
+        guard.is_writing = false;
+        ready!(guard.poll_interim(cx))?;
         ready!(Pin::new(&mut guard.socket).poll_flush(cx))?;
         if guard.state.response_flushed() {
             // Hyper may read no more before the socket wakes it; this is to wake it too.

@@ -170,6 +170,7 @@ where
         let mut ended = this.ended.take();
         if let Some((written, _)) = &mut ended {
             written.is_upgrade = is_upgrade;
+            written.state.response_began();
             if written.may_end_with_connection && ends_connection(&response) {
                 // To one of HTTP/1.1 hyper adds that the connection is kept.
                 *response.version_mut() = Version::HTTP_10;

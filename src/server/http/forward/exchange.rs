@@ -15,6 +15,7 @@ use super::interim::Interim;
 use super::pace::{PaceError, Paced};
 use super::pool::{Connection, KeepAlivePool, RequestBody};
 use super::upload::{Progress, Source, Upload};
+use crate::server::http::limiter::ConnectionState;
 use crate::{PlainRequest, Rejection};
 
 /// The body of a server's response.
@@ -55,7 +56,9 @@ pub(super) async fn exchange(
     let (body, progress) = source.upload(is_expected);
     let mut sent = Request::from_parts(head, body);
     let interim = Interim::default();
-    interim.watch(&mut sent, &progress);
+    // A client of HTTP/1.0 knows none (RFC 9110 §15.2).
+    let client = client_of(request).filter(|_| request.received().version >= Version::HTTP_11);
+    interim.watch(&mut sent, &progress, client.cloned());
     progress.restart();
     let response = tokio::select! {
         answered = connection.send(sent) => {
@@ -75,6 +78,11 @@ pub(super) async fn exchange(
     pool.note_version(request.address(), response.version());
     let response = pass_on(request, &progress, response).await?;
     Ok(Answered { response, progress })
+}
+
+/// The connection that a request came on.
+pub(super) fn client_of(request: &PlainRequest) -> Option<&Arc<ConnectionState>> {
+    request.received().extensions.get()
 }
 
 /// Makes of a server's response what goes to the client.

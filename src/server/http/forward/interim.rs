@@ -8,6 +8,8 @@ use hyper::ext::on_informational;
 use tokio::sync::Notify;
 
 use super::upload::Progress;
+use crate::PlainRequest;
+use crate::server::http::limiter::ConnectionState;
 
 /// What the interim answers to one request have taken so far.
 #[derive(Clone, Default)]
@@ -16,7 +18,7 @@ pub(super) struct Interim(Arc<Taken>);
 #[derive(Default)]
 struct Taken {
     bytes: AtomicUsize,
-    exceeded: Notify,
+    added: Notify,
 }
 
 /// The server sent more than it may before its answer.
@@ -32,31 +34,46 @@ const FIRST_AND_LAST_LINE: usize = 19;
 const BETWEEN: usize = 4;
 
 impl Interim {
-    /// Counts the interim answers to this request, and has its body sent when the server says so.
-    pub(super) fn watch<B>(&self, request: &mut Request<B>, progress: &Arc<Progress>) {
+    /// Counts the interim answers to this request, and passes them on: a 100 (Continue) by having the body
+    /// sent, so that hyper asks the client for it, and all others to `client`, where there is one that
+    /// knows them.
+    pub(super) fn watch<B>(
+        &self,
+        request: &mut Request<B>,
+        progress: &Arc<Progress>,
+        client: Option<Arc<ConnectionState>>,
+    ) {
         let counted = self.clone();
         let progress = Arc::clone(progress);
         on_informational(request, move |answer| {
-            counted.add(answer.headers());
+            let fits = counted.add(answer.headers());
             if answer.status() == StatusCode::CONTINUE {
                 progress.release();
+            } else if fits && let Some(client) = &client {
+                let mut headers = answer.headers().clone();
+                PlainRequest::clean_interim(&mut headers);
+                client.interim().add(answer.status(), &headers);
             }
         });
     }
 
-    /// Resolves when there are too many.
+    /// Resolves when there are too many. The task that polls it is woken by each of them, and has to be: it writes
+    /// to the client.
     pub(super) async fn exceeded(&self) -> TooManyInterim {
-        self.0.exceeded.notified().await;
+        while self.0.bytes.load(Ordering::Relaxed) <= MOST {
+            self.0.added.notified().await;
+        }
         TooManyInterim
     }
 
-    fn add(&self, headers: &HeaderMap) {
+    /// Counts an interim answer, and tells whether it may go on.
+    fn add(&self, headers: &HeaderMap) -> bool {
         let lines = headers.iter();
         let lines = lines.map(|(name, value)| name.as_str().len() + value.len() + BETWEEN);
         let head = FIRST_AND_LAST_LINE + lines.sum::<usize>();
-        if self.0.bytes.fetch_add(head, Ordering::Relaxed) + head > MOST {
-            self.0.exceeded.notify_one();
-        }
+        let fits = self.0.bytes.fetch_add(head, Ordering::Relaxed) + head <= MOST;
+        self.0.added.notify_one();
+        fits
     }
 }
 

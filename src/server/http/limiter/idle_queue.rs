@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::interim_heads::InterimHeads;
 use crate::config::Timeouts;
 
 /// The state of one HTTP connection, shared by its socket, its requests and the limiter.
@@ -27,6 +28,7 @@ pub(crate) struct ConnectionState {
     /// Its end would be taken for the end of a response.
     requires_reset: AtomicBool,
     evicted: Notify,
+    interim: InterimHeads,
 }
 
 /// What a connection's socket knows of its peer.
@@ -152,6 +154,7 @@ impl ConnectionState {
             peer: AtomicU8::new(PeerState::Present as u8),
             requires_reset: AtomicBool::new(false),
             evicted: Notify::new(),
+            interim: InterimHeads::default(),
         }
     }
 
@@ -183,12 +186,23 @@ impl ConnectionState {
     /// A request has come; true if the connection was evicted.
     pub(crate) fn request_began(&self) -> bool {
         self.had_request.store(true, Ordering::Relaxed);
+        self.interim.begin();
         self.stop_idling()
     }
 
     /// Whether there ever was a request.
     pub(crate) fn had_request(&self) -> bool {
         self.had_request.load(Ordering::Relaxed)
+    }
+
+    /// The interim answers to the request.
+    pub(crate) fn interim(&self) -> &InterimHeads {
+        &self.interim
+    }
+
+    /// There is a response to the request.
+    pub(crate) fn response_began(&self) {
+        self.interim.end();
     }
 
     /// A response has been written; the connection is idle once that is flushed.

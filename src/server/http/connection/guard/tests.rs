@@ -109,3 +109,47 @@ async fn what_hyper_answers_before_a_request_is_held_back() {
     client.read_exact(&mut bytes).await.unwrap();
     assert_eq!(&bytes, b"ours");
 }
+
+#[tokio::test]
+async fn an_interim_answer_stands_only_where_hyper_has_nothing_left_to_write() {
+    let (mut guard, permit, mut client) = pair().await;
+    let (limiter, state) = (permit.limiter().clone(), permit.state().clone());
+    let hints = || {
+        let headers = [(http::header::LINK, http::HeaderValue::from_static("</a>"))];
+        let headers = headers.into_iter().collect();
+        state.interim().add(StatusCode::EARLY_HINTS, &headers);
+    };
+    let text = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
+    let mut expected = String::new();
+
+    let _request = limiter.begin_request(&state).unwrap();
+    hints();
+    guard.flush().await.unwrap();
+    expected += text;
+    // Behind the rest of what stands before it, and ahead of a response that is not written yet.
+    guard.write_all(b"one").await.unwrap();
+    hints();
+    guard.write_all(b"two").await.unwrap();
+    guard.flush().await.unwrap();
+    expected += &["onetwo", text].concat();
+    hints();
+    state.response_began();
+    guard.write_all(b"three").await.unwrap();
+    guard.flush().await.unwrap();
+    expected += &[text, "three"].concat();
+    // None of a request whose response has begun.
+    hints();
+    guard.flush().await.unwrap();
+
+    let _request = limiter.begin_request(&state).unwrap();
+    guard.write_all(b"rest").await.unwrap();
+    hints();
+    state.response_began();
+    guard.write_all(b"four").await.unwrap();
+    guard.flush().await.unwrap();
+    expected += "restfour";
+    drop(guard);
+    let mut read = String::new();
+    client.read_to_string(&mut read).await.unwrap();
+    assert_eq!(read, expected);
+}
