@@ -43,6 +43,27 @@ pub(crate) const SHORT: &[Duration] = &[
     Duration::from_secs(10),
 ];
 
+/// Bounds for plain requests, which may wait for their response for a minute, and be downloads: 1 ms to
+/// 5 min.
+pub(crate) const PLAIN: &[Duration] = &[
+    Duration::from_millis(1),
+    Duration::from_micros(2_500),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_millis(2_500),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+    Duration::from_secs(60),
+    Duration::from_secs(5 * 60),
+];
+
 /// Bounds for how long a session lasts: 1 s to 24 h.
 pub(crate) const LONG: &[Duration] = &[
     Duration::from_secs(1),
@@ -148,6 +169,7 @@ mod tests {
         let hours = |hours: u64| Duration::from_secs(hours * 60 * 60);
         for (bounds, least, most) in [
             (SHORT, Duration::from_millis(1), Duration::from_secs(10)),
+            (PLAIN, Duration::from_millis(1), Duration::from_secs(300)),
             (LONG, Duration::from_secs(1), hours(24)),
         ] {
             assert!(bounds.is_sorted_by(|before, after| before < after));

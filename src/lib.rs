@@ -75,16 +75,19 @@ pub use config::{Config, Settings};
 pub use error_report::ErrorReport;
 pub use gate::{
     BrokenRequestMetrics, BuildError, Builder, ClosedMetrics, Gate, GateLayer, GateService, Handle,
-    HandshakeMetrics, Metrics, Page, PlainRequestMetrics, Refuse, Reloaded, ResponseBody,
-    ResponseFuture, RouteMetrics, Selection, ServerDrain, ServerInfo, ServerMetrics, UnknownServer,
-    UpstreamInfo,
+    HandshakeMetrics, Metrics, Page, PlainRequestMetrics, PlainRouteMetrics, Refuse, Reloaded,
+    ResponseBody, ResponseFuture, RouteMetrics, Selection, ServerDrain, ServerInfo, ServerMetrics,
+    UnknownServer, UpstreamInfo,
 };
 pub use histogram::Durations;
 pub use observe::{
-    Closed, Event, EventFilter, EventKind, EventStream, Observer, Opened, PathParameters,
-    RecordedEvent, Refused, RequestKind, SessionInfo, SubscribeError, Tracing,
+    Closed, Event, EventFilter, EventKind, EventStream, Forwarded, Observer, Opened,
+    PathParameters, RecordedEvent, Refused, RequestKind, SessionInfo, SubscribeError, Tracing,
 };
-pub use pipeline::{Destination, Explanation, PlainRequest, TriedRoute};
+pub use pipeline::{
+    Destination, Explanation, PlainRequest, PlainRequestBody, PlainResponseBody, TriedRoute,
+    Undelivered,
+};
 pub use policy::Policy;
 pub use rejection::{Denial, Rejection};
 pub use request::{Grant, Handshake, Identity};

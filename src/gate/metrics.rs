@@ -1,13 +1,14 @@
 //! What a gate has counted, for its host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::config::HttpMode;
+use crate::config::{HttpMode, Route};
 use crate::histogram::Durations;
 use crate::observe::{ACCEPTED, FORWARDED_WELL};
 use crate::pipeline::{Core, RouteCounts, Snapshot};
 use crate::session::{RouteTotals, ServerTotals, Totals};
+use crate::types::Side;
 use crate::upstream::ServerFailures;
 
 /// What a gate has counted since it was built: [`Handle::metrics`](super::Handle::metrics).
@@ -27,6 +28,8 @@ pub struct Metrics {
     pub broken_requests: Vec<BrokenRequestMetrics>,
     /// Every route.
     pub routes: Vec<RouteMetrics>,
+    /// Every route that forwards plain requests.
+    pub plain_routes: Vec<PlainRouteMetrics>,
     /// Sessions that have ended, by route and way to end.
     pub closed: Vec<ClosedMetrics>,
     /// Every server of every upstream.
@@ -66,12 +69,31 @@ pub struct HandshakeMetrics {
 pub struct PlainRequestMetrics {
     /// The route's name; empty where the request ended before a route was found.
     pub route: Arc<str>,
-    /// `forwarded`, or [`Rejection::reason`](crate::Rejection::reason).
+    /// `forwarded`, or why not all of the response was passed on, as [`Forwarded::reason`](crate::Forwarded)
+    /// has it; `abandoned`; or [`Rejection::reason`](crate::Rejection::reason).
     pub outcome: &'static str,
     /// The class of the status that the client got, `1xx` to `5xx`, or `other`; empty where it got none.
     pub status: &'static str,
     /// How many.
     pub count: u64,
+}
+
+/// What the plain requests that one route forwards came to, those under way included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PlainRouteMetrics {
+    /// The route's name.
+    pub route: Arc<str>,
+    /// Requests at the moment whose response is not over.
+    pub open: u64,
+    /// How long they took, from the request's head to the end of the response; refused ones are not in it.
+    pub duration: Durations,
+    /// How long it took from the request's head to the head of the response.
+    pub response_head: Durations,
+    /// Bytes of the bodies from clients.
+    pub bytes_from_client: u64,
+    /// Bytes of the bodies from upstreams.
+    pub bytes_from_upstream: u64,
 }
 
 /// How many requests were broken in one way.
@@ -177,6 +199,7 @@ impl Metrics {
             plain_requests: plain_requests(core, &settings),
             broken_requests: broken_requests(core),
             closed: closed(&routes),
+            plain_routes: plain_routes(core, &settings),
             routes: route_metrics(core, &settings, routes),
             servers: server_metrics(core, &settings, servers),
             draining: core.registry.is_draining(),
@@ -292,6 +315,32 @@ fn plain_requests(core: &Core, settings: &Snapshot) -> Vec<PlainRequestMetrics> 
                 count,
             }
         })
+    });
+    each.collect()
+}
+
+fn plain_routes(core: &Core, settings: &Snapshot) -> Vec<PlainRouteMetrics> {
+    let mut counts = core.counts.by_route();
+    let forwards = |route: &&Arc<Route>| route.http.mode == HttpMode::Forward;
+    let forwarding: BTreeSet<_> = (settings.config.routes.iter().filter(forwards))
+        .map(|route| Arc::clone(&route.name))
+        .collect();
+    for route in &forwarding {
+        counts.entry(Arc::clone(route)).or_default();
+    }
+    let each = counts.into_iter().filter_map(|(route, counts)| {
+        let plain = &counts.plain;
+        let metrics = PlainRouteMetrics {
+            open: plain.open(),
+            duration: plain.durations.durations(),
+            response_head: plain.heads.durations(),
+            bytes_from_client: plain.bytes_from(Side::Client),
+            bytes_from_upstream: plain.bytes_from(Side::Upstream),
+            route,
+        };
+        // One that forwards no more keeps what it has counted.
+        let is_used = metrics.open > 0 || metrics.duration.count > 0;
+        (is_used || forwarding.contains(&metrics.route)).then_some(metrics)
     });
     each.collect()
 }

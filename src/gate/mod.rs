@@ -15,7 +15,7 @@ pub use handle::Handle;
 pub use layer::{GateLayer, GateService, Refuse, ResponseBody, ResponseFuture};
 pub use metrics::{
     BrokenRequestMetrics, ClosedMetrics, HandshakeMetrics, Metrics, PlainRequestMetrics,
-    RouteMetrics, ServerMetrics,
+    PlainRouteMetrics, RouteMetrics, ServerMetrics,
 };
 pub use reload::Reloaded;
 pub use servers::{ServerDrain, ServerInfo, UnknownServer, UpstreamInfo};

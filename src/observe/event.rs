@@ -8,6 +8,7 @@ use http::StatusCode;
 
 use super::session::SessionInfo;
 use crate::close::CloseCode;
+use crate::request::Identity;
 use crate::types::ClientAddr;
 
 /// Something that happened at the gate.
@@ -25,6 +26,8 @@ pub enum Event {
     Opened(Opened),
     /// A session is over: both of its legs are shut.
     Closed(Closed),
+    /// A plain request that was forwarded is over, or its client hung up before it was answered.
+    Forwarded(Forwarded),
 }
 
 /// What a request wants.
@@ -96,6 +99,43 @@ pub struct Closed {
     pub reason: &'static str,
 }
 
+/// A plain request that was forwarded, and is over.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Forwarded {
+    /// The word of the log: `forwarded` where all of the response was passed on, otherwise why not, in the
+    /// style of `client_lost`.
+    pub reason: &'static str,
+    /// The status that the client got: the server's. None where the client hung up before it was answered.
+    pub status: Option<StatusCode>,
+    /// The name of its route.
+    pub route: Arc<str>,
+    /// Its method, at most 32 characters of it.
+    pub method: String,
+    /// Its path without the query, at most 256 characters of it; what no path has is escaped.
+    pub path: String,
+    /// The client's address, behind trusted proxies.
+    pub client: IpAddr,
+    /// The socket's peer: the client, or the nearest proxy.
+    pub peer: ClientAddr,
+    /// Who the client is, if a policy has found out.
+    pub identity: Option<Arc<Identity>>,
+    /// The upstream's name.
+    pub upstream: Arc<str>,
+    /// The server that it was sent to last; none if it was sent to none.
+    pub server: Option<Arc<str>>,
+    /// From its head to the end of the response.
+    pub duration: Duration,
+    /// From its head to the head of the response.
+    pub response_head: Option<Duration>,
+    /// Bytes of its body.
+    pub bytes_from_client: u64,
+    /// Bytes of the response's body.
+    pub bytes_from_upstream: u64,
+    /// How the server failed, down to the last cause.
+    pub error: Option<String>,
+}
+
 /// The kinds of events that a [subscription](crate::Handle::subscribe) chooses among.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -106,6 +146,8 @@ pub enum EventKind {
     Closed,
     /// [`Event::Refused`].
     Refused,
+    /// [`Event::Forwarded`].
+    Forwarded,
 }
 
 impl RequestKind {
@@ -120,14 +162,18 @@ impl RequestKind {
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Opened, Self::Closed, Self::Refused];
+    pub const ALL: [Self; 4] = [Self::Opened, Self::Closed, Self::Refused, Self::Forwarded];
 
-    /// The word for it: `open`, `close` or `reject`.
+    /// All but [`EventKind::Forwarded`], of which there may be thousands a second.
+    pub const DEFAULT: [Self; 3] = [Self::Opened, Self::Closed, Self::Refused];
+
+    /// The word for it: `open`, `close`, `reject` or `forward`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Opened => "open",
             Self::Closed => "close",
             Self::Refused => "reject",
+            Self::Forwarded => "forward",
         }
     }
 }
@@ -140,6 +186,7 @@ impl Event {
             Self::Abandoned { .. } => None,
             Self::Opened(_) => Some(EventKind::Opened),
             Self::Closed(_) => Some(EventKind::Closed),
+            Self::Forwarded(_) => Some(EventKind::Forwarded),
         }
     }
 
@@ -150,6 +197,7 @@ impl Event {
             Self::Abandoned { route } => route.as_ref(),
             Self::Opened(opened) => Some(&opened.session.route),
             Self::Closed(closed) => Some(&closed.session.route),
+            Self::Forwarded(forwarded) => Some(&forwarded.route),
         }
     }
 }

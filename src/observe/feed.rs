@@ -39,7 +39,8 @@ struct Subscriber {
     lost: Arc<AtomicU64>,
 }
 
-/// Which events a [subscription](crate::Handle::subscribe) gets; by default all.
+/// Which events a [subscription](crate::Handle::subscribe) gets; by default those of
+/// [`EventKind::DEFAULT`], of every route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventFilter {
     /// The kinds of events.
@@ -119,10 +120,15 @@ impl Feed {
         })
     }
 
+    /// Whether anybody subscribes. Relaxed: one that has just subscribed may miss what happens meanwhile.
+    #[inline]
+    pub(super) fn has_subscribers(&self) -> bool {
+        self.count.load(Ordering::Relaxed) > 0
+    }
+
     #[inline]
     pub(super) fn on_event(&self, event: &Event) {
-        // Relaxed: one that has just subscribed may miss what happens meanwhile.
-        if self.count.load(Ordering::Relaxed) > 0
+        if self.has_subscribers()
             && let Some(kind) = event.kind()
         {
             self.lock().record(kind, event);
@@ -181,7 +187,7 @@ impl EventFilter {
 impl Default for EventFilter {
     fn default() -> Self {
         Self {
-            kinds: EventKind::ALL.into(),
+            kinds: EventKind::DEFAULT.into(),
             route: None,
         }
     }

@@ -1,13 +1,14 @@
-//! The lines of the log about sessions and refusals. `reason` is their key: its words never change.
+//! The lines of the log about sessions, forwarded requests and refusals. `reason` is their key: its words never change.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use super::event::{Closed, Event, Refused, RequestKind};
+use super::event::{Closed, Event, Forwarded, Refused, RequestKind};
 use super::observer::Observer;
 use super::session::SessionInfo;
 use crate::log_throttle::LogThrottle;
 
-/// Logs each session that opens and closes, and each refusal until there are too many; then a
+/// Logs each session that opens and closes, each request that was forwarded, and each refusal until there are too many; then a
 /// sample, with a count of the rest.
 #[derive(Debug, Default)]
 pub(super) struct Log {
@@ -23,6 +24,7 @@ impl Observer for Log {
             Event::Abandoned { .. } => {}
             Event::Opened(opened) => log_opened(&opened.session),
             Event::Closed(closed) => log_closed(closed),
+            Event::Forwarded(forwarded) => log_forwarded(forwarded),
         }
     }
 }
@@ -98,7 +100,7 @@ fn log_closed(closed: &Closed) {
         peer = %session.peer,
         upstream = %session.upstream,
         server = %session.server,
-        duration_ms = u64::try_from(session.age.as_millis()).unwrap_or(u64::MAX),
+        duration_ms = milliseconds(session.age),
         client_messages = session.messages_from_client,
         client_bytes = session.bytes_from_client,
         upstream_messages = session.messages_from_upstream,
@@ -108,4 +110,34 @@ fn log_closed(closed: &Closed) {
         reason = closed.reason,
         "session closed"
     );
+}
+
+/// Whether anybody reads the lines of sessions and forwarded requests.
+pub(super) fn has_access_lines() -> bool {
+    tracing::enabled!(target: "wsgate::access", tracing::Level::INFO)
+}
+
+fn log_forwarded(forwarded: &Forwarded) {
+    tracing::info!(
+        target: "wsgate::access",
+        reason = forwarded.reason,
+        status = forwarded.status.map(|status| status.as_u16()),
+        method = %forwarded.method,
+        path = %forwarded.path,
+        route = %forwarded.route,
+        client = %forwarded.client,
+        peer = %forwarded.peer,
+        upstream = %forwarded.upstream,
+        server = forwarded.server.as_deref(),
+        duration_ms = milliseconds(forwarded.duration),
+        upstream_head_ms = forwarded.response_head.map(milliseconds),
+        client_bytes = forwarded.bytes_from_client,
+        upstream_bytes = forwarded.bytes_from_upstream,
+        error = forwarded.error.as_deref(),
+        "request forwarded"
+    );
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,4 +1,4 @@
-//! What happens, reported once: a request refused, a session opened, a session closed.
+//! What happens, reported once: a request refused or forwarded, a session opened, a session closed.
 //!
 //! ```text
 //! pipeline, registry ─► Event ─► log · counts · live feed · the embedder's observers
@@ -19,18 +19,20 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-pub use event::{Closed, Event, EventKind, Opened, Refused, RequestKind};
+use http::StatusCode;
+
+pub use event::{Closed, Event, EventKind, Forwarded, Opened, Refused, RequestKind};
 pub use feed::{EventFilter, EventStream, RecordedEvent, SubscribeError};
 pub use observer::Observer;
 pub use session::{PathParameters, SessionInfo};
 pub use spans::Tracing;
 
-pub(crate) use outcomes::{ACCEPTED, FORWARDED_WELL};
+pub(crate) use outcomes::{ABANDONED, ACCEPTED, FORWARDED_WELL};
 pub(crate) use spans::{HandshakeTrace, SessionTrace, SpanParents};
 
 use feed::Feed;
 use log::Log;
-use outcomes::Outcomes;
+use outcomes::{Outcomes, PlainOutcome};
 
 /// Everybody who sees the events of a gate.
 #[derive(Default)]
@@ -64,6 +66,22 @@ impl Observers {
             if seen.is_err() {
                 tracing::error!("an observer panicked");
             }
+        }
+    }
+
+    /// Reports a forwarded plain request that is over. These may be thousands a second: they are counted, and
+    /// an event is made of them only if somebody gets it.
+    pub(crate) fn forwarded(
+        &self,
+        route: &Arc<str>,
+        reason: &'static str,
+        status: Option<StatusCode>,
+        event: impl FnOnce() -> Forwarded,
+    ) {
+        let outcome = PlainOutcome::new(reason, status);
+        self.outcomes.add_forwarded(route, outcome);
+        if log::has_access_lines() || self.feed.has_subscribers() || !self.custom.is_empty() {
+            self.notify(&Event::Forwarded(event()));
         }
     }
 

@@ -62,12 +62,18 @@ impl Observer for Outcomes {
             },
             Event::Abandoned { .. } => step(&mut counts.handshakes, route, ABANDONED),
             Event::Opened(_) => step(&mut counts.handshakes, route, ACCEPTED),
-            Event::Closed(_) => {}
+            // Counted where no event is made of it, too.
+            Event::Forwarded(_) | Event::Closed(_) => {}
         }
     }
 }
 
 impl Outcomes {
+    /// Counts a plain request that was forwarded.
+    pub(super) fn add_forwarded(&self, route: &str, outcome: PlainOutcome) {
+        step(&mut self.lock().plain, route, outcome);
+    }
+
     /// What handshakes came to.
     pub(crate) fn handshakes(&self) -> ByRoute<&'static str> {
         self.lock().handshakes.clone()

@@ -7,9 +7,11 @@
 mod core;
 mod counts;
 mod explain;
+mod forwarding;
 mod hint;
 mod in_flight;
 mod plain;
+mod plain_body;
 mod receive;
 mod refusal;
 mod run;
@@ -19,6 +21,7 @@ mod snapshot;
 
 pub use explain::{Destination, Explanation, TriedRoute};
 pub use plain::PlainRequest;
+pub use plain_body::{PlainRequestBody, PlainResponseBody, Undelivered};
 
 pub(crate) use core::{Core, FindClientAddr, MakeFilter, Seams};
 pub(crate) use counts::RouteCounts;

@@ -6,31 +6,65 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::Entry;
-use http::{HeaderMap, HeaderValue, Method, Uri, header, request, response};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, Uri, header, request, response,
+};
+use http_body::Body;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::core::Core;
+use super::forwarding::{FORWARDED, Forwarding, UPSTREAM_IDLE, UPSTREAM_LOST};
+use super::plain_body::{Delivered, Delivery, PlainRequestBody, PlainResponseBody};
 use super::receive::{Unrouted, receive_plain};
 use super::refusal::Refusal;
 use crate::config::ServerAddress;
+use crate::error_report::ErrorReport;
 use crate::framing;
 use crate::handshake::{path_and_query, plain_request_headers, plain_response_headers};
 use crate::rejection::Rejection;
-use crate::request::Handshake;
 use crate::transport::Transport;
-use crate::upstream::{Connected, Lease, Pool, ServerFailure, TargetAddress, UpstreamError};
+use crate::types::Side;
+use crate::upstream::{Connected, Lease, Pool, ServerFailure, TargetAddress};
 
 /// A plain request that its route forwards and its policies have accepted, with a place on a server:
 /// [`Gate::admit`](crate::Gate::admit).
 ///
-/// Its place and its grants last as long as it does: keep it until the response is over. Send
-/// [`PlainRequest::head`] on an idle connection to [`PlainRequest::server_address`] or on a new one
-/// ([`PlainRequest::connect`]), and take what ends at this hop out of the response with
-/// [`PlainRequest::clean`].
+/// Send [`PlainRequest::request`] on an idle connection to [`PlainRequest::server_address`] or on a new one
+/// ([`PlainRequest::connect`]), and answer with [`PlainRequest::respond`], which makes of the server's response
+/// what goes on to the client. Where there is no response, answer with the rejection of
+/// [`PlainRequest::fail`], [`PlainRequest::refuse`] or [`PlainRequest::give_up`].
+///
+/// Its place and its grants last until the response is over. Then it is counted and logged: the bodies do it
+/// that the two methods return. A request that is dropped before counts as abandoned by its client.
+///
+/// ```
+/// # use std::error::Error;
+/// # use http::{Request, Response, request::Parts};
+/// # use http_body_util::Full;
+/// # use bytes::Bytes;
+/// # use wsgate::{Gate, PlainRequestBody, PlainResponseBody, Rejection};
+/// # type Body = Full<Bytes>;
+/// # async fn send<S>(_: S, _: Request<PlainRequestBody<Body>>) -> Result<Response<Body>, std::io::Error> {
+/// #     Ok(Response::default())
+/// # }
+/// async fn forward(
+///     gate: &Gate,
+///     head: Parts,
+///     body: Body,
+/// ) -> Result<Response<PlainResponseBody<Body>>, Rejection> {
+///     let admitted = gate.admit(head).await?;
+///     let (admitted, stream) = admitted.connect().await?;
+///     let request = admitted.request(body)?;
+///     match send(stream, request).await {
+///         Ok(response) => admitted.respond(response),
+///         Err(error) => Err(admitted.fail(Rejection::UpstreamReset, Some(&error))),
+///     }
+/// }
+/// ```
+#[must_use = "a request that is dropped counts as abandoned by its client"]
 pub struct PlainRequest {
-    core: Arc<Core>,
-    handshake: Handshake,
+    forwarding: Forwarding,
     pool: Pool,
     lease: Lease,
     headers: HeaderMap,
@@ -56,23 +90,25 @@ pub(crate) async fn admit(
     if parts.method == Method::CONNECT {
         return Err(refuse_by_host(core, &parts, Rejection::Method));
     }
-    let mut handshake = match receive_plain(core, &settings, parts) {
-        Ok(handshake) => handshake,
+    let mut forwarding = match receive_plain(core, &settings, parts) {
+        Ok(handshake) => Forwarding::begin(core, handshake),
         Err((parts, refusal)) => return Err(core.refuse_plain(&parts, refusal)),
     };
-    let route = Arc::clone(handshake.settings());
+    let route = Arc::clone(forwarding.handshake().settings());
     let admitted = match core.registry.is_draining() {
         true => Err(Rejection::Draining.into()),
         false => {
             let policies = settings.policies(&route);
-            policies.admit(&mut handshake, &settings.rates).await
+            let handshake = forwarding.handshake_mut();
+            policies.admit(handshake, &settings.rates).await
         }
     };
     let admitted =
         admitted.map_err(|refusal| Refusal::by_policy(&route.name, refusal, &settings.config));
     let pool = settings.pool(&route);
     let prepared: Result<_, Refusal> = admitted.and_then(|_| {
-        let mut headers = plain_request_headers(&handshake)?;
+        let handshake = forwarding.handshake();
+        let mut headers = plain_request_headers(handshake)?;
         let version = handshake.parts().version;
         core.pseudonym.sign(&mut headers, version)?;
         let path = route.upstream_path(handshake.path())?.into_owned();
@@ -80,19 +116,13 @@ pub(crate) async fn admit(
     });
     match prepared {
         Ok((headers, path, lease)) => Ok(PlainRequest {
-            core: Arc::clone(core),
-            handshake,
+            forwarding,
             pool: pool.clone(),
             lease,
             headers,
             path,
         }),
-        Err(refusal) => {
-            let client = *handshake.client_identity();
-            let target = handshake.target().clone();
-            let refusal = Refusal::on(&route.name, refusal).by(client).to(target);
-            Err(core.refuse_plain(handshake.parts(), refusal))
-        }
+        Err(refusal) => Err(forwarding.refuse(refusal)),
     }
 }
 
@@ -131,22 +161,22 @@ pub(crate) fn refuse(core: &Arc<Core>, mut parts: request::Parts) -> Rejection {
 impl PlainRequest {
     /// The request as it was received.
     pub fn received(&self) -> &request::Parts {
-        self.handshake.parts()
+        self.forwarding.handshake().parts()
     }
 
     /// A client that takes no byte of the response for so long is a slow reader.
     pub fn write_timeout(&self) -> Duration {
-        self.handshake.settings().http.write_timeout
+        self.forwarding.handshake().settings().http.write_timeout
     }
 
     /// How long its server may take to answer.
     pub fn response_timeout(&self) -> Duration {
-        self.handshake.settings().http.response_timeout
+        self.forwarding.handshake().settings().http.response_timeout
     }
 
     /// How long its server may be silent in the middle of a response; `None` is no limit.
     pub fn idle_timeout(&self) -> Option<Duration> {
-        self.handshake.settings().http.idle_timeout
+        self.forwarding.handshake().settings().http.idle_timeout
     }
 
     /// Where its server is, for a pool of idle connections.
@@ -167,26 +197,43 @@ impl PlainRequest {
     pub async fn connect(
         self,
     ) -> Result<(Self, impl AsyncRead + AsyncWrite + Send + Unpin + 'static), Rejection> {
-        let connected = self.pool.connect_from(self.lease, self.handshake.client());
+        let client = self.forwarding.handshake().client();
+        let connected = self.pool.connect_from(self.lease, client);
         match connected.await {
             Ok(Connected { lease, transport }) => {
                 set_keepalive(&transport);
                 Ok((Self { lease, ..self }, transport))
             }
-            Err(error) => Err(report(&self.core, &self.handshake, error)),
+            Err(error) => Err(self.forwarding.refuse(error)),
         }
     }
 
-    /// The head that goes to its server. If the request names no host, which HTTP/1.0 allows, `Host` is
-    /// that of the server.
+    /// What goes to its server. The bytes of the body are counted as they go. If the request names no host,
+    /// which HTTP/1.0 allows, `Host` is that of the server.
     ///
     /// # Errors
-    /// [`Rejection::Path`] if the path comes out as none, and [`Rejection::Host`] if the server's address
-    /// does as a `Host`.
-    pub fn head(&self) -> Result<request::Parts, Rejection> {
-        let path = path_and_query(self.lease.base_path(), &self.path, self.handshake.query());
+    /// [`Rejection::Path`] to answer with, if the path comes out as none, and [`Rejection::Host`] if the
+    /// server's address does as a `Host`; it is counted and logged.
+    pub fn request<B>(&self, body: B) -> Result<Request<PlainRequestBody<B>>, Rejection> {
+        let head = self.head().map_err(|rejection| self.refuse(rejection))?;
+        Ok(Request::from_parts(head, self.count(body)))
+    }
+
+    /// Counts the bytes of the request's body.
+    pub(crate) fn count<B>(&self, body: B) -> PlainRequestBody<B> {
+        PlainRequestBody::new(body, Arc::clone(self.forwarding.traffic()))
+    }
+
+    /// The head that goes to its server.
+    ///
+    /// # Errors
+    /// As [`PlainRequest::request`] has them.
+    pub(crate) fn head(&self) -> Result<request::Parts, Rejection> {
+        self.forwarding.set_server(self.lease.server());
+        let handshake = self.forwarding.handshake();
+        let path = path_and_query(self.lease.base_path(), &self.path, handshake.query());
         let mut sent = http::Request::new(()).into_parts().0;
-        sent.method = self.handshake.method().clone();
+        sent.method = handshake.method().clone();
         sent.uri = path.parse::<Uri>().map_err(|_| Rejection::Path)?;
         sent.headers = self.headers.clone();
         if let Entry::Vacant(host) = sent.headers.entry(header::HOST) {
@@ -206,16 +253,36 @@ impl PlainRequest {
         Ok(sent)
     }
 
-    /// Takes out of the server's head what does not go on to the client. The server has answered:
-    /// its earlier failures no longer count against it.
+    /// What goes to the client of its server's response: without what ends at this hop, and with a body that
+    /// tells the end. The server has answered: its earlier failures no longer count against it.
     ///
     /// # Errors
     /// [`Rejection::UpstreamBadResponse`] to answer with, if two readers of the head could find two
-    /// ends of the body; it is counted and logged. Nothing of the body may go on then.
-    pub fn clean(&self, response: &mut response::Parts) -> Result<(), Rejection> {
+    /// ends of the body; it is counted and logged.
+    pub fn respond<B: Body>(
+        self,
+        response: Response<B>,
+    ) -> Result<Response<PlainResponseBody<B>>, Rejection> {
+        let (mut head, body) = response.into_parts();
+        self.clean(&mut head)?;
+        let body = Arc::new(self).deliver(body);
+        Ok(Response::from_parts(head, body))
+    }
+
+    /// The body of the response as it goes on.
+    pub(crate) fn deliver<B: Body>(self: Arc<Self>, body: B) -> PlainResponseBody<B> {
+        PlainResponseBody::new(body, self)
+    }
+
+    /// Takes out of the server's head what does not go on to the client.
+    ///
+    /// # Errors
+    /// As [`PlainRequest::respond`] has them. Nothing of the body may go on then.
+    pub(crate) fn clean(&self, response: &mut response::Parts) -> Result<(), Rejection> {
         framing::check(response)
             .map_err(|error| self.fail(Rejection::UpstreamBadResponse, Some(&error)))?;
         self.lease.note_answer();
+        self.forwarding.answered(response.status);
         plain_response_headers(&mut response.headers);
         Ok(())
     }
@@ -232,28 +299,51 @@ impl PlainRequest {
     pub fn fail(&self, rejection: Rejection, error: Option<&(dyn Error + 'static)>) -> Rejection {
         let failure = ServerFailure::Plain;
         let error = self.lease.at_fault(rejection, failure, error);
-        report(&self.core, &self.handshake, error)
+        self.forwarding.refuse(error)
     }
 
     /// Refuses it for no fault of its server; it is counted and logged. Returns the rejection to
     /// answer with.
     pub fn refuse(&self, rejection: Rejection) -> Rejection {
-        report(&self.core, &self.handshake, rejection.into())
+        self.forwarding.refuse(rejection)
     }
 
     /// Refuses it because its server has not answered yet, which counts as no failure; it is logged
     /// with the server. Returns the rejection to answer with.
     pub fn give_up(&self, rejection: Rejection) -> Rejection {
-        report(
-            &self.core,
-            &self.handshake,
-            self.lease.refused(rejection, None),
-        )
+        self.forwarding.refuse(self.lease.refused(rejection, None))
     }
 
-    /// Counts and logs that its server failed when the response had begun.
-    pub fn log_failure(&self, message: &str, error: &(dyn Error + 'static)) {
-        self.lease.log_failure(ServerFailure::Plain, message, error);
+    /// Its server has broken the response off: that is a failure of the server, and the end of the request.
+    pub(crate) fn broke_off(&self, error: &(dyn Error + 'static)) {
+        self.stopped(UPSTREAM_LOST, error);
+    }
+
+    /// The same for a server that was silent for longer than it may be.
+    pub(crate) fn fell_silent(&self, error: &(dyn Error + 'static)) {
+        self.stopped(UPSTREAM_IDLE, error);
+    }
+
+    fn stopped(&self, reason: &'static str, error: &(dyn Error + 'static)) {
+        if self.forwarding.end(reason, Some(&ErrorReport(error))) {
+            let message = "a response to a plain request stopped";
+            self.lease.log_failure(ServerFailure::Plain, message, error);
+        }
+    }
+}
+
+impl Delivery for PlainRequest {
+    fn passed(&self, bytes: u64) {
+        self.forwarding.traffic().add(Side::Upstream, bytes);
+    }
+
+    fn ended(&self, how: Delivered<'_>) {
+        let reason = match how {
+            Delivered::Whole => FORWARDED,
+            Delivered::Failed(error) => return self.broke_off(error),
+            Delivered::Dropped(why) => why.as_str(),
+        };
+        self.forwarding.end(reason, None);
     }
 }
 
@@ -270,19 +360,11 @@ fn set_keepalive(transport: &Transport) {
     }
 }
 
-fn report(core: &Core, handshake: &Handshake, error: UpstreamError) -> Rejection {
-    let client = *handshake.client_identity();
-    let target = handshake.target().clone();
-    let refusal = Refusal::on(&handshake.settings().name, error);
-    let refusal = refusal.by(client).to(target);
-    core.refuse_plain(handshake.parts(), refusal)
-}
-
 /// The headers stay out: they may hold secrets.
 impl fmt::Debug for PlainRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PlainRequest")
-            .field("handshake", &self.handshake)
+            .field("handshake", self.forwarding.handshake())
             .finish_non_exhaustive()
     }
 }

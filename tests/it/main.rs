@@ -28,6 +28,7 @@ mod handshake;
 mod kit;
 mod layering;
 mod operations;
+mod plain_requests;
 mod plugin;
 mod policy;
 mod relay;

@@ -40,7 +40,7 @@ pub struct Log {
     pub level: String,
     /// text or json.
     pub format: LogFormat,
-    /// Log a line when a session opens and when it closes.
+    /// Log a line when a session opens, when it closes, and for each forwarded plain request.
     pub access: bool,
 }
 

@@ -1,10 +1,12 @@
 //! The data of events.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::Object;
 
-use super::library::{CloseCode, Closed, Event, RecordedEvent, RequestKind};
+use super::library::{CloseCode, Closed, Event, Forwarded, RecordedEvent, RequestKind};
 use super::metadata::SessionMetadata;
 use super::schema::{one_of, one_of_or_null};
 use super::timestamp::timestamp;
@@ -69,6 +71,32 @@ pub(super) struct RejectEvent {
     error: Option<String>,
 }
 
+/// The data of an event `forward`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ForwardEvent {
+    /// When it happened.
+    #[schema(format = DateTime)]
+    time: String,
+    /// The word that the log has for it.
+    reason: &'static str,
+    /// The status that the client got, if it got one.
+    status: Option<u16>,
+    route: String,
+    method: String,
+    /// Without the query.
+    path: String,
+    client: String,
+    peer: String,
+    upstream: String,
+    server: Option<String>,
+    duration_ms: u64,
+    /// Until the head of the response.
+    response_head_ms: Option<u64>,
+    bytes_from_client: u64,
+    bytes_from_upstream: u64,
+    error: Option<String>,
+}
+
 /// The data of an event `lost`: so many events were lost here.
 #[derive(Serialize, ToSchema)]
 pub(super) struct LostEvent {
@@ -102,8 +130,31 @@ pub(super) fn data(recorded: &RecordedEvent) -> serde_json::Result<String> {
             server: text(&refused.server),
             error: refused.error.clone(),
         }),
+        Event::Forwarded(forwarded) => serde_json::to_string(&ForwardEvent::new(time, forwarded)),
         // Nobody can subscribe to these.
         Event::Abandoned { .. } => Ok("{}".to_owned()),
+    }
+}
+
+impl ForwardEvent {
+    fn new(time: String, forwarded: &Forwarded) -> Self {
+        Self {
+            time,
+            reason: forwarded.reason,
+            status: forwarded.status.map(|status| status.as_u16()),
+            route: forwarded.route.to_string(),
+            method: forwarded.method.clone(),
+            path: forwarded.path.clone(),
+            client: forwarded.client.to_string(),
+            peer: forwarded.peer.to_string(),
+            upstream: forwarded.upstream.to_string(),
+            server: text(&forwarded.server),
+            duration_ms: milliseconds(forwarded.duration),
+            response_head_ms: forwarded.response_head.map(milliseconds),
+            bytes_from_client: forwarded.bytes_from_client,
+            bytes_from_upstream: forwarded.bytes_from_upstream,
+            error: forwarded.error.clone(),
+        }
     }
 }
 
@@ -113,7 +164,7 @@ impl CloseEvent {
         Self {
             time,
             session: session.into(),
-            duration_ms: u64::try_from(session.age.as_millis()).unwrap_or(u64::MAX),
+            duration_ms: milliseconds(session.age),
             messages_from_client: session.messages_from_client,
             bytes_from_client: session.bytes_from_client,
             messages_from_upstream: session.messages_from_upstream,
@@ -128,6 +179,10 @@ impl CloseEvent {
 /// The data of an event `lost`.
 pub(super) fn lost(count: u64) -> serde_json::Result<String> {
     serde_json::to_string(&LostEvent { count })
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn text(value: &Option<impl ToString>) -> Option<String> {

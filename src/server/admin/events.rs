@@ -22,15 +22,15 @@ pub(super) struct EventsQuery {
     #[serde(default, deserialize_with = "value::name")]
     #[param(nullable = false)]
     route: Option<String>,
-    /// Some of `open`, `close` and `reject`, with commas between; all of them by default.
-    #[serde(default = "every_kind", deserialize_with = "kinds")]
+    /// Some of `open`, `close`, `reject` and `forward`, with commas between; by default all but `forward`.
+    #[serde(default = "usual_kinds", deserialize_with = "kinds")]
     #[param(value_type = String, required = false)]
     kind: Vec<EventKind>,
 }
 
 /// What happens, as it happens.
 ///
-/// The data of each event is of the schema OpenEvent, CloseEvent, RejectEvent or LostEvent.
+/// The data of each event is of the schema OpenEvent, CloseEvent, RejectEvent, ForwardEvent or LostEvent.
 #[utoipa::path(get, path = "/events", operation_id = "events", params(EventsQuery),
     responses(
         (status = 200, description = "A stream of server-sent events, which does not end.",
@@ -55,8 +55,8 @@ pub(super) async fn events(
     Ok(with_type("text/event-stream", Body::new(stream)))
 }
 
-fn every_kind() -> Vec<EventKind> {
-    EventKind::ALL.into()
+fn usual_kinds() -> Vec<EventKind> {
+    EventKind::DEFAULT.into()
 }
 
 /// Words of kinds, with commas between them.

@@ -8,7 +8,7 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema, ToSchema};
 
-use super::event::{CloseEvent, LostEvent, OpenEvent, RejectEvent};
+use super::event::{CloseEvent, ForwardEvent, LostEvent, OpenEvent, RejectEvent};
 use super::schema::any_object;
 
 #[derive(utoipa::OpenApi)]
@@ -18,7 +18,7 @@ use super::schema::any_object;
         description = "What an operator sees of a running wsgate, and does to it.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
-    components(schemas(OpenEvent, CloseEvent, RejectEvent, LostEvent)),
+    components(schemas(OpenEvent, CloseEvent, RejectEvent, ForwardEvent, LostEvent)),
     security(("token" = []), ()),
 )]
 pub(super) struct Description;

@@ -22,7 +22,7 @@ use service::RefusedUpgrade;
 use service::RequestService;
 
 use super::health::HealthPage;
-use super::limiter::{ConnectionLimiter, ConnectionPermit, PeerState};
+use super::limiter::{ConnectionPermit, PeerState};
 use super::request_lines::RequestLines;
 use crate::Gate;
 use crate::config;
@@ -127,7 +127,10 @@ impl Connections {
                 None => return,
             },
         };
-        self.report(end, &limiter, client, ended);
+        end.count(&limiter);
+        if !(end == End::SlowReader && state.is_slow_response_told()) {
+            self.report(end, client, ended);
+        }
         if state.requires_reset() {
             return lingering_close::reset(socket);
         }
@@ -141,10 +144,9 @@ impl Connections {
         }
     }
 
-    /// Logs and counts the end of a connection that did not end well. Breaking HTTP is a rejected
-    /// request; leaving, or never sending anything, is not worth a line.
-    fn report(&self, end: End, limiter: &ConnectionLimiter, client: ClientAddr, ended: Ended) {
-        end.count(limiter);
+    /// Logs the end of a connection that did not end well. Breaking HTTP is a rejected request; leaving, or
+    /// never sending anything, is not worth a line.
+    fn report(&self, end: End, client: ClientAddr, ended: Ended) {
         if let Some(reason) = end.reason() {
             self.gate.handle().report_malformed(client, reason);
         } else if let Ended::ByItself(Err(error)) = ended {

@@ -7,6 +7,7 @@
 //! Bodies stream both ways. Connections are kept alive per worker, and apart from those of
 //! sessions: one that carried an upgrade never comes here.
 
+mod delivery;
 mod download;
 mod exchange;
 mod interim;
@@ -30,7 +31,8 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use tokio::sync::Notify;
 
-use crate::{ErrorReport, Gate, PlainRequest, Rejection};
+use crate::{ErrorReport, Gate, PlainRequest, PlainResponseBody, Rejection};
+use delivery::{report_failure, undelivered};
 use exchange::{Answered, Failure, Streamed, client_of, exchange};
 use pace::Paced;
 use pool::Connection;
@@ -38,7 +40,7 @@ pub(crate) use pool::KeepAlivePool;
 use upload::Source;
 
 /// The body of an answer: streamed from a server, or our own.
-pub(crate) type ForwardBody = Either<Streamed, Full<Bytes>>;
+pub(crate) type ForwardBody = Either<PlainResponseBody<Streamed>, Full<Bytes>>;
 
 /// Answers requests for the process itself, ahead of every route. WebSockets do not come here.
 #[derive(Clone)]
@@ -122,11 +124,16 @@ impl Forward {
         }
     }
 
-    async fn forward(&self, parts: Parts, body: Incoming) -> Result<Response<Streamed>, Rejection> {
+    async fn forward(
+        &self,
+        parts: Parts,
+        body: Incoming,
+    ) -> Result<Response<PlainResponseBody<Streamed>>, Rejection> {
         let request = self.gate.admit(parts).await?;
         if let Some(state) = client_of(&request) {
             state.set_write_limit(request.write_timeout());
         }
+        let body = request.count(body);
         let source = Source::new(Paced::new(body, Some(UPLOAD_PAUSE)));
         let mut unanswered = 0;
         while unanswered < MOST_UNANSWERED
@@ -166,7 +173,7 @@ impl Forward {
         Answered { response, progress }: Answered,
         connection: Connection,
         request: PlainRequest,
-    ) -> Response<Streamed> {
+    ) -> Response<PlainResponseBody<Streamed>> {
         let request = Arc::new(request);
         let over = Arc::<Notify>::default();
         self.pool.keep(
@@ -175,11 +182,13 @@ impl Forward {
             progress,
             Arc::clone(&over),
         );
+        let client = client_of(&request).cloned();
+        let failing = Arc::clone(&request);
         response.map(|body| {
             let body = body.notify_at_end(over);
-            body.on_failure(move |error| {
-                request.log_failure("a response to a plain request stopped", error);
-            })
+            let body = body.on_failure(move |error| report_failure(&failing, error));
+            let cause = move || undelivered(client.as_deref());
+            request.deliver(body).with_cause(cause)
         })
     }
 }

@@ -23,6 +23,7 @@ pub(super) struct Account {
     told_ends: Ends,
     /// What had been counted before the case.
     pub(super) at_first: (Counts, Counts),
+    pub(super) forwarded_at_first: Counts,
 }
 
 /// How long a line may take from what it tells of to whoever reads the log.
@@ -132,7 +133,8 @@ impl Stage {
         for line in &lines {
             let text = line.to_string();
             assert!(!text.contains(CANARY), "a secret is told: {text}");
-            if line["route"] == "echo" {
+            // Those are held against the counts alone.
+            if line["route"] == "echo" || line["message"] == "request forwarded" {
                 continue;
             }
             if ["handshake rejected", "request rejected"]
@@ -178,6 +180,7 @@ impl Stage {
 
     pub(super) async fn tells_and_counts_once(&self) {
         self.tells_once().await;
+        self.tells_what_it_forwards().await;
         let lines = self.told().0.join("\n");
         let (handshakes, closed) = self.served.counts("echo").await;
         assert_eq!(
@@ -190,5 +193,25 @@ impl Stage {
             self.account.closed,
             "{lines}"
         );
+    }
+
+    /// Checks that the log has a line for each plain request that was forwarded, and for no other.
+    async fn tells_what_it_forwards(&self) {
+        let counted = self.served.forwarded("echo").await;
+        let counted = grown(&counted, &self.account.forwarded_at_first);
+        let told = || {
+            let mut told = Counts::new();
+            for line in self.served.lines().split_off(self.lines) {
+                if line["message"] == "request forwarded" && line["route"] != "echo" {
+                    let reason = line["reason"].as_str().expect("a reason");
+                    *told.entry(reason.to_owned()).or_default() += 1;
+                }
+            }
+            told
+        };
+        let is_told = || told().values().sum::<u64>() >= counted.values().sum();
+        let all = self.served.until("the forwarded requests", is_told);
+        let _in_vain = timeout(UNTIL_TOLD, all).await;
+        assert_eq!(told(), counted);
     }
 }

@@ -87,42 +87,65 @@ impl Served {
         }
     }
 
-    /// What was counted on all routes but this one: handshakes and requests, and sessions that ended.
+    /// What was counted on all routes but this one: handshakes and requests, without those that were
+    /// forwarded, and sessions that ended.
     pub(crate) async fn counts(&self, except: &str) -> (Counts, Counts) {
-        match self {
+        let (mut requests, closed) = match self {
             Self::Program { admin, .. } => {
                 let metrics = Metrics::of(admin).await;
                 let sum = |family, label| metrics.sums(family, label, except);
-                let mut requests = sum("wsgate_handshakes_total", "outcome");
-                for (family, label) in [
-                    ("wsgate_plain_requests_total", "outcome"),
-                    ("wsgate_broken_requests_total", "reason"),
-                ] {
-                    for (word, count) in sum(family, label) {
-                        *requests.entry(word).or_default() += count;
-                    }
-                }
-                (requests, sum("wsgate_sessions_closed_total", "reason"))
+                let families = [
+                    sum("wsgate_handshakes_total", "outcome"),
+                    sum("wsgate_plain_requests_total", "outcome"),
+                    sum("wsgate_broken_requests_total", "reason"),
+                ];
+                (families, sum("wsgate_sessions_closed_total", "reason"))
             }
             Self::Plugin { bench, .. } => {
                 let metrics = bench.handle.metrics();
                 let handshakes = metrics.handshakes.iter();
                 let plain = metrics.plain_requests.iter();
                 let broken = metrics.broken_requests.iter();
-                let requests = handshakes
-                    .map(|each| (&*each.route, each.outcome, each.count))
-                    .chain(plain.map(|each| (&*each.route, each.outcome, each.count)))
-                    .chain(broken.map(|each| ("", each.reason, each.count)));
                 let closed = metrics.closed.iter();
-                (
-                    summed(requests, except),
+                let families = [
                     summed(
-                        closed.map(|each| (&*each.route, each.reason, each.count)),
+                        handshakes.map(|each| (&*each.route, each.outcome, each.count)),
                         except,
                     ),
-                )
+                    summed(
+                        plain.map(|each| (&*each.route, each.outcome, each.count)),
+                        except,
+                    ),
+                    summed(broken.map(|each| ("", each.reason, each.count)), except),
+                ];
+                let closed = closed.map(|each| (&*each.route, each.reason, each.count));
+                (families, summed(closed, except))
             }
+        };
+        requests[1].retain(|outcome, _| !FORWARDED.contains(&outcome.as_str()));
+        let mut counted = Counts::new();
+        for (word, count) in requests.into_iter().flatten() {
+            *counted.entry(word).or_default() += count;
         }
+        (counted, closed)
+    }
+
+    /// Plain requests that were forwarded, on all routes but this one, by outcome.
+    pub(crate) async fn forwarded(&self, except: &str) -> Counts {
+        let mut counts = match self {
+            Self::Program { admin, .. } => {
+                let metrics = Metrics::of(admin).await;
+                metrics.sums("wsgate_plain_requests_total", "outcome", except)
+            }
+            Self::Plugin { bench, .. } => {
+                let metrics = bench.handle.metrics();
+                let plain = metrics.plain_requests.iter();
+                let plain = plain.map(|each| (&*each.route, each.outcome, each.count));
+                summed(plain, except)
+            }
+        };
+        counts.retain(|outcome, _| FORWARDED.contains(&outcome.as_str()));
+        counts
     }
 
     /// What the program takes of the machine; a plugin's is the tests' own.
@@ -168,3 +191,14 @@ pub(crate) fn grown(now: &Counts, before: &Counts) -> Counts {
     });
     grown.filter(|(_, count)| *count > 0).collect()
 }
+
+/// What becomes of a plain request that no rule and no failure refuses.
+const FORWARDED: [&str; 7] = [
+    "forwarded",
+    "abandoned",
+    "client_lost",
+    "slow_client",
+    "upstream_lost",
+    "upstream_idle",
+    "cut",
+];

@@ -99,6 +99,7 @@ impl Stage {
         };
         stage.served.until("the end of a session", is_over).await;
         stage.account.at_first = stage.served.counts("echo").await;
+        stage.account.forwarded_at_first = stage.served.forwarded("echo").await;
         stage.lines = stage.served.lines().len();
         stage.before = stage.served.vitals();
         stage

@@ -228,8 +228,10 @@ async fn a_client_that_does_not_read_its_answer_is_cut_off_on_both_sides() {
     // Until the program hangs up.
     let endless = async { while server.try_send(&chunk).await {} };
     soon("the server to be let go", endless).await;
-    let line = program.event("request rejected").await;
+    let line = program.event("request forwarded").await;
     assert_eq!(line["reason"], "slow_client");
+    let log = program.stop().await;
+    assert_eq!(log.matches("slow_client").count(), 1, "{log}");
 }
 
 #[tokio::test]

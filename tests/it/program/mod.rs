@@ -1,5 +1,6 @@
 //! The program as a person runs it: a child process, its exit codes, its output, its sockets.
 
+mod access;
 mod activation;
 mod admin;
 mod command;

@@ -67,6 +67,36 @@ fn requests(text: &mut Exposition, metrics: &Metrics) {
         ];
         family.sample(&labels, each.count);
     }
+    let mut family = text.gauge(
+        "wsgate_plain_requests_open",
+        "Forwarded plain requests whose response is not over.",
+    );
+    for each in &metrics.plain_routes {
+        family.sample(&[("route", &*each.route)], each.open);
+    }
+    let mut family = text.histogram(
+        "wsgate_plain_request_duration_seconds",
+        "From the head of a forwarded plain request to the end of its response.",
+    );
+    for each in &metrics.plain_routes {
+        family.durations(&[("route", &*each.route)], &each.duration);
+    }
+    let mut family = text.histogram(
+        "wsgate_plain_response_head_duration_seconds",
+        "From the head of a forwarded plain request to the head of its response.",
+    );
+    for each in &metrics.plain_routes {
+        family.durations(&[("route", &*each.route)], &each.response_head);
+    }
+    let mut family = text.counter(
+        "wsgate_plain_bytes_total",
+        "Bytes of the bodies of forwarded plain requests and their responses.",
+    );
+    for each in &metrics.plain_routes {
+        let from = |side| [("route", &*each.route), ("from", side)];
+        family.sample(&from("client"), each.bytes_from_client);
+        family.sample(&from("upstream"), each.bytes_from_upstream);
+    }
     let mut family = text.counter(
         "wsgate_broken_requests_total",
         "Requests whose head could not be read, or whose answer was not.",

@@ -76,8 +76,11 @@ impl Guard {
             return Poll::Ready(Ok(length));
         }
         let written = write(Pin::new(&mut self.socket), cx);
-        if written.is_ready() {
+        if let Poll::Ready(result) = &written {
             self.write_timeout.restart();
+            if result.is_err() {
+                self.state.set_peer(PeerState::Gone);
+            }
             return written;
         }
         let limit = self.state.write_limit();

@@ -18,7 +18,7 @@ use super::socket::{Line, ServerSocket};
 use super::upload::{Progress, Upload};
 use crate::config::ServerAddress;
 use crate::server::http::limiter::{ConnectionLimiter, IdlePermit};
-use crate::{ErrorReport, PlainRequest};
+use crate::{ErrorReport, PlainRequest, PlainRequestBody};
 
 /// One connection, to send requests on.
 pub(super) struct Connection {
@@ -31,7 +31,7 @@ pub(super) struct Connection {
 type Sender = http1::SendRequest<Upload<RequestBody>>;
 
 /// The body of a client's request.
-pub(super) type RequestBody = Paced<Incoming>;
+pub(super) type RequestBody = Paced<PlainRequestBody<Incoming>>;
 
 /// The idle connections of one worker; clones share them.
 #[derive(Clone)]

@@ -27,6 +27,8 @@ pub(crate) struct ConnectionState {
     peer: AtomicU8,
     /// Its end would be taken for the end of a response.
     requires_reset: AtomicBool,
+    /// The end of a forwarded request has told that its client is slow.
+    told_slow: AtomicBool,
     evicted: Notify,
     interim: InterimHeads,
 }
@@ -153,6 +155,7 @@ impl ConnectionState {
             write_limit: AtomicU64::new(millis(Timeouts::default().write)),
             peer: AtomicU8::new(PeerState::Present as u8),
             requires_reset: AtomicBool::new(false),
+            told_slow: AtomicBool::new(false),
             evicted: Notify::new(),
             interim: InterimHeads::default(),
         }
@@ -288,6 +291,16 @@ impl ConnectionState {
 
     pub(crate) fn requires_reset(&self) -> bool {
         self.requires_reset.load(Ordering::Relaxed)
+    }
+
+    /// The end of a forwarded request tells that the client is slow, so that the end of the connection need
+    /// not.
+    pub(crate) fn slow_response_told(&self) {
+        self.told_slow.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_slow_response_told(&self) -> bool {
+        self.told_slow.load(Ordering::Relaxed)
     }
 
     fn now(&self) -> u64 {

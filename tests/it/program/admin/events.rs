@@ -156,7 +156,7 @@ async fn a_stream_has_only_the_events_of_its_query() {
     for (query, problem) in [
         (
             "kind=opened",
-            "`kind`: give some of open, close, reject, with commas between",
+            "`kind`: give some of open, close, reject, forward, with commas between",
         ),
         ("kind=", "`kind`: give some of"),
         (

@@ -1,0 +1,168 @@
+//! A plain request on its way, from the gate to the end of its response.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use http::StatusCode;
+use tokio::time::Instant;
+
+use super::core::Core;
+use super::counts::PlainTraffic;
+use super::plain_body::Undelivered;
+use super::refusal::Refusal;
+use super::shown::{shown_method, shown_path};
+use crate::observe::{ABANDONED, Forwarded};
+use crate::rejection::Rejection;
+use crate::request::Handshake;
+use crate::types::Side;
+
+/// A plain request that has a route. It is told and counted once: when it is refused, when its response is
+/// over, or when it is dropped before.
+pub(super) struct Forwarding {
+    core: Arc<Core>,
+    handshake: Handshake,
+    began: Instant,
+    traffic: Arc<PlainTraffic>,
+    /// The server that it was sent to last.
+    server: Mutex<Option<Arc<str>>>,
+    answer: OnceLock<Answer>,
+    is_over: AtomicBool,
+}
+
+/// The head of the response.
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    after: Duration,
+}
+
+/// All of the response was passed on.
+pub(super) const FORWARDED: &str = "forwarded";
+
+/// The server broke the response off, or what came of it is malformed.
+pub(super) const UPSTREAM_LOST: &str = "upstream_lost";
+
+/// The server was silent for too long in the middle of the response.
+pub(super) const UPSTREAM_IDLE: &str = "upstream_idle";
+
+impl Forwarding {
+    pub(super) fn begin(core: &Arc<Core>, handshake: Handshake) -> Self {
+        let counts = core.counts.route(&handshake.settings().name);
+        counts.plain.begin();
+        Self {
+            core: Arc::clone(core),
+            handshake,
+            began: Instant::now(),
+            traffic: Arc::new(PlainTraffic::new(counts)),
+            server: Mutex::default(),
+            answer: OnceLock::new(),
+            is_over: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn handshake(&self) -> &Handshake {
+        &self.handshake
+    }
+
+    pub(super) fn handshake_mut(&mut self) -> &mut Handshake {
+        &mut self.handshake
+    }
+
+    pub(super) fn traffic(&self) -> &Arc<PlainTraffic> {
+        &self.traffic
+    }
+
+    /// It goes to this server now.
+    pub(super) fn set_server(&self, server: &Arc<str>) {
+        // The name is whole at every moment, whatever panicked elsewhere.
+        let mut known = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = Some(Arc::clone(server));
+    }
+
+    /// The head of its response has come.
+    pub(super) fn answered(&self, status: StatusCode) {
+        let after = self.began.elapsed();
+        if self.answer.set(Answer { status, after }).is_ok() {
+            self.traffic.counts().heads.add(after);
+        }
+    }
+
+    /// Refuses it. Returns the rejection to answer with.
+    pub(super) fn refuse(&self, refusal: impl Into<Refusal>) -> Rejection {
+        let refusal = Refusal::on(&self.handshake.settings().name, refusal);
+        if !self.take_end() {
+            return refusal.rejection;
+        }
+        let refusal = refusal.by(*self.handshake.client_identity());
+        let refusal = refusal.to(self.handshake.target().clone());
+        self.core.refuse_plain(self.handshake.parts(), refusal)
+    }
+
+    /// Its response is over, in a way that the log has this word for. False if it was over before.
+    pub(super) fn end(&self, reason: &'static str, error: Option<&dyn fmt::Display>) -> bool {
+        if !self.take_end() {
+            return false;
+        }
+        let duration = self.began.elapsed();
+        let counts = self.traffic.counts();
+        counts.durations.add(duration);
+        let status = self.answer.get().map(|answer| answer.status);
+        let route = &self.handshake.settings().name;
+        let observers = &self.core.observers;
+        observers.forwarded(route, reason, status, || {
+            self.forwarded(reason, duration, error.map(ToString::to_string))
+        });
+        true
+    }
+
+    /// True for the first who asks: there is one end.
+    fn take_end(&self) -> bool {
+        let is_first = !self.is_over.swap(true, Ordering::AcqRel);
+        if is_first {
+            self.traffic.counts().end();
+        }
+        is_first
+    }
+
+    fn forwarded(
+        &self,
+        reason: &'static str,
+        duration: Duration,
+        error: Option<String>,
+    ) -> Forwarded {
+        let handshake = &self.handshake;
+        let route = handshake.settings();
+        let answer = self.answer.get();
+        let server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+        Forwarded {
+            reason,
+            status: answer.map(|answer| answer.status),
+            route: Arc::clone(&route.name),
+            method: shown_method(handshake.method()),
+            path: shown_path(handshake.path()),
+            client: handshake.client(),
+            peer: handshake.peer(),
+            identity: handshake.identity().cloned(),
+            upstream: Arc::clone(&route.upstream.name),
+            server: server.clone(),
+            duration,
+            response_head: answer.map(|answer| answer.after),
+            bytes_from_client: self.traffic.from(Side::Client),
+            bytes_from_upstream: self.traffic.from(Side::Upstream),
+            error,
+        }
+    }
+}
+
+/// A client that is gone takes its request along.
+impl Drop for Forwarding {
+    fn drop(&mut self) {
+        let reason = match self.answer.get() {
+            None => ABANDONED,
+            Some(_) => Undelivered::ClientLost.as_str(),
+        };
+        self.end(reason, None);
+    }
+}

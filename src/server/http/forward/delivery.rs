@@ -1,0 +1,31 @@
+//! What becomes of a response that goes on to a client.
+
+use std::error::Error;
+
+use super::pace::PaceError;
+use crate::server::http::limiter::{ConnectionState, PeerState};
+use crate::{PlainRequest, Undelivered};
+
+/// Why a response was dropped before its end.
+pub(super) fn undelivered(client: Option<&ConnectionState>) -> Undelivered {
+    let Some(client) = client else {
+        return Undelivered::Cut;
+    };
+    match client.peer() {
+        PeerState::Slow => {
+            client.slow_response_told();
+            Undelivered::SlowClient
+        }
+        PeerState::Gone => Undelivered::ClientLost,
+        // The connection was given up, at the deadline of a drain.
+        PeerState::Present => Undelivered::Cut,
+    }
+}
+
+/// Reports a response that its server did not finish.
+pub(super) fn report_failure(request: &PlainRequest, error: &(dyn Error + 'static)) {
+    match error.downcast_ref::<PaceError<hyper::Error>>() {
+        Some(PaceError::Paused(_)) => request.fell_silent(error),
+        Some(PaceError::Body(_)) | None => request.broke_off(error),
+    }
+}
