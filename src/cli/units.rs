@@ -1,5 +1,7 @@
 //! Durations and sizes as people read them.
 
+use std::time::Duration;
+
 /// `5s`, `3m12s`, `2h03m`, `4d07h`.
 pub(super) fn age(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
@@ -48,6 +50,25 @@ pub(super) fn byte_rate(rate: f64) -> String {
     bytes(rate.round() as u64)
 }
 
+/// A part of a whole: `0%`, `0.4%`, `12%`.
+pub(super) fn share(part: f64) -> String {
+    match part * 100.0 {
+        percent if percent < 0.05 => "0%".to_owned(),
+        percent if percent < 9.95 => format!("{percent:.1}%"),
+        percent => format!("{percent:.0}%"),
+    }
+}
+
+/// `0.4ms`, `12ms`, `1.3s`, `95s`.
+pub(super) fn short_time(time: Duration) -> String {
+    match time.as_secs_f64() * 1e3 {
+        milliseconds if milliseconds < 9.95 => format!("{milliseconds:.1}ms"),
+        milliseconds if milliseconds < 999.5 => format!("{milliseconds:.0}ms"),
+        milliseconds if milliseconds < 9_950.0 => format!("{:.1}s", milliseconds / 1e3),
+        milliseconds => format!("{:.0}s", milliseconds / 1e3),
+    }
+}
+
 /// `1 session`, `2 sessions`.
 pub(super) fn sessions(count: u64) -> String {
     match count {
@@ -59,6 +80,31 @@ pub(super) fn sessions(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_share_and_a_short_time_have_two_digits_or_more() {
+        for (part, expected) in [
+            (0.0, "0%"),
+            (0.0004, "0%"),
+            (0.004, "0.4%"),
+            (0.0994, "9.9%"),
+            (0.0996, "10%"),
+            (1.0, "100%"),
+        ] {
+            assert_eq!(share(part), expected, "{part}");
+        }
+        for (microseconds, expected) in [
+            (0, "0.0ms"),
+            (400, "0.4ms"),
+            (12_300, "12ms"),
+            (999_600, "1.0s"),
+            (1_300_000, "1.3s"),
+            (95_000_000, "95s"),
+        ] {
+            let time = Duration::from_micros(microseconds);
+            assert_eq!(short_time(time), expected);
+        }
+    }
 
     #[test]
     fn an_age_has_its_two_largest_units() {

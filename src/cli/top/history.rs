@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::scrape::{Ending, Process, RouteTotals, Scrape};
+use super::scrape::{Ending, PlainTotals, Process, RouteTotals, Scrape};
 
 /// The latest scrape, and the one before.
 #[derive(Debug)]
@@ -27,6 +27,22 @@ pub(super) struct Traffic {
     pub(super) refused: f64,
     /// From the client, and from the upstream.
     pub(super) messages: [f64; 2],
+    pub(super) bytes: [f64; 2],
+}
+
+/// What goes on with the plain requests of a route.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct PlainTraffic {
+    pub(super) name: String,
+    pub(super) open: u64,
+    /// In a second.
+    pub(super) requests: f64,
+    pub(super) refused: f64,
+    /// The share of requests whose client got a 5xx; `None` without requests.
+    pub(super) failed: Option<f64>,
+    /// From the request to the head of its response, on average; `None` without responses.
+    pub(super) head: Option<Duration>,
+    /// In a second, from the client, and from the upstream.
     pub(super) bytes: [f64; 2],
 }
 
@@ -128,6 +144,44 @@ impl History {
         }
     }
 
+    /// The plain requests of each route that has any, or forwards them.
+    pub(super) fn plain(&self, sort: Sort) -> Vec<PlainTraffic> {
+        let routes = self.now.plain.iter();
+        let mut routes: Vec<_> = routes
+            .map(|(name, now)| self.plain_traffic(name, now))
+            .collect();
+        routes.sort_by(|one, other| {
+            let unnamed = one.name.is_empty().cmp(&other.name.is_empty());
+            unnamed.then_with(|| sort.order_plain(one, other))
+        });
+        routes
+    }
+
+    fn plain_traffic(&self, name: &str, now: &PlainTotals) -> PlainTraffic {
+        let before = self.before.as_ref();
+        // A route that was not there has counted from nothing.
+        let before = before.map(|scrape| scrape.plain.get(name).copied().unwrap_or_default());
+        let grown = |count: &dyn Fn(&PlainTotals) -> f64| match &before {
+            Some(before) => (count(now) - count(before)).max(0.0),
+            None => 0.0,
+        };
+        let rate = |grown: f64| self.seconds().map_or(0.0, |seconds| grown / seconds);
+        let requests = grown(&|route| route.requests);
+        let responses = grown(&|route| route.responses);
+        let waited = grown(&|route| route.waited);
+        let share = |part: f64, whole: f64| (whole > 0.0).then_some(part / whole);
+        let head = share(waited, responses);
+        PlainTraffic {
+            name: name.to_owned(),
+            open: now.open,
+            requests: rate(requests),
+            refused: rate(grown(&|route| route.refused)),
+            failed: share(grown(&|route| route.failed), requests),
+            head: head.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+            bytes: [0, 1].map(|way| rate(grown(&|route| route.bytes[way]))),
+        }
+    }
+
     /// The busiest clients; both ways count as one here.
     pub(super) fn clients(&self, sort: Sort) -> Vec<Traffic> {
         let mut clients: HashMap<&str, Traffic> = HashMap::new();
@@ -155,7 +209,7 @@ impl History {
         clients
     }
 
-    /// How handshakes and sessions ended, the latest first.
+    /// How handshakes, plain requests and sessions ended, the latest first.
     pub(super) fn endings(&self) -> Vec<RecentEnding<'_>> {
         let ended = self.now.endings.iter().map(|(ending, count)| RecentEnding {
             ending,
@@ -202,6 +256,20 @@ impl Sort {
             Self::Sessions => "sessions",
             Self::Name => "name",
         }
+    }
+
+    /// The same for plain requests, of which there are no messages.
+    fn order_plain(self, one: &PlainTraffic, other: &PlainTraffic) -> Ordering {
+        let sum = |each: [f64; 2]| each[0] + each[1];
+        let busier = match self {
+            Self::Bytes => sum(other.bytes).total_cmp(&sum(one.bytes)),
+            Self::Messages => other.requests.total_cmp(&one.requests),
+            Self::Sessions => other.open.cmp(&one.open),
+            Self::Name => return one.name.cmp(&other.name),
+        };
+        busier
+            .then_with(|| other.requests.total_cmp(&one.requests))
+            .then_with(|| one.name.cmp(&other.name))
     }
 
     /// The busiest first; where two are the same, by their names, so that nothing jumps about.

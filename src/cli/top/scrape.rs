@@ -18,7 +18,9 @@ pub(super) struct Scrape {
     pub(super) process: Process,
     /// By name; what had no route yet is under the empty one.
     pub(super) routes: BTreeMap<String, RouteTotals>,
-    /// How handshakes and sessions ended, and how often.
+    /// Likewise the plain requests of routes that have any, or forward them.
+    pub(super) plain: BTreeMap<String, PlainTotals>,
+    /// How handshakes, plain requests and sessions ended, and how often; good responses are not among them.
     pub(super) endings: BTreeMap<Ending, u64>,
     /// As `GET /upstreams` has them, each with the name of its upstream.
     pub(super) servers: Vec<Value>,
@@ -56,10 +58,25 @@ pub(super) struct RouteTotals {
     pub(super) bytes: [f64; 2],
 }
 
-/// A way for a handshake or a session to end.
+/// What a route has counted of its plain requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct PlainTotals {
+    pub(super) open: u64,
+    pub(super) requests: f64,
+    /// Those that did not get to a server, or got no response.
+    pub(super) refused: f64,
+    /// Those whose client got a 5xx, whoever it was from.
+    pub(super) failed: f64,
+    /// How many responses have begun, and how long that took together, in seconds.
+    pub(super) responses: f64,
+    pub(super) waited: f64,
+    pub(super) bytes: [f64; 2],
+}
+
+/// A way for a handshake, a plain request or a session to end.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ending {
-    /// `rejected` or `closed`.
+    /// `rejected` (a handshake), `plain`, `broken` or `closed`.
     pub(super) what: &'static str,
     pub(super) route: String,
     pub(super) reason: String,
@@ -80,6 +97,12 @@ const NAMES: &[&str] = &[
     "wsgate_build_info",
     "wsgate_handshakes_total",
     "wsgate_handshakes_open",
+    "wsgate_plain_requests_total",
+    "wsgate_plain_requests_open",
+    "wsgate_plain_response_head_duration_seconds_sum",
+    "wsgate_plain_response_head_duration_seconds_count",
+    "wsgate_plain_bytes_total",
+    "wsgate_broken_requests_total",
     "wsgate_sessions_open",
     "wsgate_sessions_limit",
     "wsgate_sessions_closed_total",
@@ -92,6 +115,17 @@ const NAMES: &[&str] = &[
     "process_resident_memory_bytes",
     "process_open_fds",
     "process_max_fds",
+];
+
+/// The outcomes of plain requests that were not refused.
+const FORWARDED: &[&str] = &[
+    "forwarded",
+    "abandoned",
+    "client_lost",
+    "slow_client",
+    "upstream_lost",
+    "upstream_idle",
+    "cut",
 ];
 
 /// As many as the admin interface puts on one page.
@@ -113,6 +147,7 @@ impl Scrape {
             at,
             process: process(&samples),
             routes: routes(&samples),
+            plain: plain(&samples),
             endings: endings(&samples),
             servers,
             sessions,
@@ -178,13 +213,59 @@ fn process(samples: &Samples) -> Process {
     }
 }
 
-fn routes(samples: &Samples) -> BTreeMap<String, RouteTotals> {
-    let mut routes: BTreeMap<String, RouteTotals> = BTreeMap::new();
-    let mut add = |name: &str, add: &dyn Fn(&mut RouteTotals, &Sample)| {
-        for sample in samples.all(name) {
-            let route = sample.label("route").to_owned();
-            add(routes.entry(route).or_default(), sample);
+/// Adds the samples of one name to the totals of their routes.
+fn add_to<T: Default>(
+    routes: &mut BTreeMap<String, T>,
+    samples: &[Sample],
+    add: impl Fn(&mut T, &Sample),
+) {
+    for sample in samples {
+        let route = sample.label("route").to_owned();
+        add(routes.entry(route).or_default(), sample);
+    }
+}
+
+/// The client's side, or the upstream's.
+fn side(sample: &Sample) -> usize {
+    usize::from(sample.label("from") != "client")
+}
+
+fn plain(samples: &Samples) -> BTreeMap<String, PlainTotals> {
+    let mut routes = BTreeMap::new();
+    let mut add = |name: &str, add: &dyn Fn(&mut PlainTotals, &Sample)| {
+        add_to(&mut routes, samples.all(name), add);
+    };
+    add("wsgate_plain_requests_open", &|route, sample| {
+        route.open += sample.count();
+    });
+    add("wsgate_plain_requests_total", &|route, sample| {
+        route.requests += sample.value;
+        if !FORWARDED.contains(&sample.label("outcome")) {
+            route.refused += sample.value;
         }
+        if sample.label("status") == "5xx" {
+            route.failed += sample.value;
+        }
+    });
+    let head = "wsgate_plain_response_head_duration_seconds";
+    add(&format!("{head}_count"), &|route, sample| {
+        route.responses += sample.value;
+    });
+    add(&format!("{head}_sum"), &|route, sample| {
+        route.waited += sample.value;
+    });
+    add("wsgate_plain_bytes_total", &|route, sample| {
+        if let Some(bytes) = route.bytes.get_mut(side(sample)) {
+            *bytes += sample.value;
+        }
+    });
+    routes
+}
+
+fn routes(samples: &Samples) -> BTreeMap<String, RouteTotals> {
+    let mut routes = BTreeMap::new();
+    let mut add = |name: &str, add: &dyn Fn(&mut RouteTotals, &Sample)| {
+        add_to(&mut routes, samples.all(name), add);
     };
     add("wsgate_sessions_open", &|route, sample| {
         route.open += sample.count();
@@ -196,7 +277,6 @@ fn routes(samples: &Samples) -> BTreeMap<String, RouteTotals> {
             _ => route.refused += sample.value,
         },
     );
-    let side = |sample: &Sample| usize::from(sample.label("from") != "client");
     add("wsgate_messages_total", &|route, sample| {
         if let Some(messages) = route.messages.get_mut(side(sample)) {
             *messages += sample.value;
@@ -211,22 +291,27 @@ fn routes(samples: &Samples) -> BTreeMap<String, RouteTotals> {
 }
 
 fn endings(samples: &Samples) -> BTreeMap<Ending, u64> {
-    let of = |what, sample: &Sample, reason: &str| {
+    let of = |what, sample: &Sample, reason: &str, code: &str| {
         let label = |name: &str| sample.label(name).to_owned();
         let ending = Ending {
             what,
             route: label("route"),
             reason: label(reason),
             closed_by: label("closed_by"),
-            code: label("code"),
+            code: label(code),
         };
         (ending, sample.count())
     };
     let closed = samples.all("wsgate_sessions_closed_total").iter();
-    let closed = closed.map(|sample| of("closed", sample, "reason"));
+    let closed = closed.map(|sample| of("closed", sample, "reason", "code"));
     let handshakes = samples.all("wsgate_handshakes_total").iter();
     let rejected = handshakes.filter(|sample| sample.label("outcome") != "accepted");
-    let rejected = rejected.map(|sample| of("rejected", sample, "outcome"));
-    let endings = closed.chain(rejected);
+    let rejected = rejected.map(|sample| of("rejected", sample, "outcome", "code"));
+    let plain = samples.all("wsgate_plain_requests_total").iter();
+    let plain = plain.filter(|sample| sample.label("outcome") != "forwarded");
+    let plain = plain.map(|sample| of("plain", sample, "outcome", "status"));
+    let broken = samples.all("wsgate_broken_requests_total").iter();
+    let broken = broken.map(|sample| of("broken", sample, "reason", "code"));
+    let endings = closed.chain(rejected).chain(plain).chain(broken);
     endings.filter(|(_, count)| *count > 0).collect()
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::history::{History, RecentEnding, Sort, Traffic};
+use super::history::{History, PlainTraffic, RecentEnding, Sort, Traffic};
 use super::keys::Scroll;
 use super::screen::{Line, Size, Weight};
 use crate::cli::admin::AdminAddress;
 use crate::cli::table::{Column, TextTable, cut_at_the_end};
-use crate::cli::units::{age, byte_rate, bytes, rate};
+use crate::cli::units::{age, byte_rate, bytes, rate, share, short_time};
 use crate::cli::upstreams;
 
 /// What is shown, and from which line on.
@@ -29,6 +29,16 @@ const ROUTES: &[Column] = &[
     Column::number("OPENED/s"),
     Column::number("REFUSED/s"),
     Column::number("MESSAGES/s"),
+    Column::number("BYTES/s"),
+];
+
+const PLAIN: &[Column] = &[
+    Column::text("PLAIN HTTP"),
+    Column::number("OPEN"),
+    Column::number("REQUESTS/s"),
+    Column::number("REFUSED/s"),
+    Column::number("5xx"),
+    Column::number("TO HEAD"),
     Column::number("BYTES/s"),
 ];
 
@@ -138,6 +148,10 @@ impl View {
             lines.extend(rows.map(plain));
         };
         add(routes(&history.routes(self.sort)));
+        let plain_requests = history.plain(self.sort);
+        if !plain_requests.is_empty() {
+            add(plain_http(&plain_requests));
+        }
         add(servers(history));
         add(clients(&history.clients(self.sort)));
         add(endings(&history.endings()));
@@ -200,16 +214,36 @@ fn head(history: &History, address: &AdminAddress) -> Vec<Line> {
 fn routes(routes: &[Traffic]) -> TextTable {
     let mut table = TextTable::new(ROUTES);
     for route in routes {
-        let name = match route.name.as_str() {
-            "" => "(none)",
-            name => name,
-        };
         table.row([
-            name.to_owned(),
+            name_of(&route.name),
             route.sessions.to_string(),
             rate(route.opened),
             rate(route.refused),
             both(route.messages, rate),
+            both(route.bytes, byte_rate),
+        ]);
+    }
+    table
+}
+
+/// What had no route yet has no name.
+fn name_of(route: &str) -> String {
+    match route {
+        "" => "(none)".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+fn plain_http(routes: &[PlainTraffic]) -> TextTable {
+    let mut table = TextTable::new(PLAIN);
+    for route in routes {
+        table.row([
+            name_of(&route.name),
+            route.open.to_string(),
+            rate(route.requests),
+            rate(route.refused),
+            route.failed.map_or_else(|| "-".to_owned(), share),
+            route.head.map_or_else(|| "-".to_owned(), short_time),
             both(route.bytes, byte_rate),
         ]);
     }

@@ -12,6 +12,7 @@ pub(in crate::cli::top) fn scrape(at: Instant) -> Scrape {
             ..Process::default()
         },
         routes: BTreeMap::new(),
+        plain: BTreeMap::new(),
         endings: BTreeMap::new(),
         servers: Vec::new(),
         sessions: HashMap::new(),
@@ -90,6 +91,55 @@ fn rates_are_of_the_time_between_two_looks() {
     assert_eq!((total.sessions, total.opened), (4, 3.0));
     assert_eq!((total.messages, total.bytes), ([14.0, 0.0], [202.0, 1.0]));
     assert_eq!(history.processor(), Some(0.5));
+}
+
+#[test]
+fn plain_requests_have_their_rates_their_failures_and_the_time_to_their_heads() {
+    let start = Instant::now();
+    let totals = |requests: f64, failed: f64, waited: f64| PlainTotals {
+        open: 3,
+        requests,
+        refused: requests / 4.0,
+        failed,
+        responses: requests / 2.0,
+        waited,
+        bytes: [requests, 10.0 * requests],
+    };
+    let mut first = scrape(start);
+    first
+        .plain
+        .insert("app".to_owned(), totals(100.0, 50.0, 90.0));
+    let mut history = History::new(first);
+    let app = &history.plain(Sort::Bytes)[0];
+    assert_eq!((app.open, app.requests, app.failed), (3, 0.0, None));
+
+    let mut second = scrape(start + Duration::from_secs(2));
+    second
+        .plain
+        .insert("app".to_owned(), totals(140.0, 60.0, 100.0));
+    // Nothing is asked for there.
+    second
+        .plain
+        .insert("quiet".to_owned(), totals(0.0, 0.0, 0.0));
+    second.plain.insert(String::new(), totals(4.0, 0.0, 0.0));
+    history.add(second);
+    for sort in [Sort::Bytes, Sort::Messages, Sort::Sessions, Sort::Name] {
+        let routes = history.plain(sort);
+        let names: Vec<_> = routes.iter().map(|route| &*route.name).collect();
+        assert_eq!(names, ["app", "quiet", ""], "{sort:?}");
+    }
+    let routes = history.plain(Sort::Bytes);
+    let app = PlainTraffic {
+        name: "app".to_owned(),
+        open: 3,
+        requests: 20.0,
+        refused: 5.0,
+        failed: Some(0.25),
+        head: Some(Duration::from_millis(500)),
+        bytes: [20.0, 200.0],
+    };
+    assert_eq!(routes[0], app);
+    assert_eq!((routes[1].failed, routes[1].head), (None, None));
 }
 
 #[test]

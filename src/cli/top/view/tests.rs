@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::super::history::tests::{ending, scrape};
-use super::super::scrape::{Process, RouteTotals, SessionTotals};
+use super::super::scrape::{PlainTotals, Process, RouteTotals, SessionTotals};
 use super::*;
 
 fn history() -> (History, AdminAddress) {
@@ -31,6 +31,20 @@ fn history() -> (History, AdminAddress) {
         ..RouteTotals::default()
     };
     scrape.routes = [("chat".to_owned(), chat), (String::new(), refused)].into();
+    let app = PlainTotals {
+        open: 3,
+        requests: 1000.0,
+        refused: 0.0,
+        failed: 4.0,
+        responses: 1000.0,
+        waited: 12.0,
+        bytes: [1536.0, 1e9],
+    };
+    scrape.plain = [
+        ("app".to_owned(), app),
+        ("quiet".to_owned(), PlainTotals::default()),
+    ]
+    .into();
     scrape.endings = [(ending("idle"), 9)].into();
     let session = SessionTotals {
         client: "10.0.0.1".to_owned(),
@@ -56,6 +70,10 @@ memory 16MiB  descriptors 40 of 1024  processor 50%  other connections 0
 ROUTE   SESSIONS  OPENED/s  REFUSED/s  MESSAGES/s      BYTES/s
 chat           2        12          0    12k / 10  1.5KiB / 0B
 (none)         0         0        3.0       0 / 0      0B / 0B
+
+PLAIN HTTP  OPEN  REQUESTS/s  REFUSED/s   5xx  TO HEAD          BYTES/s
+app            3        1000          0  0.4%     12ms  1.5KiB / 954MiB
+quiet          0           0          0     -        -          0B / 0B
 
 UPSTREAM  SERVER  STATE  SESSIONS  CONNECTING  FAILED
 
