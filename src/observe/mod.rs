@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! pipeline, registry ─► Event ─► log · counts · live feed · the embedder's observers
-//!                            └─► spans (of the handshake and its session)
+//!                            └─► spans (of the handshake and its session, of the plain request)
 //! ```
 //!
 //! Nothing is reported for a message.
@@ -28,7 +28,7 @@ pub use session::{PathParameters, SessionInfo};
 pub use spans::Tracing;
 
 pub(crate) use outcomes::{ABANDONED, ACCEPTED, FORWARDED_WELL};
-pub(crate) use spans::{HandshakeTrace, SessionTrace, SpanParents};
+pub(crate) use spans::{HandshakeTrace, PlainTrace, SessionTrace, SpanParents};
 
 use feed::Feed;
 use log::Log;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -13,7 +13,7 @@ use super::counts::PlainTraffic;
 use super::plain_body::Undelivered;
 use super::refusal::Refusal;
 use super::shown::{shown_method, shown_path};
-use crate::observe::{ABANDONED, Forwarded};
+use crate::observe::{ABANDONED, Forwarded, PlainTrace, SpanParents};
 use crate::rejection::Rejection;
 use crate::request::Handshake;
 use crate::types::Side;
@@ -28,6 +28,7 @@ pub(super) struct Forwarding {
     /// The server that it was sent to last.
     server: Mutex<Option<Arc<str>>>,
     answer: OnceLock<Answer>,
+    trace: PlainTrace,
     is_over: AtomicBool,
 }
 
@@ -53,6 +54,7 @@ impl Forwarding {
         counts.plain.begin();
         Self {
             core: Arc::clone(core),
+            trace: core.observers.tracing.begin_plain(&handshake),
             handshake,
             began: Instant::now(),
             traffic: Arc::new(PlainTraffic::new(counts)),
@@ -74,11 +76,19 @@ impl Forwarding {
         &self.traffic
     }
 
+    /// Where further spans join its own.
+    pub(super) fn parents(&self) -> SpanParents {
+        self.trace.parents()
+    }
+
     /// It goes to this server now.
     pub(super) fn set_server(&self, server: &Arc<str>) {
+        *self.lock_server() = Some(Arc::clone(server));
+    }
+
+    fn lock_server(&self) -> MutexGuard<'_, Option<Arc<str>>> {
         // The name is whole at every moment, whatever panicked elsewhere.
-        let mut known = self.server.lock().unwrap_or_else(PoisonError::into_inner);
-        *known = Some(Arc::clone(server));
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The head of its response has come.
@@ -95,6 +105,8 @@ impl Forwarding {
         if !self.take_end() {
             return refusal.rejection;
         }
+        let rejection = &refusal.rejection;
+        self.trace.refused(rejection.status(), rejection.reason());
         let refusal = refusal.by(*self.handshake.client_identity());
         let refusal = refusal.to(self.handshake.target().clone());
         self.core.refuse_plain(self.handshake.parts(), refusal)
@@ -109,10 +121,14 @@ impl Forwarding {
         let counts = self.traffic.counts();
         counts.durations.add(duration);
         let status = self.answer.get().map(|answer| answer.status);
+        let server = self.lock_server().clone();
+        let bytes = [Side::Client, Side::Upstream].map(|side| self.traffic.from(side));
+        self.trace
+            .ended(reason, error.is_some(), status, server.as_ref(), bytes);
         let route = &self.handshake.settings().name;
         let observers = &self.core.observers;
         observers.forwarded(route, reason, status, || {
-            self.forwarded(reason, duration, error.map(ToString::to_string))
+            self.forwarded(reason, duration, error.map(ToString::to_string), server)
         });
         true
     }
@@ -131,11 +147,11 @@ impl Forwarding {
         reason: &'static str,
         duration: Duration,
         error: Option<String>,
+        server: Option<Arc<str>>,
     ) -> Forwarded {
         let handshake = &self.handshake;
         let route = handshake.settings();
         let answer = self.answer.get();
-        let server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
         Forwarded {
             reason,
             status: answer.map(|answer| answer.status),
@@ -146,7 +162,7 @@ impl Forwarding {
             peer: handshake.peer(),
             identity: handshake.identity().cloned(),
             upstream: Arc::clone(&route.upstream.name),
-            server: server.clone(),
+            server,
             duration,
             response_head: answer.map(|answer| answer.after),
             bytes_from_client: self.traffic.from(Side::Client),

@@ -2,13 +2,12 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::Entry;
-use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, Uri, header, request, response,
-};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header, request, response};
 use http_body::Body;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -198,8 +197,12 @@ impl PlainRequest {
         self,
     ) -> Result<(Self, impl AsyncRead + AsyncWrite + Send + Unpin + 'static), Rejection> {
         let client = self.forwarding.handshake().client();
-        let connected = self.pool.connect_from(self.lease, client);
-        match connected.await {
+        let span = self.forwarding.parents().begin_connect();
+        let connected = self.pool.connect_from(self.lease, client).await;
+        let server = connected.as_ref();
+        let server = server.map(|connected| &**connected.lease.server());
+        span.ended(server.map_err(|error| error.rejection.reason()));
+        match connected {
             Ok(Connected { lease, transport }) => {
                 set_keepalive(&transport);
                 Ok((Self { lease, ..self }, transport))
@@ -250,6 +253,7 @@ impl PlainRequest {
             let chunked = HeaderValue::from_static("chunked");
             sent.headers.insert(header::TRANSFER_ENCODING, chunked);
         }
+        self.forwarding.parents().inject(&mut sent.headers);
         Ok(sent)
     }
 
@@ -340,11 +344,25 @@ impl Delivery for PlainRequest {
     fn ended(&self, how: Delivered<'_>) {
         let reason = match how {
             Delivered::Whole => FORWARDED,
+            Delivered::Failed(error) if is_timeout(error) => return self.fell_silent(error),
             Delivered::Failed(error) => return self.broke_off(error),
             Delivered::Dropped(why) => why.as_str(),
         };
         self.forwarding.end(reason, None);
     }
+}
+
+/// Whether an error is a time-out of a host that has one on the pauses of a body.
+fn is_timeout(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<io::Error>();
+        if io.is_some_and(|io| io.kind() == io::ErrorKind::TimedOut) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Lets the kernel find a server that is gone: a response may be silent for as long as it likes, and plain

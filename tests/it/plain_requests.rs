@@ -1,11 +1,13 @@
 //! Plain requests that a host forwards itself: each is told and counted, whatever the host does.
 
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
 use wsgate::{ClientAddr, Config, Event, Gate, PlainRequest, Rejection, Undelivered};
 
 const SETTINGS: &str = "
@@ -88,6 +90,20 @@ async fn what_becomes_of_a_request_is_told_once_whatever_its_host_does() {
     drop(answer);
     assert_eq!(last(), Some(("cut", Some(200), [0, 0])));
 
+    for (kind, reason) in [
+        (io::ErrorKind::TimedOut, "upstream_idle"),
+        (io::ErrorKind::ConnectionReset, "upstream_lost"),
+    ] {
+        let parts = [
+            Ok(Frame::data(Bytes::from_static(b"hello"))),
+            Err(io::Error::from(kind)),
+        ];
+        let broken = StreamBody::new(futures_util::stream::iter(parts));
+        let answer = admitted(&gate).await.respond(Response::new(broken));
+        answer.unwrap().into_body().collect().await.unwrap_err();
+        assert_eq!(last(), Some((reason, Some(200), [0, 5])));
+    }
+
     drop(admitted(&gate).await);
     assert_eq!(last(), Some(("abandoned", None, [0, 0])));
 
@@ -109,6 +125,8 @@ async fn what_becomes_of_a_request_is_told_once_whatever_its_host_does() {
         ("app", "client_lost", "2xx", 1),
         ("app", "cut", "2xx", 1),
         ("app", "forwarded", "4xx", 1),
+        ("app", "upstream_idle", "2xx", 1),
+        ("app", "upstream_lost", "2xx", 1),
         ("app", "upstream_reset", "5xx", 1),
     ];
     assert_eq!(counted, expected);
@@ -116,9 +134,12 @@ async fn what_becomes_of_a_request_is_told_once_whatever_its_host_does() {
     let [route] = &metrics.plain_routes[..] else {
         panic!("{metrics:?}");
     };
-    assert_eq!((route.open, route.duration.count), (0, 4));
-    assert_eq!(route.response_head.count, 3);
-    assert_eq!((route.bytes_from_client, route.bytes_from_upstream), (5, 6));
+    assert_eq!((route.open, route.duration.count), (0, 6));
+    assert_eq!(route.response_head.count, 5);
+    assert_eq!(
+        (route.bytes_from_client, route.bytes_from_upstream),
+        (5, 16)
+    );
 }
 
 #[tokio::test]

@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::HeaderMap;
 use http::request::Parts;
+use http::{HeaderMap, StatusCode};
 
 use crate::observe::event::Closed;
+use crate::request::Handshake;
 use crate::types::{ClientAddr, SessionId};
 
 /// Makes no spans.
@@ -21,6 +22,10 @@ pub(crate) struct HandshakeTrace;
 #[derive(Clone, Debug)]
 pub(crate) struct SpanParents;
 
+/// A plain request without a span.
+#[derive(Debug)]
+pub(crate) struct PlainTrace;
+
 /// A dial without a span.
 #[derive(Debug)]
 pub(crate) struct ConnectTrace;
@@ -32,6 +37,28 @@ pub(crate) struct SessionTrace {}
 impl Tracing {
     pub(crate) fn begin(&self, _: &Parts, _: &str, _: &'static str) -> HandshakeTrace {
         HandshakeTrace
+    }
+
+    pub(crate) fn begin_plain(&self, _: &Handshake) -> PlainTrace {
+        PlainTrace
+    }
+}
+
+impl PlainTrace {
+    pub(crate) fn parents(&self) -> SpanParents {
+        SpanParents
+    }
+
+    pub(crate) fn refused(&self, _: StatusCode, _: &'static str) {}
+
+    pub(crate) fn ended(
+        &self,
+        _: &'static str,
+        _: bool,
+        _: Option<StatusCode>,
+        _: Option<&Arc<str>>,
+        _: [u64; 2],
+    ) {
     }
 }
 

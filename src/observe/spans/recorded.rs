@@ -72,6 +72,10 @@ impl Tracing {
         }
     }
 
+    pub(super) fn tracer(&self) -> Option<&SdkTracer> {
+        self.tracer.as_ref()
+    }
+
     /// Begins the spans of a handshake with this path, in the trace of the client's own span if it
     /// names one.
     pub(crate) fn begin(&self, parts: &Parts, path: &str, scheme: &'static str) -> HandshakeTrace {
@@ -128,23 +132,14 @@ impl HandshakeTrace {
     /// Its client is this.
     pub(crate) fn set_client(&mut self, client: IpAddr, peer: ClientAddr) {
         if let Some(session) = self.recording() {
-            session.set_attribute(KeyValue::new("client.address", client.to_string()));
-            if let ClientAddr::Tcp(address) = peer {
-                let ip = peer.ip().to_string();
-                session.set_attribute(KeyValue::new("network.peer.address", ip));
-                let port = i64::from(address.port());
-                session.set_attribute(KeyValue::new("network.peer.port", port));
-            }
+            session.set_attributes(attributes_of_client(client, peer));
         }
     }
 
     /// Its `Host` is this.
     pub(crate) fn set_authority(&mut self, host: Option<&str>, port: Option<u16>) {
-        if let (Some(session), Some(host)) = (self.recording(), host) {
-            session.set_attribute(KeyValue::new("server.address", host.to_owned()));
-            if let Some(port) = port {
-                session.set_attribute(KeyValue::new("server.port", i64::from(port)));
-            }
+        if let Some(session) = self.recording() {
+            session.set_attributes(attributes_of_authority(host, port));
         }
     }
 
@@ -220,6 +215,12 @@ impl Drop for HandshakeTrace {
 }
 
 impl SpanParents {
+    /// Of one span, which the dial and the upstream's own spans join.
+    pub(super) fn of(span: Option<(&SdkTracer, &SpanContext)>) -> Self {
+        let joins = span.map(|(tracer, span)| (tracer.clone(), span.clone(), span.clone()));
+        Self { joins }
+    }
+
     /// Begins the span of a dial, which ends with what it comes to.
     pub(crate) fn begin_connect(&self) -> ConnectTrace {
         let begin = |(tracer, _, handshake): &(SdkTracer, _, SpanContext)| {
@@ -262,9 +263,6 @@ impl SessionTrace {
         let Some(mut span) = self.span.take() else {
             return;
         };
-        let count = |key: &'static str, count: u64| {
-            KeyValue::new(key, i64::try_from(count).unwrap_or(i64::MAX))
-        };
         let session = &closed.session;
         span.set_attributes([
             KeyValue::new("wsgate.close.reason", closed.reason),
@@ -283,8 +281,35 @@ impl SessionTrace {
     }
 }
 
+/// A number of something.
+pub(super) fn count(key: &'static str, count: u64) -> KeyValue {
+    KeyValue::new(key, i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+/// Where a request came from.
+pub(super) fn attributes_of_client(client: IpAddr, peer: ClientAddr) -> Vec<KeyValue> {
+    let mut attributes = vec![KeyValue::new("client.address", client.to_string())];
+    if let ClientAddr::Tcp(address) = peer {
+        let ip = peer.ip().to_string();
+        attributes.push(KeyValue::new("network.peer.address", ip));
+        let port = i64::from(address.port());
+        attributes.push(KeyValue::new("network.peer.port", port));
+    }
+    attributes
+}
+
+/// What a request has in its `Host`.
+pub(super) fn attributes_of_authority(host: Option<&str>, port: Option<u16>) -> Vec<KeyValue> {
+    let Some(host) = host else {
+        return Vec::new();
+    };
+    let mut attributes = vec![KeyValue::new("server.address", host.to_owned())];
+    attributes.extend(port.map(|port| KeyValue::new("server.port", i64::from(port))));
+    attributes
+}
+
 /// What a request says of itself, its secrets left out.
-fn request(parts: &Parts, path: &str, scheme: &'static str) -> [KeyValue; 5] {
+pub(super) fn request(parts: &Parts, path: &str, scheme: &'static str) -> [KeyValue; 5] {
     [
         KeyValue::new("http.request.method", method(&parts.method)),
         KeyValue::new("url.path", cut(path).into_owned()),
@@ -295,7 +320,7 @@ fn request(parts: &Parts, path: &str, scheme: &'static str) -> [KeyValue; 5] {
 }
 
 /// A method that HTTP knows; what a client makes up is `_OTHER`, as the conventions have it.
-fn method(method: &Method) -> &'static str {
+pub(super) fn method(method: &Method) -> &'static str {
     const KNOWN: [&str; 9] = [
         "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
     ];
@@ -324,18 +349,19 @@ fn cut(path: &str) -> Cow<'_, str> {
 }
 
 /// An attribute with shared text.
-fn shared(key: &'static str, text: &Arc<str>) -> KeyValue {
+pub(super) fn shared(key: &'static str, text: &Arc<str>) -> KeyValue {
     let text = StringValue::from(Arc::clone(text));
     KeyValue::new(Key::from_static_str(key), Value::String(text))
 }
 
-fn fail(span: &mut Span, word: &'static str) {
-    span.set_attribute(KeyValue::new("error.type", word));
+pub(super) fn fail(span: &mut Span, word: impl Into<Cow<'static, str>>) {
+    let word = word.into();
+    span.set_attribute(KeyValue::new("error.type", word.clone()));
     span.set_status(Status::error(word));
 }
 
 /// What is begun in it has this span as its parent.
-fn below(span: SpanContext) -> Context {
+pub(super) fn below(span: SpanContext) -> Context {
     Context::new().with_remote_span_context(span)
 }
 
@@ -353,79 +379,4 @@ impl fmt::Debug for SessionTrace {
 }
 
 #[cfg(test)]
-mod tests {
-    use http::Request;
-    use opentelemetry::trace::TracerProvider as _;
-    use opentelemetry_sdk::trace::SdkTracerProvider;
-
-    use super::*;
-    use crate::observe::SessionInfo;
-
-    fn closed() -> Closed {
-        Closed {
-            session: SessionInfo::for_tests("chat"),
-            closed_by: "gate",
-            code: None,
-            reason: "idle",
-        }
-    }
-
-    fn parts(target: &str) -> Parts {
-        Request::get(target).body(()).unwrap().into_parts().0
-    }
-
-    #[test]
-    fn a_path_is_exported_without_its_query_and_not_at_any_length() {
-        let long = format!("/{}", "x".repeat(4 * LONGEST_PATH));
-        for (target, expected) in [
-            ("/ws/room?token=secret", "/ws/room"),
-            ("http://user:secret@gate.test/ws?secret", "/ws"),
-            (&*long, &*format!("{}…", &long[..LONGEST_PATH])),
-        ] {
-            let parts = parts(target);
-            let attributes = request(&parts, parts.uri.path(), "http");
-            let path = attributes.iter().find(|one| one.key.as_str() == "url.path");
-            assert_eq!(path.unwrap().value.as_str(), expected);
-            assert!(!format!("{attributes:?}").contains("secret"), "{target}");
-        }
-    }
-
-    #[test]
-    fn a_method_that_nobody_knows_is_not_exported() {
-        let method_of = |name: &str| method(&name.parse().unwrap());
-        assert_eq!(method_of("GET"), "GET");
-        assert_eq!(method_of("get"), "_OTHER");
-        assert_eq!(method_of("SECRET"), "_OTHER");
-    }
-
-    #[test]
-    fn without_a_tracer_nothing_is_made_and_no_header_is_touched() {
-        let mut trace = Tracing::default().begin(&parts("/"), "/", "http");
-        let mut headers = HeaderMap::new();
-        headers.insert("traceparent", "whatever".parse().unwrap());
-        trace.parents().inject(&mut headers);
-        assert_eq!(headers["traceparent"], "whatever");
-        trace.accepted(SessionId::next()).end(&closed());
-    }
-
-    #[test]
-    fn a_trace_that_is_not_sampled_is_passed_on_without_attributes() {
-        let provider = SdkTracerProvider::builder()
-            .with_sampler(opentelemetry_sdk::trace::Sampler::AlwaysOff)
-            .build();
-        let tracing = Tracing::with(provider.tracer("test"));
-        let mut request = parts("/");
-        let client = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        request
-            .headers
-            .insert("traceparent", client.parse().unwrap());
-        let mut trace = tracing.begin(&request, "/", "http");
-        let mut headers = HeaderMap::new();
-        trace.parents().inject(&mut headers);
-        let sent = headers["traceparent"].to_str().unwrap();
-        assert_eq!(sent[..35], client[..35]);
-        assert_ne!(sent[36..52], client[36..52]);
-        assert!(sent.ends_with("-00"), "{sent}");
-        trace.accepted(SessionId::next()).end(&closed());
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 //! nobody ever waits for a collector.
 
 mod losses;
+mod plain;
 
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
