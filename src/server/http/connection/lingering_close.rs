@@ -42,7 +42,8 @@ impl Linger {
     pub(super) const UPLOAD: Self = Self {
         longest: Duration::from_secs(30),
         silence: Duration::from_secs(5),
-        most: usize::MAX,
+        // A fast sender would have a worker read for all of that time.
+        most: 64 * 1024 * 1024,
     };
 }
 
