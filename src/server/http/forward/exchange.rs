@@ -95,7 +95,7 @@ async fn pass_on(
     let is_early = !progress.is_sent();
     // The rest of the body is for nobody (RFC 9112 §9.6); one that was not asked for is not read at all
     // (RFC 9110 §10.1.1).
-    let closes = progress.is_held() || is_early && closes(&head);
+    let closes = progress.refuse_held() || is_early && closes(&head);
     // Whatever the server speaks, the gate answers in its own version (RFC 9110 §2.5); a body up to the end
     // of the connection gets a length or chunks with it.
     head.version = Version::HTTP_11;
