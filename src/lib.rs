@@ -66,6 +66,7 @@ mod route;
 #[cfg(feature = "server")]
 pub mod server;
 mod session;
+mod tls;
 mod transport;
 mod types;
 mod upstream;
@@ -85,13 +86,15 @@ pub use observe::{
     PathParameters, RecordedEvent, Refused, RequestKind, SessionInfo, SubscribeError, Tracing,
 };
 pub use pipeline::{
-    Destination, Explanation, PlainRequest, PlainRequestBody, PlainResponseBody, TriedRoute,
-    Undelivered,
+    ConnectionKey, Destination, Explanation, PlainRequest, PlainRequestBody, PlainResponseBody,
+    TriedRoute, Undelivered,
 };
 pub use policy::Policy;
 pub use rejection::{Denial, Rejection};
 pub use request::{Grant, Handshake, Identity};
 pub use session::{Body, Drained, Message, MessageFilter, Utf8Bytes, Verdict};
+#[cfg(feature = "tls")]
+pub use transport::TlsSocket;
 pub use transport::{CustomStream, Transport, WrappedSocket};
 pub use types::{ClientAddr, OverTls, SessionContext, SessionId, Side};
 pub use upstream::{

@@ -102,6 +102,16 @@ pub enum Rejection {
     UpstreamRefused,
     /// No server took the connection, or none answered the handshake, in time.
     UpstreamTimeout,
+    /// A server that is to speak TLS sends something else.
+    UpstreamNotTls,
+    /// The server's certificate is for another name (RFC 9110 §4.3.4).
+    UpstreamCertificateName,
+    /// The server's certificate is not valid any more, or not yet.
+    UpstreamCertificateExpired,
+    /// The server's certificate is wrong in another way, such as by an issuer that is not trusted.
+    UpstreamCertificate,
+    /// There is no TLS with the server for another reason.
+    UpstreamTls,
     /// The server hung up before it had answered the handshake.
     UpstreamReset,
     /// The server answered the handshake with something that is not HTTP, or too much of it.
@@ -157,6 +167,11 @@ impl Rejection {
             Self::Denied(denial) => denial.status,
             Self::ClientAddrMissing => StatusCode::INTERNAL_SERVER_ERROR,
             Self::UpstreamRefused
+            | Self::UpstreamNotTls
+            | Self::UpstreamCertificateName
+            | Self::UpstreamCertificateExpired
+            | Self::UpstreamCertificate
+            | Self::UpstreamTls
             | Self::UpstreamReset
             | Self::UpstreamBadResponse
             | Self::UpstreamNot101
@@ -211,6 +226,11 @@ impl Rejection {
             Self::Draining => "draining",
             Self::UpstreamRefused => "upstream_refused",
             Self::UpstreamTimeout => "upstream_timeout",
+            Self::UpstreamNotTls => "upstream_not_tls",
+            Self::UpstreamCertificateName => "upstream_certificate_name",
+            Self::UpstreamCertificateExpired => "upstream_certificate_expired",
+            Self::UpstreamCertificate => "upstream_certificate",
+            Self::UpstreamTls => "upstream_tls",
             Self::UpstreamReset => "upstream_reset",
             Self::UpstreamBadResponse => "upstream_bad_response",
             Self::UpstreamNot101 => "upstream_not_101",
@@ -261,6 +281,11 @@ impl Rejection {
             Self::Draining => "the server is shutting down",
             Self::UpstreamRefused => "the backend cannot be reached",
             Self::UpstreamTimeout => "the backend did not answer in time",
+            Self::UpstreamNotTls
+            | Self::UpstreamCertificateName
+            | Self::UpstreamCertificateExpired
+            | Self::UpstreamCertificate
+            | Self::UpstreamTls => "the connection to the backend cannot be secured",
             Self::UpstreamReset => "the backend hung up",
             Self::UpstreamBadResponse | Self::UpstreamBad101 => "the backend answered wrongly",
             Self::UpstreamNot101 => "the backend did not accept the WebSocket",

@@ -10,6 +10,8 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+#[cfg(feature = "tls")]
+use tokio_rustls::TlsStream;
 
 /// The stream of a connection: the bare socket where that is known.
 ///
@@ -24,10 +26,17 @@ pub enum Transport {
     Tcp(TcpStream),
     /// A unix socket.
     Unix(UnixStream),
+    /// A TCP socket behind TLS.
+    #[cfg(feature = "tls")]
+    Tls(TlsSocket),
     /// Any other stream: of a host that serves on TLS, on HTTP/2 or behind its own wrapper, or of
     /// an embedder's connector.
     Custom(CustomStream),
 }
+
+/// A TCP socket behind TLS.
+#[cfg(feature = "tls")]
+pub struct TlsSocket(Box<TlsStream<TcpStream>>);
 
 /// A stream of a type that only its owner knows.
 pub struct CustomStream(Box<dyn ByteStream>);
@@ -69,6 +78,22 @@ impl Transport {
         }
     }
 
+    /// The socket behind this TLS.
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls(stream: TlsStream<TcpStream>) -> Self {
+        Self::Tls(TlsSocket(Box::new(stream)))
+    }
+
+    /// The TCP socket below it, where that is known.
+    pub(crate) fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Tcp(stream) => Some(stream),
+            #[cfg(feature = "tls")]
+            Self::Tls(TlsSocket(stream)) => Some(stream.get_ref().0),
+            Self::Unix(_) | Self::Custom(_) => None,
+        }
+    }
+
     /// Any stream, behind a box.
     pub(crate) fn custom(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
         Self::Custom(CustomStream(Box::new(stream)))
@@ -84,6 +109,8 @@ impl AsyncRead for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            #[cfg(feature = "tls")]
+            Self::Tls(TlsSocket(stream)) => Pin::new(stream).poll_read(cx, buf),
             Self::Custom(CustomStream(stream)) => Pin::new(stream).poll_read(cx, buf),
         }
     }
@@ -98,6 +125,8 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+            #[cfg(feature = "tls")]
+            Self::Tls(TlsSocket(stream)) => Pin::new(stream).poll_write(cx, buf),
             Self::Custom(CustomStream(stream)) => Pin::new(stream).poll_write(cx, buf),
         }
     }
@@ -110,6 +139,8 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            #[cfg(feature = "tls")]
+            Self::Tls(TlsSocket(stream)) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Self::Custom(CustomStream(stream)) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
@@ -118,6 +149,8 @@ impl AsyncWrite for Transport {
         match self {
             Self::Tcp(stream) => stream.is_write_vectored(),
             Self::Unix(stream) => stream.is_write_vectored(),
+            #[cfg(feature = "tls")]
+            Self::Tls(TlsSocket(stream)) => stream.is_write_vectored(),
             Self::Custom(CustomStream(stream)) => stream.is_write_vectored(),
         }
     }
@@ -126,6 +159,8 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            #[cfg(feature = "tls")]
+            Self::Tls(TlsSocket(stream)) => Pin::new(stream).poll_flush(cx),
             Self::Custom(CustomStream(stream)) => Pin::new(stream).poll_flush(cx),
         }
     }
@@ -134,8 +169,18 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            #[cfg(feature = "tls")]
+            Self::Tls(TlsSocket(stream)) => Pin::new(stream).poll_shutdown(cx),
             Self::Custom(CustomStream(stream)) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+/// Keys and what was agreed stay out.
+#[cfg(feature = "tls")]
+impl fmt::Debug for TlsSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TlsSocket")
     }
 }
 

@@ -7,6 +7,8 @@ mod loops;
 mod overlap;
 pub(super) mod program;
 mod route;
+#[cfg(feature = "tls")]
+mod tls;
 mod upstream;
 
 use std::path::Path;
@@ -72,6 +74,7 @@ pub(super) fn config(
         rule_lines,
         routes,
         written: (upstream, route),
+        files: report.files().to_vec(),
         warnings: Warnings::default(),
     }
 }

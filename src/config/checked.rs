@@ -11,6 +11,7 @@ use self::route::Route;
 use self::rule::RuleLines;
 use self::upstream::Upstream;
 use super::errors::Warnings;
+use super::named_file::NamedFile;
 use super::settings::{
     Admin, ClientIp, Drain, Listen, Log, RouteSettings, Server, Settings, UpstreamSettings,
 };
@@ -35,6 +36,9 @@ pub struct Config {
     pub(crate) rule_lines: RuleLines,
     /// The upstreams and the routes as a file with every default would have them, without a secret.
     pub(super) written: (BTreeMap<String, UpstreamSettings>, Vec<RouteSettings>),
+    /// The files beside the settings that were read for them.
+    #[cfg_attr(not(feature = "server"), allow(dead_code))]
+    pub(crate) files: Vec<NamedFile>,
     /// What is allowed but probably not meant, for `check` and the log.
     pub(super) warnings: Warnings,
 }

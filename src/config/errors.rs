@@ -12,6 +12,7 @@ use std::io;
 use std::sync::Arc;
 
 use self::listing::{Listing, counted};
+use super::named_file::NamedFile;
 use super::values::ValueError;
 
 pub use self::entry::ConfigError;
@@ -28,6 +29,9 @@ pub struct ConfigErrors {
     /// Whether the settings were checked to their end.
     is_complete: bool,
     source: Option<Arc<io::Error>>,
+    /// The files beside the settings that were read for them.
+    #[cfg_attr(not(feature = "server"), allow(dead_code))]
+    files: Arc<[NamedFile]>,
 }
 
 impl ConfigErrors {
@@ -36,7 +40,20 @@ impl ConfigErrors {
             listing: Listing::new(name, masked, errors),
             is_complete: true,
             source: None,
+            files: [].into(),
         }
+    }
+
+    /// Notes the files that were read for the settings.
+    pub(super) fn of_files(self, files: Vec<NamedFile>) -> Self {
+        let files = files.into();
+        Self { files, ..self }
+    }
+
+    /// The files beside the settings that were read for them, as far as checking came.
+    #[cfg_attr(not(feature = "server"), allow(dead_code))]
+    pub(crate) fn files(&self) -> &[NamedFile] {
+        &self.files
     }
 
     /// Notes that checking ended before the settings did, because there were too many errors.

@@ -8,6 +8,7 @@ mod check;
 mod checked;
 mod errors;
 mod load;
+mod named_file;
 mod report;
 #[cfg(feature = "server")]
 mod schema;
@@ -35,7 +36,7 @@ pub use settings::plain_http::{HttpMode, HttpOrigin, PlainHttp};
 pub use settings::program::{Admin, Listen, Log, LogFormat, Server};
 pub use settings::route::{Compression, EncodedSlashes, RouteSettings};
 pub use settings::timeouts::Timeouts;
-pub use settings::upstream::{Balance, Passive, ServerEntry, UpstreamSettings};
+pub use settings::upstream::{Balance, Passive, ServerEntry, UpstreamSettings, UpstreamTls};
 #[cfg(feature = "server")]
 pub use values::duration::parse_duration;
 pub use values::error::ValueError;
@@ -54,6 +55,8 @@ pub(crate) use checked::rule::Rule;
 pub(crate) use checked::upstream::{Upstream, UpstreamServer};
 #[cfg(feature = "server")]
 pub(crate) use load::file::{FileError, can_be_read_again, read_again};
+#[cfg(feature = "server")]
+pub(crate) use named_file::{Fingerprint, NamedFile};
 pub(crate) use values::network::networks_contain;
 pub(crate) use values::normal_path::{
     has_dot_segment, has_encoded_slash, normal_path, with_slashes_decoded,

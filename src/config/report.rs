@@ -9,6 +9,7 @@ use toml::de::DeValue;
 
 use super::errors::lines::Lines;
 use super::errors::{ConfigError, ConfigErrors, Warnings};
+use super::named_file::NamedFile;
 use super::values::ValueError;
 
 /// What has been found wrong so far.
@@ -24,6 +25,8 @@ pub(super) struct Report<'a> {
     unknown: Vec<Range<usize>>,
     /// What has been taken out: the place of the table or list, and the key or index in it.
     removed: Vec<(Range<usize>, String)>,
+    /// The files that were read for the settings.
+    files: Vec<NamedFile>,
     errors: Vec<ConfigError>,
     warnings: Vec<ConfigError>,
 }
@@ -56,6 +59,7 @@ impl<'a> Report<'a> {
             unfilled: HashSet::new(),
             unknown: Vec::new(),
             removed: Vec::new(),
+            files: Vec::new(),
             errors: Vec::new(),
             warnings: Vec::new(),
         }
@@ -70,7 +74,7 @@ impl<'a> Report<'a> {
     ) -> Result<Warnings, ConfigErrors> {
         if !self.errors.is_empty() {
             let masked = masked(&self.unknown);
-            return Err(ConfigErrors::new(name, masked, self.errors));
+            return Err(ConfigErrors::new(name, masked, self.errors).of_files(self.files));
         }
         let masked = match self.warnings.is_empty() {
             true => String::new(),
@@ -185,6 +189,17 @@ impl<'a> Report<'a> {
             None => ConfigError::whole(problem),
         };
         entry.with_key(key)
+    }
+
+    /// Notes that the settings depend on this file.
+    #[cfg_attr(not(feature = "tls"), allow(dead_code))]
+    pub(super) fn note_file(&mut self, file: NamedFile) {
+        self.files.push(file);
+    }
+
+    /// The files that the settings depend on.
+    pub(super) fn files(&self) -> &[NamedFile] {
+        &self.files
     }
 
     /// Notes something allowed that is probably not meant.

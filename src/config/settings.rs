@@ -31,7 +31,7 @@ pub(super) use plain_http::PlainHttp;
 pub(super) use program::{Admin, Listen, Log, Server};
 pub(super) use route::{Compression, EncodedSlashes, OWN_KEYS, RouteSettings};
 pub(super) use timeouts::Timeouts;
-pub(super) use upstream::{Balance, Passive, ServerEntry, UpstreamSettings};
+pub(super) use upstream::{Balance, Passive, ServerEntry, UpstreamSettings, UpstreamTls};
 
 /// Settings of wsgate.
 ///

@@ -4,6 +4,7 @@
 //! [`Handshake`](crate::request::Handshake), which [`run`] takes through the other stages.
 //! `plain` does the same with a plain request as far as it goes. Only here the stages meet.
 
+mod connection_key;
 mod core;
 mod counts;
 mod explain;
@@ -19,6 +20,7 @@ mod server_drains;
 mod shown;
 mod snapshot;
 
+pub use connection_key::ConnectionKey;
 pub use explain::{Destination, Explanation, TriedRoute};
 pub use plain::PlainRequest;
 pub use plain_body::{PlainRequestBody, PlainResponseBody, Undelivered};

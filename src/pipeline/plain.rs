@@ -12,6 +12,7 @@ use http_body::Body;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::connection_key::ConnectionKey;
 use super::core::Core;
 use super::forwarding::{FORWARDED, Forwarding, UPSTREAM_IDLE, UPSTREAM_LOST};
 use super::plain_body::{Delivered, Delivery, PlainRequestBody, PlainResponseBody};
@@ -24,12 +25,12 @@ use crate::handshake::{path_and_query, plain_request_headers, plain_response_hea
 use crate::rejection::Rejection;
 use crate::transport::Transport;
 use crate::types::Side;
-use crate::upstream::{Connected, Lease, Pool, ServerFailure, TargetAddress};
+use crate::upstream::{Connected, Lease, Pool, ServerFailure};
 
 /// A plain request that its route forwards and its policies have accepted, with a place on a server:
 /// [`Gate::admit`](crate::Gate::admit).
 ///
-/// Send [`PlainRequest::request`] on an idle connection to [`PlainRequest::server_address`] or on a new one
+/// Send [`PlainRequest::request`] on an idle connection of the same [`PlainRequest::connection_key`] or on a new one
 /// ([`PlainRequest::connect`]), and answer with [`PlainRequest::respond`], which makes of the server's response
 /// what goes on to the client. Where there is no response, answer with the rejection of
 /// [`PlainRequest::fail`], [`PlainRequest::refuse`] or [`PlainRequest::give_up`].
@@ -178,9 +179,9 @@ impl PlainRequest {
         self.forwarding.handshake().settings().http.idle_timeout
     }
 
-    /// Where its server is, for a pool of idle connections.
-    pub fn server_address(&self) -> TargetAddress<'_> {
-        self.address().into()
+    /// Which idle connections it may be sent on.
+    pub fn connection_key(&self) -> ConnectionKey {
+        ConnectionKey::of(&self.lease)
     }
 
     pub(crate) fn address(&self) -> &ServerAddress {
@@ -368,7 +369,7 @@ fn is_timeout(error: &(dyn Error + 'static)) -> bool {
 /// Lets the kernel find a server that is gone: a response may be silent for as long as it likes, and plain
 /// HTTP has no pings.
 fn set_keepalive(transport: &Transport) {
-    if let Transport::Tcp(stream) = transport {
+    if let Some(stream) = transport.tcp() {
         let probes = TcpKeepalive::new()
             .with_time(SILENCE)
             .with_interval(PROBE_INTERVAL);

@@ -7,18 +7,19 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::connect_error::ConnectError;
 use super::socket;
-use super::target::ServerTarget;
+use super::target::{ServerTarget, TargetAddress};
+use crate::tls::ClientTls;
 use crate::transport::Transport;
 
 /// Opens a stream to a server of an upstream, in the place of the built-in TCP and unix sockets
 /// ([`Builder::connect`](crate::Builder::connect)).
 ///
-/// Use it to reach servers through a tunnel or over TLS, or to put a pipe in the place of a server
-/// in tests. The gate calls it once for each handshake, and again for another server of the
+/// Use it to reach servers through a tunnel, or to put a pipe in the place of a server in tests. The gate
+/// itself makes TLS on the stream where the URL of the server begins with `wss://`. The gate calls it once for each handshake, and again for another server of the
 /// upstream if it fails and the upstream has `retries`. The stream carries one HTTP/1.1 exchange
 /// and then the session; the gate never reuses it.
 ///
@@ -87,8 +88,29 @@ impl Connector {
         Self::Custom(Arc::new(connector))
     }
 
-    /// Connects to a server within `limit`.
+    /// Connects to a server within `limit`, with TLS where there is some.
     pub(super) async fn connect(
+        &self,
+        server: ServerTarget<'_>,
+        tls: Option<&ClientTls>,
+        limit: Duration,
+    ) -> Result<Transport, ConnectError> {
+        let Some(tls) = tls else {
+            return self.open(server, limit).await;
+        };
+        let deadline = Instant::now() + limit;
+        let stream = self.open(server, limit).await?;
+        let host = match server.address {
+            TargetAddress::Tcp { host, .. } => host,
+            TargetAddress::Unix(_) => "localhost",
+        };
+        match timeout_at(deadline, tls.secure(host, stream)).await {
+            Ok(secured) => secured.map_err(ConnectError::Tls),
+            Err(_elapsed) => Err(ConnectError::Timeout),
+        }
+    }
+
+    async fn open(
         &self,
         server: ServerTarget<'_>,
         limit: Duration,

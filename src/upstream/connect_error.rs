@@ -5,6 +5,7 @@ use std::io;
 
 use super::failures::ServerFailure;
 use crate::rejection::Rejection;
+use crate::tls::TlsFailure;
 
 /// Why there is no connection to a server.
 ///
@@ -23,6 +24,9 @@ pub enum ConnectError {
     /// or 504 if the error is [`io::ErrorKind::TimedOut`].
     #[error("the server could not be connected to")]
     Connect(#[source] io::Error),
+    /// The server took the connection, and there is no TLS with it. The client gets 502.
+    #[error("there is no TLS with the server")]
+    Tls(#[source] io::Error),
     /// There was no connection within `connect_timeout`. The client gets 504.
     #[error("no connection in time")]
     Timeout,
@@ -97,6 +101,10 @@ impl ConnectError {
             Self::Connect(error) if error.kind() == io::ErrorKind::TimedOut => {
                 Rejection::UpstreamTimeout
             }
+            Self::Tls(error) => match TlsFailure::of(error) {
+                Some(failure) => failure.rejection(),
+                None => Rejection::UpstreamTls,
+            },
             Self::Resolve(_) | Self::NoAddress | Self::Connect(_) => Rejection::UpstreamRefused,
             Self::LocalResource(..) => Rejection::Full,
         }
@@ -107,7 +115,11 @@ impl ConnectError {
         match self {
             Self::LocalResource(LocalResource::LocalAddress, _) => false,
             Self::LocalResource(..) => true,
-            Self::Resolve(_) | Self::NoAddress | Self::Connect(_) | Self::Timeout => false,
+            Self::Resolve(_)
+            | Self::NoAddress
+            | Self::Connect(_)
+            | Self::Tls(_)
+            | Self::Timeout => false,
         }
     }
 
@@ -115,9 +127,11 @@ impl ConnectError {
     pub(super) fn failure(&self) -> ServerFailure {
         match self {
             Self::LocalResource(..) => ServerFailure::NotAttempted,
-            Self::Resolve(_) | Self::NoAddress | Self::Connect(_) | Self::Timeout => {
-                ServerFailure::Connect
-            }
+            Self::Resolve(_)
+            | Self::NoAddress
+            | Self::Connect(_)
+            | Self::Tls(_)
+            | Self::Timeout => ServerFailure::Connect,
         }
     }
 
@@ -125,9 +139,11 @@ impl ConnectError {
     pub(super) fn message(&self) -> &'static str {
         match self {
             Self::LocalResource(..) => "no resources left to connect",
-            Self::Resolve(_) | Self::NoAddress | Self::Connect(_) | Self::Timeout => {
-                "connect failed"
-            }
+            Self::Resolve(_)
+            | Self::NoAddress
+            | Self::Connect(_)
+            | Self::Tls(_)
+            | Self::Timeout => "connect failed",
         }
     }
 }

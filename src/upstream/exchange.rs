@@ -21,6 +21,7 @@ use super::pool::Lease;
 use super::read_limit::ReadLimit;
 use crate::framing::{self, FramingError};
 use crate::rejection::{Rejection, is_passed_on};
+use crate::tls::TlsFailure;
 use crate::transport::Transport;
 
 /// What the server said.
@@ -221,12 +222,19 @@ impl ExchangeError {
     fn rejection(&self) -> Rejection {
         match self {
             Self::Timeout => Rejection::UpstreamTimeout,
+            Self::Http(error) if let Some(failure) = tls_failure(error) => failure.rejection(),
             Self::Http(error) if hung_up(error) => Rejection::UpstreamReset,
             Self::Http(_) | Self::Version | Self::Framing(_) => Rejection::UpstreamBadResponse,
             Self::Ended => Rejection::UpstreamReset,
             Self::Not101(_) => Rejection::UpstreamNot101,
         }
     }
+}
+
+/// Why TLS ended behind its handshake: a server says only then that it does not take our certificate.
+fn tls_failure(error: &hyper::Error) -> Option<TlsFailure> {
+    let cause = error.source()?.downcast_ref::<io::Error>()?;
+    TlsFailure::of(cause)
 }
 
 /// Whether the connection broke, rather than that something wrong came over it.

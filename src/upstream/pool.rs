@@ -15,6 +15,7 @@ use super::target::ServerTarget;
 use crate::config::{ServerAddress, Upstream, UpstreamServer};
 use crate::error_report::ErrorReport;
 use crate::rejection::Rejection;
+use crate::tls::ClientTls;
 use crate::transport::Transport;
 
 /// The servers of an upstream with their live state; a clone is the same pool.
@@ -154,8 +155,11 @@ impl Pool {
         let started = Instant::now();
         let mut tried = Vec::new();
         loop {
-            let connecting =
-                (self.inner.connector).connect(lease.target(), settings.connect_timeout);
+            let connecting = (self.inner.connector).connect(
+                lease.target(),
+                lease.tls(),
+                settings.connect_timeout,
+            );
             let error = match connecting.await {
                 Ok(transport) => return Ok(Connected { lease, transport }),
                 Err(error) => error,
@@ -262,6 +266,12 @@ impl Lease {
 
     pub(crate) fn address(&self) -> &ServerAddress {
         &self.settings().address
+    }
+
+    /// How TLS is made with the server, if it is.
+    pub(crate) fn tls(&self) -> Option<&ClientTls> {
+        let tls = self.upstream().tls.as_ref();
+        tls.filter(|_| self.settings().is_tls)
     }
 
     /// Whether the server gets no new sessions by now.

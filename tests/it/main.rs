@@ -34,4 +34,6 @@ mod policy;
 mod relay;
 mod seams;
 mod timeouts;
+#[cfg(feature = "server")]
+mod upstream_tls;
 mod upstreams;

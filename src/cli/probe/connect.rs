@@ -35,7 +35,7 @@ impl Connector {
             Some(file) => roots_of_file(file)?,
             None => roots_of_system(),
         };
-        let provider = Arc::new(crypto::ring::default_provider());
+        let provider = Arc::new(crypto::aws_lc_rs::default_provider());
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(ProbeError::TlsSetup)?

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use crate::config::checked::upstream::{Upstream, UpstreamServer};
 use crate::config::report::{Node, Report};
-use crate::config::settings::{RouteSettings, ServerEntry, UpstreamSettings};
+use crate::config::settings::{RouteSettings, ServerEntry, UpstreamSettings, UpstreamTls};
 use crate::config::values::{Name, ServerAddress, Text, ValueError};
+use crate::tls::ClientTls;
 
 /// The pools in the order of the file.
 pub(super) fn upstreams(
@@ -29,12 +30,37 @@ pub(super) fn upstreams(
             let problem = ValueError::new("an upstream needs at least one server");
             report.error(&servers, problem);
         }
-        pools.push(Arc::new(upstream(name, settings, directory)));
+        let tls = tls(&settings, &pool, directory, report);
+        pools.push(Arc::new(upstream(name, settings, tls, directory)));
     }
     pools
 }
 
-fn upstream(name: String, settings: UpstreamSettings, directory: &Path) -> Upstream {
+/// TLS, if a server asks for it.
+fn tls(
+    settings: &UpstreamSettings,
+    pool: &Node<'_>,
+    #[cfg_attr(not(feature = "tls"), expect(unused_variables))] directory: &Path,
+    report: &mut Report<'_>,
+) -> Option<ClientTls> {
+    let node = pool.get("tls");
+    if settings.servers.iter().any(|server| server.url.is_tls) {
+        #[cfg(feature = "tls")]
+        return super::tls::client(&settings.tls, &node, directory, report);
+    } else if settings.tls != UpstreamTls::default() {
+        let problem = ValueError::new("no server of this upstream speaks TLS")
+            .help("the URL of a server with TLS begins with `wss://`");
+        report.warn(&node, problem);
+    }
+    None
+}
+
+fn upstream(
+    name: String,
+    settings: UpstreamSettings,
+    tls: Option<ClientTls>,
+    directory: &Path,
+) -> Upstream {
     let UpstreamSettings {
         servers,
         balance,
@@ -45,6 +71,7 @@ fn upstream(name: String, settings: UpstreamSettings, directory: &Path) -> Upstr
         retry_timeout,
         max_connections,
         passive,
+        tls: _,
     } = settings;
     Upstream {
         name: name.into(),
@@ -60,6 +87,7 @@ fn upstream(name: String, settings: UpstreamSettings, directory: &Path) -> Upstr
         retry_timeout,
         max_connections,
         passive,
+        tls,
     }
 }
 
@@ -70,6 +98,7 @@ fn server(ServerEntry { url, weight }: ServerEntry, directory: &Path) -> Upstrea
             ServerAddress::Unix(path) => ServerAddress::Unix(directory.join(path)),
             address @ ServerAddress::Tcp { .. } => address,
         },
+        is_tls: url.is_tls,
         base_path: url.base_path,
         weight,
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::config::settings::{Balance, Passive};
 use crate::config::values::{Retries, ServerAddress};
+use crate::tls::ClientTls;
 
 /// A pool of servers that serve the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub(crate) struct Upstream {
     pub(crate) max_connections: Option<u32>,
     /// When a server that fails is tried after the others.
     pub(crate) passive: Passive,
+    /// TLS for those servers whose URLs ask for it; there is some if one does.
+    pub(crate) tls: Option<ClientTls>,
 }
 
 /// One server of a pool.
@@ -35,6 +38,8 @@ pub(crate) struct UpstreamServer {
     /// As written in the settings (without user information): the name in logs.
     pub(crate) name: Arc<str>,
     pub(crate) address: ServerAddress,
+    /// Whether TLS is spoken there.
+    pub(crate) is_tls: bool,
     /// Put before every path sent there; empty, or it begins with `/` and does not end with one.
     pub(crate) base_path: String,
     /// At least 1.
@@ -46,6 +51,7 @@ impl UpstreamServer {
     pub(crate) fn url(&self) -> String {
         let (address, base) = (&self.address, &self.base_path);
         match (address, base.as_str()) {
+            (ServerAddress::Tcp { .. }, base) if self.is_tls => format!("wss://{address}{base}"),
             (ServerAddress::Tcp { .. }, base) => format!("ws://{address}{base}"),
             (ServerAddress::Unix(_), "") => address.to_string(),
             (ServerAddress::Unix(_), base) => format!("{address}:{base}"),
@@ -63,16 +69,19 @@ mod tests {
             host: host.to_owned(),
             port: 80,
         };
-        for (address, base_path, expected) in [
-            (tcp("chat.local"), "", "ws://chat.local:80"),
-            (tcp("::1"), "/a/b", "ws://[::1]:80/a/b"),
+        for (address, is_tls, base_path, expected) in [
+            (tcp("chat.local"), false, "", "ws://chat.local:80"),
+            (tcp("chat.local"), true, "", "wss://chat.local:80"),
+            (tcp("::1"), false, "/a/b", "ws://[::1]:80/a/b"),
             (
                 ServerAddress::Unix("/run/a.sock".into()),
+                false,
                 "",
                 "unix:/run/a.sock",
             ),
             (
                 ServerAddress::Unix("/run/a.sock".into()),
+                false,
                 "/a",
                 "unix:/run/a.sock:/a",
             ),
@@ -80,6 +89,7 @@ mod tests {
             let server = UpstreamServer {
                 name: "as written".into(),
                 address,
+                is_tls,
                 base_path: base_path.to_owned(),
                 weight: 1,
             };

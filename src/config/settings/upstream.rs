@@ -1,6 +1,7 @@
 //! `[upstream.NAME]`: a pool of servers.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
 use crate::config::values::{
-    As, HeadSize, Number, Positive, Retries, ServerUrl, Text, ValueError, ZeroForNone, schema,
+    As, FilePath, HeadSize, Number, Positive, Retries, ServerName, ServerUrl, Text, ValueError,
+    ZeroForNone, schema,
 };
 
 /// A pool of interchangeable servers.
@@ -18,7 +20,8 @@ use crate::config::values::{
 #[cfg_attr(feature = "server", schemars(extend("required" = ["servers"])))]
 #[serde(default, deny_unknown_fields)]
 pub struct UpstreamSettings {
-    /// URLs of the servers: ws://host:port, ws://host:port/base, unix:/path or unix:/path:/base.
+    /// URLs of the servers: ws://host:port, ws://host:port/base, wss:// for TLS, unix:/path or
+    /// unix:/path:/base.
     pub servers: Vec<ServerEntry>,
     /// How the server for a new session is selected.
     pub balance: Balance,
@@ -41,6 +44,8 @@ pub struct UpstreamSettings {
     pub max_connections: Option<u32>,
     /// A server that has failed is tried last for a while.
     pub passive: Passive,
+    /// TLS with servers whose URLs begin with wss://.
+    pub tls: UpstreamTls,
 }
 
 /// When a server that fails is tried after the others.
@@ -54,6 +59,26 @@ pub struct Passive {
     /// The time in which failures are counted, and for which the server is then tried last.
     #[serde(with = "As::<Positive>")]
     pub within: Duration,
+}
+
+/// TLS with the servers of a pool. They are always verified.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct UpstreamTls {
+    /// The file of the certificate authorities (PEM) that the servers are verified with; "" is those of the
+    /// system.
+    #[serde(with = "As::<FilePath>")]
+    pub ca: Option<PathBuf>,
+    /// The file of the certificate (PEM) that wsgate shows to the servers; "" is none.
+    #[serde(with = "As::<FilePath>")]
+    pub cert: Option<PathBuf>,
+    /// The file of the private key (PEM) of that certificate.
+    #[serde(with = "As::<FilePath>")]
+    pub key: Option<PathBuf>,
+    /// The name that a server's certificate must have; "" is the host of the server's URL.
+    #[serde(with = "As::<ServerName>")]
+    pub server_name: Option<String>,
 }
 
 /// A server of a pool: its URL, or a table with its weight.
@@ -118,6 +143,7 @@ impl Default for UpstreamSettings {
             retry_timeout: Duration::from_secs(10),
             max_connections: None,
             passive: Passive::default(),
+            tls: UpstreamTls::default(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The URL of an upstream server: `ws://host:port/base`, `unix:/path:/base`.
+//! The URL of an upstream server: `ws://host:port/base`, `wss://…`, `unix:/path:/base`.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -9,11 +9,13 @@ use super::error::ValueError;
 use super::text::text;
 
 /// The URL of a server: `ws://host:port`, `ws://host:port/base`, `unix:/path` or
-/// `unix:/path:/base`; `http://` is the same as `ws://`.
+/// `unix:/path:/base`; `wss://` for TLS (feature `tls`). `http://` is the same as `ws://`, and `https://` as
+/// `wss://`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerUrl {
     pub(in crate::config) written: String,
     pub(in crate::config) address: ServerAddress,
+    pub(in crate::config) is_tls: bool,
     /// Empty, or it begins with `/` and does not end with one.
     pub(in crate::config) base_path: String,
 }
@@ -30,22 +32,28 @@ pub(crate) enum ServerAddress {
 }
 
 const DEFAULT_PORT: u16 = 80;
+const DEFAULT_TLS_PORT: u16 = 443;
 
 impl FromStr for ServerUrl {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let has_space = text.contains(char::is_whitespace);
+        let mut is_tls = false;
         let (address, base_path) = match text.split_once(':') {
             Some(("unix", path)) => unix(path)?,
-            Some(("ws" | "http", rest)) if !has_space => tcp(rest)?,
-            Some((scheme @ ("wss" | "https"), _)) => {
+            Some(("ws" | "http", rest)) if !has_space => tcp(rest, DEFAULT_PORT)?,
+            Some((scheme @ ("wss" | "https"), _)) if !cfg!(feature = "tls") => {
                 return Err(ValueError::new(format!(
-                    "TLS to a server (`{scheme}://`) is not supported yet"
+                    "this build of wsgate speaks no TLS to a server (`{scheme}://`)"
                 ))
-                .help("use ws:// to a server on a network that you trust"));
+                .help("build it with the feature `tls`"));
             }
-            Some(_) if tcp(&["//", text].concat()).is_ok() => {
+            Some(("wss" | "https", rest)) if !has_space => {
+                is_tls = true;
+                tcp(rest, DEFAULT_TLS_PORT)?
+            }
+            Some(_) if tcp(&["//", text].concat(), DEFAULT_PORT).is_ok() => {
                 return Err(ValueError::new("this is not the URL of a server")
                     .help(format!("write it with its scheme: \"ws://{text}\"")));
             }
@@ -61,13 +69,15 @@ impl FromStr for ServerUrl {
                 );
             }
             _ => {
-                return Err(ValueError::new("this is not the URL of a server")
-                    .help("a server is ws://host:port, ws://host:port/base or unix:/path"));
+                return Err(ValueError::new("this is not the URL of a server").help(
+                    "a server is ws://host:port, ws://host:port/base, wss://… or unix:/path",
+                ));
             }
         };
         Ok(Self {
             written: text.to_owned(),
             address,
+            is_tls,
             base_path: base_path.to_owned(),
         })
     }
@@ -83,7 +93,7 @@ impl fmt::Display for ServerUrl {
 text!(
     ServerUrl,
     "a server such as \"ws://127.0.0.1:9001\"",
-    r"^((ws|http)://[^@?#\s]+|unix:.+)$"
+    r"^((ws|http)s?://[^@?#\s]+|unix:.+)$"
 );
 
 impl ServerAddress {
@@ -130,7 +140,7 @@ fn unix(rest: &str) -> Result<(ServerAddress, &str), ValueError> {
 }
 
 /// `//host:port/base`.
-fn tcp(rest: &str) -> Result<(ServerAddress, &str), ValueError> {
+fn tcp(rest: &str, default_port: u16) -> Result<(ServerAddress, &str), ValueError> {
     let rest = (rest.strip_prefix("//"))
         .ok_or_else(|| ValueError::new("a URL has `//` behind its scheme"))?;
     if rest.contains(['?', '#']) {
@@ -144,11 +154,11 @@ fn tcp(rest: &str) -> Result<(ServerAddress, &str), ValueError> {
         return Err(ValueError::new("the URL of a server has no user name")
             .help("set a header of the handshake in [route.headers] instead"));
     }
-    let (host, port) = host_and_port(authority)?;
+    let (host, port) = host_and_port(authority, default_port)?;
     Ok((ServerAddress::Tcp { host, port }, base_path(base)?))
 }
 
-fn host_and_port(authority: &str) -> Result<(String, u16), ValueError> {
+fn host_and_port(authority: &str, default_port: u16) -> Result<(String, u16), ValueError> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(bracketed) => {
             let (host, behind) = (bracketed.split_once(']'))
@@ -166,7 +176,7 @@ fn host_and_port(authority: &str) -> Result<(String, u16), ValueError> {
         },
     };
     let port = match port {
-        None => DEFAULT_PORT,
+        None => default_port,
         Some(port) => (port.parse::<u16>().ok())
             .filter(|number| *number > 0 && port.bytes().all(|byte| byte.is_ascii_digit()))
             .ok_or_else(|| ValueError::new("the port must be a number from 1 to 65535"))?,
@@ -175,7 +185,7 @@ fn host_and_port(authority: &str) -> Result<(String, u16), ValueError> {
 }
 
 /// A host name or an IPv4 address.
-fn is_host(host: &str) -> Result<&str, ValueError> {
+pub(super) fn is_host(host: &str) -> Result<&str, ValueError> {
     let is_label = |label: &str| {
         !label.is_empty()
             && (label.bytes())
@@ -257,8 +267,8 @@ mod tests {
             "127.0.0.1:9001",
             "chat:9001",
             "ftp://chat",
-            "wss://chat",
-            "https://chat",
+            "wss://user:password@chat",
+            "wss://",
             "ws:chat",
             "ws:/chat",
             "ws://",

@@ -137,7 +137,7 @@ impl Forward {
         let source = Source::new(Paced::new(body, Some(UPLOAD_PAUSE)));
         let mut unanswered = 0;
         while unanswered < MOST_UNANSWERED
-            && let Some(mut connection) = self.pool.take(request.address())
+            && let Some(mut connection) = self.pool.take(&request)
         {
             match exchange(&self.pool, &request, &mut connection, &source).await {
                 Ok(answered) => return Ok(self.deliver(answered, connection, request)),

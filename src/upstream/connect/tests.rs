@@ -48,6 +48,7 @@ fn settings(servers: &[&str]) -> Upstream {
             host: "chat.example".to_owned(),
             port: 9001,
         },
+        is_tls: false,
         base_path: String::new(),
         weight: 1,
     };
@@ -61,6 +62,7 @@ fn settings(servers: &[&str]) -> Upstream {
         head_size: 16 * 1024,
         retry_timeout: Duration::from_secs(10),
         passive: crate::config::Passive::default(),
+        tls: None,
         max_connections: None,
     }
 }

@@ -308,6 +308,7 @@ fn pool_of(address: ServerAddress) -> Pool {
         servers: vec![UpstreamServer {
             name: "ws://server".into(),
             address,
+            is_tls: false,
             base_path: String::new(),
             weight: 1,
         }],
@@ -318,6 +319,7 @@ fn pool_of(address: ServerAddress) -> Pool {
         head_size: 16 * 1024,
         retry_timeout: Duration::from_secs(10),
         passive: crate::config::Passive::default(),
+        tls: None,
         max_connections: None,
     }))
 }

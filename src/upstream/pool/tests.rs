@@ -16,6 +16,7 @@ fn upstream(folder: &std::path::Path, servers: &[&str]) -> Upstream {
     let server = |name: &&str| UpstreamServer {
         name: (*name).into(),
         address: ServerAddress::Unix(folder.join(name)),
+        is_tls: false,
         base_path: format!("/{name}"),
         weight: 1,
     };
@@ -30,6 +31,7 @@ fn upstream(folder: &std::path::Path, servers: &[&str]) -> Upstream {
         retry_timeout: Duration::from_secs(10),
         max_connections: None,
         passive: Passive::default(),
+        tls: None,
     }
 }
 

@@ -37,6 +37,8 @@ mod stall;
 #[cfg(feature = "server")]
 mod terminal;
 #[cfg(feature = "server")]
+mod tls;
+#[cfg(feature = "server")]
 mod vitals;
 pub(crate) mod yaml;
 
@@ -64,6 +66,7 @@ pub(crate) use self::{
     network::in_a_network_of_its_own,
     stage::{CANARY, Stage},
     terminal::{Screen, Terminal, ended},
+    tls::{Authority, Terminator, Validity},
     vitals::Vitals,
 };
 

@@ -14,6 +14,9 @@ const FEATURE_FILES: &[&str] = &[
     "observe/spans.rs",
     "server/mod.rs",
     "session/mod.rs",
+    "tls.rs",
+    "tls/failure.rs",
+    "transport.rs",
 ];
 
 /// Folders that ask in more files: the schema of the settings is derived, type by type.

@@ -78,7 +78,8 @@ impl RefusedConnection {
         match &self.socket {
             Transport::Tcp(socket) => refuse_at_once(&SockRef::from(socket)),
             Transport::Unix(socket) => refuse_at_once(&SockRef::from(socket)),
-            Transport::Custom(_) => {}
+            // An answer would need more than one step.
+            Transport::Tls(_) | Transport::Custom(_) => {}
         }
     }
 }
@@ -109,7 +110,7 @@ async fn leave_in_time(closing: &CancellationToken) {
 /// Closes a connection so that its client sees an error (RFC 9112 §8): a unix socket has no other end
 /// than the usual one.
 pub(super) fn reset(socket: Transport) {
-    if let Transport::Tcp(socket) = &socket
+    if let Some(socket) = socket.tcp()
         && let Err(error) = socket.set_zero_linger()
     {
         tracing::debug!(%error, "a connection cannot be reset");

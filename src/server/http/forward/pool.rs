@@ -18,7 +18,7 @@ use super::socket::{Line, ServerSocket};
 use super::upload::{Progress, Upload};
 use crate::config::ServerAddress;
 use crate::server::http::limiter::{ConnectionLimiter, IdlePermit};
-use crate::{ErrorReport, PlainRequest, PlainRequestBody};
+use crate::{ConnectionKey, ErrorReport, PlainRequest, PlainRequestBody};
 
 /// One connection, to send requests on.
 pub(super) struct Connection {
@@ -36,7 +36,7 @@ pub(super) type RequestBody = Paced<PlainRequestBody<Incoming>>;
 /// The idle connections of one worker; clones share them.
 #[derive(Clone)]
 pub(crate) struct KeepAlivePool {
-    idle: Arc<Mutex<HashMap<ServerAddress, Vec<Idle>>>>,
+    idle: Arc<Mutex<HashMap<ConnectionKey, Vec<Idle>>>>,
     /// Servers whose last response was of HTTP/1.0.
     old: Arc<Mutex<HashSet<ServerAddress>>>,
     limiter: Arc<ConnectionLimiter>,
@@ -70,10 +70,10 @@ impl KeepAlivePool {
         }
     }
 
-    /// The most recently used idle connection to a server.
-    pub(super) fn take(&self, address: &ServerAddress) -> Option<Connection> {
+    /// The most recently used idle connection that a request may be sent on.
+    pub(super) fn take(&self, request: &PlainRequest) -> Option<Connection> {
         let mut idle = self.idle();
-        let connections = idle.get_mut(address)?;
+        let connections = idle.get_mut(&request.connection_key())?;
         while let Some(idle) = connections.pop() {
             let connection = idle.connection;
             if connection.sender.is_ready() && idle.since.elapsed() < IDLE_TIMEOUT {
@@ -147,16 +147,16 @@ impl KeepAlivePool {
                 biased;
                 ready = sender.ready() => if ready.is_ok() {
                     let connection = Connection { sender, line, is_reused: true };
-                    pool.put(request.address(), connection);
+                    pool.put(request.connection_key(), connection);
                 },
                 () = stalls => line.cut(),
             }
         });
     }
 
-    fn put(&self, address: &ServerAddress, connection: Connection) {
+    fn put(&self, key: ConnectionKey, connection: Connection) {
         let mut idle = self.idle();
-        let connections = idle.entry(address.clone()).or_default();
+        let connections = idle.entry(key).or_default();
         if connections.len() < IDLE_PER_SERVER
             && let Some(permit) = self.limiter.admit_idle()
         {
@@ -185,7 +185,7 @@ impl KeepAlivePool {
         self.old.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn idle(&self) -> MutexGuard<'_, HashMap<ServerAddress, Vec<Idle>>> {
+    fn idle(&self) -> MutexGuard<'_, HashMap<ConnectionKey, Vec<Idle>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,0 +1,126 @@
+//! The gate as a client: its settings and its handshake with a server.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::{TlsConnector, TlsStream, rustls};
+
+use super::error::TlsError;
+use crate::transport::Transport;
+
+/// The files that a client is made of, as they were read.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct ClientFiles {
+    /// The certificate authorities that servers are verified with; `None` is those of the system.
+    pub(crate) ca: Option<Vec<u8>>,
+    /// The certificate chain and the private key of the client, both in PEM.
+    pub(crate) identity: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+/// TLS with the servers of one upstream: a clone is the same, and resumes the same sessions.
+///
+/// A server is always verified.
+#[derive(Clone)]
+pub(crate) struct ClientTls {
+    files: Arc<ClientFiles>,
+    /// The name that certificates must have; `None` is the host of each server.
+    server_name: Option<String>,
+    config: Arc<ClientConfig>,
+}
+
+impl ClientTls {
+    /// # Errors
+    /// [`TlsError`] if the files are not what they are to be.
+    pub(crate) fn new(files: ClientFiles, server_name: Option<String>) -> Result<Self, TlsError> {
+        let roots = match &files.ca {
+            Some(pem) => roots_of(pem)?,
+            None => roots_of_system()?,
+        };
+        let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(TlsError::Setup)?
+            .with_root_certificates(roots);
+        let mut config = match &files.identity {
+            None => builder.with_no_client_auth(),
+            Some((chain, key)) => {
+                let chain = certificates(chain).map_err(TlsError::Certificate)?;
+                if chain.is_empty() {
+                    return Err(TlsError::NoCertificate);
+                }
+                let key = PrivateKeyDer::from_pem_slice(key).map_err(TlsError::Key)?;
+                let config = builder.with_client_auth_cert(chain, key);
+                config.map_err(TlsError::Identity)?
+            }
+        };
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self {
+            files: Arc::new(files),
+            server_name,
+            config: Arc::new(config),
+        })
+    }
+
+    /// Makes the handshake with the server of this host, and verifies it.
+    ///
+    /// # Errors
+    /// The error of the connection, or what [`TlsFailure::of`](super::TlsFailure::of) knows.
+    pub(crate) async fn secure(&self, host: &str, stream: Transport) -> io::Result<Transport> {
+        let name = self.server_name.as_deref().unwrap_or(host);
+        let name = ServerName::try_from(name.to_owned());
+        let name = name.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let connector = TlsConnector::from(Arc::clone(&self.config));
+        Ok(match stream {
+            Transport::Tcp(stream) => {
+                let stream = connector.connect(name, stream).await?;
+                Transport::tls(TlsStream::Client(stream))
+            }
+            other => Transport::custom(connector.connect(name, other).await?),
+        })
+    }
+}
+
+/// The same files and the same name make the same TLS.
+impl PartialEq for ClientTls {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.config, &other.config)
+            || (&self.files, &self.server_name) == (&other.files, &other.server_name)
+    }
+}
+
+impl Eq for ClientTls {}
+
+/// The key stays out.
+impl fmt::Debug for ClientTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientTls")
+            .field("server_name", &self.server_name)
+            .finish_non_exhaustive()
+    }
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, rustls::pki_types::pem::Error> {
+    CertificateDer::pem_slice_iter(pem).collect()
+}
+
+fn roots_of(pem: &[u8]) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(certificates(pem).map_err(TlsError::Ca)?);
+    match added {
+        0 => Err(TlsError::NoCa),
+        _ => Ok(roots),
+    }
+}
+
+fn roots_of_system() -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs().certs;
+    match roots.add_parsable_certificates(found) {
+        (0, _) => Err(TlsError::NoSystemCa),
+        _ => Ok(roots),
+    }
+}

@@ -1,0 +1,36 @@
+//! What is wrong with the files of TLS.
+
+use tokio_rustls::rustls;
+use tokio_rustls::rustls::pki_types::pem;
+
+/// Why files make no settings of TLS.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TlsError {
+    #[error("the file of the certificate authorities is no PEM")]
+    Ca(#[source] pem::Error),
+    #[error("the file holds no certificate authority")]
+    NoCa,
+    #[error("the system has no certificate authorities")]
+    NoSystemCa,
+    #[error("the file of the certificate is no PEM")]
+    Certificate(#[source] pem::Error),
+    #[error("the file holds no certificate")]
+    NoCertificate,
+    #[error("the file holds no private key that can be read")]
+    Key(#[source] pem::Error),
+    #[error("certificate and key cannot be used")]
+    Identity(#[source] rustls::Error),
+    #[error("TLS cannot be set up")]
+    Setup(#[source] rustls::Error),
+}
+
+/// The key of the settings that names the file.
+impl TlsError {
+    pub(crate) fn key(&self) -> &'static str {
+        match self {
+            Self::Ca(_) | Self::NoCa | Self::NoSystemCa | Self::Setup(_) => "ca",
+            Self::Certificate(_) | Self::NoCertificate => "cert",
+            Self::Key(_) | Self::Identity(_) => "key",
+        }
+    }
+}
