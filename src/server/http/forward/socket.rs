@@ -168,3 +168,85 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ServerSocket<S> {
         Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// A stream that takes nothing; what it gives is in its hands.
+    struct Broken<R>(R);
+
+    impl<R: AsyncRead + Unpin> AsyncRead for Broken<R> {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.get_mut().0).poll_read(cx, buf)
+        }
+    }
+
+    impl<R: Unpin> AsyncWrite for Broken<R> {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_came_before_a_failed_write_is_read_and_its_end_is_the_failure() {
+        let (mut socket, line) = ServerSocket::new(Broken(&b"answer"[..]));
+        line.begin();
+        assert!(socket.write(b"body").now_or_never().is_none());
+        assert!(!line.has_heard());
+        let mut read = [0; 6];
+        socket.read_exact(&mut read).await.unwrap();
+        assert_eq!(&read, b"answer");
+        assert!(line.has_heard());
+        // Nothing more is written, and the end of the stream is not the end of a response.
+        assert!(socket.write(b"body").now_or_never().is_none());
+        let error = socket.read(&mut read).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_after_a_failed_write_is_the_end_too() {
+        let (silent, _server) = tokio::io::duplex(64);
+        let (mut socket, _) = ServerSocket::new(Broken(silent));
+        assert!(socket.write(b"body").now_or_never().is_none());
+        let began = Instant::now();
+        let error = socket.read(&mut [0]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(began.elapsed(), LATE_READ);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_cut_ends_in_every_direction() {
+        let (stream, _server) = tokio::io::duplex(64);
+        let (mut socket, line) = ServerSocket::new(stream);
+        let cut = async {
+            tokio::task::yield_now().await;
+            line.cut();
+        };
+        let mut read = [0];
+        let (read, ()) = tokio::join!(socket.read(&mut read), cut);
+        assert_eq!(read.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+        assert!(socket.write(b"x").await.is_err());
+        assert!(socket.flush().await.is_err());
+    }
+}
