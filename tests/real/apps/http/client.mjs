@@ -86,6 +86,12 @@ await tried('a server that closes after each answer, 50 GETs', 30, async () => {
   }
   return JSON.stringify(statuses);
 });
+await tried('a GET with a body in chunks', 10, async () =>
+  shown(await ask('/upload', { headers: { 'Transfer-Encoding': 'chunked' }, body: 'find this' })));
+await tried('a client that offers HTTP/2 by Upgrade', 10, async () =>
+  shown(await ask('/upload', {
+    method: 'POST', headers: { Connection: 'Upgrade, HTTP2-Settings', Upgrade: 'h2c', 'HTTP2-Settings': 'AAMAAABk' }, body: 'five5',
+  })));
 await tried('trailers', 10, async () => {
   const { text, trailers } = await ask('/trailers', { headers: { TE: 'trailers' } });
   return `${text} ${JSON.stringify(trailers)}`;
