@@ -49,8 +49,13 @@ pub(crate) const FORWARDED_WELL: PlainOutcome = PlainOutcome {
 
 impl Observer for Outcomes {
     fn on_event(&self, event: &Event) {
-        let mut counts = self.lock();
+        // Sessions that end are counted by the registry, and forwarded requests where no event is made of
+        // them, too.
+        if matches!(event, Event::Closed(_) | Event::Forwarded(_)) {
+            return;
+        }
         let route = event.route().map(|route| &**route).unwrap_or_default();
+        let mut counts = self.lock();
         match event {
             Event::Refused(refused) => match refused.kind {
                 Some(RequestKind::WebSocket) => step(&mut counts.handshakes, route, refused.reason),
@@ -62,7 +67,6 @@ impl Observer for Outcomes {
             },
             Event::Abandoned { .. } => step(&mut counts.handshakes, route, ABANDONED),
             Event::Opened(_) => step(&mut counts.handshakes, route, ACCEPTED),
-            // Counted where no event is made of it, too.
             Event::Forwarded(_) | Event::Closed(_) => {}
         }
     }
