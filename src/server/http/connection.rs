@@ -97,8 +97,8 @@ impl Connections {
                 // First, so that every response from now on says `connection: close`.
                 biased;
                 () = closing.cancelled(), if !is_closing => {
-                    // Hyper would wait for the rest of a head.
-                    if state.is_idle() {
+                    // Hyper would wait for the rest of a head. It may wait for that of a body whose answer came early.
+                    if state.is_idle() && !lines.is_in_body() {
                         break Ended::ByUs(End::shut_down);
                     }
                     is_closing = true;
@@ -117,6 +117,8 @@ impl Connections {
                 let mut socket = parts.io.into_inner().into_transport();
                 let end = match &ended {
                     Ended::ByItself(ended) => End::of(ended, &state, unread, &self.limits),
+                    // What comes is the rest of a body that is answered already.
+                    Ended::ByUs(end) if lines.is_in_body() => end(false),
                     Ended::ByUs(end) => end(end::has_begun(unread, &mut socket).await),
                 };
                 (socket, end)

@@ -3,6 +3,8 @@
 
 use std::time::Instant;
 
+use rustix::process::Signal;
+
 use super::forward::{HOST, forwarding};
 use crate::kit::{Program, Upstream, Wire, settings};
 
@@ -189,6 +191,33 @@ async fn an_upload_goes_on_behind_an_early_answer() {
     server.head().await;
     server.send(OK).await;
     assert_eq!(client.response().await.text(), "ok");
+}
+
+#[tokio::test]
+async fn a_process_that_stops_waits_for_the_upload_behind_an_early_answer() {
+    let upstream = Upstream::start().await;
+    let mut program = forwarding(&upstream).await;
+    let mut client = Wire::connect(&program.address).await;
+    let head = request("POST", "Content-Length: 8\r\n");
+    client.send(head + "half").await;
+    let (mut server, _) = upstream.request().await;
+    assert_eq!(server.take(4).await, b"half");
+    server
+        .send("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+        .await;
+    assert_eq!(client.response().await.status(), 202);
+    program.signal(Signal::TERM);
+    program
+        .line("draining", |line| line.contains("draining").then_some(()))
+        .await;
+    client.send("re").await;
+    assert_eq!(server.take(2).await, b"re");
+    client.send("st").await;
+    assert_eq!(server.take(2).await, b"st");
+    // There was no other request to answer.
+    assert_eq!(client.end().await, b"");
+    drop((client, server));
+    assert_eq!(program.ended().await.0, Some(0));
 }
 
 #[tokio::test]

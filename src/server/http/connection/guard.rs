@@ -142,12 +142,17 @@ impl AsyncRead for Guard {
         let before = buf.filled().len();
         let read = Pin::new(&mut guard.socket).poll_read(cx, buf);
 
-        if read.is_pending() && guard.state.is_idle() {
+        // The rest of a body behind its answer is no wait for a request. It has limits of its own.
+        let is_behind_answer = guard.state.is_idle() && guard.lines.is_in_body();
+        if read.is_pending() && guard.state.is_idle() && !is_behind_answer {
             ready!(guard.poll_late(cx));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         let bytes = &buf.filled()[before..];
         guard.lines.read(bytes);
+        if is_behind_answer {
+            guard.state.wait_anew();
+        }
         let ended = match &read {
             Poll::Ready(Ok(())) => bytes.is_empty(),
             Poll::Ready(Err(_)) => true,

@@ -171,8 +171,13 @@ impl ConnectionState {
 
     /// It waits for a request from now on.
     pub(super) fn begin_idling(self: &Arc<Self>) {
-        self.idle_since.store(self.now(), Ordering::Relaxed);
+        self.wait_anew();
         self.queue.begin(self, Turn::Last);
+    }
+
+    /// It waits for a request from now on, in the turn that it has.
+    pub(crate) fn wait_anew(&self) {
+        self.idle_since.store(self.now(), Ordering::Relaxed);
     }
 
     /// It has had its last response, and is evicted before all others.

@@ -1,7 +1,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use http_body_util::Empty;
+use http_body_util::{Empty, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -10,6 +10,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
 
 use super::*;
 use crate::Gate;
@@ -152,4 +153,32 @@ async fn an_interim_answer_stands_only_where_hyper_has_nothing_left_to_write() {
     let mut read = String::new();
     client.read_to_string(&mut read).await.unwrap();
     assert_eq!(read, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rest_of_a_body_behind_its_answer_is_no_wait_for_a_request() {
+    let (mut guard, permit, mut client) = pair().await;
+    let (limiter, state) = (permit.limiter().clone(), permit.state().clone());
+    let head = b"POST / HTTP/1.1\r\n\r\n";
+    client.write_all(head).await.unwrap();
+    guard.read_exact(&mut [0; 19]).await.unwrap();
+    guard
+        .lines
+        .begin_request(&Full::new(Bytes::from_static(b"body")));
+    drop(limiter.begin_request(&state).unwrap());
+    state.response_written();
+    guard.flush().await.unwrap();
+    assert!(state.is_idle());
+
+    for part in [b"b", b"o", b"d", b"y"] {
+        let mut bytes = [0; 1];
+        let silence = timeout(KEEPALIVE * 2, guard.read_exact(&mut bytes)).await;
+        assert!(silence.is_err(), "{silence:?}");
+        client.write_all(part).await.unwrap();
+        guard.read_exact(&mut bytes).await.unwrap();
+    }
+    let began = Instant::now();
+    let late = guard.read_exact(&mut [0; 1]).await.unwrap_err();
+    assert_eq!(late.kind(), io::ErrorKind::TimedOut);
+    assert_eq!(began.elapsed(), KEEPALIVE);
 }
