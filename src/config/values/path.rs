@@ -287,14 +287,6 @@ impl Rewrite {
         Ok(Self(pieces))
     }
 
-    /// Whether it puts an encoded slash into the path, beside those that were captured.
-    pub(in crate::config) fn has_encoded_slash(&self) -> bool {
-        self.0.iter().any(|piece| match piece {
-            Piece::Text(text) => has_encoded_slash(text),
-            Piece::Parameter(..) | Piece::Rest => false,
-        })
-    }
-
     /// The path sent upstream, made of what the route's path captured.
     pub(crate) fn apply(&self, captures: &Captures<'_>) -> String {
         let mut path = String::new();

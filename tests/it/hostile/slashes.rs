@@ -216,3 +216,22 @@ async fn h20_rewrites_and_parameters_have_encoded_slashes() {
     server.send(switching(&asked, "")).await;
     assert_eq!(client.head().await.status(), 101);
 }
+
+/// The operator's own `%2F`, as for the virtual host `/` of a message broker.
+const BROKER: &str = "http = \"forward\"\nrewrite = \"/vhost/%2f/*\"";
+
+#[tokio::test]
+async fn h20_a_rewrite_with_an_encoded_slash_lets_no_request_have_one() {
+    let mut stage = Stage::on(Host::Program, BROKER).await;
+    let sent = format!("/vhost/%2F/a?token={CANARY}");
+    assert_eq!(forwarded(&stage, "/ws/a").await, sent);
+    let asked = stage.accepted("/ws/a", handshake("/ws/a").text()).await;
+    assert_eq!(asked.target(), sent);
+    for path in ["/ws/a%2fb", "/ws%2Fa"] {
+        for request in [handshake(path), plain(path)] {
+            let request = request.text();
+            stage.refused(path, request, 400, "encoded_slash").await;
+        }
+    }
+    stage.stands().await;
+}
