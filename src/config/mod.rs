@@ -6,6 +6,7 @@
 
 mod check;
 mod checked;
+mod credentials;
 mod errors;
 mod load;
 mod named_file;

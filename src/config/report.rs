@@ -7,6 +7,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::credentials;
 use super::errors::lines::Lines;
 use super::errors::{ConfigError, ConfigErrors, Warnings};
 use super::named_file::NamedFile;
@@ -338,7 +339,7 @@ impl<'t> Node<'t> {
         self.name.is_none()
             && self
                 .value
-                .is_some_and(|value| has_credentials(value.get_ref()))
+                .is_some_and(|value| credentials::are_in(value.get_ref()))
     }
 
     /// Whether the value stands there at all.
@@ -375,18 +376,6 @@ impl<'t> Node<'t> {
         let mut entries: Vec<_> = entries.into_iter().collect();
         entries.sort_by_key(|(name, _)| self.span_of_key(name).map(|span| span.start));
         entries
-    }
-}
-
-fn has_credentials(value: &DeValue<'_>) -> bool {
-    match value {
-        DeValue::String(text) => {
-            let behind_scheme = text.split_once("://").map(|(_, behind)| behind);
-            behind_scheme.is_some_and(|behind| behind.contains(['@', '?']))
-        }
-        DeValue::Array(list) => list.iter().any(|entry| has_credentials(entry.get_ref())),
-        DeValue::Table(table) => table.values().any(|value| has_credentials(value.get_ref())),
-        _ => false,
     }
 }
 

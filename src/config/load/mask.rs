@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::config::credentials;
 use crate::config::values::nearest;
 
 /// Stars every literal value that is or may be meant as a secret: under a key that reads like
@@ -85,7 +86,7 @@ impl Mask<'_> {
             DeValue::Table(table) => self.table(table, place),
             DeValue::Array(list) => list.iter().for_each(|entry| self.value(entry, place)),
             DeValue::String(string) if place.is_plain() || is_variable(string) => {
-                star_credentials(&mut self.text, value.span());
+                star_credentials(&mut self.text, value.span(), string);
             }
             _ if place.is_plain() => {}
             _ => star(&mut self.text, value.span()),
@@ -177,21 +178,22 @@ fn is_variable(text: &str) -> bool {
     name.is_some_and(|name| name.bytes().all(is_of_name))
 }
 
-/// Stars what stands between the scheme of a URL and the last `@` behind it, and its query.
-fn star_credentials(text: &mut String, range: Range<usize>) {
+/// Stars the user and the query of a string that reads like a URL, and all of it where an escape
+/// hides them.
+fn star_credentials(text: &mut String, range: Range<usize>, string: &str) {
     let Some(part) = text.get(range.clone()) else {
         return;
     };
-    let Some(scheme) = part.find("://") else {
-        return;
-    };
-    let start = scheme + "://".len();
-    let end = part.trim_end_matches(['"', '\'', '\r', '\n']).len();
-    let url = part.get(start..end).unwrap_or_default();
-    let user = url.rfind('@').map(|at| start..start + at);
-    let query = url.find('?').map(|at| start + at + 1..end);
-    for found in [user, query].into_iter().flatten() {
-        star(text, range.start + found.start..range.start + found.end);
+    let is_quote = |character| matches!(character, '"' | '\'' | '\r' | '\n');
+    let start = range.start + part.len() - part.trim_start_matches(is_quote).len();
+    let written = part.trim_matches(is_quote);
+    let found: Vec<_> = credentials::find(written).collect();
+    let is_hidden = found.len() < credentials::find(string).count();
+    for found in found {
+        star(text, start + found.start..start + found.end);
+    }
+    if is_hidden {
+        star(text, range);
     }
 }
 
@@ -270,6 +272,9 @@ mod tests {
             "servers = [\"ws://user:hunter2@a\", \"ws://hunter2@b/x\", 'ws://c/?k=hunter2']",
             "servers = \"ws://a:hunter2/@hunter2 \\\"hunter2@b\"",
             "x = { url = \"wss://b?hunter2@a\" }\n# x",
+            "servers = [\"user:hunter2@a:1\", '//hunter2@b', \"ws:/hunter2@c\", 'd?k=hunter2']",
+            "servers = \"\"\"\nhunter2@a\"\"\"",
+            "servers = \"ws://hunter2\\u0040a\"",
         ] {
             for starred in [masked(text), by_word(text)] {
                 assert!(!starred.contains("hunter"), "{starred}");
@@ -281,8 +286,8 @@ mod tests {
     #[test]
     fn what_is_no_secret_stays_readable() {
         let text = "[admin]\naddress = \"127.0.0.1:1\"\ntoken = \"${TOKEN}\"\n[log]\nlevel = \"info\"\n\
-             [upstream.a]\nservers = [\"ws://a:1/b\", \"unix:/a:/b\"]\nretries = 2\n\
-             [route.headers]\nremove = [\"cookie\"]\nforwarded = \"off\"";
+             [upstream.a]\nservers = [\"ws://a:1/b\", \"unix:/a@b:/b\"]\nretries = 2\n\
+             [[route]]\npath = \"/@a/*\"\n[route.headers]\nremove = [\"cookie\"]\nforwarded = \"off\"";
         assert_eq!(masked(text), text);
     }
 

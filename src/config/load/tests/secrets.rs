@@ -262,6 +262,11 @@ fn nothing_of_a_masked_key_is_in_an_error_about_it_or_its_neighbours() {
         "rewrite = \"ws://user:c4nary@a.test\"",
         "upstream_lost = \"ws://user:c4nary@a.test\"",
         "timeouts.idle = \"ws://c4nary@a.test ws://c4nary@b.test\"",
+        "host = \"user:c4nary@a.test\"",
+        "origin.allow = [\"//user:c4nary@a.test\"]",
+        "rewrite = \"ws:/user:c4nary@a.test\"",
+        "timeouts.idle = \"user:c4nary@a.test:80\"",
+        "proxy_pass = \"user:c4nary@a.test:80\"",
     ] {
         let text = format!(
             "[upstream.chat]\nservers = [\"ws://127.0.0.1:9001\"]\n\
@@ -286,6 +291,35 @@ fn nothing_of_a_masked_key_is_in_an_error_about_it_or_its_neighbours() {
             "{said}"
         );
         assert!(!said.contains("514") && !said.contains("04-23"), "{said}");
+    }
+}
+
+#[test]
+fn no_credentials_of_a_misspelled_url_are_in_an_error_about_it() {
+    for url in [
+        "user:c4nary@a.test:9001",
+        "c4nary@a.test",
+        "//user:c4nary@a.test",
+        "ws:/user:c4nary@a.test",
+        "wss:user:c4nary@a.test",
+        "ws//user:c4nary@a.test",
+        "a.test:9001/x?token=c4nary",
+        "ws://user:c4nary\\u0040a.test",
+    ] {
+        for (right, wrong) in [
+            ("[\"ws://127.0.0.1:9001\", {", format!("[\"{url}\", {{")),
+            ("\"ws://127.0.0.1:9002\"", format!("\"{url}\"")),
+            ("upstream = \"chat\"", format!("upstream = \"{url}\"")),
+            ("\"127.0.0.1:8080\"", format!("\"{url}\"")),
+            ("\"127.0.0.1:9900\"", format!("\"{url}\"")),
+            ("path = \"/last\"", format!("path = \"{url}\"")),
+        ] {
+            let text = SETTINGS.replace(right, &wrong);
+            let read = read(&text, "");
+            assert!(read.is_err(), "{wrong}");
+            let said = said(&read);
+            assert!(!said.contains(CANARY), "{wrong}:\n{said}");
+        }
     }
 }
 
