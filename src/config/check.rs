@@ -59,12 +59,14 @@ pub(super) fn config(
     check_drain(&drain, &root.get("drain"), report);
     let is_program = !listen.is_empty();
     let listen = program::listeners(listen, &root.get("listen"), directory, report);
-    // Without a listener of their own these may be the settings of a library, which has none.
+    // Without a listener of their own these may be the settings of a library, which has none. The
+    // program, which then has the default listener, compares that with the servers itself.
     if is_program {
         loops::warn(&listen, &upstreams, root, report);
     }
     Config {
         listen,
+        has_default_listener: !is_program,
         client_ip,
         admin: admin.map(|admin| program::admin(admin, &root.get("admin"), directory, report)),
         log,

@@ -24,6 +24,9 @@ use super::values::MASK;
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     pub(crate) listen: Vec<Listen>,
+    /// Whether the settings name no listener, as those of a library do.
+    #[cfg_attr(not(feature = "server"), allow(dead_code))]
+    pub(crate) has_default_listener: bool,
     pub(crate) client_ip: ClientIp,
     pub(crate) admin: Option<Admin>,
     pub(crate) log: Log,

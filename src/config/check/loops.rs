@@ -21,7 +21,7 @@ pub(super) fn warn(
         let servers = root.get("upstream").get(&pool.name).get("servers");
         for (index, server) in pool.servers.iter().enumerate() {
             let mut own = listeners.iter();
-            let own = own.position(|listen| is_reached_at(&listen.address, &server.address));
+            let own = own.position(|listen| listen.address.is_reached_at(&server.address));
             if let Some(own) = own {
                 let listener = listen.at(own).get("address");
                 let problem = ValueError::new("this server is one of wsgate's own listeners")
@@ -32,15 +32,18 @@ pub(super) fn warn(
     }
 }
 
-/// Whether a connection to the server arrives at this listener.
-fn is_reached_at(own: &ListenAddress, server: &ServerAddress) -> bool {
-    match (own, server) {
-        (ListenAddress::Unix(own), ServerAddress::Unix(path)) => own == path,
-        (ListenAddress::Tcp(own), ServerAddress::Tcp { host, port }) => {
-            own.port() == *port && is_reached_by(own.ip().to_canonical(), host)
+impl ListenAddress {
+    /// Whether a connection to the server arrives at this listener.
+    pub(crate) fn is_reached_at(&self, server: &ServerAddress) -> bool {
+        match (self, server) {
+            (Self::Unix(own), ServerAddress::Unix(path)) => own == path,
+            (Self::Tcp(own), ServerAddress::Tcp { host, port }) => {
+                own.port() == *port && is_reached_by(own.ip().to_canonical(), host)
+            }
+            (Self::Unix(_), ServerAddress::Tcp { .. }) | (Self::Tcp(_), ServerAddress::Unix(_)) => {
+                false
+            }
         }
-        (ListenAddress::Unix(_), ServerAddress::Tcp { .. })
-        | (ListenAddress::Tcp(_), ServerAddress::Unix(_)) => false,
     }
 }
 
@@ -113,7 +116,7 @@ mod tests {
                 "{listen} {server}"
             );
         }
-        // Without a listener they may be the settings of a library.
+        // Without a listener they may be the settings of a library: the program warns itself.
         assert!(!is_warned("", "ws://127.0.0.1:8080"));
     }
 

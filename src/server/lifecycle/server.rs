@@ -24,6 +24,7 @@ use crate::server::listener::address::BoundAddress;
 use crate::server::listener::descriptors;
 use crate::server::listener::dispatch::{Dispatcher, WorkerSlot};
 use crate::server::listener::open::{BoundListener, ListenerTokens, Listeners};
+use crate::server::listener::own_servers;
 use crate::server::listener::passed::PassedSockets;
 use crate::server::logging::LogControl;
 use crate::server::traces::Traces;
@@ -90,7 +91,7 @@ impl Server {
     }
 
     pub(super) fn start_with(config: Config, context: ServerContext) -> Result<Self, ServeError> {
-        for warning in config.warnings() {
+        for warning in config.warnings().chain(own_servers::check(&config)) {
             tracing::warn!("{warning}");
         }
         let mut passed = context.passed;

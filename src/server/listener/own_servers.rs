@@ -5,12 +5,31 @@ use std::net::{IpAddr, UdpSocket};
 use crate::Config;
 use crate::config::{Listen, ListenAddress, ServerAddress};
 
-/// Warns of each server at an address of this machine where a listener on all addresses accepts. The
+/// Warns of each server at an address of this machine where a listener on all addresses accepts, and
+/// of each at the default listener: settings without a listener may be those of a library. The
 /// settings alone show the other ways in which a server can be an own listener.
 pub(crate) fn check(config: &Config) -> Vec<String> {
     let servers = config.upstreams.iter().flat_map(|pool| &pool.servers);
     let servers = servers.map(|server| &server.address);
-    own(&config.listen, servers, is_of_this_machine)
+    match config.has_default_listener {
+        true => at_default(&config.listen, servers),
+        false => own(&config.listen, servers, is_of_this_machine),
+    }
+}
+
+fn at_default<'s>(
+    listeners: &[Listen],
+    servers: impl Iterator<Item = &'s ServerAddress>,
+) -> Vec<String> {
+    let is_own = |server: &&ServerAddress| {
+        let mut listeners = listeners.iter();
+        listeners.any(|listen| listen.address.is_reached_at(server))
+    };
+    servers.filter(is_own).map(warning).collect()
+}
+
+fn warning(server: &ServerAddress) -> String {
+    format!("the server {server} is wsgate's own listener: its requests come back, and get 508")
 }
 
 /// The warnings, if these are the addresses of this machine.
@@ -38,9 +57,7 @@ fn own<'s>(
             && everywhere(*port, ip.is_ipv4())
             && is_of_this_machine(ip)
         {
-            warnings.push(format!(
-                "the server {server} is wsgate's own listener: its requests come back, and get 508"
-            ));
+            warnings.push(warning(server));
         }
     }
     warnings
@@ -77,6 +94,28 @@ mod tests {
             let is_own = |ip: IpAddr| ip == own_ip || ip.is_loopback();
             let warned = !own(&[Listen { address }], [&server].into_iter(), is_own).is_empty();
             assert_eq!(warned, expected, "{listener} {host}:{port}");
+        }
+    }
+
+    #[test]
+    fn the_default_listener_is_an_own_listener_of_the_program() {
+        for (listen, server, expected) in [
+            ("", "ws://127.0.0.1:8080", 1),
+            ("", "ws://localhost:8080/base", 1),
+            ("", "ws://127.0.0.1:9001", 0),
+            // The settings show that already.
+            (
+                "[[listen]]\naddress = \"127.0.0.1:8080\"\n",
+                "ws://127.0.0.1:8080",
+                0,
+            ),
+        ] {
+            let text = format!(
+                "{listen}[upstream.a]\nservers = [\"{server}\"]\n\
+                 [[route]]\nname = \"a\"\npath = \"/*\"\nupstream = \"a\"\n"
+            );
+            let config = Config::from_toml("a.toml", &text).unwrap();
+            assert_eq!(check(&config).len(), expected, "{listen} {server}");
         }
     }
 

@@ -12,6 +12,7 @@ use crate::server::http::connection::Connections;
 use crate::server::lifecycle::server::Server;
 use crate::server::listener::descriptors;
 use crate::server::listener::open::{BoundListener, OpenListener};
+use crate::server::listener::own_servers;
 use crate::server::logging;
 
 impl Server {
@@ -51,7 +52,7 @@ impl Server {
             gate: self.handle.reload(config)?,
             ..Applied::default()
         };
-        for warning in settings.warnings() {
+        for warning in settings.warnings().chain(own_servers::check(&settings)) {
             tracing::warn!("{warning}");
         }
         self.apply_log(settings.log, log_filter, &mut applied);
