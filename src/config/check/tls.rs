@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::config::load::file::{FileError, read_again};
+use crate::config::load::file::read_again;
 use crate::config::named_file::{Fingerprint, NamedFile};
 use crate::config::report::{Node, Report};
 use crate::config::settings::UpstreamTls;
@@ -21,8 +21,15 @@ pub(super) fn client(
         let path = directory.join(path);
         let contents = read_again(&path);
         let state = Fingerprint::of(&contents);
-        let read =
-            contents.map_err(|error| report.error(&node.get(key), unreadable(&path, &error)));
+        let read = contents.map_err(|error| {
+            let error = ErrorReport(&error);
+            of_file(
+                &node.get(key),
+                &path,
+                format!("cannot be read: {error}"),
+                report,
+            );
+        });
         report.note_file(NamedFile { path, state });
         read
     };
@@ -38,7 +45,9 @@ pub(super) fn client(
                 Some(_) => ("cert", "key"),
                 None => ("key", "cert"),
             };
-            let problem = ValueError::new(format!("`{written}` stands without `{missing}`"));
+            let problem = ValueError::new(format!("`{written}` stands without `{missing}`")).help(
+                format!("write `{missing}` beside it: a certificate needs both files"),
+            );
             report.error(&node.get(written), problem);
             Err(())
         }
@@ -54,16 +63,24 @@ pub(super) fn client(
                 "cert" => &settings.cert,
                 _ => &settings.key,
             };
-            let file = file.as_ref().map(|file| directory.join(file));
-            let file = file.map_or_else(String::new, |file| format!("{}: ", file.display()));
-            let problem = ValueError::new(format!("{file}{}", ErrorReport(&error)));
-            report.error(&node.get(error.key()), problem);
+            let path = directory.join(file.as_deref().unwrap_or(Path::new("")));
+            let problem = format!("cannot be used: {}", ErrorReport(&error));
+            of_file(&node.get(error.key()), &path, problem, report);
             None
         }
     }
 }
 
-fn unreadable(path: &Path, error: &FileError) -> ValueError {
-    let error = ErrorReport(error);
-    ValueError::new(format!("{} cannot be read: {error}", path.display()))
+/// Reports a problem with a file; its path is not shown where an environment variable is a part of it.
+fn of_file(node: &Node<'_>, path: &Path, problem: String, report: &mut Report<'_>) {
+    let is_filled = report.is_filled(node);
+    let file = match is_filled {
+        true => "the file, with the environment variables filled in,".to_owned(),
+        false => path.display().to_string(),
+    };
+    let problem = ValueError::new(format!("{file} {problem}"));
+    match is_filled {
+        true => report.error_of_form(node, problem),
+        false => report.error(node, problem),
+    }
 }

@@ -1,247 +1,17 @@
 //! What was probably meant: keys as other programs call them, and other forms of the same settings.
 
+mod words;
+
 use toml::Spanned;
 use toml::de::DeValue;
 
+use self::words::{MISSING, Table, WORDS};
 use super::reader::Step;
 use crate::config::report::{Node, Report, joined};
 use crate::config::values::{ListenAddress, Name, Text, ValueError};
 
 /// The table that is merged into the routes: a key of files only.
 pub(super) const DEFAULTS: &str = "defaults";
-
-/// The kinds of tables that have words of other programs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Table {
-    Settings,
-    Listen,
-    Admin,
-    Log,
-    Route,
-    Upstream,
-    Server,
-    Origin,
-}
-
-/// What other programs call a key.
-const WORDS: [(Table, &[&str], &str); 30] = [
-    (
-        Table::Settings,
-        &[
-            "upstreams",
-            "backend",
-            "backends",
-            "services",
-            "clusters",
-            "pools",
-        ],
-        "upstream",
-    ),
-    (
-        Table::Settings,
-        &[
-            "routes",
-            "location",
-            "locations",
-            "frontend",
-            "frontends",
-            "routers",
-            "rules",
-        ],
-        "route",
-    ),
-    (
-        Table::Settings,
-        &["listener", "listeners", "bind", "port", "entrypoints"],
-        "listen",
-    ),
-    (
-        Table::Settings,
-        &["logging", "logs", "access_log", "error_log"],
-        "log",
-    ),
-    (Table::Settings, &["default", "global"], "defaults"),
-    (
-        Table::Settings,
-        &["worker_processes", "nbthread", "threads"],
-        "server.workers",
-    ),
-    (
-        Table::Settings,
-        &["trusted_proxies", "set_real_ip_from"],
-        "client_ip.trusted_proxies",
-    ),
-    (
-        Table::Listen,
-        &[
-            "port",
-            "bind",
-            "host",
-            "addr",
-            "ip",
-            "listen",
-            "url",
-            "interface",
-        ],
-        "address",
-    ),
-    (Table::Admin, &["port", "bind", "listen", "addr"], "address"),
-    (Table::Log, &["verbosity", "severity"], "level"),
-    (Table::Log, &["type", "style", "encoding"], "format"),
-    (
-        Table::Route,
-        &[
-            "location",
-            "prefix",
-            "path_prefix",
-            "paths",
-            "uri",
-            "url",
-            "match",
-            "pattern",
-        ],
-        "path",
-    ),
-    (
-        Table::Route,
-        &[
-            "backend",
-            "proxy_pass",
-            "service",
-            "target",
-            "to",
-            "server",
-            "use_backend",
-            "pool",
-        ],
-        "upstream",
-    ),
-    (
-        Table::Route,
-        &["hosts", "server_name", "domain", "domains", "hostname"],
-        "host",
-    ),
-    (
-        Table::Route,
-        &["protocol", "protocols", "subprotocol"],
-        "subprotocols",
-    ),
-    (
-        Table::Route,
-        &["origins", "allowed_origins", "allow_origin", "cors"],
-        "origin.allow",
-    ),
-    (
-        Table::Route,
-        &[
-            "max_message_size",
-            "max_size",
-            "max_payload",
-            "client_max_body_size",
-        ],
-        "limits.message_size",
-    ),
-    (
-        Table::Route,
-        &["ping", "ping_interval", "heartbeat", "keepalive_interval"],
-        "keepalive.client.interval",
-    ),
-    (
-        Table::Route,
-        &[
-            "timeout",
-            "idle_timeout",
-            "read_timeout",
-            "proxy_read_timeout",
-        ],
-        "timeouts.idle",
-    ),
-    (
-        Table::Route,
-        &["write_timeout", "send_timeout", "proxy_send_timeout"],
-        "timeouts.write",
-    ),
-    (
-        Table::Route,
-        &["max_conns", "max_sessions", "limit_conn"],
-        "limits.per_ip.connections",
-    ),
-    (
-        Table::Route,
-        &["rate_limit", "limit_req"],
-        "limits.per_ip.handshakes",
-    ),
-    (Table::Route, &["strip_prefix", "replace_path"], "rewrite"),
-    (
-        Table::Upstream,
-        &[
-            "server",
-            "url",
-            "urls",
-            "hosts",
-            "nodes",
-            "targets",
-            "address",
-            "addresses",
-            "backends",
-            "members",
-            "endpoints",
-        ],
-        "servers",
-    ),
-    (
-        Table::Upstream,
-        &[
-            "algorithm",
-            "policy",
-            "lb_policy",
-            "method",
-            "strategy",
-            "load_balancing",
-        ],
-        "balance",
-    ),
-    (
-        Table::Upstream,
-        &["max_conns", "maxconn"],
-        "max_connections",
-    ),
-    (Table::Upstream, &["max_fails"], "passive.failures"),
-    (Table::Upstream, &["fail_timeout"], "passive.within"),
-    (
-        Table::Server,
-        &["address", "addr", "host", "server", "uri"],
-        "url",
-    ),
-    (Table::Origin, &["origins", "allowed"], "allow"),
-];
-
-/// Words for what wsgate does not do, with what it does.
-const MISSING: [(&[&str], &str); 3] = [
-    (
-        &[
-            "tls",
-            "ssl",
-            "cert",
-            "certificate",
-            "ssl_certificate",
-            "acme",
-            "https",
-        ],
-        "wsgate has no TLS: let a proxy in front of it do that, and list it in \
-         client_ip.trusted_proxies",
-    ),
-    (
-        &["auth", "basic_auth", "jwt", "auth_request", "forward_auth"],
-        "wsgate has no authentication: the server checks tokens and cookies, which reach it with the \
-         handshake",
-    ),
-    (
-        &["health_check", "healthcheck", "health", "check"],
-        "wsgate has no health checks of servers: one that has failed is tried last for a while \
-         (`passive`)",
-    ),
-];
 
 /// The key that another program calls so; one of a table within has its dots.
 pub(super) fn meant(key: &str, path: &[Step], unknown: &str) -> Option<&'static str> {
@@ -254,7 +24,7 @@ pub(super) fn meant(key: &str, path: &[Step], unknown: &str) -> Option<&'static 
 
 /// What to do about a key for something that there is not.
 pub(super) fn missing(unknown: &str) -> Option<&'static str> {
-    let unknown = unknown.to_ascii_lowercase();
+    let unknown = unknown.to_ascii_lowercase().replace('-', "_");
     let mut missing = MISSING.iter();
     let found = missing.find(|(words, _)| words.contains(&&*unknown));
     found.map(|(_, help)| *help)
@@ -290,6 +60,10 @@ pub(super) fn of_type(
             problem.help("a route has one path: write a [[route]] for each")
         }
         (_, ["headers", "set"]) => problem.help("write it as { \"X-Name\" = \"value\" }"),
+        (_, ["tls"]) if key.starts_with("upstream.") => problem.help(format!(
+            "TLS comes with `wss://` in the URL of a server; this is a table with the keys {}",
+            known.join(", ")
+        )),
         _ if !known.is_empty() => {
             problem.help(format!("it is a table with the keys {}", known.join(", ")))
         }
@@ -357,6 +131,7 @@ fn table(key: &str, path: &[Step]) -> Option<Table> {
         (_, ["origin"]) if is_route(key) => Table::Origin,
         (_, []) if key.starts_with("upstream.") => Table::Upstream,
         (_, ["servers"]) if key.starts_with("upstream.") => Table::Server,
+        (_, ["tls"]) if key.starts_with("upstream.") => Table::Tls,
         _ => return None,
     })
 }
