@@ -108,6 +108,22 @@ mod tests {
     }
 
     #[test]
+    fn no_line_below_the_options_is_too_long_for_the_help() {
+        let mut lines = 0;
+        for command in Arguments::command().get_subcommands() {
+            for text in [command.get_after_help(), command.get_after_long_help()] {
+                let text = text.map(ToString::to_string).unwrap_or_default();
+                for line in text.lines() {
+                    lines += 1;
+                    let is_wide = line.chars().count() > 100;
+                    assert!(!is_wide, "{}: {line}", command.get_name());
+                }
+            }
+        }
+        assert!(lines > 50, "{lines}");
+    }
+
+    #[test]
     fn every_shell_completes_every_command() {
         for shell in Shell::value_variants() {
             let script = completions(*shell);

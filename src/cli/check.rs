@@ -53,8 +53,8 @@ Examples:
   sed s/8080/8081/ wsgate.toml | wsgate check -
   wsgate check wsgate.toml --explain ws://chat.example.com/ws/ --origin https://example.com
 
-Exit codes: 0 the settings are valid, 1 they are not, or --strict and a warning, 3 the output cannot be
-written.";
+Exit codes: 0 the settings are valid, 1 they are not, or --strict and a warning, 3 the output cannot
+be written.";
 
 fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret::from(text))

@@ -68,9 +68,9 @@ Examples:
   wsgate probe wss://chat.example.com/ws/ --origin https://chat.example.com --subprotocol chat
   wsgate probe ws://127.0.0.1:8080/echo --echo hello --timeout 2s --json
 
-Exit codes: 0 fine, 1 a wrong command line, 2 the server cannot be reached, 3 the output cannot be written,
-4 refused by a status or a close frame, 5 the server broke the protocol or the connection, 6 no
-answer in time.";
+Exit codes: 0 fine, 1 a wrong command line, 2 the server cannot be reached, 3 the output cannot be
+written, 4 refused by a status or a close frame, 5 the server broke the protocol or the connection,
+6 no answer in time.";
 
 impl Probe {
     pub(super) async fn carry_out(self) -> Result<(), CommandError> {
