@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::core::Core;
 use super::counts::PlainTraffic;
-use super::plain_body::Undelivered;
+use super::plain_body::{Undelivered, WhyUndelivered};
 use super::refusal::Refusal;
 use super::shown::{shown_method, shown_path};
 use crate::observe::{ABANDONED, Forwarded, PlainTrace, SpanParents};
@@ -29,6 +29,8 @@ pub(super) struct Forwarding {
     server: Mutex<Option<Arc<str>>>,
     answer: OnceLock<Answer>,
     trace: PlainTrace,
+    /// Asked if it is dropped.
+    why: Option<WhyUndelivered>,
     is_over: AtomicBool,
 }
 
@@ -60,6 +62,7 @@ impl Forwarding {
             traffic: Arc::new(PlainTraffic::new(counts)),
             server: Mutex::default(),
             answer: OnceLock::new(),
+            why: None,
             is_over: AtomicBool::new(false),
         }
     }
@@ -70,6 +73,11 @@ impl Forwarding {
 
     pub(super) fn handshake_mut(&mut self) -> &mut Handshake {
         &mut self.handshake
+    }
+
+    /// Asks `why` if it is dropped before its end.
+    pub(super) fn set_cause(&mut self, why: WhyUndelivered) {
+        self.why = Some(why);
     }
 
     pub(super) fn traffic(&self) -> &Arc<PlainTraffic> {
@@ -172,12 +180,16 @@ impl Forwarding {
     }
 }
 
-/// A client that is gone takes its request along.
+/// A client that is gone takes its request along, unless the host knows better.
 impl Drop for Forwarding {
     fn drop(&mut self) {
-        let reason = match self.answer.get() {
-            None => ABANDONED,
-            Some(_) => Undelivered::ClientLost.as_str(),
+        if self.is_over.load(Ordering::Acquire) {
+            return;
+        }
+        let why = self.why.as_ref().map(|why| why());
+        let reason = match why.unwrap_or(Undelivered::ClientLost) {
+            Undelivered::ClientLost if self.answer.get().is_none() => ABANDONED,
+            why => why.as_str(),
         };
         self.end(reason, None);
     }

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::connection_key::ConnectionKey;
 use super::core::Core;
 use super::forwarding::{FORWARDED, Forwarding, UPSTREAM_IDLE, UPSTREAM_LOST};
-use super::plain_body::{Delivered, Delivery, PlainRequestBody, PlainResponseBody};
+use super::plain_body::{Delivered, Delivery, PlainRequestBody, PlainResponseBody, Undelivered};
 use super::receive::{Unrouted, receive_plain};
 use super::refusal::Refusal;
 use crate::config::ServerAddress;
@@ -162,6 +162,16 @@ impl PlainRequest {
     /// The request as it was received.
     pub fn received(&self) -> &request::Parts {
         self.forwarding.handshake().parts()
+    }
+
+    /// Asks `why` if this is dropped before its response is over and no body tells. Otherwise its client counts
+    /// as lost.
+    pub(crate) fn with_cause(
+        mut self,
+        why: impl Fn() -> Undelivered + Send + Sync + 'static,
+    ) -> Self {
+        self.forwarding.set_cause(Box::new(why));
+        self
     }
 
     /// A client that takes no byte of the response for so long is a slow reader.

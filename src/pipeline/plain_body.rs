@@ -56,7 +56,8 @@ pin_project! {
     }
 }
 
-type WhyUndelivered = Box<dyn Fn() -> Undelivered + Send + Sync>;
+/// Says why, when it comes to that.
+pub(super) type WhyUndelivered = Box<dyn Fn() -> Undelivered + Send + Sync>;
 
 /// Why a client did not get all of a response that its server has not broken off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -129,9 +129,10 @@ impl Forward {
         parts: Parts,
         body: Incoming,
     ) -> Result<Response<PlainResponseBody<Streamed>>, Rejection> {
-        let request = self.gate.admit(parts).await?;
-        if let Some(state) = client_of(&request) {
+        let mut request = self.gate.admit(parts).await?;
+        if let Some(state) = client_of(&request).cloned() {
             state.set_write_limit(request.write_timeout());
+            request = request.with_cause(move || undelivered(Some(&state)));
         }
         let body = request.count(body);
         let source = Source::new(Paced::new(body, Some(UPLOAD_PAUSE)));

@@ -257,11 +257,21 @@ async fn a_request_that_is_still_running_at_the_deadline_of_a_stop_is_cut() {
         .send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         .await;
     client.head().await;
+    // Its server has not answered yet.
+    let mut waiting = Wire::connect(&program.address).await;
+    waiting
+        .send(format!("GET /ws/slow HTTP/1.1\r\n{HOST}\r\n"))
+        .await;
+    let _silent = upstream.request().await;
     let log = program.stop().await;
     let lines = log.lines().map(|line| serde_json::from_str(line).unwrap());
     let lines: Vec<Value> = lines.collect();
-    let line = lines.iter().find(|line| line["message"] == FORWARDED);
-    assert_eq!(line.unwrap()["reason"], "cut", "{log}");
+    for (path, status) in [("/ws/events", json!(200)), ("/ws/slow", Value::Null)] {
+        let is_its = |line: &&Value| line["message"] == FORWARDED && line["path"] == path;
+        let line = lines.iter().find(is_its).unwrap();
+        assert_eq!(line["reason"], "cut", "{log}");
+        assert_eq!(line["status"], status, "{log}");
+    }
 }
 
 #[tokio::test]
