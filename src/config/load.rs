@@ -29,8 +29,8 @@ use super::checked::Config;
 use super::errors::ConfigErrors;
 use super::report::{Node, Report};
 use super::settings::Settings;
-use super::settings::{Listen, RouteSettings, ServerEntry, UpstreamSettings};
-use super::values::ValueError;
+use super::settings::{RouteSettings, ServerEntry, UpstreamSettings};
+use super::values::{ListenAddress, ValueError};
 
 impl Config {
     /// Reads a file of at most 1 MiB, or a pipe. Relative paths in it begin at its directory, and
@@ -121,7 +121,7 @@ impl Config {
         };
         Self::new(Settings {
             listen: listen
-                .map(|address| Listen { address })
+                .map(|address: ListenAddress| address.into())
                 .into_iter()
                 .collect(),
             upstream: [(NAME.to_owned(), upstream)].into(),

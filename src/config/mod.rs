@@ -35,6 +35,7 @@ pub use settings::limits::{Limits, OnExceed, PerConnection, PerIp};
 pub use settings::origin::OriginRules;
 pub use settings::plain_http::{HttpMode, HttpOrigin, PlainHttp};
 pub use settings::program::{Admin, Listen, Log, LogFormat, Server};
+pub use settings::proxy_protocol::ProxyProtocol;
 pub use settings::route::{Compression, EncodedSlashes, RouteSettings};
 pub use settings::timeouts::Timeouts;
 pub use settings::upstream::{Balance, Passive, ServerEntry, UpstreamSettings, UpstreamTls};

@@ -14,3 +14,4 @@ pub(crate) mod dispatch;
 pub(crate) mod open;
 pub(crate) mod own_servers;
 pub(crate) mod passed;
+pub(crate) mod proxy_header;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use crate::config::report::{Node, Report};
-use crate::config::settings::{Admin, Listen};
+use crate::config::settings::{Admin, Listen, ProxyProtocol};
 use crate::config::values::{ListenAddress, ValueError, check_token};
 
 /// The listener of settings that name none.
@@ -19,21 +19,46 @@ pub(super) fn listeners(
 ) -> Vec<Listen> {
     let mut listeners: Vec<Listen> = Vec::new();
     let mut first = HashMap::new();
-    for (index, Listen { address }) in written.into_iter().enumerate() {
-        let address = absolute(address, directory);
+    for (index, listen) in written.into_iter().enumerate() {
+        let address = absolute(listen.address, directory);
         let earlier = *first.entry(address.clone()).or_insert(index);
         if earlier < index {
             let problem = ValueError::new("this address is listened on already");
             let [again, first] = [index, earlier].map(|index| node.at(index).get("address"));
             report.duplicate(&again, &first, problem);
         }
-        listeners.push(Listen { address });
+        check_proxies(&listen.proxy_protocol, &address, &node.at(index), report);
+        listeners.push(Listen { address, ..listen });
     }
     if listeners.is_empty() {
-        let address = ListenAddress::Tcp(DEFAULT_LISTEN);
-        listeners.push(Listen { address });
+        listeners.push(ListenAddress::Tcp(DEFAULT_LISTEN).into());
     }
     listeners
+}
+
+/// A listener that would serve nobody, or believe everybody.
+fn check_proxies(
+    setting: &ProxyProtocol,
+    address: &ListenAddress,
+    node: &Node<'_>,
+    report: &mut Report<'_>,
+) {
+    let ProxyProtocol::From(proxies) = setting else {
+        return;
+    };
+    let node = node.get("proxy_protocol").get("from");
+    let is_tcp = matches!(address, ListenAddress::Tcp(_));
+    if is_tcp && proxies.is_empty() && !report.has_lost_any(&node) {
+        let problem = ValueError::new("no proxy may connect, so that nobody is served")
+            .help("list the networks of your proxies, such as \"10.0.0.0/8\"");
+        report.error(&node, problem);
+    }
+    for (index, proxy) in proxies.iter().enumerate() {
+        if proxy.is_everything() {
+            let problem = ValueError::new("everybody is a proxy: any client can claim any address");
+            report.warn(&node.at(index), problem);
+        }
+    }
 }
 
 pub(super) fn admin(

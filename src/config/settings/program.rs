@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::proxy_protocol::ProxyProtocol;
 use crate::config::values::{
     As, HeadSize, HealthPath, ListenAddress, LogFilter, Number, Positive, Secret, token,
 };
@@ -15,6 +16,18 @@ use crate::config::values::{
 pub struct Listen {
     /// `127.0.0.1:8080`, `[::]:8080` or `unix:/run/wsgate.sock`.
     pub address: ListenAddress,
+    /// Whether connections begin with a PROXY header, and from whom: "off" or a table.
+    #[serde(default)]
+    pub proxy_protocol: ProxyProtocol,
+}
+
+impl From<ListenAddress> for Listen {
+    fn from(address: ListenAddress) -> Self {
+        Self {
+            address,
+            proxy_protocol: ProxyProtocol::default(),
+        }
+    }
 }
 
 /// The admin listener.

@@ -4,6 +4,7 @@ mod end;
 mod guard;
 mod head_deadline;
 mod lingering_close;
+mod opening;
 mod service;
 
 use std::sync::Arc;
@@ -26,7 +27,9 @@ use super::limiter::{ConnectionPermit, PeerState};
 use super::request_lines::RequestLines;
 use crate::Gate;
 use crate::config;
+use crate::config::{ListenAddress, ProxyProtocol};
 use crate::server::listener::accept::Accepted;
+use crate::server::listener::proxy_header::Client;
 
 /// Serves connections, by the settings that all of them share.
 #[derive(Clone)]
@@ -35,13 +38,20 @@ pub(crate) struct Connections {
     http: http1::Builder,
     limits: Limits,
     health: Arc<HealthPage>,
+    /// By the addresses of the listeners in the settings; all others have none.
+    proxies: Arc<[(ListenAddress, Arc<ProxyProtocol>)]>,
 }
 
 /// The smallest buffer that hyper takes.
 const SMALLEST_BUFFER: usize = 8 * 1024;
 
 impl Connections {
-    pub(crate) fn new(gate: Gate, settings: &config::Server, health: Arc<HealthPage>) -> Self {
+    pub(crate) fn new(
+        gate: Gate,
+        settings: &config::Server,
+        listen: &[config::Listen],
+        health: Arc<HealthPage>,
+    ) -> Self {
         let mut http = http1::Builder::new();
         // The timeouts of heads are ours: `HeadDeadline`.
         http.header_read_timeout(None)
@@ -59,7 +69,24 @@ impl Connections {
                 },
             },
             health,
+            proxies: (listen.iter())
+                .map(|listen| {
+                    (
+                        listen.address.clone(),
+                        Arc::new(listen.proxy_protocol.clone()),
+                    )
+                })
+                .collect(),
         }
+    }
+
+    /// The proxies that may name the clients of this listener.
+    pub(crate) fn proxies_of(&self, listener: &ListenAddress) -> Arc<ProxyProtocol> {
+        let mut proxies = self.proxies.iter();
+        let found = proxies.find(|(address, _)| address == listener);
+        found
+            .map(|(_, proxies)| Arc::clone(proxies))
+            .unwrap_or_default()
     }
 
     /// Serves one connection to its end, or until it becomes a session. When `closing` is cancelled it
@@ -67,11 +94,21 @@ impl Connections {
     pub(crate) async fn serve(
         self,
         accepted: Accepted,
+        proxies: Arc<ProxyProtocol>,
         permit: ConnectionPermit,
         handler: GatedForward,
         closing: CancellationToken,
     ) {
-        let (socket, client) = accepted.into_transport();
+        let (mut socket, peer) = accepted.into_transport();
+        let (limits, gate) = (&self.limits, &self.gate);
+        let opened = opening::open(&mut socket, peer, proxies, &permit, limits, gate, &closing);
+        let Some(Client {
+            address: client,
+            over_tls,
+        }) = opened.await
+        else {
+            return;
+        };
         let (limiter, state) = (permit.limiter().clone(), permit.state().clone());
         let refused = RefusedUpgrade::default();
         let lines = Arc::<RequestLines>::default();
@@ -80,6 +117,7 @@ impl Connections {
             handler,
             health: Arc::clone(&self.health),
             client,
+            over_tls,
             limiter: limiter.clone(),
             state: state.clone(),
             lines: Arc::clone(&lines),

@@ -54,6 +54,7 @@ pub(super) struct RunningSettings {
     pub(super) admin: Option<config::Admin>,
     pub(super) log: config::Log,
     pub(super) server: config::Server,
+    pub(super) listen: Vec<config::Listen>,
 }
 
 /// What the program gives its server beside the settings.
@@ -106,6 +107,7 @@ impl Server {
             admin: config.admin.clone(),
             log: config.log.clone(),
             server: config.server.clone(),
+            listen: config.listen.clone(),
         };
         let (sessions, budget) = descriptors::shares(running.server.sessions, workers.count());
         let gate = Gate::builder(config)
@@ -128,7 +130,12 @@ impl Server {
                     &context.page,
                     context.plain_hint,
                 ),
-                Connections::new(gate.clone(), &running.server, Arc::clone(&health)),
+                Connections::new(
+                    gate.clone(),
+                    &running.server,
+                    &running.listen,
+                    Arc::clone(&health),
+                ),
                 Arc::clone(&limiter),
                 connections.clone(),
             )),
@@ -197,7 +204,9 @@ impl Server {
             closing: self.tasks.closing.child_token(),
         };
         let (dispatcher, closing) = (Arc::clone(&self.dispatcher), tokens.closing.clone());
-        let dispatch: Dispatch = Arc::new(move |accepted| dispatcher.dispatch(accepted, &closing));
+        let setting = listener.setting().clone();
+        let dispatch: Dispatch =
+            Arc::new(move |accepted| dispatcher.dispatch(accepted, &setting, &closing));
         let worker = self.workers.first();
         let listener = listener.limited_by(Vacancy::Limited(Arc::clone(&self.limiter)));
         let listener = listener.open(tokens, dispatch, worker, &self.tasks.acceptors);

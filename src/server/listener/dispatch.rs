@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::accept::Accepted;
+use crate::config::ListenAddress;
 use crate::server::http::connection::{Connections, GatedForward};
 use crate::server::http::limiter::ConnectionLimiter;
 use crate::server::lifecycle::workers::Worker;
@@ -50,7 +51,12 @@ impl Dispatcher {
     }
 
     /// Serves a connection, which ends after its current request when `closing` is cancelled.
-    pub(crate) fn dispatch(&self, accepted: Accepted, closing: &CancellationToken) {
+    pub(crate) fn dispatch(
+        &self,
+        accepted: Accepted,
+        listener: &ListenAddress,
+        closing: &CancellationToken,
+    ) {
         let Some(permit) = self.limiter.admit() else {
             self.refuse(accepted);
             return;
@@ -60,10 +66,11 @@ impl Dispatcher {
             return;
         };
         let connections = self.connections();
+        let proxies = connections.proxies_of(listener);
         let (handler, closing) = (slot.handler.clone(), closing.clone());
         if index == 0 {
             // This is the worker.
-            let connection = connections.serve(accepted, permit, handler, closing);
+            let connection = connections.serve(accepted, proxies, permit, handler, closing);
             slot.worker.spawn(&self.owner, connection);
             return;
         }
@@ -71,7 +78,11 @@ impl Dispatcher {
         match accepted.detach() {
             Ok(accepted) => slot.worker.spawn(&self.owner, async move {
                 match accepted.attach() {
-                    Ok(accepted) => connections.serve(accepted, permit, handler, closing).await,
+                    Ok(accepted) => {
+                        let connection =
+                            connections.serve(accepted, proxies, permit, handler, closing);
+                        connection.await;
+                    }
                     Err(error) => lost(error),
                 }
             }),

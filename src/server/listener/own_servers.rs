@@ -86,13 +86,13 @@ mod tests {
             ("0.0.0.0:81", "127.0.0.1", 81, false),
             ("192.0.2.7:81", "192.0.2.7", 81, false),
         ] {
-            let address = listener.parse().unwrap();
+            let address: ListenAddress = listener.parse().unwrap();
             let server = ServerAddress::Tcp {
                 host: host.to_owned(),
                 port,
             };
             let is_own = |ip: IpAddr| ip == own_ip || ip.is_loopback();
-            let warned = !own(&[Listen { address }], [&server].into_iter(), is_own).is_empty();
+            let warned = !own(&[address.into()], [&server].into_iter(), is_own).is_empty();
             assert_eq!(warned, expected, "{listener} {host}:{port}");
         }
     }

@@ -34,6 +34,7 @@ mod nominated;
 mod ports;
 mod pours;
 mod pressure;
+mod proxy_headers;
 mod reload;
 mod reuse;
 mod secrets;

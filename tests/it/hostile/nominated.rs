@@ -119,6 +119,12 @@ async fn h17_nominated_headers_end_here_and_the_gates_own_come_after(
         .header("Trailer", "x-a")
         .header("Via", "1.1 evil");
     let asked = stage.accepted("nominated", request.text()).await;
+    // The client's own is gone.
+    let via = asked.one("via");
+    assert!(
+        via.starts_with("1.1 wsgate-") && !via.contains(','),
+        "{via}"
+    );
     assert_eq!(
         asked.names(),
         [
@@ -129,6 +135,7 @@ async fn h17_nominated_headers_end_here_and_the_gates_own_come_after(
             "sec-websocket-key",
             "sec-websocket-version",
             "upgrade",
+            "via",
             "x-forwarded-for",
             "x-forwarded-host",
             "x-forwarded-proto",

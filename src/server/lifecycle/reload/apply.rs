@@ -56,7 +56,7 @@ impl Server {
             tracing::warn!("{warning}");
         }
         self.apply_log(settings.log, log_filter, &mut applied);
-        self.apply_server(settings.server, &mut applied);
+        self.apply_server(settings.server, &settings.listen, &mut applied);
         self.apply_listeners(&settings.listen, added, &mut applied)
             .await;
         self.apply_admin(settings.admin, admin, &mut applied).await;
@@ -79,7 +79,21 @@ impl Server {
         control.apply(filter);
     }
 
-    fn apply_server(&mut self, server: config::Server, applied: &mut Applied) {
+    fn apply_server(
+        &mut self,
+        server: config::Server,
+        listen: &[config::Listen],
+        applied: &mut Applied,
+    ) {
+        let is_as_before = |listen: &config::Listen| {
+            let mut before = self.running.listen.iter();
+            before
+                .find(|before| before.address == listen.address)
+                .is_none_or(|before| before.proxy_protocol == listen.proxy_protocol)
+        };
+        applied.key("listen.proxy_protocol", !listen.iter().all(is_as_before));
+        let listeners = listen != self.running.listen;
+        self.running.listen = listen.to_vec();
         let running = &mut self.running.server;
         let late = server.handshake_timeout != running.handshake_timeout;
         let kept_alive = server.keepalive_timeout != running.keepalive_timeout;
@@ -99,9 +113,9 @@ impl Server {
         if health {
             self.health.set_path(&server.health_path);
         }
-        if late || kept_alive || head {
+        if late || kept_alive || head || listeners {
             let health = Arc::clone(&self.health);
-            let connections = Connections::new(self.gate.clone(), &server, health);
+            let connections = Connections::new(self.gate.clone(), &server, listen, health);
             self.dispatcher.set_connections(connections);
         }
         if sessions {

@@ -72,7 +72,7 @@ async fn nothing_is_served_if_one_listener_cannot_be_had() {
     let taken = ListenAddress::Tcp(taken.local_addr().unwrap());
     let mut config = settings(nowhere());
     config.listen = [ListenAddress::Unix(path.clone()), taken]
-        .map(|address| Listen { address })
+        .map(Listen::from)
         .to_vec();
     let error = Server::start(config).unwrap_err();
     assert_eq!(error.exit_code(), 2);

@@ -9,15 +9,11 @@ fn bind_all(listen: &[Listen]) -> Result<Vec<Listener>, BindError> {
 }
 
 fn tcp(address: &str) -> Listen {
-    Listen {
-        address: ListenAddress::Tcp(address.parse().unwrap()),
-    }
+    ListenAddress::Tcp(address.parse().unwrap()).into()
 }
 
 fn unix(path: &Path) -> Listen {
-    Listen {
-        address: ListenAddress::Unix(path.to_owned()),
-    }
+    ListenAddress::Unix(path.to_owned()).into()
 }
 
 #[test]
