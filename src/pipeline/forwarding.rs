@@ -141,6 +141,19 @@ impl Forwarding {
         true
     }
 
+    /// The client is gone, unless the host knows better.
+    pub(super) fn abandon(&self) {
+        if self.is_over.load(Ordering::Acquire) {
+            return;
+        }
+        let why = self.why.as_ref().map(|why| why());
+        let reason = match why.unwrap_or(Undelivered::ClientLost) {
+            Undelivered::ClientLost if self.answer.get().is_none() => ABANDONED,
+            why => why.as_str(),
+        };
+        self.end(reason, None);
+    }
+
     /// True for the first who asks: there is one end.
     fn take_end(&self) -> bool {
         let is_first = !self.is_over.swap(true, Ordering::AcqRel);
@@ -180,17 +193,9 @@ impl Forwarding {
     }
 }
 
-/// A client that is gone takes its request along, unless the host knows better.
+/// A client that is gone takes its request along.
 impl Drop for Forwarding {
     fn drop(&mut self) {
-        if self.is_over.load(Ordering::Acquire) {
-            return;
-        }
-        let why = self.why.as_ref().map(|why| why());
-        let reason = match why.unwrap_or(Undelivered::ClientLost) {
-            Undelivered::ClientLost if self.answer.get().is_none() => ABANDONED,
-            why => why.as_str(),
-        };
-        self.end(reason, None);
+        self.abandon();
     }
 }

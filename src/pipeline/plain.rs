@@ -323,6 +323,11 @@ impl PlainRequest {
         self.forwarding.refuse(rejection)
     }
 
+    /// Its client has left in the middle of its body: there is nobody to refuse it to.
+    pub(crate) fn abandon(&self) {
+        self.forwarding.abandon();
+    }
+
     /// Refuses it because its server has not answered yet, which counts as no failure; it is logged
     /// with the server. Returns the rejection to answer with.
     pub fn give_up(&self, rejection: Rejection) -> Rejection {

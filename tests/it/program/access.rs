@@ -226,6 +226,39 @@ async fn a_request_that_breaks_off_says_who_it_was() {
 }
 
 #[tokio::test]
+async fn a_client_that_leaves_in_the_middle_of_its_body_has_abandoned_it() {
+    let upstream = Upstream::start().await;
+    let program = Program::run(&settings(upstream.url(), ADMIN)).await;
+    let admin = program.admin().await;
+    let abandoned = outcome("abandoned", "");
+    for (index, part) in ["Content-Length: 8\r\n\r\nhalf", CHUNK].iter().enumerate() {
+        let mut client = Wire::connect(&program.address).await;
+        client
+            .send(format!("POST /ws/page HTTP/1.1\r\n{HOST}{part}"))
+            .await;
+        let _server = upstream.request().await;
+        drop(client);
+        let line = program.nth_event(index, FORWARDED).await;
+        assert_eq!(line["reason"], "abandoned", "{line}");
+        assert_eq!(line["client_bytes"], 4, "{line}");
+        assert_eq!(line["status"], Value::Null, "{line}");
+        let counted = sample(&admin, &abandoned).await;
+        assert_eq!(counted, Some(index as f64 + 1.0));
+    }
+    // What is malformed is answered.
+    let mut client = Wire::connect(&program.address).await;
+    client
+        .send(format!("POST /ws/page HTTP/1.1\r\n{HOST}{CHUNK}xyz\r\n"))
+        .await;
+    assert_eq!(client.response().await.status(), 400);
+    let counted = sample(&admin, &outcome("bad_body", "4xx")).await;
+    assert_eq!(counted, Some(1.0));
+}
+
+/// The head of a body in chunks, and the first of them.
+const CHUNK: &str = "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n";
+
+#[tokio::test]
 async fn the_response_to_head_is_whole_without_a_body() {
     let upstream = Upstream::start().await;
     let program = Program::run(&settings(upstream.url(), ADMIN)).await;

@@ -15,7 +15,7 @@ use super::interim::Interim;
 use super::pace::{PaceError, Paced};
 use super::pool::{Connection, KeepAlivePool, RequestBody};
 use super::upload::{Progress, Source, Upload};
-use crate::server::http::limiter::ConnectionState;
+use crate::server::http::limiter::{ConnectionState, PeerState};
 use crate::{PlainRequest, Rejection};
 
 /// The body of a server's response.
@@ -174,6 +174,10 @@ fn failure(
     }
     let error = error.into_error();
     if progress.is_broken() {
+        if client_of(request).is_some_and(|client| client.peer() == PeerState::Gone) {
+            request.abandon();
+            return Failure::Refused(Rejection::Body);
+        }
         return Failure::Refused(request.refuse(Rejection::Body));
     }
     if error.is_parse() {
