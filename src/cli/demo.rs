@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use wsgate::Config;
-use wsgate::config::ConfigErrors;
+use wsgate::config::{ConfigErrors, ListenAddress};
 use wsgate::server::{self, BoundAddress, Introduction, LogCopy, Start};
 
 use self::commands::Commands;
@@ -42,6 +42,7 @@ const DRAIN: &str = "\n[drain]\nspread = \"500ms\"\n";
 /// Serves the demo until a signal to stop; the gate listens on `listen` instead of
 /// 127.0.0.1:8080.
 pub(super) fn serve(listen: Option<&str>) -> Result<(), CommandError> {
+    check_address(listen.unwrap_or(GATE_ADDRESS))?;
     let echo = EchoServer::bind().map_err(CommandError::system)?;
     let folder = PrivateFolder::create().map_err(CommandError::system)?;
     let admin = folder.path().join("admin.sock");
@@ -60,6 +61,14 @@ pub(super) fn serve(listen: Option<&str>) -> Result<(), CommandError> {
         ..Start::default()
     };
     Ok(server::run(config, start)?)
+}
+
+/// What is wrong with an address is said of the option: nobody has seen the settings.
+fn check_address(listen: &str) -> Result<(), CommandError> {
+    match listen.parse::<ListenAddress>() {
+        Ok(_) => Ok(()),
+        Err(problem) => Err(CommandError::option(problem)),
+    }
 }
 
 fn settings(echo: SocketAddr, listen: Option<&str>, admin: &Path) -> Result<Config, ConfigErrors> {
@@ -115,6 +124,9 @@ mod tests {
         for listen in ["nowhere", "127.0.0.1:0\"\n[admin]\naddress = \"0.0.0.0:1"] {
             let config = settings(echo, Some(listen), ADMIN.as_ref());
             assert!(config.is_err(), "{listen}");
+            let text = check_address(listen).unwrap_err().text();
+            assert!(text.contains("is not an address to listen on"), "{text}");
+            assert!(!text.contains("demo.toml"), "{text}");
         }
     }
 }

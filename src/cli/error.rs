@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::iter::successors;
 
-use wsgate::config::ConfigErrors;
+use wsgate::config::{ConfigErrors, ValueError};
 use wsgate::server::{ServeError, has_color};
 
 /// The end of a command that was not carried out.
@@ -38,6 +38,11 @@ struct SystemError(#[source] io::Error);
 #[derive(Debug, thiserror::Error)]
 #[error("the output cannot be written")]
 struct OutputError(#[source] io::Error);
+
+/// Its help stands in a line of its own.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.message())]
+struct OptionError(ValueError);
 
 #[derive(Debug, thiserror::Error)]
 #[error("the demo's settings are wrong")]
@@ -82,6 +87,12 @@ impl CommandError {
 
     pub(super) fn demo(errors: ConfigErrors) -> Self {
         Self::new(DemoError(errors), REJECTED)
+    }
+
+    /// What is wrong with the value of an option.
+    pub(super) fn option(problem: ValueError) -> Self {
+        let help = problem.suggestion().map(str::to_owned);
+        Self::new(OptionError(problem), REJECTED).with_help(help)
     }
 
     /// A reader that has gone, such as `head`, is no failure.
