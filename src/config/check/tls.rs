@@ -10,7 +10,7 @@ use crate::config::values::ValueError;
 use crate::error_report::ErrorReport;
 use crate::tls::{ClientFiles, ClientTls};
 
-/// TLS with servers of whose URLs one asks for it.
+/// TLS with the servers of a pool, of which at least one URL asks for it.
 pub(super) fn client(
     settings: &UpstreamTls,
     node: &Node<'_>,

@@ -28,7 +28,7 @@ pub(crate) struct Upstream {
     pub(crate) max_connections: Option<u32>,
     /// When a server that fails is tried after the others.
     pub(crate) passive: Passive,
-    /// TLS for those servers whose URLs ask for it; there is some if one does.
+    /// TLS for the servers whose URLs ask for it; `None` if no URL does.
     pub(crate) tls: Option<ClientTls>,
 }
 

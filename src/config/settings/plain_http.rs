@@ -51,7 +51,7 @@ pub enum HttpOrigin {
     Check,
 }
 
-/// The table of these keys. It forwards by default, other than the bare default of `http`.
+/// The table of these keys. A route with the table forwards by default, and a route without it refuses.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
