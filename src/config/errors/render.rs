@@ -17,9 +17,12 @@ impl ConfigErrors {
     pub fn render(&self, color: bool) -> String {
         let source = self.source.as_deref();
         let mut rendered = self.listing.render(&Level::ERROR, source, color);
-        let end = match self.rest(self.iter().len()) {
+        let shown = self.iter().len();
+        let all = || format!("{} in {}", counted(self.found(), "error"), self.name());
+        let end = match self.rest(shown) {
+            None => all(),
+            Some(rest) if shown == self.found() => format!("{}, {rest}", all()),
             Some(rest) => rest,
-            None => format!("{} in {}", counted(self.found(), "error"), self.name()),
         };
         rendered.push_str(&end);
         rendered.push('\n');

@@ -22,7 +22,7 @@ pub(super) fn meant(key: &str, path: &[Step], unknown: &str) -> Option<&'static 
     found.map(|(_, _, meant)| *meant)
 }
 
-/// What to do about a key for something that there is not.
+/// What to do about a key for something that wsgate does not have.
 pub(super) fn missing(unknown: &str) -> Option<&'static str> {
     let unknown = unknown.to_ascii_lowercase().replace('-', "_");
     let mut missing = MISSING.iter();

@@ -143,8 +143,12 @@ impl Reader<'_> {
                 is_meant.then(|| "write true or false, without quotes".to_owned())
             }
             DeValue::String(text) if is_of("a whole number") => {
-                let is_number = text.trim().parse::<u32>().is_ok();
-                is_number.then(|| "write the number without quotes".to_owned())
+                let help = match text.trim() {
+                    "auto" => Some("leave the key out, and wsgate chooses"),
+                    text if text.parse::<u32>().is_ok() => Some("write the number without quotes"),
+                    _ => None,
+                };
+                help.map(str::to_owned)
             }
             DeValue::Boolean(false) if is_of("a rate ") || is_of("a byte rate ") => {
                 Some("\"off\" is no limit".to_owned())

@@ -104,7 +104,7 @@ impl ValueError {
 }
 
 /// What other programs call the words of the settings.
-const OTHER_WORDS: [(&[&str], &str); 9] = [
+const OTHER_WORDS: [(&[&str], &str); 10] = [
     (
         &["leastconn", "least_conn", "leastconns"],
         "least_connections",
@@ -117,6 +117,10 @@ const OTHER_WORDS: [(&[&str], &str); 9] = [
     (&["off", "no", "false", "deny"], "refuse"),
     (&["on", "yes", "true", "deflate"], "passthrough"),
     (&["no", "false", "none"], "off"),
+    (
+        &["x_real_ip", "true_client_ip", "cf_connecting_ip"],
+        "x-forwarded-for",
+    ),
 ];
 
 impl fmt::Display for ValueError {

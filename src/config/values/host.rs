@@ -127,7 +127,7 @@ pub(in crate::config) fn check_name(name: &str) -> Result<(), ValueError> {
     }
     if name.contains('*') {
         return error(format!(
-            "`{name}`: a `*` stands only before the first dot, like `*.example.com`"
+            "`{name}`: a `*` stands once, alone before the first dot, like `*.example.com`"
         ));
     }
     if name.contains(':') || name.contains('[') {

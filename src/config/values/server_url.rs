@@ -194,7 +194,13 @@ pub(super) fn is_host(host: &str) -> Result<&str, ValueError> {
     let labels = host.strip_suffix('.').unwrap_or(host);
     match host.len() <= 255 && labels.split('.').all(is_label) {
         true => Ok(host),
-        false => Err(ValueError::new("the URL has no host name that could exist")),
+        false => {
+            let problem = ValueError::new("the URL has no host name that could exist");
+            Err(match host.contains('$') {
+                true => problem.help("an environment variable is written ${NAME}"),
+                false => problem,
+            })
+        }
     }
 }
 

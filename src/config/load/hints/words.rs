@@ -1,4 +1,4 @@
-//! What other programs call a key, and what they have that wsgate has not.
+//! What other programs call a key, and what they have and wsgate does not.
 
 /// The kinds of tables that have words of other programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -287,7 +287,11 @@ pub(super) const WORDS: [(Table, &[&str], &str); 38] = [
 ];
 
 /// Words for what wsgate does not do, with what it does.
-pub(super) const MISSING: [(&[&str], &str); 4] = [
+pub(super) const MISSING: [(&[&str], &str); 5] = [
+    (
+        &["include", "includes", "import", "imports"],
+        "the settings are one file, which includes no other one",
+    ),
     (
         &[
             "verify",
