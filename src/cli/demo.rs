@@ -1,4 +1,4 @@
-//! `wsgate demo`: an echo server, a gate before it, and a page to play with.
+//! `wsgate demo`: an echo server, a gate in front of it, and a page to play with.
 //!
 //! ```text
 //! page ─► WebSockets ─► gate ─► echo
