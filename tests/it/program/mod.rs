@@ -12,6 +12,7 @@ mod failures;
 mod families;
 mod forward;
 mod health;
+mod interim;
 mod logs;
 mod metrics;
 mod monitoring;

@@ -61,11 +61,13 @@ pub(super) async fn exchange(
     interim.watch(&mut sent, &progress, client.cloned());
     progress.restart();
     let response = tokio::select! {
-        answered = connection.send(sent) => {
-            answered.map_err(|error| failure(request, connection, source, &progress, error))?
-        }
+        biased;
+        // First, because the answer may have come together with too much before it.
         error = interim.exceeded() => {
             return Err(bad_response(request, Some(&error)));
+        }
+        answered = connection.send(sent) => {
+            answered.map_err(|error| failure(request, connection, source, &progress, error))?
         }
         late = progress.overdue(request.response_timeout()) => {
             return Err(Failure::Refused(request.give_up(late)));
