@@ -60,6 +60,10 @@ impl Question<'_> {
             return Err(QuestionError::Url);
         }
         let uri: Uri = self.url.parse().map_err(|_| QuestionError::Url)?;
+        // No client sends a user in its `Host`, and it comes with a password.
+        if uri.authority().is_some_and(|it| it.as_str().contains('@')) {
+            return Err(QuestionError::Url);
+        }
         match uri.scheme_str() {
             Some("ws" | "wss") => Ok((uri, true)),
             Some("http" | "https") => Ok((uri, false)),

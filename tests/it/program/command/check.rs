@@ -122,7 +122,13 @@ async fn a_path_with_the_value_of_a_variable_is_not_shown() {
 
 #[tokio::test]
 async fn an_url_of_no_request_is_an_error_that_does_not_repeat_it() {
-    for url in ["c4nary", "ftp://c4nary/", "ws:///c4nary", "ws://a/#c4nary"] {
+    for url in [
+        "ws://user:c4nary@a.test/",
+        "c4nary",
+        "ftp://c4nary/",
+        "ws:///c4nary",
+        "ws://a/#c4nary",
+    ] {
         let done = finish(&["check", "config/minimal.toml", "--explain", url]).await;
         assert_eq!(done.code, Some(1), "{done:?}");
         let said = done.stdout + &done.stderr;
