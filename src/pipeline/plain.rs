@@ -166,10 +166,7 @@ impl PlainRequest {
 
     /// Asks `why` if this is dropped before its response is over and no body tells. Otherwise its client counts
     /// as lost.
-    pub(crate) fn with_cause(
-        mut self,
-        why: impl Fn() -> Undelivered + Send + Sync + 'static,
-    ) -> Self {
+    pub fn with_cause(mut self, why: impl Fn() -> Undelivered + Send + Sync + 'static) -> Self {
         self.forwarding.set_cause(Box::new(why));
         self
     }
@@ -302,8 +299,9 @@ impl PlainRequest {
         Ok(())
     }
 
-    /// Takes out of the head of an interim answer (1xx) what does not go on to the client.
-    pub(crate) fn clean_interim(headers: &mut HeaderMap) {
+    /// Takes out of the head of an interim answer (1xx) what does not go on to the client, for a host that passes
+    /// them on (RFC 9110 §15.2).
+    pub fn clean_interim(headers: &mut HeaderMap) {
         plain_response_headers(headers);
         // It has no body (RFC 9110 §8.6).
         headers.remove(header::CONTENT_LENGTH);
@@ -324,7 +322,7 @@ impl PlainRequest {
     }
 
     /// Its client has left in the middle of its body: there is nobody to refuse it to.
-    pub(crate) fn abandon(&self) {
+    pub fn abandon(&self) {
         self.forwarding.abandon();
     }
 
