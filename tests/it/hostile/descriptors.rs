@@ -102,7 +102,7 @@ async fn r16_check_says_that_there_are_not_enough_descriptors() {
         let checked = finish(&["check", file]).await;
         assert_eq!(checked.code, Some(0), "{checked:?}");
         let warning = format!("warning: server.sessions: {sessions} are more than");
-        assert_eq!(checked.stdout.contains(&warning), warned, "{checked:?}");
+        assert_eq!(checked.stderr.contains(&warning), warned, "{checked:?}");
     }
 }
 

@@ -289,7 +289,7 @@ async fn the_manual_page_has_every_command_and_option() {
     assert!(words.len() >= 4, "{words:?}");
     let run = finish(&["run", "--help"]).await.stdout;
     let options = run.split_whitespace().filter(|word| word.starts_with("--"));
-    words.extend(options.map(|word| word.trim_matches(['[', ',', ']']).to_owned()));
+    words.extend(options.map(|word| word.trim_matches(['[', ',', ':', ']']).to_owned()));
     assert!(words.contains(&"--handover".to_owned()), "{words:?}");
     for word in words {
         assert!(manual.contains(&word), "{word}");
