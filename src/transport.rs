@@ -100,6 +100,39 @@ impl Transport {
     }
 }
 
+/// Calls of their own, because what rustls has on the stack would be on that of a bare socket's calls too.
+#[cfg(feature = "tls")]
+impl TlsSocket {
+    #[inline(never)]
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+
+    #[inline(never)]
+    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    #[inline(never)]
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+    }
+
+    #[inline(never)]
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    #[inline(never)]
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
 impl AsyncRead for Transport {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -110,7 +143,7 @@ impl AsyncRead for Transport {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
             #[cfg(feature = "tls")]
-            Self::Tls(TlsSocket(stream)) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(socket) => socket.poll_read(cx, buf),
             Self::Custom(CustomStream(stream)) => Pin::new(stream).poll_read(cx, buf),
         }
     }
@@ -126,7 +159,7 @@ impl AsyncWrite for Transport {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
             #[cfg(feature = "tls")]
-            Self::Tls(TlsSocket(stream)) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(socket) => socket.poll_write(cx, buf),
             Self::Custom(CustomStream(stream)) => Pin::new(stream).poll_write(cx, buf),
         }
     }
@@ -140,7 +173,7 @@ impl AsyncWrite for Transport {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             #[cfg(feature = "tls")]
-            Self::Tls(TlsSocket(stream)) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Tls(socket) => socket.poll_write_vectored(cx, bufs),
             Self::Custom(CustomStream(stream)) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
@@ -160,7 +193,7 @@ impl AsyncWrite for Transport {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
             #[cfg(feature = "tls")]
-            Self::Tls(TlsSocket(stream)) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(socket) => socket.poll_flush(cx),
             Self::Custom(CustomStream(stream)) => Pin::new(stream).poll_flush(cx),
         }
     }
@@ -170,7 +203,7 @@ impl AsyncWrite for Transport {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             #[cfg(feature = "tls")]
-            Self::Tls(TlsSocket(stream)) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(socket) => socket.poll_shutdown(cx),
             Self::Custom(CustomStream(stream)) => Pin::new(stream).poll_shutdown(cx),
         }
     }
