@@ -63,7 +63,7 @@ pub(super) fn serve(listen: Option<&str>) -> Result<(), CommandError> {
     Ok(server::run(config, start)?)
 }
 
-/// What is wrong with an address is said of the option: nobody has seen the settings.
+/// Reports a wrong address as an error of the option: a person has not written the settings of the demo.
 fn check_address(listen: &str) -> Result<(), CommandError> {
     match listen.parse::<ListenAddress>() {
         Ok(_) => Ok(()),

@@ -18,7 +18,7 @@ use crate::rejection::Rejection;
 use crate::request::Handshake;
 use crate::types::Side;
 
-/// A plain request that has a route. It is told and counted once: when it is refused, when its response is
+/// A plain request that has a route. It is logged and counted once: when it is refused, when its response is
 /// over, or when it is dropped before.
 pub(super) struct Forwarding {
     core: Arc<Core>,
@@ -29,7 +29,7 @@ pub(super) struct Forwarding {
     server: Mutex<Option<Arc<str>>>,
     answer: OnceLock<Answer>,
     trace: PlainTrace,
-    /// Asked if it is dropped.
+    /// Gives the reason of a request that is dropped.
     why: Option<WhyUndelivered>,
     is_over: AtomicBool,
 }
@@ -75,7 +75,7 @@ impl Forwarding {
         &mut self.handshake
     }
 
-    /// Asks `why` if it is dropped before its end.
+    /// Calls `why` if it is dropped before its end.
     pub(super) fn set_cause(&mut self, why: WhyUndelivered) {
         self.why = Some(why);
     }

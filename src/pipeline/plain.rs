@@ -164,8 +164,8 @@ impl PlainRequest {
         self.forwarding.handshake().parts()
     }
 
-    /// Asks `why` if this is dropped before its response is over and no body tells. Otherwise its client counts
-    /// as lost.
+    /// Calls `why` if this is dropped before its response is over and no body reports the end. Without `why` its
+    /// client counts as lost.
     pub fn with_cause(mut self, why: impl Fn() -> Undelivered + Send + Sync + 'static) -> Self {
         self.forwarding.set_cause(Box::new(why));
         self

@@ -1,5 +1,5 @@
-//! The bodies of a forwarded plain request and of its response, whose bytes are counted, and whose end is
-//! told.
+//! The bodies of a forwarded plain request and of its response. They count their bytes and report their
+//! end.
 
 use std::error::Error;
 use std::fmt;
@@ -115,7 +115,7 @@ impl<B: Body> PlainResponseBody<B> {
         }
     }
 
-    /// Asks `why` if this is dropped before its end. Otherwise the client counts as lost, which is what it
+    /// Calls `why` if this is dropped before its end. Otherwise the client counts as lost, which is what it
     /// is most often.
     #[must_use]
     pub fn with_cause(mut self, why: impl Fn() -> Undelivered + Send + Sync + 'static) -> Self {

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::cli::admin::{AdminAddress, Client, ClientError, RequestTarget};
 
-/// A thread that is told what to do; a clone is the same one.
+/// A thread that carries out commands; a clone is the same one.
 #[derive(Clone, Debug)]
 pub(super) struct Operator {
     work: Sender<Work>,

@@ -65,7 +65,7 @@ pub(super) struct PlainTotals {
     pub(super) requests: f64,
     /// Those that did not get to a server, or got no response.
     pub(super) refused: f64,
-    /// Those whose client got a 5xx, whoever it was from.
+    /// Those whose client got a 5xx, from the server or from wsgate.
     pub(super) failed: f64,
     /// How many responses have begun, and how long that took together, in seconds.
     pub(super) responses: f64,

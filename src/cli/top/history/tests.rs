@@ -117,7 +117,7 @@ fn plain_requests_have_their_rates_their_failures_and_the_time_to_their_heads() 
     second
         .plain
         .insert("app".to_owned(), totals(140.0, 60.0, 100.0));
-    // Nothing is asked for there.
+    // This route gets no request.
     second
         .plain
         .insert("quiet".to_owned(), totals(0.0, 0.0, 0.0));

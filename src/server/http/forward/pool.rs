@@ -56,6 +56,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Idle connections to one server.
 const IDLE_PER_SERVER: usize = 32;
 
+/// Servers of HTTP/1.0 that are remembered.
+const MOST_OLD: usize = 1024;
+
 /// Hyper's buffer for responses: a head must fit.
 const BUFFER: usize = 64 * 1024;
 
@@ -114,6 +117,10 @@ impl KeepAlivePool {
     pub(super) fn note_version(&self, address: &ServerAddress, version: Version) {
         let mut old = self.old();
         if version < Version::HTTP_11 {
+            // Reloads may name ever other servers. One that is forgotten costs its next request a second.
+            if old.len() >= MOST_OLD {
+                old.clear();
+            }
             old.insert(address.clone());
         } else if !old.is_empty() {
             old.remove(address);

@@ -66,7 +66,7 @@ impl<S> ServerSocket<S> {
     /// The end of what the server sends: of the response too, if no write failed.
     fn end(&mut self) -> io::Result<()> {
         match self.failed_write.take() {
-            // A reset that the write was told of is not told to the read.
+            // A reset is reported once: the write had it, and the read would see a plain end.
             Some(error) => Err(error),
             None => Ok(()),
         }
