@@ -47,6 +47,13 @@ impl fmt::Display for ClientAddr {
     }
 }
 
+/// The address that a client connected to: of this host, or of a proxy in front of it.
+///
+/// A host may put it into the extensions of each request, beside [`ClientAddr`]. Servers that get a PROXY header
+/// find it there as the destination; without it they find the address of the server itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LocalAddr(pub SocketAddr);
+
 /// Says that a request came over TLS.
 ///
 /// A host that ends TLS puts it into the extensions of each such request, beside [`ClientAddr`]:

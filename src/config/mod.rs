@@ -38,7 +38,9 @@ pub use settings::program::{Admin, Listen, Log, LogFormat, Server};
 pub use settings::proxy_protocol::ProxyProtocol;
 pub use settings::route::{Compression, EncodedSlashes, RouteSettings};
 pub use settings::timeouts::Timeouts;
-pub use settings::upstream::{Balance, Passive, ServerEntry, UpstreamSettings, UpstreamTls};
+pub use settings::upstream::{
+    Balance, Passive, SentProxyProtocol, ServerEntry, UpstreamSettings, UpstreamTls,
+};
 #[cfg(feature = "server")]
 pub use values::duration::parse_duration;
 pub use values::error::ValueError;

@@ -33,7 +33,9 @@ pub(super) use program::{Admin, Listen, Log, Server};
 pub(super) use proxy_protocol::ProxyProtocol;
 pub(super) use route::{Compression, EncodedSlashes, OWN_KEYS, RouteSettings};
 pub(super) use timeouts::Timeouts;
-pub(super) use upstream::{Balance, Passive, ServerEntry, UpstreamSettings, UpstreamTls};
+pub(super) use upstream::{
+    Balance, Passive, SentProxyProtocol, ServerEntry, UpstreamSettings, UpstreamTls,
+};
 
 /// Settings of wsgate.
 ///

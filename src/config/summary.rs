@@ -7,7 +7,8 @@ use super::checked::Config;
 use super::checked::route::Route;
 use super::settings::plain_http::{HttpMode, HttpOrigin};
 use super::settings::{
-    AddressRules, EncodedSlashes, Keepalive, Limits, OnExceed, OriginRules, PlainHttp, Timeouts,
+    AddressRules, EncodedSlashes, Keepalive, Limits, OnExceed, OriginRules, PlainHttp,
+    SentProxyProtocol, Timeouts,
 };
 use super::values::{AnyDuration, Text, rate, rate::Rate, size};
 
@@ -54,7 +55,9 @@ fn tell(route: &Route, rewrite: Option<&str>, summary: &mut String) {
     }
     row("path", path);
     row("offers", route.subprotocols.clone());
-    row("upstream", vec![route.upstream.name.to_string()]);
+    let mut upstream = vec![route.upstream.name.to_string()];
+    upstream.extend(sent_header(route.upstream.proxy_protocol));
+    row("upstream", upstream);
     let servers = route.upstream.servers.iter();
     row(
         "servers",
@@ -67,6 +70,14 @@ fn tell(route: &Route, rewrite: Option<&str>, summary: &mut String) {
     row("limits", limits(&route.limits));
     row("keepalive", keepalive(&route.keepalive));
     row("timeouts", timeouts(&route.timeouts));
+}
+
+fn sent_header(protocol: SentProxyProtocol) -> Option<String> {
+    match protocol {
+        SentProxyProtocol::Off => None,
+        SentProxyProtocol::V1 => Some("PROXY v1 sent".to_owned()),
+        SentProxyProtocol::V2 => Some("PROXY v2 sent".to_owned()),
+    }
 }
 
 fn http(http: &PlainHttp) -> Vec<String> {

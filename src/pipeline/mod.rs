@@ -13,6 +13,7 @@ mod hint;
 mod in_flight;
 mod plain;
 mod plain_body;
+mod proxied;
 mod receive;
 mod refusal;
 mod run;

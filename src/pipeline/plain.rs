@@ -16,6 +16,7 @@ use super::connection_key::ConnectionKey;
 use super::core::Core;
 use super::forwarding::{FORWARDED, Forwarding, UPSTREAM_IDLE, UPSTREAM_LOST};
 use super::plain_body::{Delivered, Delivery, PlainRequestBody, PlainResponseBody, Undelivered};
+use super::proxied::proxied_connection;
 use super::receive::{Unrouted, receive_plain};
 use super::refusal::Refusal;
 use crate::config::ServerAddress;
@@ -188,7 +189,8 @@ impl PlainRequest {
 
     /// Which idle connections it may be sent on.
     pub fn connection_key(&self) -> ConnectionKey {
-        ConnectionKey::of(&self.lease)
+        let proxied = proxied_connection(self.forwarding.handshake());
+        ConnectionKey::of(&self.lease, proxied)
     }
 
     pub(crate) fn address(&self) -> &ServerAddress {
@@ -204,9 +206,10 @@ impl PlainRequest {
     pub async fn connect(
         self,
     ) -> Result<(Self, impl AsyncRead + AsyncWrite + Send + Unpin + 'static), Rejection> {
-        let client = self.forwarding.handshake().client();
+        let handshake = self.forwarding.handshake();
+        let (client, proxied) = (handshake.client(), proxied_connection(handshake));
         let span = self.forwarding.parents().begin_connect();
-        let connected = self.pool.connect_from(self.lease, client).await;
+        let connected = self.pool.connect_from(self.lease, client, proxied).await;
         let server = connected.as_ref();
         let server = server.map(|connected| &**connected.lease.server());
         span.ended(server.map_err(|error| error.rejection.reason()));

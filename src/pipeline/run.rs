@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout};
 use super::core::Core;
 use super::counts::RouteCounts;
 use super::in_flight::InFlight;
+use super::proxied::proxied_connection;
 use super::refusal::Refusal;
 use super::snapshot::Snapshot;
 use crate::close::{CloseCode, CloseReason};
@@ -166,7 +167,9 @@ async fn connect(
     let path = route.upstream_path(handshake.path())?;
     let began = Instant::now();
     let span = parents.begin_connect();
-    let connected = settings.pool(route).connect(handshake.client()).await;
+    let proxied = proxied_connection(handshake);
+    let pool = settings.pool(route);
+    let connected = pool.connect(handshake.client(), proxied).await;
     let server = connected.as_ref();
     let server = server.map(|connected| &**connected.lease.server());
     span.ended(server.map_err(|error| error.rejection.reason()));

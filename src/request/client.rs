@@ -1,6 +1,6 @@
 //! Who the client is.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, header};
 
@@ -16,6 +16,20 @@ pub(crate) struct ClientIdentity {
     pub(crate) peer: ClientAddr,
     /// The header in which the peer names its own peer, if the peer is a trusted proxy.
     pub(crate) trusted: Option<ForwardingHeader>,
+}
+
+impl ClientIdentity {
+    /// The client's address with its port, which is 0 where a header names the client; `None` where nothing
+    /// names a client on a unix socket.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        match self.peer {
+            ClientAddr::Tcp(peer) if self.ip == self.peer.ip() => {
+                Some(SocketAddr::new(self.ip, peer.port()))
+            }
+            ClientAddr::Unix if self.ip == self.peer.ip() => None,
+            ClientAddr::Tcp(_) | ClientAddr::Unix => Some(SocketAddr::new(self.ip, 0)),
+        }
+    }
 }
 
 /// Finds out who the client is.

@@ -5,11 +5,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::connect_error::ConnectError;
+use super::proxy_header::ProxyHeader;
 use super::socket;
 use super::target::{ServerTarget, TargetAddress};
 use crate::tls::ClientTls;
@@ -19,7 +20,8 @@ use crate::transport::Transport;
 /// ([`Builder::connect`](crate::Builder::connect)).
 ///
 /// Use it to reach servers through a tunnel, or to put a pipe in the place of a server in tests. The gate
-/// itself makes TLS on the stream where the URL of the server begins with `wss://`. The gate calls it once for each handshake, and again for another server of the
+/// itself writes the PROXY header on the stream where the upstream has `proxy_protocol`, and makes TLS behind that where
+/// the URL of the server begins with `wss://`. The gate calls it once for each handshake, and again for another server of the
 /// upstream if it fails and the upstream has `retries`. The stream carries one HTTP/1.1 exchange
 /// and then the session; the gate never reuses it.
 ///
@@ -88,24 +90,36 @@ impl Connector {
         Self::Custom(Arc::new(connector))
     }
 
-    /// Connects to a server within `limit`, with TLS where there is some.
+    /// Connects to a server within `limit`: with the header that names the client, and behind that with TLS,
+    /// where there are these.
     pub(super) async fn connect(
         &self,
         server: ServerTarget<'_>,
+        header: Option<ProxyHeader>,
         tls: Option<&ClientTls>,
         limit: Duration,
     ) -> Result<Transport, ConnectError> {
-        let Some(tls) = tls else {
-            return self.open(server, limit).await;
-        };
         let deadline = Instant::now() + limit;
-        let stream = self.open(server, limit).await?;
-        let host = match server.address {
-            TargetAddress::Tcp { host, .. } => host,
-            TargetAddress::Unix(_) => "localhost",
+        let mut stream = self.open(server, limit).await?;
+        if header.is_none() && tls.is_none() {
+            return Ok(stream);
+        }
+        let begin = async {
+            if let Some(header) = header {
+                let peer = stream.tcp().and_then(|socket| socket.peer_addr().ok());
+                stream.write_all(&header.bytes(peer)).await?;
+                stream.flush().await?;
+            }
+            match tls {
+                Some(tls) => {
+                    let secured = tls.secure(host_of(server.address), stream).await;
+                    secured.map_err(ConnectError::Tls)
+                }
+                None => Ok(stream),
+            }
         };
-        match timeout_at(deadline, tls.secure(host, stream)).await {
-            Ok(secured) => secured.map_err(ConnectError::Tls),
+        match timeout_at(deadline, begin).await {
+            Ok(begun) => begun,
             Err(_elapsed) => Err(ConnectError::Timeout),
         }
     }
@@ -122,6 +136,14 @@ impl Connector {
                 Err(_elapsed) => Err(ConnectError::Timeout),
             },
         }
+    }
+}
+
+/// The name that TLS verifies, if the settings have no other.
+fn host_of(address: TargetAddress<'_>) -> &str {
+    match address {
+        TargetAddress::Tcp { host, .. } => host,
+        TargetAddress::Unix(_) => "localhost",
     }
 }
 

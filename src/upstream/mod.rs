@@ -15,6 +15,7 @@ mod exchange;
 mod failures;
 mod passive;
 mod pool;
+mod proxy_header;
 mod read_limit;
 mod server_state;
 mod socket;
@@ -30,4 +31,5 @@ pub(crate) use failures::{
     FailureCounts, ServerFailure, ServerFailures, ServerFault, UpstreamError,
 };
 pub(crate) use pool::{Connected, Lease, Pool};
+pub(crate) use proxy_header::{ProxiedConnection, ProxyHeader};
 pub use target::{ServerTarget, TargetAddress};

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::balance::{Balancer, Candidate};
 use super::connect::Connector;
 use super::failures::{FailureCounts, FailureLog, ServerFailure, ServerFault, UpstreamError};
+use super::proxy_header::{ProxiedConnection, ProxyHeader};
 use super::server_state::{ServerLoad, ServerState};
 use super::target::ServerTarget;
 use crate::config::{ServerAddress, Upstream, UpstreamServer};
@@ -135,8 +136,13 @@ impl Pool {
     /// Takes a place on a server and connects to it. If that fails, another server is tried, as
     /// often and for as long as the settings allow; nothing has been sent yet, so that nothing is done
     /// twice.
-    pub(crate) async fn connect(&self, client: IpAddr) -> Result<Connected, UpstreamError> {
-        self.connect_from(self.place(client)?, client).await
+    pub(crate) async fn connect(
+        &self,
+        client: IpAddr,
+        proxied: ProxiedConnection,
+    ) -> Result<Connected, UpstreamError> {
+        let lease = self.place(client)?;
+        self.connect_from(lease, client, proxied).await
     }
 
     /// Takes a place on a server, for a caller that may have a connection to it already.
@@ -150,6 +156,7 @@ impl Pool {
         &self,
         mut lease: Lease,
         client: IpAddr,
+        proxied: ProxiedConnection,
     ) -> Result<Connected, UpstreamError> {
         let settings = self.settings();
         let started = Instant::now();
@@ -157,6 +164,7 @@ impl Pool {
         loop {
             let connecting = (self.inner.connector).connect(
                 lease.target(),
+                lease.proxy_header(proxied),
                 lease.tls(),
                 settings.connect_timeout,
             );
@@ -272,6 +280,11 @@ impl Lease {
     pub(crate) fn tls(&self) -> Option<&ClientTls> {
         let tls = self.upstream().tls.as_ref();
         tls.filter(|_| self.settings().is_tls)
+    }
+
+    /// What a connection to the server begins with, if it is for the client of this one.
+    pub(crate) fn proxy_header(&self, proxied: ProxiedConnection) -> Option<ProxyHeader> {
+        ProxyHeader::new(self.upstream().proxy_protocol, proxied)
     }
 
     /// Whether the server gets no new sessions by now.

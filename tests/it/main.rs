@@ -35,5 +35,7 @@ mod relay;
 mod seams;
 mod timeouts;
 #[cfg(feature = "server")]
+mod upstream_proxy_header;
+#[cfg(feature = "server")]
 mod upstream_tls;
 mod upstreams;

@@ -70,6 +70,7 @@ fn upstream(
         retries,
         retry_timeout,
         max_connections,
+        proxy_protocol,
         passive,
         tls: _,
     } = settings;
@@ -86,6 +87,7 @@ fn upstream(
         retries,
         retry_timeout,
         max_connections,
+        proxy_protocol,
         passive,
         tls,
     }

@@ -68,6 +68,7 @@ impl Route {
             retries: settings.retries,
             retry_timeout: settings.retry_timeout,
             passive: settings.passive,
+            proxy_protocol: settings.proxy_protocol,
             tls: None,
             max_connections: settings.max_connections,
         };

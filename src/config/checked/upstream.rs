@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::settings::{Balance, Passive};
+use crate::config::settings::{Balance, Passive, SentProxyProtocol};
 use crate::config::values::{Retries, ServerAddress};
 use crate::tls::ClientTls;
 
@@ -26,6 +26,8 @@ pub(crate) struct Upstream {
     pub(crate) retry_timeout: Duration,
     /// Sessions at once on one server; `None` is no limit.
     pub(crate) max_connections: Option<u32>,
+    /// Whether a connection to a server names its client first.
+    pub(crate) proxy_protocol: SentProxyProtocol,
     /// When a server that fails is tried after the others.
     pub(crate) passive: Passive,
     /// TLS for the servers whose URLs ask for it; `None` if no URL does.

@@ -42,10 +42,26 @@ pub struct UpstreamSettings {
     /// The limit on sessions of one server; 0 is no limit.
     #[serde(with = "ZeroForNone")]
     pub max_connections: Option<u32>,
+    /// Whether a connection to a server begins with a PROXY header that names the client: off, v1 or v2.
+    pub proxy_protocol: SentProxyProtocol,
     /// A server that has failed is tried last for a while.
     pub passive: Passive,
     /// TLS with servers whose URLs begin with wss://.
     pub tls: UpstreamTls,
+}
+
+/// Whether a connection to a server begins with a header of the PROXY protocol, which names the client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum SentProxyProtocol {
+    /// It does not.
+    #[default]
+    Off,
+    /// It does, in version 1, which is a line of text.
+    V1,
+    /// It does, in version 2, which is binary.
+    V2,
 }
 
 /// When a server that fails is tried after the others.
@@ -142,6 +158,7 @@ impl Default for UpstreamSettings {
             retries: Retries::All,
             retry_timeout: Duration::from_secs(10),
             max_connections: None,
+            proxy_protocol: SentProxyProtocol::default(),
             passive: Passive::default(),
             tls: UpstreamTls::default(),
         }

@@ -7,6 +7,7 @@ fn the_summary_shows_the_routes_in_the_order_of_matching() {
         "
 [upstream.chat]
 servers = [\"ws://127.0.0.1:9001\", \"ws://127.0.0.1:9002\"]
+proxy_protocol = \"v2\"
 [upstream.spare]
 servers = [\"ws://127.0.0.1:9003\"]
 [[route]]
@@ -34,7 +35,7 @@ route rooms
   host       a.com, b.com
   path       /rooms/{id}, encoded slashes pass
   offers     v2
-  upstream   chat
+  upstream   chat, PROXY v2 sent
   servers    ws://127.0.0.1:9001, ws://127.0.0.1:9002
   http       refuse
   origin     *
@@ -45,7 +46,7 @@ route rooms
 route rest
   host       any
   path       /*
-  upstream   chat
+  upstream   chat, PROXY v2 sent
   servers    ws://127.0.0.1:9001, ws://127.0.0.1:9002
   http       refuse
   origin     same-origin
@@ -54,7 +55,7 @@ route rest
   timeouts   write 1m, close 5s
 ";
     assert_eq!(config.summary(), expected);
-    let place = "a.toml:4:11";
+    let place = "a.toml:5:11";
     let warning = format!("{place}: no route uses the upstream `spare`");
     assert_eq!(Vec::from_iter(config.warnings()), [warning]);
 }

@@ -40,6 +40,23 @@ fn identify_by(header: ForwardingHeader, peer: ClientAddr, lines: &[&str]) -> Cl
     identify(peer, &headers(name, lines), &settings(header))
 }
 
+#[test]
+fn the_address_has_a_port_only_where_the_client_is_the_peer() {
+    let by = |peer, lines: &[&str]| identify_by(ForwardingHeader::XForwardedFor, peer, lines);
+    for (peer, lines, expected) in [
+        (tcp("192.0.2.1"), &[][..], Some("192.0.2.1:4711")),
+        (tcp("::ffff:192.0.2.1"), &[], Some("192.0.2.1:4711")),
+        (tcp("10.0.0.1"), &["192.0.2.1"], Some("192.0.2.1:0")),
+        (tcp("10.0.0.1"), &["unknown"], Some("10.0.0.1:4711")),
+        (ClientAddr::Unix, &["2001:db8::1"], Some("[2001:db8::1]:0")),
+        (ClientAddr::Unix, &[], None),
+    ] {
+        let address = by(peer, lines).address();
+        let expected = expected.map(|text| text.parse().unwrap());
+        assert_eq!(address, expected, "{peer} {lines:?}");
+    }
+}
+
 #[rstest]
 #[case::no_header(&[], "10.0.0.1")]
 #[case::one(&["192.0.2.1"], "192.0.2.1")]

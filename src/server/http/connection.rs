@@ -13,7 +13,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio_util::sync::CancellationToken;
 
-use crate::{ClientAddr, ErrorReport, WrappedSocket};
+use crate::{ClientAddr, ErrorReport, LocalAddr, WrappedSocket};
 use end::{End, Limits, MAX_HEADERS};
 use guard::Guard;
 use head_deadline::HeadLimits;
@@ -104,11 +104,13 @@ impl Connections {
         let opened = opening::open(&mut socket, peer, proxies, &permit, limits, gate, &closing);
         let Some(Client {
             address: client,
+            destination,
             over_tls,
         }) = opened.await
         else {
             return;
         };
+        let local = destination.or_else(|| socket.tcp()?.local_addr().ok());
         let (limiter, state) = (permit.limiter().clone(), permit.state().clone());
         let refused = RefusedUpgrade::default();
         let lines = Arc::<RequestLines>::default();
@@ -117,6 +119,7 @@ impl Connections {
             handler,
             health: Arc::clone(&self.health),
             client,
+            local: local.map(LocalAddr),
             over_tls,
             limiter: limiter.clone(),
             state: state.clone(),

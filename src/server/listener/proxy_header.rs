@@ -3,6 +3,7 @@
 //! <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>, versions 1 and 2.
 
 use std::io;
+use std::net::SocketAddr;
 
 use proxy_header::{ParseConfig, Protocol, ProxyHeader};
 use socket2::SockRef;
@@ -27,6 +28,8 @@ pub(crate) enum ProxyHeaderError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Client {
     pub(crate) address: ClientAddr,
+    /// What it connected to, if the proxy says so.
+    pub(crate) destination: Option<SocketAddr>,
     /// The proxy says that the client speaks TLS to it.
     pub(crate) over_tls: bool,
 }
@@ -36,6 +39,7 @@ impl Client {
     pub(crate) fn of(peer: ClientAddr) -> Self {
         Self {
             address: peer,
+            destination: None,
             over_tls: false,
         }
     }
@@ -93,14 +97,18 @@ pub(crate) fn client(header: &[u8], peer: ClientAddr) -> Option<Client> {
     if length != header.len() {
         return None;
     }
-    let address = match parsed.proxied_address() {
+    let proxied = match parsed.proxied_address() {
         None => return Some(Client::of(peer)),
-        Some(address) if address.protocol == Protocol::Stream => address.source.into(),
+        Some(proxied) if proxied.protocol == Protocol::Stream => proxied,
         // Nobody sends a WebSocket in datagrams.
         Some(_) => return None,
     };
     let over_tls = parsed.ssl().is_some_and(|ssl| ssl.client_ssl());
-    Some(Client { address, over_tls })
+    Some(Client {
+        address: proxied.source.into(),
+        destination: Some(proxied.destination),
+        over_tls,
+    })
 }
 
 /// Reads what follows the signature of version 2.

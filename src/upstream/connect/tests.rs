@@ -7,9 +7,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::Instant;
 
 use super::*;
-use crate::config::{Balance, ServerAddress, Upstream, UpstreamServer};
+use crate::config::{Balance, SentProxyProtocol, ServerAddress, Upstream, UpstreamServer};
 use crate::rejection::Rejection;
-use crate::upstream::Pool;
+use crate::upstream::{Pool, ProxiedConnection};
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -64,6 +64,7 @@ fn settings(servers: &[&str]) -> Upstream {
         passive: crate::config::Passive::default(),
         tls: None,
         max_connections: None,
+        proxy_protocol: SentProxyProtocol::Off,
     }
 }
 
@@ -76,7 +77,10 @@ fn pool(servers: &[&str], connector: impl Connect) -> Pool {
 async fn a_pool_connects_through_the_embedders_connector_before_and_after_a_reload() {
     let pipes = Pipes::default();
     let pool = pool(&["gone", "a"], pipes.clone());
-    let mut connected = pool.connect(CLIENT).await.unwrap();
+    let mut connected = pool
+        .connect(CLIENT, ProxiedConnection::default())
+        .await
+        .unwrap();
     assert_eq!(&**connected.lease.server(), "a");
     let (name, mut server) = pipes.0.lock().unwrap().remove(0);
     let address = r#"Tcp { host: "chat.example", port: 9001 }"#;
@@ -88,14 +92,20 @@ async fn a_pool_connects_through_the_embedders_connector_before_and_after_a_relo
     assert_eq!(heard, "hello");
 
     let renewed = pool.renewed(&Arc::new(settings(&["b"])));
-    renewed.connect(CLIENT).await.unwrap();
+    renewed
+        .connect(CLIENT, ProxiedConnection::default())
+        .await
+        .unwrap();
     assert_eq!(pipes.0.lock().unwrap()[0].0, format!("chat/b: {address}"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_connector_that_never_ends_is_given_up_in_time() {
     let started = Instant::now();
-    let error = pool(&["a"], Silent).connect(CLIENT).await.unwrap_err();
+    let error = pool(&["a"], Silent)
+        .connect(CLIENT, ProxiedConnection::default())
+        .await
+        .unwrap_err();
     assert_eq!(error.rejection, Rejection::UpstreamTimeout);
     assert_eq!(started.elapsed(), Duration::from_secs(3));
 }

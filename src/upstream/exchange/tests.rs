@@ -7,8 +7,9 @@ use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 
 use super::super::pool::Pool;
+use super::super::proxy_header::ProxiedConnection;
 use super::*;
-use crate::config::{Balance, ServerAddress, Upstream, UpstreamServer};
+use crate::config::{Balance, SentProxyProtocol, ServerAddress, Upstream, UpstreamServer};
 
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -321,6 +322,7 @@ fn pool_of(address: ServerAddress) -> Pool {
         passive: crate::config::Passive::default(),
         tls: None,
         max_connections: None,
+        proxy_protocol: SentProxyProtocol::Off,
     }))
 }
 
@@ -342,7 +344,7 @@ fn assert_send<T: Send>(value: T) -> T {
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 async fn connect_and_ask(pool: &Pool) -> Result<UpstreamResponse, Rejection> {
-    let connected = assert_send(pool.connect(CLIENT)).await;
+    let connected = assert_send(pool.connect(CLIENT, ProxiedConnection::default())).await;
     let connected = connected.map_err(|unserved| unserved.rejection)?;
     let answer = exchange(&connected.lease, connected.transport, request());
     assert_send(answer)

@@ -7,7 +7,7 @@ use tokio::net::UnixListener;
 
 use super::super::socket::tests::{refusing, server, swallowing};
 use super::*;
-use crate::config::{Balance, Passive, Retries};
+use crate::config::{Balance, Passive, Retries, SentProxyProtocol};
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -30,6 +30,7 @@ fn upstream(folder: &std::path::Path, servers: &[&str]) -> Upstream {
         head_size: 16 * 1024,
         retry_timeout: Duration::from_secs(10),
         max_connections: None,
+        proxy_protocol: SentProxyProtocol::Off,
         passive: Passive::default(),
         tls: None,
     }
@@ -186,7 +187,10 @@ async fn a_connection_comes_with_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let listener = UnixListener::bind(folder.path().join("a")).unwrap();
     let pool = Pool::for_tests(Arc::new(upstream(folder.path(), &["a"])));
-    let connected = pool.connect(CLIENT).await.unwrap();
+    let connected = pool
+        .connect(CLIENT, ProxiedConnection::default())
+        .await
+        .unwrap();
     listener.accept().await.unwrap();
     assert_eq!(sessions(&pool), [1]);
     drop(connected);
@@ -257,7 +261,7 @@ async fn one_server_of_a_pool_is_enough_whatever_the_balance() {
         let pool = Pool::for_tests(Arc::new(settings));
         let mut held = Vec::new();
         for client in clients(120) {
-            let connected = pool.connect(client).await;
+            let connected = pool.connect(client, ProxiedConnection::default()).await;
             held.push(connected.unwrap_or_else(|error| panic!("{balance:?}: {error:?}")));
         }
         assert_eq!(sessions(&pool), [0, 0, 120], "{balance:?}");
@@ -279,8 +283,16 @@ async fn a_server_that_failed_is_tried_last_until_one_try_has_succeeded() {
                 .collect::<Vec<_>>()
         };
         while failing() != [true, false] {
-            drop(pool.connect(CLIENT).await.unwrap());
-            drop(pool.connect(IpAddr::from([10, 0, 0, 9])).await.unwrap());
+            drop(
+                pool.connect(CLIENT, ProxiedConnection::default())
+                    .await
+                    .unwrap(),
+            );
+            drop(
+                pool.connect(IpAddr::from([10, 0, 0, 9]), ProxiedConnection::default())
+                    .await
+                    .unwrap(),
+            );
         }
         for client in clients(20) {
             let lease = pool.place(client).unwrap();
@@ -395,6 +407,6 @@ fn the_same_settings_are_the_same_pool() {
 }
 
 async fn connect(pool: &Pool) -> Result<Connected, Rejection> {
-    let connected = pool.connect(CLIENT).await;
+    let connected = pool.connect(CLIENT, ProxiedConnection::default()).await;
     connected.map_err(|unserved| unserved.rejection)
 }

@@ -15,7 +15,7 @@ pub(super) enum Table {
 }
 
 /// What other programs call a key.
-pub(super) const WORDS: [(Table, &[&str], &str); 38] = [
+pub(super) const WORDS: [(Table, &[&str], &str); 39] = [
     (
         Table::Settings,
         &[
@@ -196,6 +196,11 @@ pub(super) const WORDS: [(Table, &[&str], &str); 38] = [
         Table::Upstream,
         &["max_conns", "maxconn"],
         "max_connections",
+    ),
+    (
+        Table::Upstream,
+        &["send_proxy", "send_proxy_v2", "proxyprotocol"],
+        "proxy_protocol",
     ),
     (Table::Upstream, &["max_fails"], "passive.failures"),
     (Table::Upstream, &["fail_timeout"], "passive.within"),

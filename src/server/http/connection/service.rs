@@ -19,7 +19,7 @@ use crate::server::http::forward::{Forward, ForwardBody};
 use crate::server::http::health::HealthPage;
 use crate::server::http::limiter::{ConnectionLimiter, ConnectionState, RequestPermit};
 use crate::server::http::request_lines::RequestLines;
-use crate::{ClientAddr, OverTls, Rejection, Transport, WrappedSocket};
+use crate::{ClientAddr, LocalAddr, OverTls, Rejection, Transport, WrappedSocket};
 use crate::{Gate, GateService, ResponseBody};
 
 /// What answers requests on a worker: the gate, and behind it the forwarder.
@@ -31,6 +31,8 @@ pub(super) struct RequestService {
     pub(super) handler: GatedForward,
     pub(super) health: Arc<HealthPage>,
     pub(super) client: ClientAddr,
+    /// What it connected to; none on a unix socket.
+    pub(super) local: Option<LocalAddr>,
     /// A proxy says that the client speaks TLS to it.
     pub(super) over_tls: bool,
     pub(super) limiter: Arc<ConnectionLimiter>,
@@ -68,6 +70,9 @@ impl Service<Request<Incoming>> for RequestService {
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let upgrade = request.extensions().get::<OnUpgrade>().cloned();
         request.extensions_mut().insert(self.client);
+        if let Some(local) = self.local {
+            request.extensions_mut().insert(local);
+        }
         if self.over_tls {
             request.extensions_mut().insert(OverTls);
         }

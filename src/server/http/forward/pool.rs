@@ -36,14 +36,18 @@ pub(super) type RequestBody = Paced<PlainRequestBody<Incoming>>;
 /// The idle connections of one worker; clones share them.
 #[derive(Clone)]
 pub(crate) struct KeepAlivePool {
-    idle: Arc<Mutex<HashMap<ConnectionKey, Vec<Idle>>>>,
+    /// By their servers, each list in the order of their last use.
+    idle: Arc<Mutex<IdleConnections>>,
     /// Servers whose last response was of HTTP/1.0.
     old: Arc<Mutex<HashSet<ServerAddress>>>,
     limiter: Arc<ConnectionLimiter>,
     tasks: TaskTracker,
 }
 
+type IdleConnections = HashMap<ServerAddress, Vec<Idle>>;
+
 struct Idle {
+    key: ConnectionKey,
     connection: Connection,
     since: Instant,
     _permit: IdlePermit,
@@ -53,7 +57,7 @@ struct Idle {
 /// that is lost; so this is well below the timeout of most servers.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Idle connections to one server.
+/// Idle connections to one server, whichever requests they are for.
 const IDLE_PER_SERVER: usize = 32;
 
 /// Servers of HTTP/1.0 that are remembered.
@@ -76,10 +80,13 @@ impl KeepAlivePool {
     /// The most recently used idle connection that a request may be sent on.
     pub(super) fn take(&self, request: &PlainRequest) -> Option<Connection> {
         let mut idle = self.idle();
-        let connections = idle.get_mut(&request.connection_key())?;
-        while let Some(idle) = connections.pop() {
-            let connection = idle.connection;
-            if connection.sender.is_ready() && idle.since.elapsed() < IDLE_TIMEOUT {
+        let connections = idle.get_mut(request.address())?;
+        let key = request.connection_key();
+        while let Some(place) = connections.iter().rposition(|idle| idle.key == key) {
+            let Idle {
+                connection, since, ..
+            } = connections.remove(place);
+            if connection.sender.is_ready() && since.elapsed() < IDLE_TIMEOUT {
                 return Some(connection);
             }
         }
@@ -154,20 +161,24 @@ impl KeepAlivePool {
                 biased;
                 ready = sender.ready() => if ready.is_ok() {
                     let connection = Connection { sender, line, is_reused: true };
-                    pool.put(request.connection_key(), connection);
+                    pool.put(&request, connection);
                 },
                 () = stalls => line.cut(),
             }
         });
     }
 
-    fn put(&self, key: ConnectionKey, connection: Connection) {
+    /// Keeps a connection. Where there are as many as may be, it takes the place of the one that was not used
+    /// for longest: that may be for a client that has gone.
+    fn put(&self, request: &PlainRequest, connection: Connection) {
         let mut idle = self.idle();
-        let connections = idle.entry(key).or_default();
-        if connections.len() < IDLE_PER_SERVER
-            && let Some(permit) = self.limiter.admit_idle()
-        {
+        let connections = idle.entry(request.address().clone()).or_default();
+        if connections.len() >= IDLE_PER_SERVER {
+            connections.remove(0);
+        }
+        if let Some(permit) = self.limiter.admit_idle() {
             connections.push(Idle {
+                key: request.connection_key(),
                 connection,
                 since: Instant::now(),
                 _permit: permit,
@@ -192,7 +203,7 @@ impl KeepAlivePool {
         self.old.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn idle(&self) -> MutexGuard<'_, HashMap<ConnectionKey, Vec<Idle>>> {
+    fn idle(&self) -> MutexGuard<'_, IdleConnections> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
