@@ -66,6 +66,9 @@ mod route;
 #[cfg(feature = "server")]
 pub mod server;
 mod session;
+#[cfg(feature = "tls")]
+pub mod tls;
+#[cfg(not(feature = "tls"))]
 mod tls;
 mod transport;
 mod types;

@@ -63,6 +63,8 @@ pub enum Rejection {
     NoRoute,
     /// No route at all for this host.
     HostNotOurs,
+    /// The client has named another host in its TLS handshake (SNI) than in its request (RFC 9110 §7.4).
+    Misdirected,
     /// The request's version or transport cannot be upgraded.
     NotUpgradable,
 
@@ -159,7 +161,7 @@ impl Rejection {
             Self::MaxForwards(method) if *method == Method::OPTIONS => StatusCode::OK,
             // A TRACE would send back what may hold secrets (RFC 9110 §9.3.8).
             Self::MaxForwards(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::HostNotOurs => StatusCode::MISDIRECTED_REQUEST,
+            Self::HostNotOurs | Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             // RFC 5842 §7.2.
             Self::LoopDetected => StatusCode::LOOP_DETECTED,
             Self::NotUpgrade | Self::Version | Self::NotUpgradable => StatusCode::UPGRADE_REQUIRED,
@@ -212,6 +214,7 @@ impl Rejection {
             Self::BodyTimeout => "body_timeout",
             Self::NoRoute => "no_route",
             Self::HostNotOurs => "host_not_ours",
+            Self::Misdirected => "misdirected",
             Self::NotUpgradable => "not_upgradable",
             Self::AddressDenied => "address_denied",
             Self::OriginMissing => "origin_missing",
@@ -267,6 +270,7 @@ impl Rejection {
             Self::BodyTimeout => "the request's body did not arrive in time",
             Self::NoRoute => "nothing is served under this path",
             Self::HostNotOurs => "nothing is served under this host",
+            Self::Misdirected => "this connection was opened for another host",
             Self::NotUpgradable => "this connection cannot be upgraded to a WebSocket",
             Self::AddressDenied => "this address is not allowed",
             Self::OriginMissing => "the handshake has no Origin",

@@ -54,14 +54,60 @@ impl fmt::Display for ClientAddr {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LocalAddr(pub SocketAddr);
 
-/// Says that a request came over TLS.
+/// Says that a request came over TLS, and what the handshake has shown of the client.
 ///
 /// A host that ends TLS puts it into the extensions of each such request, beside [`ClientAddr`]:
 /// the upstream then sees `https`, and `same-origin` leaves out pages that came over plain HTTP.
 /// Nothing in the request itself can say so, because a client may write `https://` into its target
 /// whatever it speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct OverTls;
+///
+/// ```
+/// use wsgate::OverTls;
+///
+/// let shown = OverTls::new().server_name("chat.example.com").client_subject("CN=a client");
+/// # let _ = shown;
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct OverTls {
+    server_name: Option<Arc<str>>,
+    client_subject: Option<Arc<str>>,
+}
+
+impl OverTls {
+    /// Nothing more is known than that it was TLS.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The host that the client named in its handshake (SNI, RFC 6066 §3). A request for another host is refused
+    /// with 421 (RFC 9110 §15.5.20). By default any host may be requested.
+    #[must_use]
+    pub fn server_name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.server_name = Some(name.into());
+        self
+    }
+
+    /// The subject of the client's certificate, which the host has verified: the value of `{tls.subject}`. By default
+    /// there is none.
+    #[must_use]
+    pub fn client_subject(mut self, subject: impl Into<Arc<str>>) -> Self {
+        self.client_subject = Some(subject.into());
+        self
+    }
+
+    /// Whether a request for this host (in lower case, without a port) may come by the connection.
+    pub(crate) fn is_for(&self, host: &str) -> bool {
+        let without_root = |name: &str| name.strip_suffix('.').unwrap_or(name).len();
+        self.server_name.as_deref().is_none_or(|name| {
+            let (name, host) = (&name[..without_root(name)], &host[..without_root(host)]);
+            name.eq_ignore_ascii_case(host)
+        })
+    }
+
+    pub(crate) fn subject(&self) -> Option<&str> {
+        self.client_subject.as_deref()
+    }
+}
 
 /// What a host knows of a client, in a type of its own.
 ///

@@ -58,7 +58,10 @@ pub(super) fn config(
     check_client_ip(&client_ip, &listen, &root.get("client_ip"), report);
     check_drain(&drain, &root.get("drain"), report);
     let is_program = !listen.is_empty();
-    let listen = program::listeners(listen, &root.get("listen"), directory, report);
+    let listeners = root.get("listen");
+    let listen = program::listeners(listen, &listeners, directory, report);
+    #[cfg(feature = "tls")]
+    let listen_tls = program::listeners_tls(&listen, &listeners, directory, report);
     // Without a listener of their own these may be the settings of a library, which has none. The
     // program, which then has the default listener, compares that with the servers itself.
     if is_program {
@@ -66,6 +69,8 @@ pub(super) fn config(
     }
     Config {
         listen,
+        #[cfg(feature = "tls")]
+        listen_tls,
         has_default_listener: !is_program,
         client_ip,
         admin: admin.map(|admin| program::admin(admin, &root.get("admin"), directory, report)),

@@ -15,7 +15,9 @@ use super::named_file::NamedFile;
 use super::settings::{
     Admin, ClientIp, Drain, Listen, Log, RouteSettings, Server, Settings, UpstreamSettings,
 };
-use super::values::MASK;
+use super::values::{ListenAddress, MASK};
+#[cfg(feature = "tls")]
+use crate::tls::ServerTls;
 
 /// A whole, checked set of settings.
 ///
@@ -24,6 +26,9 @@ use super::values::MASK;
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     pub(crate) listen: Vec<Listen>,
+    /// TLS with the clients of the listeners that have it.
+    #[cfg(feature = "tls")]
+    pub(super) listen_tls: Vec<(ListenAddress, ServerTls)>,
     /// Whether the settings name no listener, as those of a library do.
     #[cfg_attr(not(feature = "server"), allow(dead_code))]
     pub(crate) has_default_listener: bool,
@@ -51,6 +56,12 @@ impl Config {
     /// stand in no file have the key in the place of line and column.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         self.warnings.lines()
+    }
+
+    /// TLS with the clients of the listeners that have it, by their addresses.
+    #[cfg(feature = "tls")]
+    pub fn listen_tls(&self) -> &[(ListenAddress, ServerTls)] {
+        &self.listen_tls
     }
 
     /// The warnings and those of `others`, which are about the file as a whole, as

@@ -32,6 +32,7 @@ pub use settings::drain::Drain;
 pub use settings::headers::{Forwarded, HeaderSettings};
 pub use settings::keepalive::{Keepalive, Ping};
 pub use settings::limits::{Limits, OnExceed, PerConnection, PerIp};
+pub use settings::listen_tls::{CertificateFiles, ClientAuth, ListenTls, TlsVersion};
 pub use settings::origin::OriginRules;
 pub use settings::plain_http::{HttpMode, HttpOrigin, PlainHttp};
 pub use settings::program::{Admin, Listen, Log, LogFormat, Server};

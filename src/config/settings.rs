@@ -9,6 +9,7 @@ pub(super) mod drain;
 pub(super) mod headers;
 pub(super) mod keepalive;
 pub(super) mod limits;
+pub(super) mod listen_tls;
 pub(super) mod origin;
 pub(super) mod plain_http;
 pub(super) mod program;
@@ -27,6 +28,8 @@ pub(super) use drain::Drain;
 pub(super) use headers::{Forwarded, HeaderSettings};
 pub(super) use keepalive::Keepalive;
 pub(super) use limits::{Limits, OnExceed};
+#[cfg(feature = "tls")]
+pub(super) use listen_tls::{CertificateFiles, ClientAuth, ListenTls, TlsVersion};
 pub(super) use origin::OriginRules;
 pub(super) use plain_http::PlainHttp;
 pub(super) use program::{Admin, Listen, Log, Server};

@@ -16,6 +16,7 @@ use crate::request::{
     Deflate, Handshake, Offer, Subprotocols, belongs_to_handshake, extension_header, is_alias_of,
     is_hop_by_hop,
 };
+use crate::types::OverTls;
 
 /// What the upstream was offered, which its answer has to fit.
 pub(crate) struct Sent {
@@ -106,6 +107,7 @@ fn request_headers(handshake: &Handshake) -> Result<HeaderMap, Rejection> {
         client_ip: handshake.client(),
         host: handshake.host().unwrap_or_default(),
         route: &route.name,
+        tls_subject: handshake.over_tls().and_then(OverTls::subject),
         path: &captured,
     };
     set(&mut headers, route, &values)?;
@@ -185,8 +187,11 @@ fn granted(handshake: &Handshake) -> impl Iterator<Item = &(HeaderName, HeaderVa
 /// Puts in what the route sets.
 fn set(headers: &mut HeaderMap, route: &Route, values: &Values<'_>) -> Result<(), Rejection> {
     for (name, template) in &route.headers.set {
-        let value = HeaderValue::try_from(template.render(values));
-        headers.insert(name, value.map_err(|_| Rejection::Header)?);
+        // Without a value the client's own header of this name is out all the same.
+        if let Some(value) = template.render(values) {
+            let value = HeaderValue::try_from(value);
+            headers.insert(name, value.map_err(|_| Rejection::Header)?);
+        }
     }
     Ok(())
 }

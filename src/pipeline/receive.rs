@@ -12,7 +12,7 @@ use crate::config::{Config, HttpMode, Route, Rule};
 use crate::rejection::Rejection;
 use crate::request::{
     ClientIdentity, Facts, Handshake, Kind, Lines, Offer, Target, forwarded_host,
-    forwarded_host_header,
+    forwarded_host_header, over_tls,
 };
 use crate::route::RouteError;
 
@@ -208,6 +208,14 @@ fn read_target(
     client: Option<&ClientIdentity>,
 ) -> Result<Target, Refusal> {
     let target = Target::read(&parts.uri, parts.version, lines)?;
+    // A proxy may use one connection for the hosts of all its clients.
+    let is_proxy = client.is_some_and(|client| client.trusted.is_some());
+    if let (Some(over_tls), Some(host)) = (over_tls(parts), target.host())
+        && !is_proxy
+        && !over_tls.is_for(host)
+    {
+        return Err(Refusal::from(Rejection::Misdirected).to(target));
+    }
     let settings = &settings.config.client_ip;
     let Some(client) = client else {
         return Ok(target);

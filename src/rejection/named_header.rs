@@ -11,7 +11,9 @@ impl Rejection {
             Self::KeyMissing | Self::KeyInvalid => Some(header::SEC_WEBSOCKET_KEY),
             Self::Version => Some(header::SEC_WEBSOCKET_VERSION),
             Self::TransferEncoding => Some(header::TRANSFER_ENCODING),
-            Self::Host | Self::AuthorityMismatch | Self::HostNotOurs => Some(header::HOST),
+            Self::Host | Self::AuthorityMismatch | Self::HostNotOurs | Self::Misdirected => {
+                Some(header::HOST)
+            }
             Self::OriginMissing | Self::OriginDenied | Self::OriginInvalid => Some(header::ORIGIN),
             Self::LoopDetected => Some(header::VIA),
             _ => None,

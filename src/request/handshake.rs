@@ -120,7 +120,12 @@ impl Handshake {
 
     /// Whether it came over TLS, as far as the host has said so ([`OverTls`]).
     pub fn is_secure(&self) -> bool {
-        is_secure(&self.parts)
+        self.over_tls().is_some()
+    }
+
+    /// What the host knows of its TLS, if it came over TLS.
+    pub(crate) fn over_tls(&self) -> Option<&OverTls> {
+        over_tls(&self.parts)
     }
 
     /// The method: always GET for a WebSocket.
@@ -249,14 +254,15 @@ impl Handshake {
 
 /// `http` or `https`: what the client's connection speaks, as far as the host has said so.
 pub(crate) fn scheme(parts: &Parts) -> &'static str {
-    match is_secure(parts) {
-        true => "https",
-        false => "http",
+    match over_tls(parts) {
+        Some(_) => "https",
+        None => "http",
     }
 }
 
-fn is_secure(parts: &Parts) -> bool {
-    parts.extensions.get::<OverTls>().is_some()
+/// What the host knows of the TLS of a request, if it came over TLS.
+pub(crate) fn over_tls(parts: &Parts) -> Option<&OverTls> {
+    parts.extensions.get()
 }
 
 /// Headers, the query and the subprotocols stay out: they may hold secrets.

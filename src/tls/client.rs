@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
-use tokio_rustls::{TlsConnector, TlsStream, rustls};
+use tokio_rustls::{TlsConnector, TlsStream};
 
 use super::error::TlsError;
+use super::pem::{certificates, roots_of};
 use crate::transport::Transport;
 
 /// The files that a client is made of, as they were read.
@@ -100,19 +101,6 @@ impl fmt::Debug for ClientTls {
         f.debug_struct("ClientTls")
             .field("server_name", &self.server_name)
             .finish_non_exhaustive()
-    }
-}
-
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, rustls::pki_types::pem::Error> {
-    CertificateDer::pem_slice_iter(pem).collect()
-}
-
-fn roots_of(pem: &[u8]) -> Result<RootCertStore, TlsError> {
-    let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(certificates(pem).map_err(TlsError::Ca)?);
-    match added {
-        0 => Err(TlsError::NoCa),
-        _ => Ok(roots),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::pem;
+use tokio_rustls::rustls::server::VerifierBuilderError;
 
 /// Why files make no settings of TLS.
 #[derive(Debug, thiserror::Error)]
@@ -10,12 +11,16 @@ pub(crate) enum TlsError {
     Ca(#[source] pem::Error),
     #[error("the file holds no certificate authority")]
     NoCa,
+    #[error("the certificate authorities cannot be used")]
+    Verifier(#[source] VerifierBuilderError),
     #[error("the system has no certificate authorities")]
     NoSystemCa,
     #[error("the file of the certificate is no PEM")]
     Certificate(#[source] pem::Error),
     #[error("the file holds no certificate")]
     NoCertificate,
+    #[error("the certificate is malformed")]
+    UnreadableCertificate,
     #[error("the file holds no private key that can be read")]
     Key(#[source] pem::Error),
     #[error("certificate and key cannot be used")]
@@ -28,8 +33,10 @@ pub(crate) enum TlsError {
 impl TlsError {
     pub(crate) fn key(&self) -> &'static str {
         match self {
-            Self::Ca(_) | Self::NoCa | Self::NoSystemCa | Self::Setup(_) => "ca",
-            Self::Certificate(_) | Self::NoCertificate => "cert",
+            Self::Ca(_) | Self::NoCa | Self::NoSystemCa | Self::Verifier(_) | Self::Setup(_) => {
+                "ca"
+            }
+            Self::Certificate(_) | Self::NoCertificate | Self::UnreadableCertificate => "cert",
             Self::Key(_) | Self::Identity(_) => "key",
         }
     }

@@ -315,7 +315,7 @@ async fn a_host_that_ends_tls_says_so() {
         .route(route)
         .says(|peer, extensions| {
             extensions.insert(ClientAddr::from(peer));
-            extensions.insert(OverTls);
+            extensions.insert(OverTls::new());
         });
     let bench = bench.start().await;
     let arrived = arrived(&bench, &upstream, &Request::websocket("/")).await;

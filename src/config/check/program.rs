@@ -7,6 +7,8 @@ use std::path::Path;
 use crate::config::report::{Node, Report};
 use crate::config::settings::{Admin, Listen, ProxyProtocol};
 use crate::config::values::{ListenAddress, ValueError, check_token};
+#[cfg(feature = "tls")]
+use crate::tls::ServerTls;
 
 /// The listener of settings that name none.
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
@@ -34,6 +36,26 @@ pub(super) fn listeners(
         listeners.push(ListenAddress::Tcp(DEFAULT_LISTEN).into());
     }
     listeners
+}
+
+/// TLS of the listeners that have it.
+#[cfg(feature = "tls")]
+pub(super) fn listeners_tls(
+    listeners: &[Listen],
+    node: &Node<'_>,
+    directory: &Path,
+    report: &mut Report<'_>,
+) -> Vec<(ListenAddress, ServerTls)> {
+    let mut all = Vec::new();
+    for (index, listen) in listeners.iter().enumerate() {
+        let settings = listen.tls.as_ref();
+        let node = node.at(index);
+        let settings = settings.filter(|_| !report.has_lost(&node, "tls"));
+        let node = node.get("tls");
+        let tls = settings.and_then(|tls| super::tls::listener(tls, &node, directory, report));
+        all.extend(tls.map(|tls| (listen.address.clone(), tls)));
+    }
+    all
 }
 
 /// A listener that would serve nobody, or believe everybody.

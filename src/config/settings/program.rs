@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::listen_tls::ListenTls;
 use super::proxy_protocol::ProxyProtocol;
 use crate::config::values::{
     As, HeadSize, HealthPath, ListenAddress, LogFilter, Number, Positive, Secret, token,
@@ -19,6 +20,9 @@ pub struct Listen {
     /// Whether connections begin with a PROXY header, and from whom: "off" or a table.
     #[serde(default)]
     pub proxy_protocol: ProxyProtocol,
+    /// TLS with its clients; without this table they speak plain HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ListenTls>,
 }
 
 impl From<ListenAddress> for Listen {
@@ -26,6 +30,7 @@ impl From<ListenAddress> for Listen {
         Self {
             address,
             proxy_protocol: ProxyProtocol::default(),
+            tls: None,
         }
     }
 }

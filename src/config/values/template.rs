@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::error::ValueError;
 use super::path::PathPattern;
 
-/// A header value with placeholders: `{client_ip}`, `{host}` (without the port), `{route}` and
+/// A header value with placeholders: `{client_ip}`, `{host}` (without the port), `{route}`, `{tls.subject}` and
 /// `{path.NAME}`; `{{` and `}}` are plain braces.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Template(Vec<Piece>);
@@ -17,6 +17,7 @@ enum Piece {
     ClientIp,
     Host,
     Route,
+    TlsSubject,
     Path(String),
 }
 
@@ -26,6 +27,8 @@ pub(crate) struct Values<'a> {
     pub(crate) client_ip: IpAddr,
     pub(crate) host: &'a str,
     pub(crate) route: &'a str,
+    /// The subject of the client's certificate, if it has shown one.
+    pub(crate) tls_subject: Option<&'a str>,
     /// What the route's path captured under a name.
     pub(crate) path: &'a (dyn Fn(&str) -> Option<&'a str> + Sync),
 }
@@ -66,8 +69,9 @@ impl Template {
         Ok(Self(pieces))
     }
 
-    /// The value for one request. It need not be legal: what a path captured may not be.
-    pub(crate) fn render(&self, values: &Values<'_>) -> String {
+    /// The value for one request; none where the client has shown no certificate and the value is about that. It need
+    /// not be legal: what a path captured may not be.
+    pub(crate) fn render(&self, values: &Values<'_>) -> Option<String> {
         let mut text = String::new();
         for piece in &self.0 {
             match piece {
@@ -75,10 +79,11 @@ impl Template {
                 Piece::ClientIp => text.push_str(&values.client_ip.to_string()),
                 Piece::Host => text.push_str(values.host),
                 Piece::Route => text.push_str(values.route),
+                Piece::TlsSubject => text.push_str(values.tls_subject?),
                 Piece::Path(name) => text.push_str((values.path)(name).unwrap_or_default()),
             }
         }
-        text
+        Some(text)
     }
 }
 
@@ -95,6 +100,7 @@ fn placeholder(name: &str, path: &PathPattern) -> Result<Piece, ValueError> {
         "client_ip" => return Ok(Piece::ClientIp),
         "host" => return Ok(Piece::Host),
         "route" => return Ok(Piece::Route),
+        "tls.subject" => return Ok(Piece::TlsSubject),
         _ => {}
     }
     match name.strip_prefix("path.") {
@@ -103,8 +109,8 @@ fn placeholder(name: &str, path: &PathPattern) -> Result<Piece, ValueError> {
             "the route's path has no such parameter: {path.NAME} is the segment `{NAME}` of the path",
         )),
         None => Err(ValueError::new(
-            "unknown placeholder: there are {client_ip}, {host}, {route} and {path.NAME}; a plain \
-             brace is written `{{` or `}}`",
+            "unknown placeholder: there are {client_ip}, {host}, {route}, {tls.subject} and \
+             {path.NAME}; a plain brace is written `{{` or `}}`",
         )),
     }
 }
@@ -125,12 +131,14 @@ mod tests {
     fn render(text: &str) -> Result<String, String> {
         let path: PathPattern = "/rooms/{id}".parse().unwrap();
         let template = Template::parse(text, &path).map_err(|error| error.to_string())?;
-        Ok(template.render(&Values {
+        let rendered = template.render(&Values {
             client_ip: "2001:db8::1".parse().unwrap(),
             host: "chat.example.com",
             route: "chat",
+            tls_subject: Some("CN=a client"),
             path: &|name| (name == "id").then_some("42"),
-        }))
+        });
+        Ok(rendered.unwrap())
     }
 
     #[rstest]
@@ -142,6 +150,7 @@ mod tests {
     #[case("{{route}}", "{route}")]
     #[case("{{{route}}}", "{chat}")]
     #[case("}}{{", "}{")]
+    #[case("<{tls.subject}>", "<CN=a client>")]
     fn a_template_fills_its_placeholders(#[case] text: &str, #[case] rendered: &str) {
         assert_eq!(render(text).as_deref(), Ok(rendered));
     }
@@ -152,13 +161,32 @@ mod tests {
     #[case("a}b", "`}` without its `{`")]
     #[case("{}", "unknown placeholder")]
     #[case("{Host}", "unknown placeholder")]
-    #[case("{query}", "there are {client_ip}, {host}, {route} and {path.NAME}")]
+    #[case(
+        "{query}",
+        "there are {client_ip}, {host}, {route}, {tls.subject} and {path.NAME}"
+    )]
     #[case("{path.room}", "the route's path has no such parameter")]
     #[case("a\r\nb", "printable ASCII")]
     #[case("caf\u{e9}", "printable ASCII")]
     fn a_wrong_template_says_what_is_wrong(#[case] text: &str, #[case] message: &str) {
         let error = render(text).unwrap_err();
         assert!(error.contains(message), "{error}");
+    }
+
+    #[test]
+    fn there_is_no_value_about_a_certificate_that_was_not_shown() {
+        let path = "/".parse().unwrap();
+        let values = Values {
+            client_ip: "192.0.2.1".parse().unwrap(),
+            host: "",
+            route: "",
+            tls_subject: None,
+            path: &|_| None,
+        };
+        for text in ["{tls.subject}", "verified {tls.subject}"] {
+            let template = Template::parse(text, &path).unwrap();
+            assert_eq!(template.render(&values), None, "{text}");
+        }
     }
 
     #[test]

@@ -148,6 +148,7 @@ fn the_route_may_set_another_host() {
 fn a_value_that_no_header_has_is_refused() {
     let route = setting("x-id", "{path.id}");
     let values = Values {
+        tls_subject: None,
         client_ip: "203.0.113.7".parse().unwrap(),
         host: "chat.example.com",
         route: "chat",

@@ -4,6 +4,7 @@ mod end;
 mod guard;
 mod head_deadline;
 mod lingering_close;
+mod listener_settings;
 mod opening;
 mod service;
 
@@ -18,6 +19,9 @@ use end::{End, Limits, MAX_HEADERS};
 use guard::Guard;
 use head_deadline::HeadLimits;
 use lingering_close::{Linger, RefusedConnection, linger_until_evicted};
+pub(crate) use listener_settings::ListenerSettings;
+use opening::Opened;
+pub(crate) use opening::Opening;
 pub(crate) use service::GatedForward;
 use service::RefusedUpgrade;
 use service::RequestService;
@@ -27,9 +31,10 @@ use super::limiter::{ConnectionPermit, PeerState};
 use super::request_lines::RequestLines;
 use crate::Gate;
 use crate::config;
-use crate::config::{ListenAddress, ProxyProtocol};
+use crate::config::ListenAddress;
 use crate::server::listener::accept::Accepted;
 use crate::server::listener::proxy_header::Client;
+use crate::tls::Tickets;
 
 /// Serves connections, by the settings that all of them share.
 #[derive(Clone)]
@@ -38,8 +43,8 @@ pub(crate) struct Connections {
     http: http1::Builder,
     limits: Limits,
     health: Arc<HealthPage>,
-    /// By the addresses of the listeners in the settings; all others have none.
-    proxies: Arc<[(ListenAddress, Arc<ProxyProtocol>)]>,
+    /// By the addresses of the listeners in the settings.
+    openings: Arc<[(ListenAddress, Arc<Opening>)]>,
 }
 
 /// The smallest buffer that hyper takes.
@@ -49,7 +54,8 @@ impl Connections {
     pub(crate) fn new(
         gate: Gate,
         settings: &config::Server,
-        listen: &[config::Listen],
+        listeners: &ListenerSettings,
+        tickets: &Arc<Tickets>,
         health: Arc<HealthPage>,
     ) -> Self {
         let mut http = http1::Builder::new();
@@ -69,24 +75,15 @@ impl Connections {
                 },
             },
             health,
-            proxies: (listen.iter())
-                .map(|listen| {
-                    (
-                        listen.address.clone(),
-                        Arc::new(listen.proxy_protocol.clone()),
-                    )
-                })
-                .collect(),
+            openings: listeners.openings(tickets),
         }
     }
 
-    /// The proxies that may name the clients of this listener.
-    pub(crate) fn proxies_of(&self, listener: &ListenAddress) -> Arc<ProxyProtocol> {
-        let mut proxies = self.proxies.iter();
-        let found = proxies.find(|(address, _)| address == listener);
-        found
-            .map(|(_, proxies)| Arc::clone(proxies))
-            .unwrap_or_default()
+    /// What the connections of this listener begin with; none if it is one that a reload has just removed.
+    pub(crate) fn opening_of(&self, listener: &ListenAddress) -> Option<Arc<Opening>> {
+        let mut openings = self.openings.iter();
+        let found = openings.find(|(address, _)| address == listener);
+        found.map(|(_, opening)| Arc::clone(opening))
     }
 
     /// Serves one connection to its end, or until it becomes a session. When `closing` is cancelled it
@@ -94,22 +91,22 @@ impl Connections {
     pub(crate) async fn serve(
         self,
         accepted: Accepted,
-        proxies: Arc<ProxyProtocol>,
+        opening: Arc<Opening>,
         permit: ConnectionPermit,
         handler: GatedForward,
         closing: CancellationToken,
     ) {
-        let (mut socket, peer) = accepted.into_transport();
+        let (socket, peer) = accepted.into_transport();
         let (limits, gate) = (&self.limits, &self.gate);
-        let opened = opening::open(&mut socket, peer, proxies, &permit, limits, gate, &closing);
-        let Some(Client {
+        let opened = opening.open(socket, peer, &permit, limits, gate, &closing);
+        let Some(Opened { socket, client }) = opened.await else {
+            return;
+        };
+        let Client {
             address: client,
             destination,
             over_tls,
-        }) = opened.await
-        else {
-            return;
-        };
+        } = client;
         let local = destination.or_else(|| socket.tcp()?.local_addr().ok());
         let (limiter, state) = (permit.limiter().clone(), permit.state().clone());
         let refused = RefusedUpgrade::default();

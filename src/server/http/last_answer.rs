@@ -12,6 +12,17 @@ pub(crate) fn last_answer(status: StatusCode) -> String {
     format!("HTTP/1.1 {status}\r\n{retry_after}connection: close\r\ncontent-length: 0\r\n\r\n")
 }
 
+/// What a client of plain HTTP reads that has connected to a listener with TLS.
+pub(crate) fn plain_on_tls() -> String {
+    const TEXT: &str = "this port speaks TLS: use https:// or wss://\n";
+    let status = StatusCode::BAD_REQUEST;
+    format!(
+        "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n\
+         content-length: {}\r\n\r\n{TEXT}",
+        TEXT.len()
+    )
+}
+
 /// Answers 503 on a socket that was only just accepted and is closed at once, without a wait: it has
 /// room for that much. What has come by now is read, because unread bytes would reset the connection.
 pub(crate) fn refuse_at_once(socket: &SockRef<'_>) {

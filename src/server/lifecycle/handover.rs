@@ -27,6 +27,7 @@ use tokio::net::{UnixListener, UnixStream};
 use crate::server::listener::bind::SocketFile;
 use crate::server::listener::open::Listeners;
 use crate::server::listener::passed::{PassedError, PassedSockets};
+use crate::tls::Tickets;
 
 /// Why a process cannot take over from another.
 #[derive(Debug, thiserror::Error)]
@@ -89,24 +90,25 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 const SERVING: u8 = b'!';
 
 impl Takeover {
-    /// Takes the sockets of the process that serves at the path, if there is one.
+    /// Takes the sockets of the process that serves at the path, if there is one, and its keys of session tickets.
     pub(crate) fn begin(
         path: &Path,
         passed: &PassedSockets,
-    ) -> Result<(Self, PassedSockets), HandoverError> {
+    ) -> Result<(Self, PassedSockets, Option<Tickets>), HandoverError> {
         let begin = || {
             if passed.live_on() {
                 return Err(HandoverCause::Passed);
             }
             let predecessor = connect(path)?;
-            let sockets = match &predecessor {
+            let (sockets, key) = match &predecessor {
                 Some(predecessor) => {
                     check_predecessor(predecessor)?;
                     predecessor.set_read_timeout(Some(ANSWER_TIMEOUT))?;
                     rights::receive(predecessor).map_err(HandoverCause::of)?
                 }
-                None => Vec::new(),
+                None => (Vec::new(), None),
             };
+            let tickets = key.map(|key| Tickets::taken_over(&key)).transpose()?;
             let sockets = PassedSockets::handed_over(sockets)?;
             let (listener, file) = bind_beside(path)?;
             let path = path.to_owned();
@@ -116,7 +118,7 @@ impl Takeover {
                 file,
                 predecessor,
             };
-            Ok((takeover, sockets))
+            Ok((takeover, sockets, tickets))
         };
         begin().map_err(|cause| HandoverError {
             path: path.to_owned(),
@@ -205,9 +207,11 @@ impl Handover {
     pub(crate) fn send_sockets(
         &mut self,
         sockets: io::Result<Vec<OwnedFd>>,
+        tickets: &Tickets,
         successor: UnixStream,
     ) {
-        match sockets.and_then(|sockets| rights::send(&successor, &sockets)) {
+        let key = tickets.current();
+        match sockets.and_then(|sockets| rights::send(&successor, &sockets, &key)) {
             Ok(()) => {
                 tracing::info!("the next process has the listening sockets");
                 self.successor = Some(successor);

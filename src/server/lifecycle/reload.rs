@@ -134,7 +134,8 @@ impl Reloader {
                 }
                 request = self.handover.next() => match request {
                     SuccessorRequest::Sockets(successor) => {
-                        self.handover.send_sockets(server.listeners.copy_sockets(), successor);
+                        let sockets = server.listeners.copy_sockets();
+                        self.handover.send_sockets(sockets, &server.tickets, successor);
                     }
                     SuccessorRequest::TakeOver => return StopCause::Succeeded,
                 },

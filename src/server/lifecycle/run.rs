@@ -35,12 +35,12 @@ pub fn run(config: Config, start: Start<'_>) -> Result<(), ServeError> {
         logging::start(&config.log, start.log_copy).map_err(ServeError::System)?;
     let log = logging::install(&config.log, &log_queue)?;
     let traces = Traces::from_environment()?;
-    let (takeover, passed) = match start.handover {
+    let (takeover, passed, tickets) = match start.handover {
         Some(path) => {
-            let (takeover, passed) = Takeover::begin(path, &start.passed)?;
-            (Some(takeover), passed)
+            let (takeover, passed, tickets) = Takeover::begin(path, &start.passed)?;
+            (Some(takeover), passed, tickets)
         }
-        None => (None, start.passed),
+        None => (None, start.passed, None),
     };
     block_on(async {
         let mut signals = Signals::listen().map_err(ServeError::System)?;
@@ -51,6 +51,7 @@ pub fn run(config: Config, start: Start<'_>) -> Result<(), ServeError> {
             page: start.page,
             plain_hint: start.plain_hint,
             passed,
+            tickets,
             traces,
         };
         let manager = ServiceManager::from_environment();

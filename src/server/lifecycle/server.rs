@@ -15,7 +15,7 @@ use super::workers::{Worker, Workers};
 use crate::config::{self, Config};
 use crate::server::admin::AdminService;
 use crate::server::error::ServeError;
-use crate::server::http::connection::Connections;
+use crate::server::http::connection::{Connections, ListenerSettings};
 use crate::server::http::forward::{Forward, KeepAlivePool, Page};
 use crate::server::http::health::HealthPage;
 use crate::server::http::limiter::ConnectionLimiter;
@@ -28,6 +28,7 @@ use crate::server::listener::own_servers;
 use crate::server::listener::passed::PassedSockets;
 use crate::server::logging::LogControl;
 use crate::server::traces::Traces;
+use crate::tls::Tickets;
 use crate::{Drained, Gate, Handle};
 
 /// A running gate: listeners, workers and what runs on them. Dropping it cuts all connections off;
@@ -39,6 +40,7 @@ pub struct Server {
     pub(super) reload_counts: Arc<ReloadCounts>,
     pub(super) limiter: Arc<ConnectionLimiter>,
     pub(super) health: Arc<HealthPage>,
+    pub(super) tickets: Arc<Tickets>,
     pub(super) dispatcher: Arc<Dispatcher>,
     pub(super) listeners: Listeners,
     addresses: Vec<BoundAddress>,
@@ -54,7 +56,7 @@ pub(super) struct RunningSettings {
     pub(super) admin: Option<config::Admin>,
     pub(super) log: config::Log,
     pub(super) server: config::Server,
-    pub(super) listen: Vec<config::Listen>,
+    pub(super) listeners: ListenerSettings,
 }
 
 /// What the program gives its server beside the settings.
@@ -65,6 +67,8 @@ pub(super) struct ServerContext {
     pub(super) page: Option<Page>,
     pub(super) plain_hint: Option<&'static str>,
     pub(super) passed: PassedSockets,
+    /// Of the process that this one succeeds.
+    pub(super) tickets: Option<Tickets>,
     pub(super) traces: Traces,
 }
 
@@ -107,8 +111,13 @@ impl Server {
             admin: config.admin.clone(),
             log: config.log.clone(),
             server: config.server.clone(),
-            listen: config.listen.clone(),
+            listeners: ListenerSettings::of(&config),
         };
+        let tickets = match context.tickets {
+            Some(tickets) => tickets,
+            None => Tickets::random().map_err(ServeError::System)?,
+        };
+        let tickets = Arc::new(tickets);
         let (sessions, budget) = descriptors::shares(running.server.sessions, workers.count());
         let gate = Gate::builder(config)
             .max_sessions(sessions)
@@ -133,7 +142,8 @@ impl Server {
                 Connections::new(
                     gate.clone(),
                     &running.server,
-                    &running.listen,
+                    &running.listeners,
+                    &tickets,
                     Arc::clone(&health),
                 ),
                 Arc::clone(&limiter),
@@ -161,6 +171,7 @@ impl Server {
             reload_counts,
             limiter,
             health,
+            tickets,
             tasks,
             workers,
         };

@@ -66,11 +66,13 @@ impl Dispatcher {
             return;
         };
         let connections = self.connections();
-        let proxies = connections.proxies_of(listener);
+        let Some(opening) = connections.opening_of(listener) else {
+            return;
+        };
         let (handler, closing) = (slot.handler.clone(), closing.clone());
         if index == 0 {
             // This is the worker.
-            let connection = connections.serve(accepted, proxies, permit, handler, closing);
+            let connection = connections.serve(accepted, opening, permit, handler, closing);
             slot.worker.spawn(&self.owner, connection);
             return;
         }
@@ -80,7 +82,7 @@ impl Dispatcher {
                 match accepted.attach() {
                     Ok(accepted) => {
                         let connection =
-                            connections.serve(accepted, proxies, permit, handler, closing);
+                            connections.serve(accepted, opening, permit, handler, closing);
                         connection.await;
                     }
                     Err(error) => lost(error),

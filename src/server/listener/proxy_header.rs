@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::UnixStream;
 
 use crate::config::{Network, ProxyProtocol, networks_contain};
-use crate::{ClientAddr, Transport};
+use crate::{ClientAddr, OverTls, Transport};
 
 /// Why a connection is closed before its first request.
 #[derive(Debug, thiserror::Error)]
@@ -25,13 +25,13 @@ pub(crate) enum ProxyHeaderError {
 }
 
 /// The client of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Client {
     pub(crate) address: ClientAddr,
     /// What it connected to, if the proxy says so.
     pub(crate) destination: Option<SocketAddr>,
-    /// The proxy says that the client speaks TLS to it.
-    pub(crate) over_tls: bool,
+    /// What is known of the client's TLS, if it speaks TLS: to us, or to the proxy, which says so.
+    pub(crate) over_tls: Option<OverTls>,
 }
 
 impl Client {
@@ -40,7 +40,7 @@ impl Client {
         Self {
             address: peer,
             destination: None,
-            over_tls: false,
+            over_tls: None,
         }
     }
 }
@@ -103,11 +103,11 @@ pub(crate) fn client(header: &[u8], peer: ClientAddr) -> Option<Client> {
         // Nobody sends a WebSocket in datagrams.
         Some(_) => return None,
     };
-    let over_tls = parsed.ssl().is_some_and(|ssl| ssl.client_ssl());
+    let is_over_tls = parsed.ssl().is_some_and(|ssl| ssl.client_ssl());
     Some(Client {
         address: proxied.source.into(),
         destination: Some(proxied.destination),
-        over_tls,
+        over_tls: is_over_tls.then(OverTls::new),
     })
 }
 

@@ -39,6 +39,8 @@ mod terminal;
 #[cfg(feature = "server")]
 mod tls;
 #[cfg(feature = "server")]
+mod tls_client;
+#[cfg(feature = "server")]
 mod vitals;
 pub(crate) mod yaml;
 
@@ -66,7 +68,8 @@ pub(crate) use self::{
     network::in_a_network_of_its_own,
     stage::{CANARY, Stage},
     terminal::{Screen, Terminal, ended},
-    tls::{Authority, Terminator, Validity},
+    tls::{Authority, Issued, Terminator, Validity},
+    tls_client::{BOTH, TlsPeer},
     vitals::Vitals,
 };
 

@@ -74,17 +74,32 @@ impl Authority {
         }
     }
 
+    /// Its own certificate.
+    pub(crate) fn certificate(&self) -> CertificateDer<'static> {
+        self.issuer.der().clone()
+    }
+
     /// Writes a certificate and its key into files.
     pub(crate) fn write_identity(&self, issued: &Issued) -> (PathBuf, PathBuf) {
+        self.write_identity_as("client", issued)
+    }
+
+    /// The same into files of this name.
+    pub(crate) fn write_identity_as(&self, name: &str, issued: &Issued) -> (PathBuf, PathBuf) {
         let key = issued.key.serialize_pem();
         (
-            self.write("client.pem", &issued.pem),
-            self.write("client.key", &key),
+            self.write(&format!("{name}.pem"), &issued.pem),
+            self.write(&format!("{name}.key"), &key),
         )
     }
 
+    /// A file of its folder.
+    pub(crate) fn file_of(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.folder.path().join(name);
+        let path = self.file_of(name);
         std::fs::write(&path, text).unwrap();
         path
     }
@@ -148,6 +163,11 @@ impl Terminator {
 impl Issued {
     pub(crate) fn certificate(&self) -> &CertificateDer<'static> {
         &self.certificate
+    }
+
+    /// Its private key, in PKCS #8.
+    pub(super) fn key(&self) -> Vec<u8> {
+        self.key.serialize_der()
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 use wsgate::Config;
 
 use super::{read, root};
+use crate::kit::{Authority, Validity};
 
 /// A key of the schema.
 struct Key {
@@ -212,7 +213,16 @@ fn the_examples_of_the_full_settings_load() {
     let text = lines
         .join("\n")
         .replace("${WSGATE_ADMIN_TOKEN}", "0123456789");
-    let config = Config::from_toml("full.toml", &text);
+    let authority = Authority::new();
+    authority.write_identity_as("fullchain", &authority.issue("a.test", Validity::Now));
+    let (certificate, key) = (
+        authority.file_of("fullchain.pem"),
+        authority.file_of("fullchain.key"),
+    );
+    std::fs::rename(key, certificate.with_file_name("privkey.pem")).unwrap();
+    let file = certificate.with_file_name("full.toml");
+    std::fs::write(&file, text).unwrap();
+    let config = Config::from_file(&file);
     let config = config.unwrap_or_else(|errors| panic!("{}", errors.render(false)));
     assert!(config.summary().contains("chat.example.com"));
     assert_eq!(Vec::from_iter(config.warnings()), [""; 0]);

@@ -11,11 +11,13 @@ pub(super) enum Table {
     Upstream,
     Server,
     Tls,
+    ListenTls,
+    Certificate,
     Origin,
 }
 
 /// What other programs call a key.
-pub(super) const WORDS: [(Table, &[&str], &str); 39] = [
+pub(super) const WORDS: [(Table, &[&str], &str); 47] = [
     (
         Table::Settings,
         &[
@@ -288,6 +290,84 @@ pub(super) const WORDS: [(Table, &[&str], &str); 39] = [
         ],
         "server_name",
     ),
+    (
+        Table::Listen,
+        &["accept-proxy", "accept_proxy", "proxyprotocol"],
+        "proxy_protocol",
+    ),
+    (Table::Listen, &["ssl", "https", "secure"], "tls"),
+    (
+        Table::ListenTls,
+        &[
+            "certs",
+            "cert",
+            "certificate",
+            "crt",
+            "ssl_certificate",
+            "key",
+            "crt-list",
+        ],
+        "certificates",
+    ),
+    (
+        Table::ListenTls,
+        &[
+            "verify",
+            "ssl_verify_client",
+            "client_verify",
+            "mtls",
+            "clientauth",
+        ],
+        "client_auth",
+    ),
+    (
+        Table::ListenTls,
+        &[
+            "ca",
+            "ca_file",
+            "ca-file",
+            "ssl_client_certificate",
+            "client_cas",
+            "cafiles",
+        ],
+        "client_ca",
+    ),
+    (
+        Table::ListenTls,
+        &[
+            "ssl_protocols",
+            "ssl-min-ver",
+            "minversion",
+            "version",
+            "protocols",
+            "min_tls_version",
+        ],
+        "min_version",
+    ),
+    (
+        Table::Certificate,
+        &[
+            "certificate",
+            "crt",
+            "certfile",
+            "cert_file",
+            "chain",
+            "fullchain",
+            "ssl_certificate",
+        ],
+        "cert",
+    ),
+    (
+        Table::Certificate,
+        &[
+            "private_key",
+            "keyfile",
+            "key_file",
+            "privkey",
+            "ssl_certificate_key",
+        ],
+        "key",
+    ),
     (Table::Origin, &["origins", "allowed"], "allow"),
 ];
 
@@ -317,12 +397,12 @@ pub(super) const MISSING: [(&[&str], &str); 5] = [
             "ssl",
             "cert",
             "certificate",
+            "certificates",
             "ssl_certificate",
-            "acme",
             "https",
         ],
-        "wsgate has no TLS for clients: let a proxy in front of it do that, and list it in \
-         client_ip.trusted_proxies",
+        "TLS with clients is a part of a listener: write [listen.tls] below its [[listen]], with \
+         certificates = [{ cert = \"fullchain.pem\", key = \"privkey.pem\" }]",
     ),
     (
         &["auth", "basic_auth", "jwt", "auth_request", "forward_auth"],

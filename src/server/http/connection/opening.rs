@@ -1,52 +1,118 @@
-//! What comes before the first request of a connection: who its client is.
+//! What comes before the first request of a connection: a PROXY header, TLS.
 
-use std::sync::Arc;
-
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
 use super::end::{End, Limits};
+use super::lingering_close::{Linger, linger_until_evicted};
 use crate::config::ProxyProtocol;
+use crate::server::http::last_answer::plain_on_tls;
 use crate::server::http::limiter::ConnectionPermit;
 use crate::server::listener::proxy_header::{self, Client, ProxyHeaderError};
-use crate::{ClientAddr, Gate, Transport};
+use crate::tls::{TlsAcceptError, TlsAcceptor};
+use crate::{ClientAddr, ErrorReport, Gate, Transport};
 
-/// Finds the client of a new connection within the time for its first head; none if the connection ends here.
-/// A connection that ends is counted, and logged where it was wrong.
-pub(super) async fn open(
-    socket: &mut Transport,
-    peer: ClientAddr,
-    proxies: Arc<ProxyProtocol>,
-    permit: &ConnectionPermit,
-    limits: &Limits,
-    gate: &Gate,
-    closing: &CancellationToken,
-) -> Option<Client> {
-    if *proxies == ProxyProtocol::Off {
-        return Some(Client::of(peer));
+/// What the connections of one listener begin with.
+#[derive(Debug, Default)]
+pub(crate) struct Opening {
+    pub(super) proxies: ProxyProtocol,
+    pub(super) tls: Option<TlsAcceptor>,
+}
+
+/// A connection that HTTP can be spoken on, and who its client is.
+pub(super) struct Opened {
+    pub(super) socket: Transport,
+    pub(super) client: Client,
+}
+
+/// Why a connection ends before its first request.
+#[derive(Debug, thiserror::Error)]
+enum OpeningError {
+    #[error(transparent)]
+    Proxy(#[from] ProxyHeaderError),
+    #[error(transparent)]
+    Tls(#[from] TlsAcceptError),
+}
+
+impl Opening {
+    /// Opens a new connection within the time for its first head; none if the connection ends here.
+    /// A connection that ends is counted, and logged where it was wrong.
+    pub(super) async fn open(
+        &self,
+        socket: Transport,
+        peer: ClientAddr,
+        permit: &ConnectionPermit,
+        limits: &Limits,
+        gate: &Gate,
+        closing: &CancellationToken,
+    ) -> Option<Opened> {
+        if self.tls.is_none() && self.proxies == ProxyProtocol::Off {
+            let client = Client::of(peer);
+            return Some(Opened { socket, client });
+        }
+        let state = permit.state();
+        let deadline = state.idle_since() + limits.head.handshake_timeout;
+        let opened = tokio::select! {
+            biased;
+            () = closing.cancelled() => return None,
+            () = state.evicted() => {
+                End::evicted(false).count(permit.limiter());
+                return None;
+            }
+            opened = timeout_at(deadline, self.begin(socket, peer)) => opened,
+        };
+        let error = match opened {
+            Ok(Ok(opened)) => return Some(opened),
+            Err(_late) => {
+                End::Silent.count(permit.limiter());
+                return None;
+            }
+            Ok(Err(error)) => error,
+        };
+        if let Some(reason) = error.reason() {
+            tracing::debug!(client = %peer, error = %ErrorReport(&error), "connection not opened");
+            gate.handle().report_malformed(peer, reason);
+        }
+        if let Some(mut socket) = error.into_plain_socket() {
+            let _may_be_gone = socket.write_all(plain_on_tls().as_bytes()).await;
+            linger_until_evicted(&mut socket, None, Linger::SHORT, state, closing).await;
+        }
+        None
     }
-    let state = permit.state();
-    let deadline = state.idle_since() + limits.head.handshake_timeout;
-    let read = tokio::select! {
-        biased;
-        () = closing.cancelled() => return None,
-        () = state.evicted() => {
-            End::evicted(false).count(permit.limiter());
-            return None;
+
+    async fn begin(&self, mut socket: Transport, peer: ClientAddr) -> Result<Opened, OpeningError> {
+        let client = proxy_header::read(&self.proxies, &mut socket, peer).await?;
+        let Some(tls) = &self.tls else {
+            return Ok(Opened { socket, client });
+        };
+        let secured = tls.accept(socket).await?;
+        Ok(Opened {
+            socket: secured.socket,
+            client: Client {
+                // A proxy that speaks TLS to us may also say that its client does.
+                over_tls: Some(secured.client.over_tls),
+                ..client
+            },
+        })
+    }
+}
+
+impl OpeningError {
+    /// The word of the log line; none for checks of a load balancer, which connect and go.
+    fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Proxy(ProxyHeaderError::Ended(_)) => None,
+            Self::Proxy(ProxyHeaderError::UnknownPeer) => Some("proxy_denied"),
+            Self::Proxy(ProxyHeaderError::Malformed) => Some("bad_proxy_header"),
+            Self::Tls(error) => error.reason(),
         }
-        read = timeout_at(deadline, proxy_header::read(&proxies, socket, peer)) => read,
-    };
-    let reason = match read {
-        Ok(Ok(client)) => return Some(client),
-        Err(_late) => {
-            End::Silent.count(permit.limiter());
-            return None;
+    }
+
+    fn into_plain_socket(self) -> Option<Transport> {
+        match self {
+            Self::Tls(error) => error.into_plain_socket(),
+            Self::Proxy(_) => None,
         }
-        // Checks of a load balancer connect and go.
-        Ok(Err(ProxyHeaderError::Ended(_))) => return None,
-        Ok(Err(ProxyHeaderError::UnknownPeer)) => "proxy_denied",
-        Ok(Err(ProxyHeaderError::Malformed)) => "bad_proxy_header",
-    };
-    gate.handle().report_malformed(peer, reason);
-    None
+    }
 }

@@ -33,8 +33,8 @@ pub(super) struct RequestService {
     pub(super) client: ClientAddr,
     /// What it connected to; none on a unix socket.
     pub(super) local: Option<LocalAddr>,
-    /// A proxy says that the client speaks TLS to it.
-    pub(super) over_tls: bool,
+    /// What is known of the client's TLS, if it speaks TLS.
+    pub(super) over_tls: Option<OverTls>,
     pub(super) limiter: Arc<ConnectionLimiter>,
     pub(super) state: Arc<ConnectionState>,
     pub(super) lines: Arc<RequestLines>,
@@ -73,8 +73,8 @@ impl Service<Request<Incoming>> for RequestService {
         if let Some(local) = self.local {
             request.extensions_mut().insert(local);
         }
-        if self.over_tls {
-            request.extensions_mut().insert(OverTls);
+        if let Some(over_tls) = &self.over_tls {
+            request.extensions_mut().insert(over_tls.clone());
         }
         let written = ResponseGuard {
             state: Arc::clone(&self.state),

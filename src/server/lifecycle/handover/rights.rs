@@ -6,8 +6,10 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+    SendAncillaryMessage, SendFlags, recv, recvmsg, sendmsg,
 };
+
+use crate::tls::KEY_LENGTH as SECRET;
 
 /// The beginning of every message, so that nothing else is mistaken for one.
 const WORD: &[u8; 8] = b"wsgate 1";
@@ -18,20 +20,22 @@ const BUSY: &[u8; 8] = b"wsgate 0";
 /// The descriptors of one message, at most; the system's own limit is 253.
 const MOST: usize = 64;
 
-/// Sends the descriptors, and a message without any behind them.
-pub(super) fn send(socket: impl AsFd, descriptors: &[OwnedFd]) -> io::Result<()> {
-    let last: &[OwnedFd] = &[];
-    for some in descriptors.chunks(MOST).chain([last]) {
+/// Sends the descriptors, and a message without any behind them, which has the secret.
+pub(super) fn send(
+    socket: impl AsFd,
+    descriptors: &[OwnedFd],
+    secret: &[u8; SECRET],
+) -> io::Result<()> {
+    for some in descriptors.chunks(MOST) {
         let some: Vec<_> = some.iter().map(AsFd::as_fd).collect();
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
         let mut control = SendAncillaryBuffer::new(&mut space);
-        if !some.is_empty() {
-            // It has room for as many.
-            control.push(SendAncillaryMessage::ScmRights(&some));
-        }
+        // It has room for as many.
+        control.push(SendAncillaryMessage::ScmRights(&some));
         send_message(&socket, WORD, &mut control)?;
     }
-    Ok(())
+    let last = [&WORD[..], secret].concat();
+    send_message(socket, &last, &mut SendAncillaryBuffer::default())
 }
 
 /// Answers that there are no descriptors for now.
@@ -41,20 +45,20 @@ pub(super) fn refuse(socket: impl AsFd) -> io::Result<()> {
 
 fn send_message(
     socket: impl AsFd,
-    word: &[u8; 8],
+    message: &[u8],
     control: &mut SendAncillaryBuffer<'_, '_, '_>,
 ) -> io::Result<()> {
     // A peer that has gone is an error of the call, and no signal.
     let flags = SendFlags::NOSIGNAL;
-    match sendmsg(socket, &[IoSlice::new(word)], control, flags)? {
-        sent if sent == word.len() => Ok(()),
+    match sendmsg(socket, &[IoSlice::new(message)], control, flags)? {
+        sent if sent == message.len() => Ok(()),
         _ => Err(io::ErrorKind::WriteZero.into()),
     }
 }
 
-/// Receives descriptors until a message without any. A peer that has none to give for now is an
-/// error of the kind `ResourceBusy`.
-pub(super) fn receive(socket: impl AsFd) -> io::Result<Vec<OwnedFd>> {
+/// Receives descriptors until a message without any, and the secret in that; a process of an earlier release sends
+/// none. A peer that has no descriptors to give for now is an error of the kind `ResourceBusy`.
+pub(super) fn receive(socket: impl AsFd) -> io::Result<(Vec<OwnedFd>, Option<[u8; SECRET]>)> {
     let mut all = Vec::new();
     loop {
         let mut word = [0; WORD.len()];
@@ -88,9 +92,16 @@ pub(super) fn receive(socket: impl AsFd) -> io::Result<Vec<OwnedFd>> {
             }
         }
         if all.len() == before {
-            return Ok(all);
+            return Ok((all, receive_secret(socket)));
         }
     }
+}
+
+/// The rest of the last message, which is there with its beginning.
+fn receive_secret(socket: impl AsFd) -> Option<[u8; SECRET]> {
+    let mut secret = [0; SECRET];
+    let (read, _) = recv(socket, &mut secret, RecvFlags::DONTWAIT).ok()?;
+    (read == SECRET).then_some(secret)
 }
 
 #[cfg(test)]
@@ -107,8 +118,10 @@ mod tests {
             let (here, there) = UnixStream::pair().unwrap();
             let file = || OwnedFd::from(File::open("/dev/null").unwrap());
             let sent: Vec<_> = (0..count).map(|_| file()).collect();
-            send(&here, &sent).unwrap();
-            assert_eq!(receive(&there).unwrap().len(), count);
+            send(&here, &sent, &[count as u8; SECRET]).unwrap();
+            let (received, secret) = receive(&there).unwrap();
+            assert_eq!(received.len(), count);
+            assert_eq!(secret, Some([count as u8; SECRET]));
         }
     }
 
@@ -122,9 +135,18 @@ mod tests {
         let mut control = SendAncillaryBuffer::new(&mut space);
         assert!(control.push(SendAncillaryMessage::ScmRights(&too_many)));
         send_message(&here, WORD, &mut control).unwrap();
-        send(&here, &[]).unwrap();
+        send(&here, &[], &[0; SECRET]).unwrap();
         let error = receive(&there).unwrap_err();
         assert!(error.to_string().contains("lost on the way"), "{error}");
+    }
+
+    #[test]
+    fn an_earlier_release_sends_no_secret() {
+        let (mut here, there) = UnixStream::pair().unwrap();
+        here.write_all(WORD).unwrap();
+        let (received, secret) = receive(&there).unwrap();
+        assert!(received.is_empty());
+        assert_eq!(secret, None);
     }
 
     #[test]

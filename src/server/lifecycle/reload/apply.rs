@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 use super::applied::Applied;
 use crate::config::{self, Config};
 use crate::server::error::ServeError;
-use crate::server::http::connection::Connections;
+use crate::server::http::connection::{Connections, ListenerSettings};
 use crate::server::lifecycle::server::Server;
 use crate::server::listener::descriptors;
 use crate::server::listener::open::{BoundListener, OpenListener};
@@ -55,8 +55,9 @@ impl Server {
         for warning in settings.warnings().chain(own_servers::check(&settings)) {
             tracing::warn!("{warning}");
         }
+        let listeners = ListenerSettings::of(&settings);
         self.apply_log(settings.log, log_filter, &mut applied);
-        self.apply_server(settings.server, &settings.listen, &mut applied);
+        self.apply_server(settings.server, listeners, &mut applied);
         self.apply_listeners(&settings.listen, added, &mut applied)
             .await;
         self.apply_admin(settings.admin, admin, &mut applied).await;
@@ -82,18 +83,14 @@ impl Server {
     fn apply_server(
         &mut self,
         server: config::Server,
-        listen: &[config::Listen],
+        listeners: ListenerSettings,
         applied: &mut Applied,
     ) {
-        let is_as_before = |listen: &config::Listen| {
-            let mut before = self.running.listen.iter();
-            before
-                .find(|before| before.address == listen.address)
-                .is_none_or(|before| before.proxy_protocol == listen.proxy_protocol)
-        };
-        applied.key("listen.proxy_protocol", !listen.iter().all(is_as_before));
-        let listeners = listen != self.running.listen;
-        self.running.listen = listen.to_vec();
+        let changes = listeners.changes_since(&self.running.listeners);
+        applied.key("listen.proxy_protocol", changes.proxy_protocol);
+        applied.key("listen.tls", changes.tls);
+        let opens_otherwise = listeners.differs_from(&self.running.listeners);
+        self.running.listeners = listeners;
         let running = &mut self.running.server;
         let late = server.handshake_timeout != running.handshake_timeout;
         let kept_alive = server.keepalive_timeout != running.keepalive_timeout;
@@ -113,9 +110,14 @@ impl Server {
         if health {
             self.health.set_path(&server.health_path);
         }
-        if late || kept_alive || head || listeners {
-            let health = Arc::clone(&self.health);
-            let connections = Connections::new(self.gate.clone(), &server, listen, health);
+        if late || kept_alive || head || opens_otherwise {
+            let connections = Connections::new(
+                self.gate.clone(),
+                &server,
+                &self.running.listeners,
+                &self.tickets,
+                Arc::clone(&self.health),
+            );
             self.dispatcher.set_connections(connections);
         }
         if sessions {

@@ -66,7 +66,7 @@ async fn a_header_names_the_client_and_what_follows_stays() {
             let address = ClientAddr::Tcp(expected.parse().unwrap());
             let client = client.unwrap();
             assert_eq!(client.address, address, "{shown:?}");
-            assert_eq!(client.over_tls, over_tls, "{shown:?}");
+            assert_eq!(client.over_tls, over_tls.then(OverTls::new), "{shown:?}");
             let destination = client.destination.map(|address| address.port());
             let names_it = expected != PEER;
             assert_eq!(destination, names_it.then_some(443), "{shown:?}");

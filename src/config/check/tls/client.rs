@@ -1,0 +1,35 @@
+//! `[upstream.NAME.tls]`: TLS with the servers of a pool.
+
+use std::path::Path;
+
+use super::files::{read, read_identity, unusable};
+use crate::config::report::{Node, Report};
+use crate::config::settings::UpstreamTls;
+use crate::tls::{ClientFiles, ClientTls};
+
+/// TLS with the servers of a pool, of which at least one URL asks for it.
+pub(in crate::config::check) fn client(
+    settings: &UpstreamTls,
+    node: &Node<'_>,
+    directory: &Path,
+    report: &mut Report<'_>,
+) -> Option<ClientTls> {
+    let ca = settings.ca.as_ref();
+    let ca = ca.map(|ca| read(ca, &node.get("ca"), directory, report));
+    let files = (&settings.cert, &settings.key);
+    let identity = read_identity(files, node, directory, report);
+    let (ca, identity) = (ca.transpose().ok()?, identity.ok()?);
+    match ClientTls::new(ClientFiles { ca, identity }, settings.server_name.clone()) {
+        Ok(tls) => Some(tls),
+        Err(error) => {
+            let file = match error.key() {
+                "ca" => &settings.ca,
+                "cert" => &settings.cert,
+                _ => &settings.key,
+            };
+            let node = node.get(error.key());
+            unusable(&error, file.as_ref(), &node, directory, report);
+            None
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Why a handshake with a client fails.
+
+use std::io;
+
+use tokio_rustls::rustls::{self, CertificateError, Error};
+
+use crate::transport::Transport;
+
+/// Why there is no TLS with a client.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct TlsAcceptError(#[from] Cause);
+
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    #[error("the client does not speak TLS")]
+    NotTls {
+        /// For an answer.
+        socket: Option<Transport>,
+        source: rustls::Error,
+    },
+    #[error("the connection ended in the TLS handshake")]
+    Ended(#[source] io::Error),
+    #[error("the client has no certificate")]
+    NoCertificate,
+    #[error("the client's certificate is not valid any more, or not yet")]
+    ExpiredCertificate(#[source] rustls::Error),
+    #[error("the client's certificate is not accepted")]
+    Certificate(#[source] rustls::Error),
+    #[error("the client's certificate cannot be read")]
+    UnreadableCertificate,
+    /// Such as one that knows our authority not, or our name.
+    #[error("the client has refused the connection")]
+    Refused(#[source] rustls::Error),
+    #[error("client and listener have no version, cipher suite or protocol in common")]
+    Incompatible(#[source] rustls::Error),
+    #[error("the client's TLS is malformed")]
+    Malformed(#[source] rustls::Error),
+}
+
+impl TlsAcceptError {
+    /// An error before the first message of the client was there.
+    pub(super) fn of_first_message(error: io::Error, socket: Option<Transport>) -> Self {
+        Self(match Cause::of(error) {
+            Cause::Malformed(
+                source @ Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType),
+            ) => Cause::NotTls { socket, source },
+            other => other,
+        })
+    }
+
+    pub(super) fn of(error: io::Error) -> Self {
+        Self(Cause::of(error))
+    }
+
+    pub(super) fn unreadable_certificate() -> Self {
+        Self(Cause::UnreadableCertificate)
+    }
+
+    /// The word for logs; none where the client has only gone away.
+    pub fn reason(&self) -> Option<&'static str> {
+        Some(match self.0 {
+            Cause::Ended(_) => return None,
+            Cause::NotTls { .. } => "not_tls",
+            Cause::NoCertificate => "client_certificate_missing",
+            Cause::ExpiredCertificate(_) => "client_certificate_expired",
+            Cause::Certificate(_) | Cause::UnreadableCertificate => "client_certificate",
+            Cause::Refused(_) => "tls_refused",
+            Cause::Incompatible(_) => "tls_incompatible",
+            Cause::Malformed(_) => "bad_tls",
+        })
+    }
+
+    /// The socket of a client that does not speak TLS, for an answer that it understands.
+    pub fn into_plain_socket(self) -> Option<Transport> {
+        match self.0 {
+            Cause::NotTls { socket, .. } => socket,
+            _ => None,
+        }
+    }
+}
+
+impl Cause {
+    fn of(error: io::Error) -> Self {
+        if !error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
+            return Self::Ended(error);
+        }
+        let inner = error.into_inner().and_then(|inner| inner.downcast().ok());
+        match inner.map(|inner| *inner) {
+            None => Self::Ended(io::ErrorKind::Other.into()),
+            Some(Error::NoCertificatesPresented) => Self::NoCertificate,
+            Some(
+                error @ Error::InvalidCertificate(
+                    CertificateError::Expired
+                    | CertificateError::ExpiredContext { .. }
+                    | CertificateError::NotValidYet
+                    | CertificateError::NotValidYetContext { .. },
+                ),
+            ) => Self::ExpiredCertificate(error),
+            Some(error @ Error::InvalidCertificate(_)) => Self::Certificate(error),
+            Some(error @ Error::AlertReceived(_)) => Self::Refused(error),
+            Some(error @ (Error::PeerIncompatible(_) | Error::NoApplicationProtocol)) => {
+                Self::Incompatible(error)
+            }
+            Some(error) => Self::Malformed(error),
+        }
+    }
+}

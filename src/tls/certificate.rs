@@ -1,0 +1,169 @@
+//! A certificate with its key, and what is written in a certificate.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::sign::CertifiedKey;
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
+
+use super::error::TlsError;
+use super::pem::certificates;
+
+/// A certificate that is shown to clients, with its key.
+#[derive(Clone)]
+pub(crate) struct ServerCertificate {
+    key: Arc<CertifiedKey>,
+    facts: CertificateFacts,
+}
+
+/// What is written in a certificate (RFC 5280 §4.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CertificateFacts {
+    /// The names of hosts that it is for, in lower case; `*.` stands for one label.
+    pub names: Vec<String>,
+    /// When it begins to hold.
+    pub not_before: SystemTime,
+    /// When it expires.
+    pub not_after: SystemTime,
+}
+
+impl ServerCertificate {
+    /// Reads a certificate with its chain, and its private key, both in PEM.
+    ///
+    /// # Errors
+    /// [`TlsError`] if one of them cannot be read, or the key is that of another certificate.
+    pub(crate) fn new(chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
+        let chain = certificates(chain).map_err(TlsError::Certificate)?;
+        let Some(first) = chain.first() else {
+            return Err(TlsError::NoCertificate);
+        };
+        let facts = CertificateFacts::of(first).ok_or(TlsError::UnreadableCertificate)?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(TlsError::Key)?;
+        let key = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider());
+        Ok(Self {
+            key: Arc::new(key.map_err(TlsError::Identity)?),
+            facts,
+        })
+    }
+
+    pub(crate) fn facts(&self) -> &CertificateFacts {
+        &self.facts
+    }
+
+    pub(super) fn key(&self) -> &Arc<CertifiedKey> {
+        &self.key
+    }
+}
+
+/// A certificate is renewed with another serial number, so that its chain tells two of them apart.
+impl PartialEq for ServerCertificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.key.cert == other.key.cert
+    }
+}
+
+impl Eq for ServerCertificate {}
+
+impl CertificateFacts {
+    fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
+        let certificate = Certificate::from_der(certificate).ok()?;
+        let contents = certificate.tbs_certificate();
+        let names = match contents.get_extension::<SubjectAltName>().ok()? {
+            Some((_, SubjectAltName(names))) => names,
+            None => Vec::new(),
+        };
+        let names = names.into_iter().filter_map(|name| match name {
+            GeneralName::DnsName(name) => Some(name.as_str().to_ascii_lowercase()),
+            _ => None,
+        });
+        let validity = contents.validity();
+        Some(Self {
+            names: names.collect(),
+            not_before: validity.not_before.to_system_time(),
+            not_after: validity.not_after.to_system_time(),
+        })
+    }
+}
+
+/// The subject of a certificate as RFC 4514 writes it, such as `CN=a client,O=Example`; in ASCII, where any other
+/// byte is an escape (§2.4). None if the certificate cannot be read.
+pub(super) fn subject(certificate: &CertificateDer<'_>) -> Option<String> {
+    let certificate = Certificate::from_der(certificate).ok()?;
+    let written = certificate.tbs_certificate().subject().to_string();
+    let mut subject = String::with_capacity(written.len());
+    for byte in written.bytes() {
+        match byte {
+            b' '..=b'~' => subject.push(char::from(byte)),
+            // Writing to a string cannot fail.
+            _ => write!(subject, "\\{byte:02X}").ok()?,
+        }
+    }
+    Some(subject)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rcgen::{CertificateParams, DnType, KeyPair, date_time_ymd};
+
+    use super::*;
+
+    fn made(change: impl FnOnce(&mut CertificateParams)) -> (rcgen::Certificate, KeyPair) {
+        let names = ["a.test", "*.B.test", "127.0.0.1"].map(String::from);
+        let mut parameters = CertificateParams::new(names).unwrap();
+        change(&mut parameters);
+        let key = KeyPair::generate().unwrap();
+        (parameters.self_signed(&key).unwrap(), key)
+    }
+
+    #[test]
+    fn names_and_dates_are_those_of_the_certificate() {
+        let (certificate, key) = made(|parameters| {
+            parameters.not_before = date_time_ymd(2001, 1, 1);
+            parameters.not_after = date_time_ymd(2049, 1, 1);
+        });
+        let read =
+            ServerCertificate::new(certificate.pem().as_bytes(), key.serialize_pem().as_bytes());
+        let days = |days: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(days * 24 * 60 * 60);
+        assert_eq!(
+            *read.unwrap().facts(),
+            CertificateFacts {
+                names: vec!["a.test".to_owned(), "*.b.test".to_owned()],
+                not_before: days(11_323),
+                not_after: days(28_855),
+            }
+        );
+    }
+
+    #[test]
+    fn the_key_of_another_certificate_is_refused() {
+        let ((certificate, _), (_, other)) = (made(|_| {}), made(|_| {}));
+        let read = ServerCertificate::new(
+            certificate.pem().as_bytes(),
+            other.serialize_pem().as_bytes(),
+        );
+        assert!(matches!(read, Err(TlsError::Identity(_))));
+    }
+
+    #[test]
+    fn a_subject_is_one_line_of_ascii() {
+        let (certificate, _) = made(|parameters| {
+            let names = &mut parameters.distinguished_name;
+            names.push(DnType::OrganizationName, "Ex\u{e4}mple, \"Inc\"");
+            names.push(DnType::CommonName, "a\r\nclient");
+        });
+        assert_eq!(
+            subject(certificate.der()).as_deref(),
+            Some("O=Ex\\C3\\A4mple\\, \\\"Inc\\\",CN=a\\0d\\0aclient")
+        );
+    }
+}
