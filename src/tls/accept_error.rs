@@ -16,7 +16,7 @@ enum Cause {
     #[error("the client does not speak TLS")]
     NotTls {
         /// For an answer.
-        socket: Option<Transport>,
+        socket: Transport,
         source: rustls::Error,
     },
     #[error("the connection ended in the TLS handshake")]
@@ -39,14 +39,8 @@ enum Cause {
 }
 
 impl TlsAcceptError {
-    /// An error before the first message of the client was there.
-    pub(super) fn of_first_message(error: io::Error, socket: Option<Transport>) -> Self {
-        Self(match Cause::of(error) {
-            Cause::Malformed(
-                source @ Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType),
-            ) => Cause::NotTls { socket, source },
-            other => other,
-        })
+    pub(super) fn not_tls(source: rustls::Error, socket: Transport) -> Self {
+        Self(Cause::NotTls { socket, source })
     }
 
     pub(super) fn of(error: io::Error) -> Self {
@@ -74,7 +68,7 @@ impl TlsAcceptError {
     /// The socket of a client that does not speak TLS, for an answer that it understands.
     pub fn into_plain_socket(self) -> Option<Transport> {
         match self.0 {
-            Cause::NotTls { socket, .. } => socket,
+            Cause::NotTls { socket, .. } => Some(socket),
             _ => None,
         }
     }

@@ -1,13 +1,15 @@
 //! The handshake with a client, and what is known of the client after it.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::rustls::server::Acceptor;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_rustls::rustls::server::{Accepted, AcceptedAlert, Acceptor};
+use tokio_rustls::rustls::{self, Error, InvalidMessage};
 use tokio_rustls::rustls::{HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
 use tokio_rustls::server::TlsStream as ServerStream;
-use tokio_rustls::{LazyConfigAcceptor, TlsStream};
+use tokio_rustls::{StartHandshake, TlsStream};
 
 use super::accept_error::TlsAcceptError;
 use super::certificate::subject;
@@ -75,20 +77,69 @@ impl TlsAcceptor {
 
     async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        stream: S,
+        mut stream: S,
         give_back: impl FnOnce(S) -> Transport,
     ) -> Result<ServerStream<S>, TlsAcceptError> {
-        let acceptor = LazyConfigAcceptor::new(Acceptor::default(), stream);
-        tokio::pin!(acceptor);
-        let begun = match acceptor.as_mut().await {
-            Ok(begun) => begun,
-            Err(error) => {
-                let socket = acceptor.take_io().map(give_back);
-                return Err(TlsAcceptError::of_first_message(error, socket));
+        let hello = match read_hello(&mut stream).await {
+            Ok(hello) => hello,
+            Err(HelloError::NotTls(error)) => {
+                return Err(TlsAcceptError::not_tls(error, give_back(stream)));
             }
+            Err(HelloError::Io(error)) => return Err(TlsAcceptError::of(error)),
         };
+        let begun = StartHandshake::from_parts(hello, stream);
         let accepted = begun.into_stream(Arc::clone(&self.config)).await;
         accepted.map_err(TlsAcceptError::of)
+    }
+}
+
+/// Why there is no first message of a client.
+enum HelloError {
+    /// What came is something else. Nothing has been sent, so that there may be an answer.
+    NotTls(rustls::Error),
+    Io(io::Error),
+}
+
+/// The most that is read of the first message at once: it is longer only where clients have keys after quantum
+/// computers in it.
+const HELLO: usize = 2048;
+
+/// Reads a client's first message.
+async fn read_hello<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+) -> Result<Accepted, HelloError> {
+    let mut acceptor = Acceptor::default();
+    let mut buffer = [0; HELLO];
+    loop {
+        let length = stream.read(&mut buffer).await.map_err(HelloError::Io)?;
+        if length == 0 {
+            return Err(HelloError::Io(io::ErrorKind::UnexpectedEof.into()));
+        }
+        let mut read = &buffer[..length];
+        // All of it: what stands behind the hello goes with it.
+        while !read.is_empty() {
+            acceptor.read_tls(&mut read).map_err(HelloError::Io)?;
+        }
+        match acceptor.accept() {
+            Ok(Some(hello)) => return Ok(hello),
+            Ok(None) => {}
+            Err((error @ Error::InvalidMessage(InvalidMessage::InvalidContentType), _)) => {
+                return Err(HelloError::NotTls(error));
+            }
+            Err((error, alert)) => {
+                tell(stream, alert).await;
+                let error = io::Error::new(io::ErrorKind::InvalidData, error);
+                return Err(HelloError::Io(error));
+            }
+        }
+    }
+}
+
+/// Sends an alert, if there is still somebody to hear it.
+async fn tell<S: AsyncWrite + Unpin>(stream: &mut S, mut alert: AcceptedAlert) {
+    let mut bytes = Vec::new();
+    if alert.write_all(&mut bytes).is_ok() {
+        let _may_be_gone = stream.write_all(&bytes).await;
     }
 }
 
