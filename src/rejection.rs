@@ -114,11 +114,15 @@ pub enum Rejection {
     UpstreamCertificate,
     /// There is no TLS with the server for another reason.
     UpstreamTls,
+    /// A server that is to speak HTTP/2 does not.
+    UpstreamNoHttp2,
+    /// A server speaks HTTP/2 without WebSockets (RFC 8441 §3).
+    UpstreamNoWebSockets,
     /// The server hung up before it had answered the handshake.
     UpstreamReset,
     /// The server answered the handshake with something that is not HTTP, or too much of it.
     UpstreamBadResponse,
-    /// The server answered neither with 101 nor with a refusal: 2xx, 304.
+    /// The server neither accepted the handshake nor refused it: 304, or a 2xx of HTTP/1.1.
     UpstreamNot101,
     /// The server's 101 is not the answer to our request (§4.1).
     UpstreamBad101,
@@ -174,6 +178,8 @@ impl Rejection {
             | Self::UpstreamCertificateExpired
             | Self::UpstreamCertificate
             | Self::UpstreamTls
+            | Self::UpstreamNoHttp2
+            | Self::UpstreamNoWebSockets
             | Self::UpstreamReset
             | Self::UpstreamBadResponse
             | Self::UpstreamNot101
@@ -234,6 +240,8 @@ impl Rejection {
             Self::UpstreamCertificateExpired => "upstream_certificate_expired",
             Self::UpstreamCertificate => "upstream_certificate",
             Self::UpstreamTls => "upstream_tls",
+            Self::UpstreamNoHttp2 => "upstream_no_http2",
+            Self::UpstreamNoWebSockets => "upstream_no_websockets",
             Self::UpstreamReset => "upstream_reset",
             Self::UpstreamBadResponse => "upstream_bad_response",
             Self::UpstreamNot101 => "upstream_not_101",
@@ -291,7 +299,10 @@ impl Rejection {
             | Self::UpstreamCertificate
             | Self::UpstreamTls => "the connection to the backend cannot be secured",
             Self::UpstreamReset => "the backend hung up",
-            Self::UpstreamBadResponse | Self::UpstreamBad101 => "the backend answered wrongly",
+            Self::UpstreamNoHttp2 | Self::UpstreamBadResponse | Self::UpstreamBad101 => {
+                "the backend answered wrongly"
+            }
+            Self::UpstreamNoWebSockets => "the backend has no WebSockets",
             Self::UpstreamNot101 => "the backend did not accept the WebSocket",
             Self::UpstreamBadExtension => "the backend chose an extension that was not offered",
             Self::UpstreamBadSubprotocol => "the backend chose a subprotocol that was not offered",

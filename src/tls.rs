@@ -33,7 +33,7 @@ pub use certificate::CertificateFacts;
 #[cfg(feature = "tls")]
 pub(crate) use certificate::ServerCertificate;
 #[cfg(feature = "tls")]
-pub(crate) use client::{ClientFiles, ClientTls};
+pub(crate) use client::{ApplicationProtocol, ClientFiles, ClientTls};
 #[cfg(feature = "tls")]
 pub(crate) use error::TlsError;
 pub(crate) use failure::TlsFailure;

@@ -40,7 +40,7 @@ pub use settings::proxy_protocol::ProxyProtocol;
 pub use settings::route::{Compression, EncodedSlashes, RouteSettings};
 pub use settings::timeouts::Timeouts;
 pub use settings::upstream::{
-    Balance, Passive, SentProxyProtocol, ServerEntry, UpstreamSettings, UpstreamTls,
+    Balance, Passive, SentProxyProtocol, ServerEntry, UpstreamHttp, UpstreamSettings, UpstreamTls,
 };
 #[cfg(feature = "server")]
 pub use values::duration::parse_duration;

@@ -37,7 +37,7 @@ pub(super) use proxy_protocol::ProxyProtocol;
 pub(super) use route::{Compression, EncodedSlashes, OWN_KEYS, RouteSettings};
 pub(super) use timeouts::Timeouts;
 pub(super) use upstream::{
-    Balance, Passive, SentProxyProtocol, ServerEntry, UpstreamSettings, UpstreamTls,
+    Balance, Passive, SentProxyProtocol, ServerEntry, UpstreamHttp, UpstreamSettings, UpstreamTls,
 };
 
 /// Settings of wsgate.

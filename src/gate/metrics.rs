@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::config::{HttpMode, Route};
+use crate::config::{HttpMode, Route, UpstreamHttp};
 use crate::histogram::Durations;
 use crate::observe::{ACCEPTED, FORWARDED_WELL};
 use crate::pipeline::{Core, RouteCounts, Snapshot};
@@ -181,6 +181,8 @@ pub struct ServerMetrics {
     pub open: u64,
     /// Sessions that there have been; those that are open are in it.
     pub opened: u64,
+    /// Connections of HTTP/2 to it, which sessions share; `None` where its upstream speaks HTTP/1.1.
+    pub http2_connections: Option<usize>,
     /// Connections that it did not take.
     pub failed_connects: u64,
     /// Handshakes that it gave no right answer to.
@@ -351,6 +353,14 @@ fn broken_requests(core: &Core) -> Vec<BrokenRequestMetrics> {
     each.collect()
 }
 
+/// `None` where HTTP/1.1 is spoken.
+fn http2_connections(settings: &Snapshot, upstream: &str, server: &str) -> Option<usize> {
+    let mut pools = settings.pools().map(|pool| (pool.settings(), pool));
+    let (_, pool) = pools
+        .find(|(settings, _)| *settings.name == *upstream && settings.http == UpstreamHttp::H2)?;
+    Some(pool.http2_connections(server))
+}
+
 fn server_metrics(
     core: &Core,
     settings: &Snapshot,
@@ -372,6 +382,7 @@ fn server_metrics(
     let each = servers
         .into_iter()
         .map(|((upstream, server), (totals, failed))| ServerMetrics {
+            http2_connections: http2_connections(settings, &upstream, &server),
             upstream,
             server,
             open: totals.open,

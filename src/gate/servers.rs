@@ -43,6 +43,8 @@ pub struct ServerInfo {
     pub draining: bool,
     /// It has failed lately, and the other servers are tried before it (`passive`).
     pub failing: bool,
+    /// Connections of HTTP/2 to it, which sessions share.
+    pub http2_connections: usize,
     /// Connections that it did not take.
     pub failed_connects: u64,
     /// Handshakes that it gave no right answer to.
@@ -111,6 +113,7 @@ impl Core {
                     connecting: places(pool, &server.name).saturating_sub(sessions),
                     draining: load.draining,
                     failing: load.failing,
+                    http2_connections: pool.http2_connections(&server.name),
                     failed_connects: failed.connects,
                     failed_handshakes: failed.handshakes,
                     server: names.1,

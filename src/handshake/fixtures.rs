@@ -10,6 +10,7 @@ use http_body_util::Empty;
 
 use super::forward::Sent;
 use super::upstream_request;
+use crate::config::UpstreamHttp;
 use crate::config::{Forwarded, ForwardingHeader, HttpMode, PathPattern, Route, Template};
 use crate::request::{ClientIdentity, Facts, Handshake, Kind, Lines, Offer, Target};
 use crate::types::ClientAddr;
@@ -107,7 +108,13 @@ pub(super) fn upstream(
     from: Caller,
 ) -> (Request<Empty<Bytes>>, Sent) {
     let (handshake, offer) = websocket(parts, route, from);
-    upstream_request(&handshake, &offer, "/base/42?token=x".to_owned()).unwrap()
+    upstream_request(
+        &handshake,
+        &offer,
+        "/base/42?token=x".to_owned(),
+        UpstreamHttp::H1,
+    )
+    .unwrap()
 }
 
 /// All headers that go upstream with these, sorted, as `name: value` lines.

@@ -10,7 +10,7 @@ use tungstenite::handshake::client::generate_key;
 use tungstenite::handshake::derive_accept_key;
 
 use super::{forwarded, max_forwards};
-use crate::config::{Compression, Route, Values};
+use crate::config::{Compression, Route, UpstreamHttp, Values};
 use crate::rejection::Rejection;
 use crate::request::{
     Deflate, Handshake, Offer, Subprotocols, belongs_to_handshake, extension_header, is_alias_of,
@@ -20,14 +20,14 @@ use crate::types::OverTls;
 
 /// What the upstream was offered, which its answer has to fit.
 pub(crate) struct Sent {
-    /// The `Sec-WebSocket-Accept` that answers this leg's key.
-    pub(super) accept: String,
+    /// The `Sec-WebSocket-Accept` that answers this leg's key. HTTP/2 has neither (RFC 8441 §5).
+    pub(super) accept: Option<String>,
     pub(super) subprotocols: Subprotocols,
     pub(super) deflate: Vec<Deflate>,
 }
 
-/// Writes the WebSocket handshake for the upstream (RFC 6455 §4.1): the client's end-to-end
-/// headers, this hop's own, and a key of its own.
+/// Writes the WebSocket handshake for the upstream: the client's end-to-end headers, this hop's own, and over
+/// HTTP/1.1 a key of its own (RFC 6455 §4.1). Over HTTP/2 it is to become an extended CONNECT (RFC 8441 §5).
 ///
 /// `path_and_query` goes into the request line; the server's base path and the route's rewrite are
 /// in it.
@@ -39,10 +39,14 @@ pub(crate) fn upstream_request(
     handshake: &Handshake,
     offer: &Offer,
     path_and_query: String,
+    http: UpstreamHttp,
 ) -> Result<(Request<Empty<Bytes>>, Sent), Rejection> {
-    let key = generate_key();
+    let key = match http {
+        UpstreamHttp::H1 => Some(generate_key()),
+        UpstreamHttp::H2 => None,
+    };
     let sent = Sent {
-        accept: derive_accept_key(key.as_bytes()),
+        accept: (key.as_ref()).map(|key| derive_accept_key(key.as_bytes())),
         subprotocols: offer.subprotocols.clone(),
         deflate: match handshake.settings().compression {
             Compression::Passthrough => offer.deflate.clone(),
@@ -53,14 +57,16 @@ pub(crate) fn upstream_request(
     if !headers.contains_key(header::HOST) {
         return Err(Rejection::Host);
     }
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(
         header::SEC_WEBSOCKET_VERSION,
         HeaderValue::from_static("13"),
     );
-    let key = HeaderValue::try_from(key).map_err(|_| Rejection::Header)?;
-    headers.insert(header::SEC_WEBSOCKET_KEY, key);
+    if let Some(key) = key {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        let key = HeaderValue::try_from(key).map_err(|_| Rejection::Header)?;
+        headers.insert(header::SEC_WEBSOCKET_KEY, key);
+    }
     if let Some(offer) = sent.subprotocols.to_header() {
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, offer);
     }

@@ -38,8 +38,8 @@ impl fmt::Debug for Agreed {
     }
 }
 
-/// Checks that the answer is the 101 to our request (RFC 6455 §4.1), and nothing but what was
-/// offered is chosen in it.
+/// Checks that the answer is the 101 to our request (RFC 6455 §4.1), or the 2xx where that was an extended CONNECT
+/// (RFC 8441 §5), and nothing but what was offered is chosen in it.
 ///
 /// # Errors
 /// [`Rejection::UpstreamNot101`] for another status, [`Rejection::UpstreamBadResponse`] for a
@@ -47,6 +47,28 @@ impl fmt::Debug for Agreed {
 /// `Sec-WebSocket-Accept` are not right, [`Rejection::UpstreamBadSubprotocol`] and
 /// [`Rejection::UpstreamBadExtension`] for a choice that was not on offer.
 pub(crate) fn verify(response: Parts, sent: &Sent) -> Result<Agreed, Rejection> {
+    match &sent.accept {
+        Some(accept) => verify_101(&response, accept)?,
+        None if response.status.is_success() => {}
+        None => return Err(Rejection::UpstreamNot101),
+    }
+    let headers = &response.headers;
+    let subprotocol = chosen_subprotocol(headers, sent)?;
+    let extensions = headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS);
+    let deflate = chosen_extension(extensions, &sent.deflate)?;
+    let mut headers = response.headers;
+    keep_end_to_end(&mut headers);
+    // Neither a 101 nor the 2xx to a CONNECT has a body for these to be about (RFC 9110 §8.6).
+    headers.remove(header::CONTENT_LENGTH);
+    Ok(Agreed {
+        subprotocol,
+        deflate,
+        headers,
+    })
+}
+
+/// Checks that HTTP/1.1 was switched to WebSocket with this `Sec-WebSocket-Accept`.
+fn verify_101(response: &Parts, expected: &str) -> Result<(), Rejection> {
     let headers = &response.headers;
     if response.status != StatusCode::SWITCHING_PROTOCOLS {
         return Err(Rejection::UpstreamNot101);
@@ -59,22 +81,11 @@ pub(crate) fn verify(response: Parts, sent: &Sent) -> Result<Agreed, Rejection> 
     let accept = accept.map(|value| trim(value.as_bytes()));
     if !upgrade.is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
         || !has_token(headers.get_all(header::CONNECTION), "upgrade")
-        || accept != Some(sent.accept.as_bytes())
+        || accept != Some(expected.as_bytes())
     {
         return Err(Rejection::UpstreamBad101);
     }
-    let subprotocol = chosen_subprotocol(headers, sent)?;
-    let extensions = headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS);
-    let deflate = chosen_extension(extensions, &sent.deflate)?;
-    let mut headers = response.headers;
-    keep_end_to_end(&mut headers);
-    // A 101 has no body for these to be about (RFC 9110 §8.6).
-    headers.remove(header::CONTENT_LENGTH);
-    Ok(Agreed {
-        subprotocol,
-        deflate,
-        headers,
-    })
+    Ok(())
 }
 
 /// The client's answer (RFC 6455 §4.2.2 (5)): its handshake accepted, and what was agreed.

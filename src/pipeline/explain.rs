@@ -124,7 +124,7 @@ fn path_upstream(handshake: &Handshake, route: &Route) -> Result<String, Rejecti
     match handshake.offer() {
         Some(offer) => {
             let target = path_and_query("", &path, handshake.query());
-            upstream_request(handshake, offer, target)?;
+            upstream_request(handshake, offer, target, route.upstream.http)?;
         }
         None => {
             plain_request_headers(handshake)?;

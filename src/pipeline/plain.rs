@@ -26,7 +26,7 @@ use crate::handshake::{path_and_query, plain_request_headers, plain_response_hea
 use crate::rejection::Rejection;
 use crate::transport::Transport;
 use crate::types::Side;
-use crate::upstream::{Connected, Lease, Pool, ServerFailure};
+use crate::upstream::{Connected, Lease, Pool, Purpose, ServerConnection, ServerFailure, Tries};
 
 /// A plain request that its route forwards and its policies have accepted, with a place on a server:
 /// [`Gate::admit`](crate::Gate::admit).
@@ -209,15 +209,24 @@ impl PlainRequest {
         let handshake = self.forwarding.handshake();
         let (client, proxied) = (handshake.client(), proxied_connection(handshake));
         let span = self.forwarding.parents().begin_connect();
-        let connected = self.pool.connect_from(self.lease, client, proxied).await;
+        let tries = Tries::new(client, proxied, Purpose::Plain);
+        let connected = self.pool.connect_from(self.lease, tries).await;
         let server = connected.as_ref();
         let server = server.map(|connected| &**connected.lease.server());
         span.ended(server.map_err(|error| error.rejection.reason()));
         match connected {
-            Ok(Connected { lease, transport }) => {
+            Ok(Connected {
+                lease,
+                connection: ServerConnection::Http1(transport),
+                ..
+            }) => {
                 set_keepalive(&transport);
                 Ok((Self { lease, ..self }, transport))
             }
+            Ok(Connected {
+                connection: ServerConnection::Http2(_),
+                ..
+            }) => Err(self.forwarding.refuse(Rejection::NotUpgrade)),
             Err(error) => Err(self.forwarding.refuse(error)),
         }
     }

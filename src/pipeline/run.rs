@@ -35,12 +35,12 @@ use crate::session::{
 };
 use crate::transport::Transport;
 use crate::types::Side;
-use crate::upstream::{self, Connected, Lease, ServerFailure, UpstreamResponse};
+use crate::upstream::{self, Connected, ExchangeFailure, Lease, ServerFailure, UpstreamResponse};
 
 /// How long a client may take from our 101 to being upgraded: hyper only has to write it out.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A server's verified 101, and its connection.
+/// A server's verified acceptance, and its connection or stream.
 struct Accepted {
     agreed: Agreed,
     upstream: Endpoint<Transport>,
@@ -173,14 +173,32 @@ async fn connect(
     let server = connected.as_ref();
     let server = server.map(|connected| &**connected.lease.server());
     span.ended(server.map_err(|error| error.rejection.reason()));
-    let Connected { lease, transport } = connected?;
+    let mut connected = connected?;
     counts.connects.add(began.elapsed());
-    let path = path_and_query(lease.base_path(), &path, handshake.query());
-    let (mut request, sent) = upstream_request(handshake, offer, path)?;
-    let version = handshake.parts().version;
-    core.pseudonym.sign(request.headers_mut(), version)?;
-    parents.inject(request.headers_mut());
-    match upstream::exchange(&lease, transport, request).await? {
+    let (lease, response, sent) = loop {
+        let Connected {
+            lease,
+            connection,
+            tries,
+        } = connected;
+        let path = path_and_query(lease.base_path(), &path, handshake.query());
+        let http = lease.upstream().http;
+        let (mut request, sent) = upstream_request(handshake, offer, path, http)?;
+        let version = handshake.parts().version;
+        core.pseudonym.sign(request.headers_mut(), version)?;
+        parents.inject(request.headers_mut());
+        match upstream::exchange(&lease, connection, request).await {
+            Ok(response) => break (lease, response, sent),
+            Err(ExchangeFailure::Failed(error)) => return Err(error.into()),
+            Err(ExchangeFailure::Unprocessed(error)) => {
+                connected = settings
+                    .pool(route)
+                    .connect_again(lease, tries, error)
+                    .await?;
+            }
+        }
+    };
+    match response {
         UpstreamResponse::Refused { parts, body } => {
             lease.note_answer();
             let rejection = Rejection::UpstreamAnswered(parts.status);
@@ -191,7 +209,7 @@ async fn connect(
                 ..refused.into()
             })
         }
-        UpstreamResponse::Switching {
+        UpstreamResponse::Accepted {
             parts,
             transport: io,
             early,

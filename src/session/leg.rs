@@ -23,6 +23,8 @@ pub(super) const MOST_DISCARDED: usize = 16 * 1024 * 1024;
 pub(super) struct Leg<S> {
     side: Side,
     io: S,
+    /// Our half ends first, and not the peer's.
+    ends_first: bool,
     /// Wakes the session's task for the socket.
     waker: LegWaker,
     /// What the socket did not take; empty (and without memory) nearly always.
@@ -54,6 +56,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
         Self {
             side,
             io,
+            ends_first: side == Side::Client,
             waker: LegWaker::noop(),
             outbox: Vec::new(),
             taken: 0,
@@ -235,8 +238,14 @@ impl<S> Leg<S> {
         self.truncated
     }
 
-    pub(super) fn side(&self) -> Side {
-        self.side
+    /// The leg is a stream on a connection that others share: no socket ends with it, so that nothing is gained
+    /// by waiting for the peer to end its half first.
+    pub(super) fn shares_connection(&mut self) {
+        self.ends_first = true;
+    }
+
+    pub(super) fn ends_first(&self) -> bool {
+        self.ends_first
     }
 
     /// Whether bytes wait for the peer to take them.

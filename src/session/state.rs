@@ -14,7 +14,7 @@ use super::leg::Leg;
 use super::parameters::{Endpoint, SessionParameters};
 use super::pump::ReadyPumps;
 use crate::close::CloseReason;
-use crate::config::Route;
+use crate::config::{Route, UpstreamHttp};
 use crate::frame::FrameRules;
 use crate::types::Side;
 
@@ -63,6 +63,11 @@ where
         let assembles = filter.is_some() || route.validate_utf8;
         let assembly = |from| assembles.then(|| Assembly::new(from, filter.is_some()));
         let pinger = |ping| Pinger::new(ping, now);
+        let ping_upstream = pinger(route.keepalive.upstream);
+        let mut upstream_leg = Leg::new(Side::Upstream, upstream.io, ping_upstream);
+        if route.upstream.http == UpstreamHttp::H2 {
+            upstream_leg.shares_connection();
+        }
         Self {
             to_upstream: Direction::new(
                 rules(Side::Client),
@@ -77,11 +82,7 @@ where
                 assembly(Side::Upstream),
             ),
             client: Leg::new(Side::Client, client.io, pinger(route.keepalive.client)),
-            upstream: Leg::new(
-                Side::Upstream,
-                upstream.io,
-                pinger(route.keepalive.upstream),
-            ),
+            upstream: upstream_leg,
             filter,
             ready: ReadyPumps::BOTH,
             opened: now,

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
-use tokio_rustls::{TlsConnector, TlsStream};
+use tokio_rustls::rustls::{AlertDescription, ClientConfig, RootCertStore};
+use tokio_rustls::{TlsConnector, TlsStream, rustls};
 
 use super::error::TlsError;
+use super::failure::NotChosen;
 use super::pem::{certificates, roots_of};
 use crate::transport::Transport;
 
@@ -23,6 +24,15 @@ pub(crate) struct ClientFiles {
     pub(crate) identity: Option<(Vec<u8>, Vec<u8>)>,
 }
 
+/// What is spoken on TLS (RFC 7301).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ApplicationProtocol {
+    /// Offered to servers, which need not choose it.
+    Http1,
+    /// Chosen by the server, or there is no connection (RFC 9113 §3.2).
+    Http2,
+}
+
 /// TLS with the servers of one upstream: a clone is the same, and resumes the same sessions.
 ///
 /// A server is always verified.
@@ -31,13 +41,18 @@ pub(crate) struct ClientTls {
     files: Arc<ClientFiles>,
     /// The name that certificates must have; `None` is the host of each server.
     server_name: Option<String>,
+    protocol: ApplicationProtocol,
     config: Arc<ClientConfig>,
 }
 
 impl ClientTls {
     /// # Errors
     /// [`TlsError`] if the files are not what they are to be.
-    pub(crate) fn new(files: ClientFiles, server_name: Option<String>) -> Result<Self, TlsError> {
+    pub(crate) fn new(
+        files: ClientFiles,
+        server_name: Option<String>,
+        protocol: ApplicationProtocol,
+    ) -> Result<Self, TlsError> {
         let roots = match &files.ca {
             Some(pem) => roots_of(pem)?,
             None => roots_of_system()?,
@@ -58,10 +73,11 @@ impl ClientTls {
                 config.map_err(TlsError::Identity)?
             }
         };
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![protocol.name().to_vec()];
         Ok(Self {
             files: Arc::new(files),
             server_name,
+            protocol,
             config: Arc::new(config),
         })
     }
@@ -75,21 +91,64 @@ impl ClientTls {
         let name = ServerName::try_from(name.to_owned());
         let name = name.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let connector = TlsConnector::from(Arc::clone(&self.config));
+        let failed = |error| self.protocol.name_failure(error);
         Ok(match stream {
             Transport::Tcp(stream) => {
-                let stream = connector.connect(name, stream).await?;
+                let stream = connector.connect(name, stream).await.map_err(failed)?;
+                self.protocol.check(stream.get_ref().1.alpn_protocol())?;
                 Transport::tls(TlsStream::Client(stream))
             }
-            other => Transport::custom(connector.connect(name, other).await?),
+            other => {
+                let stream = connector.connect(name, other).await.map_err(failed)?;
+                self.protocol.check(stream.get_ref().1.alpn_protocol())?;
+                Transport::custom(stream)
+            }
         })
     }
 }
 
-/// The same files and the same name make the same TLS.
+impl ApplicationProtocol {
+    fn name(self) -> &'static [u8] {
+        match self {
+            Self::Http1 => b"http/1.1",
+            Self::Http2 => b"h2",
+        }
+    }
+
+    /// Checks what the server chose. One of HTTP/1.1 may choose nothing.
+    fn check(self, chosen: Option<&[u8]>) -> io::Result<()> {
+        match self {
+            Self::Http2 if chosen != Some(self.name()) => Err(not_chosen()),
+            Self::Http1 | Self::Http2 => Ok(()),
+        }
+    }
+
+    /// Says what a server meant that chose none of what it was offered.
+    fn name_failure(self, error: io::Error) -> io::Error {
+        let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+        let alert = rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol);
+        match self {
+            Self::Http2 if cause == Some(&alert) => not_chosen(),
+            Self::Http1 | Self::Http2 => error,
+        }
+    }
+}
+
+fn not_chosen() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, NotChosen)
+}
+
+/// The same files, the same name and the same protocol make the same TLS.
 impl PartialEq for ClientTls {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.config, &other.config)
-            || (&self.files, &self.server_name) == (&other.files, &other.server_name)
+        let made_of = |tls: &Self| {
+            (
+                Arc::clone(&tls.files),
+                tls.server_name.clone(),
+                tls.protocol,
+            )
+        };
+        Arc::ptr_eq(&self.config, &other.config) || made_of(self) == made_of(other)
     }
 }
 

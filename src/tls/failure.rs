@@ -16,16 +16,28 @@ pub(crate) enum TlsFailure {
     Expired,
     /// Its certificate is wrong in another way: nobody who is trusted has issued it, say.
     Untrusted,
+    /// It did not choose HTTP/2.
+    NoHttp2,
     /// Something else: no common version, an alert.
     Other,
 }
+
+/// The server chose another protocol than HTTP/2, or none.
+#[derive(Debug, thiserror::Error)]
+#[error("the server did not choose h2 (ALPN)")]
+#[cfg_attr(not(feature = "tls"), allow(dead_code))]
+pub(super) struct NotChosen;
 
 impl TlsFailure {
     /// What the error of a connection says of TLS, if it is one of TLS.
     #[cfg(feature = "tls")]
     pub(crate) fn of(error: &io::Error) -> Option<Self> {
         use tokio_rustls::rustls::{CertificateError, Error};
-        Some(match error.get_ref()?.downcast_ref::<Error>()? {
+        let error = error.get_ref()?;
+        if error.is::<NotChosen>() {
+            return Some(Self::NoHttp2);
+        }
+        Some(match error.downcast_ref::<Error>()? {
             Error::InvalidMessage(_) => Self::NotTls,
             Error::InvalidCertificate(wrong) => match wrong {
                 CertificateError::NotValidForName
@@ -52,6 +64,7 @@ impl TlsFailure {
             Self::WrongName => Rejection::UpstreamCertificateName,
             Self::Expired => Rejection::UpstreamCertificateExpired,
             Self::Untrusted => Rejection::UpstreamCertificate,
+            Self::NoHttp2 => Rejection::UpstreamNoHttp2,
             Self::Other => Rejection::UpstreamTls,
         }
     }

@@ -13,7 +13,7 @@ use super::connect_error::ConnectError;
 use super::proxy_header::ProxyHeader;
 use super::socket;
 use super::target::{ServerTarget, TargetAddress};
-use crate::tls::ClientTls;
+use crate::tls::{ClientTls, TlsFailure};
 use crate::transport::Transport;
 
 /// Opens a stream to a server of an upstream, in the place of the built-in TCP and unix sockets
@@ -113,7 +113,10 @@ impl Connector {
             match tls {
                 Some(tls) => {
                     let secured = tls.secure(host_of(server.address), stream).await;
-                    secured.map_err(ConnectError::Tls)
+                    secured.map_err(|error| match TlsFailure::of(&error) {
+                        Some(TlsFailure::NoHttp2) => ConnectError::NoHttp2(error),
+                        _ => ConnectError::Tls(error),
+                    })
                 }
                 None => Ok(stream),
             }

@@ -27,6 +27,15 @@ pub enum ConnectError {
     /// The server took the connection, and there is no TLS with it. The client gets 502.
     #[error("there is no TLS with the server")]
     Tls(#[source] io::Error),
+    /// The server took the connection, and what is to be HTTP/2 on it is not (`http = "h2"`). The client gets 502.
+    #[error("the server does not speak HTTP/2")]
+    NoHttp2(#[source] io::Error),
+    /// The server speaks HTTP/2 without WebSockets (RFC 8441 §3). The client gets 502.
+    #[error("the server has not enabled WebSockets over HTTP/2 (SETTINGS_ENABLE_CONNECT_PROTOCOL)")]
+    NoWebSockets,
+    /// The server speaks HTTP/2 and takes no streams. The client gets 502.
+    #[error("the server takes no streams (SETTINGS_MAX_CONCURRENT_STREAMS)")]
+    NoStreams,
     /// There was no connection within `connect_timeout`. The client gets 504.
     #[error("no connection in time")]
     Timeout,
@@ -105,7 +114,11 @@ impl ConnectError {
                 Some(failure) => failure.rejection(),
                 None => Rejection::UpstreamTls,
             },
-            Self::Resolve(_) | Self::NoAddress | Self::Connect(_) => Rejection::UpstreamRefused,
+            Self::NoHttp2(_) => Rejection::UpstreamNoHttp2,
+            Self::NoWebSockets => Rejection::UpstreamNoWebSockets,
+            Self::Resolve(_) | Self::NoAddress | Self::Connect(_) | Self::NoStreams => {
+                Rejection::UpstreamRefused
+            }
             Self::LocalResource(..) => Rejection::Full,
         }
     }
@@ -119,6 +132,9 @@ impl ConnectError {
             | Self::NoAddress
             | Self::Connect(_)
             | Self::Tls(_)
+            | Self::NoHttp2(_)
+            | Self::NoWebSockets
+            | Self::NoStreams
             | Self::Timeout => false,
         }
     }
@@ -131,6 +147,9 @@ impl ConnectError {
             | Self::NoAddress
             | Self::Connect(_)
             | Self::Tls(_)
+            | Self::NoHttp2(_)
+            | Self::NoWebSockets
+            | Self::NoStreams
             | Self::Timeout => ServerFailure::Connect,
         }
     }
@@ -143,6 +162,9 @@ impl ConnectError {
             | Self::NoAddress
             | Self::Connect(_)
             | Self::Tls(_)
+            | Self::NoHttp2(_)
+            | Self::NoWebSockets
+            | Self::NoStreams
             | Self::Timeout => "connect failed",
         }
     }

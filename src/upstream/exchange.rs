@@ -1,14 +1,13 @@
 //! The handshake with the server: our request, its answer.
 
 use std::error::Error;
-use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::{Request, StatusCode, Version, header, response};
+use http::{Request, StatusCode, Version, header};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
@@ -16,31 +15,15 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
+use super::dial::ServerConnection;
 use super::failures::{ServerFailure, UpstreamError};
+use super::http2::{self, AskError};
 use super::pool::Lease;
 use super::read_limit::ReadLimit;
+use super::response::{BODY_SIZE, UpstreamResponse};
 use crate::framing::{self, FramingError};
 use crate::rejection::{Rejection, is_passed_on};
 use crate::tls::TlsFailure;
-use crate::transport::Transport;
-
-/// What the server said.
-pub(crate) enum UpstreamResponse<T = Transport> {
-    /// 101: an HTTP/1.1 head that is still to be verified (RFC 6455 §4.1).
-    Switching {
-        parts: response::Parts,
-        transport: T,
-        /// What the server sent right behind its head: the first bytes of the session.
-        early: Bytes,
-    },
-    /// A redirect, 4xx or 5xx. The connection is gone.
-    Refused {
-        /// Without the headers that framed the body, which is whole here.
-        parts: response::Parts,
-        /// `None` where it is longer than 64 KiB.
-        body: Option<Bytes>,
-    },
-}
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +40,22 @@ enum ExchangeError {
     Version,
     #[error("the server answered {0} instead of 101")]
     Not101(StatusCode),
+    #[error("the stream brought no answer")]
+    Http2(#[from] AskError),
+}
+
+/// Why a handshake opens no session with a server.
+#[derive(Debug)]
+pub(crate) enum ExchangeFailure {
+    /// The server has not processed the request: it may be sent again, to this server or another one.
+    Unprocessed(AskError),
+    Failed(UpstreamError),
+}
+
+impl From<UpstreamError> for ExchangeFailure {
+    fn from(error: UpstreamError) -> Self {
+        Self::Failed(error)
+    }
 }
 
 /// The largest head of an answer over a socket of a test.
@@ -70,27 +69,37 @@ const HEADER_SIZE: usize = 164;
 /// Hyper's own bound on headers.
 const DEFAULT_HEADERS: usize = 100;
 
-/// The longest body of a refusal that is passed on.
-const BODY_SIZE: usize = 64 * 1024;
-
 /// Sends the handshake request and reads the answer to it, within the upstream's
 /// `handshake_timeout`.
 ///
-/// The request goes out as it stands: it has its `Host` and its target in origin form. Nothing
-/// else is written, and a connection whose server did not answer 101 is closed.
+/// The request has its `Host` and its target in origin form. Over HTTP/1.1 it goes out as it stands, nothing
+/// else is written, and a connection whose server did not answer 101 is closed. Over HTTP/2 it becomes an
+/// extended CONNECT, and only its stream is closed.
 pub(crate) async fn exchange(
     lease: &Lease,
-    transport: Transport,
+    connection: ServerConnection,
     request: Request<Empty<Bytes>>,
-) -> Result<UpstreamResponse, UpstreamError> {
+) -> Result<UpstreamResponse, ExchangeFailure> {
     let settings = lease.upstream();
-    let asked = ask(transport, request, settings.head_size);
+    let asked = async {
+        match connection {
+            ServerConnection::Http1(transport) => ask(transport, request, settings.head_size).await,
+            ServerConnection::Http2(place) => {
+                let is_tls = lease.tls().is_some();
+                Ok(http2::ask(place, request, is_tls, settings.head_size).await?)
+            }
+        }
+    };
     let error = match timeout(settings.handshake_timeout, asked).await {
         Ok(Ok(answer)) => return Ok(answer),
+        Ok(Err(ExchangeError::Http2(error))) if error.is_unprocessed() => {
+            return Err(ExchangeFailure::Unprocessed(error));
+        }
         Ok(Err(error)) => error,
         Err(_elapsed) => ExchangeError::Timeout,
     };
-    Err(lease.at_fault(error.rejection(), ServerFailure::Handshake, Some(&error)))
+    let failed = lease.at_fault(error.rejection(), ServerFailure::Handshake, Some(&error));
+    Err(failed.into())
 }
 
 /// The same over anything that carries bytes, with no lease and no clock.
@@ -138,7 +147,7 @@ where
         }
         StatusCode::SWITCHING_PROTOCOLS => {
             let (transport, early) = connection.into_socket().await?;
-            Ok(UpstreamResponse::Switching {
+            Ok(UpstreamResponse::Accepted {
                 parts,
                 transport,
                 early,
@@ -227,6 +236,7 @@ impl ExchangeError {
             Self::Http(_) | Self::Version | Self::Framing(_) => Rejection::UpstreamBadResponse,
             Self::Ended => Rejection::UpstreamReset,
             Self::Not101(_) => Rejection::UpstreamNot101,
+            Self::Http2(error) => error.rejection(),
         }
     }
 }
@@ -254,19 +264,6 @@ fn hung_up(error: &hyper::Error) -> bool {
         cause = error.source();
     }
     false
-}
-
-impl<T> fmt::Debug for UpstreamResponse<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Headers, body and early bytes are the server's secrets.
-        let (name, parts) = match self {
-            Self::Switching { parts, .. } => ("Switching", parts),
-            Self::Refused { parts, .. } => ("Refused", parts),
-        };
-        f.debug_struct(name)
-            .field("status", &parts.status)
-            .finish_non_exhaustive()
-    }
 }
 
 #[cfg(test)]

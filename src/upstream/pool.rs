@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::balance::{Balancer, Candidate};
 use super::connect::Connector;
 use super::failures::{FailureCounts, FailureLog, ServerFailure, ServerFault, UpstreamError};
+use super::http2::Connections;
 use super::proxy_header::{ProxiedConnection, ProxyHeader};
 use super::server_state::{ServerLoad, ServerState};
 use super::target::ServerTarget;
@@ -17,7 +18,6 @@ use crate::config::{ServerAddress, Upstream, UpstreamServer};
 use crate::error_report::ErrorReport;
 use crate::rejection::Rejection;
 use crate::tls::ClientTls;
-use crate::transport::Transport;
 
 /// The servers of an upstream with their live state; a clone is the same pool.
 #[derive(Clone)]
@@ -39,13 +39,6 @@ struct PoolInner {
 pub(crate) struct Lease {
     pool: Pool,
     server: usize,
-}
-
-/// A place on a server, and the connection to it.
-#[derive(Debug)]
-pub(crate) struct Connected {
-    pub(crate) lease: Lease,
-    pub(crate) transport: Transport,
 }
 
 impl Pool {
@@ -118,6 +111,13 @@ impl Pool {
         servers.map(move |(server, live)| (server, live.load(now)))
     }
 
+    /// How many connections of HTTP/2 there are to the server of this name.
+    pub(crate) fn http2_connections(&self, server: &str) -> usize {
+        let servers = self.settings().servers.iter().zip(&self.inner.live);
+        let same = servers.filter(|(settings, _)| *settings.name == *server);
+        same.map(|(_, live)| live.http2.count()).sum()
+    }
+
     /// Whether the server of this name gets no new sessions.
     fn is_draining(&self, server: &str) -> bool {
         let mut same = (self.servers()).filter(|(settings, _)| *settings.name == *server);
@@ -133,57 +133,9 @@ impl Pool {
         }
     }
 
-    /// Takes a place on a server and connects to it. If that fails, another server is tried, as
-    /// often and for as long as the settings allow; nothing has been sent yet, so that nothing is done
-    /// twice.
-    pub(crate) async fn connect(
-        &self,
-        client: IpAddr,
-        proxied: ProxiedConnection,
-    ) -> Result<Connected, UpstreamError> {
-        let lease = self.place(client)?;
-        self.connect_from(lease, client, proxied).await
-    }
-
     /// Takes a place on a server, for a caller that may have a connection to it already.
     pub(crate) fn place(&self, client: IpAddr) -> Result<Lease, Rejection> {
         self.lease(client, &[])
-    }
-
-    /// Connects to the server that `lease` has a place on, or else to another, as
-    /// [`Pool::connect`] does.
-    pub(crate) async fn connect_from(
-        &self,
-        mut lease: Lease,
-        client: IpAddr,
-        proxied: ProxiedConnection,
-    ) -> Result<Connected, UpstreamError> {
-        let settings = self.settings();
-        let started = Instant::now();
-        let mut tried = Vec::new();
-        loop {
-            let connecting = (self.inner.connector).connect(
-                lease.target(),
-                lease.proxy_header(proxied),
-                lease.tls(),
-                settings.connect_timeout,
-            );
-            let error = match connecting.await {
-                Ok(transport) => return Ok(Connected { lease, transport }),
-                Err(error) => error,
-            };
-            let gives_up = error.is_everywhere()
-                || !settings.retries.allow(tried.len())
-                || started.elapsed() >= settings.retry_timeout;
-            tried.push(lease.server);
-            let next = (!gives_up).then(|| self.lease(client, &tried));
-            let Some(Ok(next)) = next else {
-                // Without another server, the failure of this one says more than that.
-                return Err(lease.at_fault(error.rejection(), error.failure(), Some(&error)));
-            };
-            lease.log_failure(error.failure(), error.message(), &error);
-            lease = next;
-        }
     }
 
     /// Logs how many failures were left out of the log.
@@ -192,7 +144,7 @@ impl Pool {
     }
 
     /// Takes a place on a server that has room, but on none whose index is in `tried`.
-    fn lease(&self, client: IpAddr, tried: &[usize]) -> Result<Lease, Rejection> {
+    pub(super) fn lease(&self, client: IpAddr, tried: &[usize]) -> Result<Lease, Rejection> {
         let mut passed_over = tried.to_vec();
         loop {
             let candidates = self.candidates(&passed_over);
@@ -209,6 +161,10 @@ impl Pool {
             // Somebody else took the last place since the look at it.
             passed_over.push(server);
         }
+    }
+
+    pub(super) fn connector(&self) -> &Connector {
+        &self.inner.connector
     }
 
     /// Why no server could take a session.
@@ -264,7 +220,7 @@ impl Lease {
     }
 
     /// The server, for a connector.
-    fn target(&self) -> ServerTarget<'_> {
+    pub(super) fn target(&self) -> ServerTarget<'_> {
         ServerTarget {
             upstream: &self.upstream().name,
             server: self.server(),
@@ -363,6 +319,16 @@ impl Lease {
 
     fn settings(&self) -> &UpstreamServer {
         &self.pool.settings().servers[self.server]
+    }
+
+    /// The connections of HTTP/2 to the server.
+    pub(super) fn http2(&self) -> &Connections {
+        &self.state().http2
+    }
+
+    /// The server's place in the settings.
+    pub(super) fn index(&self) -> usize {
+        self.server
     }
 
     fn state(&self) -> &ServerState {

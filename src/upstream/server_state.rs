@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use tokio::time::Instant;
 
+use super::http2::Connections;
 use super::passive::PassiveHealth;
 use crate::config::Passive;
 
@@ -15,6 +16,8 @@ pub(super) struct ServerState {
     /// The server gets no new sessions.
     draining: AtomicBool,
     health: PassiveHealth,
+    /// Connections of HTTP/2, which sessions and plain requests share.
+    pub(super) http2: Connections,
 }
 
 /// The load of a server at the moment.

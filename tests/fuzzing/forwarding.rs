@@ -6,6 +6,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request};
 
 use super::Ways;
+use crate::config::UpstreamHttp;
 use crate::config::{ClientIp, Config, ForwardingHeader, networks_contain, parse_network};
 use crate::handshake::upstream_request;
 use crate::request::{ClientIdentity, Handshake, identify};
@@ -191,7 +192,7 @@ fn check_told(client: &ClientIdentity, parts: &Parts, settings: &ClientIp, ways:
     let route = &SETTINGS.routes[ways.two(1)];
     let handshake = Handshake::websocket(parts, *client, route).expect("a right handshake");
     let offer = handshake.offer().expect("an offer");
-    let told = upstream_request(&handshake, offer, "/ws".to_owned());
+    let told = upstream_request(&handshake, offer, "/ws".to_owned(), UpstreamHttp::H1);
     let (told, _) = told.expect("values of a header");
     let told = told.headers();
     let lines = |name: &str| told.get_all(name).iter().count();

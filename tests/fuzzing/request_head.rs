@@ -10,6 +10,7 @@ use super::upstream_request::{self, Accepted};
 use super::wire::{Script, run, serve, serve_on};
 use super::{Ways, head, path};
 use crate::config::Config;
+use crate::config::UpstreamHttp;
 use crate::handshake::{path_and_query, upstream_request};
 use crate::policy;
 use crate::rejection::Rejection;
@@ -122,7 +123,7 @@ fn forward(parts: &Parts, ways: Ways) -> Result<Accepted, Rejection> {
         &route.upstream_path(target.path())?,
         target.query(),
     );
-    let (request, _sent) = upstream_request(&handshake, &offer, path)?;
+    let (request, _sent) = upstream_request(&handshake, &offer, path, UpstreamHttp::H1)?;
     let (server, heard) = Script::replying(|_| Vec::new(), 0);
     let answer = run(exchange_over(server, request));
     assert_eq!(answer.err(), Some(Rejection::UpstreamReset));

@@ -15,6 +15,7 @@ use super::plain_answer::check_plain;
 use super::said::Said;
 use super::wire::{Script, run, serve};
 use crate::config::Config;
+use crate::config::UpstreamHttp;
 use crate::handshake::{refused, switching_protocols, upstream_request, verify};
 use crate::rejection::Rejection;
 use crate::request::{ClientIdentity, Handshake};
@@ -125,7 +126,7 @@ fn ask(
     let route = &SETTINGS.routes[usize::from(ways.has(3))];
     let handshake = Handshake::websocket(&parts, client, route)?;
     let offer = handshake.offer().expect("an offer");
-    let (request, sent) = upstream_request(&handshake, offer, "/ws".to_owned())?;
+    let (request, sent) = upstream_request(&handshake, offer, "/ws".to_owned(), UpstreamHttp::H1)?;
     let offered = request.headers().clone();
     let said = says.to_vec();
     let (server, _heard) = Script::replying(
@@ -142,7 +143,7 @@ fn ask(
             let said = fill_in(says, &accept);
             Ok((refused(parts, body)?, Outcome::PassedOn { said, whole }))
         }
-        UpstreamResponse::Switching {
+        UpstreamResponse::Accepted {
             parts,
             transport,
             early,

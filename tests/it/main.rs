@@ -36,6 +36,8 @@ mod policy;
 mod relay;
 mod seams;
 mod timeouts;
+#[cfg(feature = "http2")]
+mod upstream_http2;
 #[cfg(feature = "server")]
 mod upstream_proxy_header;
 #[cfg(feature = "server")]

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use crate::config::checked::upstream::{Upstream, UpstreamServer};
 use crate::config::report::{Node, Report};
-use crate::config::settings::{RouteSettings, ServerEntry, UpstreamSettings, UpstreamTls};
+use crate::config::settings::{
+    RouteSettings, SentProxyProtocol, ServerEntry, UpstreamHttp, UpstreamSettings, UpstreamTls,
+};
 use crate::config::values::{Name, ServerAddress, Text, ValueError};
 use crate::tls::ClientTls;
 
@@ -30,6 +32,18 @@ pub(super) fn upstreams(
             let problem = ValueError::new("an upstream needs at least one server");
             report.error(&servers, problem);
         }
+        if settings.http == UpstreamHttp::H2 && !cfg!(feature = "http2") {
+            let problem = ValueError::new("this build does not speak HTTP/2")
+                .help("build it with the feature `http2`");
+            report.error(&pool.get("http"), problem);
+        }
+        if settings.http == UpstreamHttp::H2 && settings.proxy_protocol != SentProxyProtocol::Off {
+            let problem = ValueError::new(
+                "a connection of HTTP/2 has many clients, and its header can name one",
+            )
+            .help("use `http = \"h1\"`, or let the server read the client from `x-forwarded-for`");
+            report.error(&pool.get("proxy_protocol"), problem);
+        }
         let tls = tls(&settings, &pool, directory, report);
         pools.push(Arc::new(upstream(name, settings, tls, directory)));
     }
@@ -46,7 +60,7 @@ fn tls(
     let node = pool.get("tls");
     if settings.servers.iter().any(|server| server.url.is_tls) {
         #[cfg(feature = "tls")]
-        return super::tls::client(&settings.tls, &node, directory, report);
+        return super::tls::client(&settings.tls, settings.http, &node, directory, report);
     } else if settings.tls != UpstreamTls::default() {
         let problem = ValueError::new("no server of this upstream speaks TLS")
             .help("the URL of a server with TLS begins with `wss://`");
@@ -63,6 +77,7 @@ fn upstream(
 ) -> Upstream {
     let UpstreamSettings {
         servers,
+        http,
         balance,
         connect_timeout,
         handshake_timeout,
@@ -80,6 +95,7 @@ fn upstream(
             .into_iter()
             .map(|entry| server(entry, directory))
             .collect(),
+        http,
         balance,
         connect_timeout,
         handshake_timeout,

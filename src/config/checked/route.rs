@@ -61,6 +61,7 @@ impl Route {
         let upstream = Upstream {
             name: "upstream".into(),
             servers: Vec::new(),
+            http: settings.http,
             balance: settings.balance,
             connect_timeout: settings.connect_timeout,
             handshake_timeout: settings.handshake_timeout,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::settings::{Balance, Passive, SentProxyProtocol};
+use crate::config::settings::{Balance, Passive, SentProxyProtocol, UpstreamHttp};
 use crate::config::values::{Retries, ServerAddress};
 use crate::tls::ClientTls;
 
@@ -13,8 +13,10 @@ pub(crate) struct Upstream {
     pub(crate) name: Arc<str>,
     /// At least one.
     pub(crate) servers: Vec<UpstreamServer>,
+    /// The version of HTTP that is spoken there.
+    pub(crate) http: UpstreamHttp,
     pub(crate) balance: Balance,
-    /// To a TCP or unix connection.
+    /// To a TCP or unix connection, with TLS and the server's settings of HTTP/2 if it has them.
     pub(crate) connect_timeout: Duration,
     /// From the request sent to the whole response head received.
     pub(crate) handshake_timeout: Duration,

@@ -23,6 +23,8 @@ pub struct UpstreamSettings {
     /// URLs of the servers: ws://host:port, ws://host:port/base, wss:// for TLS, unix:/path or
     /// unix:/path:/base.
     pub servers: Vec<ServerEntry>,
+    /// The version of HTTP that is spoken with the servers.
+    pub http: UpstreamHttp,
     /// How the server for a new session is selected.
     pub balance: Balance,
     /// The longest wait for a connection to a server.
@@ -119,6 +121,18 @@ struct WeightedServer {
     weight: u32,
 }
 
+/// The version of HTTP that is spoken with servers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum UpstreamHttp {
+    /// HTTP/1.1: a connection for each session.
+    #[default]
+    H1,
+    /// HTTP/2 (RFC 8441): sessions share connections.
+    H2,
+}
+
 /// How a pool selects the server for a new session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
@@ -151,6 +165,7 @@ impl Default for UpstreamSettings {
     fn default() -> Self {
         Self {
             servers: Vec::new(),
+            http: UpstreamHttp::default(),
             balance: Balance::default(),
             connect_timeout: Duration::from_secs(3),
             handshake_timeout: Duration::from_secs(30),

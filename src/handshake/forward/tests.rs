@@ -5,6 +5,7 @@ use rstest::rstest;
 use super::*;
 use crate::config::Forwarded;
 use crate::config::ForwardingHeader;
+use crate::config::UpstreamHttp;
 use crate::handshake::fixtures::{
     Caller, PEER, handshake, plain, route, sending, sent_lines, setting, upstream, websocket,
 };
@@ -37,7 +38,7 @@ fn the_upstream_gets_a_handshake_of_its_own() {
 
     let key = request.headers()["sec-websocket-key"].clone();
     assert_ne!(key, parts.headers["sec-websocket-key"]);
-    assert_eq!(sent.accept, derive_accept_key(key.as_bytes()));
+    assert_eq!(sent.accept.unwrap(), derive_accept_key(key.as_bytes()));
     let mut headers = request.headers().clone();
     headers.remove("sec-websocket-key");
     let mut lines: Vec<_> = headers
@@ -168,7 +169,7 @@ fn a_value_that_no_header_has_is_refused() {
 fn only_a_path_goes_into_the_request_line(#[case] path: &str) {
     let parts = handshake(&[]);
     let (handshake, offer) = websocket(&parts, &route(), Caller::stranger(PEER));
-    let refused = upstream_request(&handshake, &offer, path.to_owned()).err();
+    let refused = upstream_request(&handshake, &offer, path.to_owned(), UpstreamHttp::H1).err();
     assert_eq!(refused, Some(Rejection::Path));
 }
 

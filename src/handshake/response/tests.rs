@@ -21,7 +21,7 @@ fn sent(subprotocols: &'static str, extensions: &'static str) -> Sent {
     }
     let offer = offer(&offered);
     Sent {
-        accept: ACCEPT.to_owned(),
+        accept: Some(ACCEPT.to_owned()),
         subprotocols: offer.subprotocols,
         deflate: offer.deflate,
     }

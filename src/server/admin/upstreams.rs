@@ -69,6 +69,8 @@ struct Server {
     draining: bool,
     /// Whether it has failed lately, and other servers are tried before it.
     failing: bool,
+    /// Connections of HTTP/2 to it, which sessions share.
+    http2_connections: usize,
     failed_connects: u64,
     failed_handshakes: u64,
 }
@@ -215,6 +217,7 @@ impl From<ServerInfo> for Server {
             connecting: info.connecting,
             draining: info.draining,
             failing: info.failing,
+            http2_connections: info.http2_connections,
             failed_connects: info.failed_connects,
             failed_handshakes: info.failed_handshakes,
         }

@@ -7,9 +7,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::Instant;
 
 use super::*;
-use crate::config::{Balance, SentProxyProtocol, ServerAddress, Upstream, UpstreamServer};
+use crate::config::{
+    Balance, SentProxyProtocol, ServerAddress, Upstream, UpstreamHttp, UpstreamServer,
+};
 use crate::rejection::Rejection;
-use crate::upstream::{Pool, ProxiedConnection};
+use crate::upstream::{Pool, ProxiedConnection, ServerConnection};
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -56,6 +58,7 @@ fn settings(servers: &[&str]) -> Upstream {
         name: "chat".into(),
         servers: servers.iter().map(server).collect(),
         balance: Balance::RoundRobin,
+        http: UpstreamHttp::H1,
         connect_timeout: Duration::from_secs(3),
         handshake_timeout: Duration::from_secs(5),
         retries: crate::config::Retries::AtMost(1),
@@ -85,7 +88,10 @@ async fn a_pool_connects_through_the_embedders_connector_before_and_after_a_relo
     let (name, mut server) = pipes.0.lock().unwrap().remove(0);
     let address = r#"Tcp { host: "chat.example", port: 9001 }"#;
     assert_eq!(name, format!("chat/a: {address}"));
-    connected.transport.write_all(b"hello").await.unwrap();
+    let ServerConnection::Http1(transport) = &mut connected.connection else {
+        panic!("{connected:?}");
+    };
+    transport.write_all(b"hello").await.unwrap();
     drop(connected);
     let mut heard = String::new();
     server.read_to_string(&mut heard).await.unwrap();

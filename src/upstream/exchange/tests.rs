@@ -9,7 +9,10 @@ use tokio::time::{Instant, sleep};
 use super::super::pool::Pool;
 use super::super::proxy_header::ProxiedConnection;
 use super::*;
-use crate::config::{Balance, SentProxyProtocol, ServerAddress, Upstream, UpstreamServer};
+use crate::config::{
+    Balance, SentProxyProtocol, ServerAddress, Upstream, UpstreamHttp, UpstreamServer,
+};
+use crate::transport::Transport;
 
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -66,10 +69,10 @@ async fn ask_script(
     tokio::join!(ask_within(LIMIT, gate, request()), serve).0
 }
 
-fn refused(answer: UpstreamResponse<DuplexStream>) -> (response::Parts, Option<Bytes>) {
+fn refused(answer: UpstreamResponse<DuplexStream>) -> (http::response::Parts, Option<Bytes>) {
     match answer {
         UpstreamResponse::Refused { parts, body } => (parts, body),
-        UpstreamResponse::Switching { .. } => panic!("{answer:?}"),
+        UpstreamResponse::Accepted { .. } => panic!("{answer:?}"),
     }
 }
 
@@ -97,7 +100,7 @@ async fn a_101_gives_the_socket_and_what_came_behind_the_head() {
             server.write_all(answer.as_bytes()).await.unwrap();
         };
         let (answer, ()) = tokio::join!(ask_within(LIMIT, gate, request()), serve);
-        let UpstreamResponse::Switching {
+        let UpstreamResponse::Accepted {
             parts,
             mut transport,
             early: received,
@@ -123,7 +126,7 @@ async fn interim_answers_are_skipped() {
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n{SWITCHING}x"
     );
     let answer = ask_script(script).await.unwrap();
-    let UpstreamResponse::Switching { parts, early, .. } = answer else {
+    let UpstreamResponse::Accepted { parts, early, .. } = answer else {
         panic!("{answer:?}");
     };
     assert!(!parts.headers.contains_key("link"));
@@ -313,6 +316,7 @@ fn pool_of(address: ServerAddress) -> Pool {
             base_path: String::new(),
             weight: 1,
         }],
+        http: UpstreamHttp::H1,
         balance: Balance::default(),
         connect_timeout: LIMIT,
         handshake_timeout: LIMIT,
@@ -346,10 +350,11 @@ const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 async fn connect_and_ask(pool: &Pool) -> Result<UpstreamResponse, Rejection> {
     let connected = assert_send(pool.connect(CLIENT, ProxiedConnection::default())).await;
     let connected = connected.map_err(|unserved| unserved.rejection)?;
-    let answer = exchange(&connected.lease, connected.transport, request());
-    assert_send(answer)
-        .await
-        .map_err(|unserved| unserved.rejection)
+    let answer = exchange(&connected.lease, connected.connection, request());
+    assert_send(answer).await.map_err(|failure| match failure {
+        ExchangeFailure::Failed(unserved) => unserved.rejection,
+        ExchangeFailure::Unprocessed(error) => error.rejection(),
+    })
 }
 
 #[tokio::test]
@@ -366,7 +371,7 @@ async fn a_tcp_socket_comes_back_bare() {
     assert!(
         matches!(
             answer,
-            UpstreamResponse::Switching {
+            UpstreamResponse::Accepted {
                 transport: Transport::Tcp(_),
                 ..
             }
@@ -410,7 +415,7 @@ async fn what_is_left_of_a_refusal_never_reaches_the_next_client() {
         connect_and_ask(&pool).await.unwrap()
     };
     let (answer, _second) = tokio::join!(ask, serve);
-    let UpstreamResponse::Switching { early, .. } = answer else {
+    let UpstreamResponse::Accepted { early, .. } = answer else {
         panic!("{answer:?}");
     };
     assert_eq!(early, "");

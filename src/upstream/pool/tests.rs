@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio::net::UnixListener;
 
+use super::super::dial::Connected;
 use super::super::socket::tests::{refusing, server, swallowing};
 use super::*;
-use crate::config::{Balance, Passive, Retries, SentProxyProtocol};
+use crate::config::{Balance, Passive, Retries, SentProxyProtocol, UpstreamHttp};
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -24,6 +25,7 @@ fn upstream(folder: &std::path::Path, servers: &[&str]) -> Upstream {
         name: "chat".into(),
         servers: servers.iter().map(server).collect(),
         balance: Balance::RoundRobin,
+        http: UpstreamHttp::H1,
         connect_timeout: Duration::from_secs(3),
         handshake_timeout: Duration::from_secs(5),
         retries: Retries::AtMost(0),

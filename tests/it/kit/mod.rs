@@ -7,6 +7,8 @@ mod echo;
 mod flood;
 mod frames;
 mod http;
+#[cfg(feature = "http2")]
+mod http2_upstream;
 mod logs;
 mod socket;
 mod upstream;
@@ -52,6 +54,8 @@ pub(crate) use echo::Echo;
 pub(crate) use flood::{Ended, SIZE, arrived, flood, flood_on, is_held_back, numbered};
 pub(crate) use frames::{Frame, bits};
 pub(crate) use http::{Head, Request, Response, answer, switching, websocket};
+#[cfg(feature = "http2")]
+pub(crate) use http2_upstream::Http2Upstream;
 pub(crate) use logs::Logs;
 pub(crate) use socket::Socket;
 pub(crate) use upstream::Upstream;

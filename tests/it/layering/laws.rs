@@ -17,6 +17,7 @@ const FEATURE_FILES: &[&str] = &[
     "tls.rs",
     "tls/failure.rs",
     "transport.rs",
+    "upstream/http2.rs",
 ];
 
 /// Folders that ask in more files: the schema of the settings is derived, type by type.

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use super::files::{read, read_identity, unusable};
 use crate::config::report::{Node, Report};
-use crate::config::settings::UpstreamTls;
-use crate::tls::{ClientFiles, ClientTls};
+use crate::config::settings::{UpstreamHttp, UpstreamTls};
+use crate::tls::{ApplicationProtocol, ClientFiles, ClientTls};
 
 /// TLS with the servers of a pool, of which at least one URL asks for it.
 pub(in crate::config::check) fn client(
     settings: &UpstreamTls,
+    http: UpstreamHttp,
     node: &Node<'_>,
     directory: &Path,
     report: &mut Report<'_>,
@@ -19,7 +20,12 @@ pub(in crate::config::check) fn client(
     let files = (&settings.cert, &settings.key);
     let identity = read_identity(files, node, directory, report);
     let (ca, identity) = (ca.transpose().ok()?, identity.ok()?);
-    match ClientTls::new(ClientFiles { ca, identity }, settings.server_name.clone()) {
+    let protocol = match http {
+        UpstreamHttp::H1 => ApplicationProtocol::Http1,
+        UpstreamHttp::H2 => ApplicationProtocol::Http2,
+    };
+    let files = ClientFiles { ca, identity };
+    match ClientTls::new(files, settings.server_name.clone(), protocol) {
         Ok(tls) => Some(tls),
         Err(error) => {
             let file = match error.key() {

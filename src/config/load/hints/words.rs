@@ -17,7 +17,7 @@ pub(super) enum Table {
 }
 
 /// What other programs call a key.
-pub(super) const WORDS: [(Table, &[&str], &str); 47] = [
+pub(super) const WORDS: [(Table, &[&str], &str); 48] = [
     (
         Table::Settings,
         &[
@@ -203,6 +203,20 @@ pub(super) const WORDS: [(Table, &[&str], &str); 47] = [
         Table::Upstream,
         &["send_proxy", "send_proxy_v2", "proxyprotocol"],
         "proxy_protocol",
+    ),
+    (
+        Table::Upstream,
+        &[
+            "http2",
+            "h2",
+            "h2c",
+            "proxy_http_version",
+            "http_version",
+            "protocol",
+            "versions",
+            "alpn",
+        ],
+        "http",
     ),
     (Table::Upstream, &["max_fails"], "passive.failures"),
     (Table::Upstream, &["fail_timeout"], "passive.within"),

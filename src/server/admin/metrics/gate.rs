@@ -216,6 +216,16 @@ fn servers(text: &mut Exposition, metrics: &Metrics) {
         let labels = [("upstream", &*each.upstream), ("server", &*each.server)];
         family.sample(&labels, each.opened);
     }
+    let mut family = text.gauge(
+        "wsgate_upstream_http2_connections_open",
+        "Connections of HTTP/2 to a server, which sessions share.",
+    );
+    for each in &metrics.servers {
+        let labels = [("upstream", &*each.upstream), ("server", &*each.server)];
+        if let Some(connections) = each.http2_connections {
+            family.sample(&labels, connections);
+        }
+    }
     let mut family = text.counter(
         "wsgate_upstream_failures_total",
         "What went wrong with a server.",

@@ -30,6 +30,7 @@ async fn the_servers_are_listed_with_what_they_carry() {
         json!({
             "server": url, "url": url, "weight": 1, "sessions": sessions, "connecting": 0,
             "draining": false, "failing": failed_connects > 0,
+            "http2_connections": 0,
             "failed_connects": failed_connects, "failed_handshakes": 0,
         })
     };

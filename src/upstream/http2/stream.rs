@@ -1,0 +1,115 @@
+//! A session's stream on an HTTP/2 connection to a server.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use h2::{RecvStream, SendStream};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::places::StreamPermit;
+
+/// A stream as a session reads and writes it: `END_STREAM` is the end of a half (RFC 8441 §5).
+///
+/// What is not read yet is not acknowledged, so that its server stops. A stream that is dropped before both
+/// halves have ended is reset (`CANCEL`), as a connection of its own would be.
+#[derive(Debug)]
+pub(super) struct Http2Stream {
+    send: SendStream<Bytes>,
+    receive: RecvStream,
+    /// Received and not read yet.
+    unread: Bytes,
+    /// Our half has ended.
+    is_shut: bool,
+    /// Behind the stream, whose end makes room for another one.
+    _permit: StreamPermit,
+}
+
+impl Http2Stream {
+    pub(super) fn new(send: SendStream<Bytes>, receive: RecvStream, permit: StreamPermit) -> Self {
+        Self {
+            send,
+            receive,
+            unread: Bytes::new(),
+            is_shut: false,
+            _permit: permit,
+        }
+    }
+}
+
+impl AsyncRead for Http2Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        while buf.remaining() > 0 {
+            if this.unread.is_empty() {
+                match this.receive.poll_data(cx) {
+                    Poll::Ready(Some(Ok(data))) => this.unread = data,
+                    // What was read before is passed on first; the next read has the end again.
+                    _ if buf.filled().len() > before => break,
+                    Poll::Ready(None) => break,
+                    Poll::Ready(Some(Err(error))) => {
+                        return Poll::Ready(Err(io::Error::other(error)));
+                    }
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            let length = this.unread.len().min(buf.remaining());
+            buf.put_slice(&this.unread[..length]);
+            this.unread.advance(length);
+            // It fails where nothing is to be acknowledged any more.
+            let _ = this.receive.flow_control().release_capacity(length);
+        }
+        if this.unread.is_empty() {
+            // An empty slice would keep the buffer that it was cut from.
+            this.unread = Bytes::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Http2Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if buf.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        let mut capacity = this.send.capacity();
+        if capacity == 0 {
+            // Only for what is there: capacity that is kept for later is missing to the other streams.
+            this.send.reserve_capacity(buf.len());
+            capacity = match ready!(this.send.poll_capacity(cx)) {
+                Some(capacity) => capacity.map_err(io::Error::other)?,
+                None => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            };
+        }
+        let length = buf.len().min(capacity);
+        // The connection's task writes it, so that it has to be a copy.
+        let data = Bytes::copy_from_slice(&buf[..length]);
+        let sent = this.send.send_data(data, false);
+        Poll::Ready(sent.map(|()| length).map_err(io::Error::other))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.is_shut {
+            return Poll::Ready(Ok(()));
+        }
+        this.is_shut = true;
+        let ended = this.send.send_data(Bytes::new(), true);
+        Poll::Ready(ended.map_err(io::Error::other))
+    }
+}
