@@ -17,7 +17,7 @@ use super::settings::{
 };
 use super::values::{ListenAddress, MASK};
 #[cfg(feature = "tls")]
-use crate::tls::ServerTls;
+use crate::tls::{CertificateFacts, ServerTls};
 
 /// A whole, checked set of settings.
 ///
@@ -62,6 +62,13 @@ impl Config {
     #[cfg(feature = "tls")]
     pub fn listen_tls(&self) -> &[(ListenAddress, ServerTls)] {
         &self.listen_tls
+    }
+
+    /// The certificates that are shown to clients, each with the address of its listener.
+    #[cfg(feature = "tls")]
+    pub fn certificates(&self) -> impl Iterator<Item = (&ListenAddress, &CertificateFacts)> {
+        let listeners = self.listen_tls.iter();
+        listeners.flat_map(|(address, tls)| tls.certificates().map(move |facts| (address, facts)))
     }
 
     /// The warnings and those of `others`, which are about the file as a whole, as

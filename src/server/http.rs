@@ -17,3 +17,4 @@ pub(crate) mod idle_timeout;
 pub(crate) mod last_answer;
 pub(crate) mod limiter;
 pub(crate) mod request_lines;
+pub(crate) mod tls_handshakes;

@@ -6,6 +6,14 @@ use tokio_rustls::rustls::{self, CertificateError, Error};
 
 use crate::transport::Transport;
 
+const NOT_TLS: &str = "not_tls";
+const CERTIFICATE_MISSING: &str = "client_certificate_missing";
+const CERTIFICATE_EXPIRED: &str = "client_certificate_expired";
+const CERTIFICATE: &str = "client_certificate";
+const REFUSED: &str = "tls_refused";
+const INCOMPATIBLE: &str = "tls_incompatible";
+const MALFORMED: &str = "bad_tls";
+
 /// Why there is no TLS with a client.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
@@ -39,6 +47,17 @@ enum Cause {
 }
 
 impl TlsAcceptError {
+    /// Every word of [`TlsAcceptError::reason`].
+    pub const REASONS: [&str; 7] = [
+        NOT_TLS,
+        CERTIFICATE_MISSING,
+        CERTIFICATE_EXPIRED,
+        CERTIFICATE,
+        REFUSED,
+        INCOMPATIBLE,
+        MALFORMED,
+    ];
+
     pub(super) fn not_tls(source: rustls::Error, socket: Transport) -> Self {
         Self(Cause::NotTls { socket, source })
     }
@@ -55,13 +74,13 @@ impl TlsAcceptError {
     pub fn reason(&self) -> Option<&'static str> {
         Some(match self.0 {
             Cause::Ended(_) => return None,
-            Cause::NotTls { .. } => "not_tls",
-            Cause::NoCertificate => "client_certificate_missing",
-            Cause::ExpiredCertificate(_) => "client_certificate_expired",
-            Cause::Certificate(_) | Cause::UnreadableCertificate => "client_certificate",
-            Cause::Refused(_) => "tls_refused",
-            Cause::Incompatible(_) => "tls_incompatible",
-            Cause::Malformed(_) => "bad_tls",
+            Cause::NotTls { .. } => NOT_TLS,
+            Cause::NoCertificate => CERTIFICATE_MISSING,
+            Cause::ExpiredCertificate(_) => CERTIFICATE_EXPIRED,
+            Cause::Certificate(_) | Cause::UnreadableCertificate => CERTIFICATE,
+            Cause::Refused(_) => REFUSED,
+            Cause::Incompatible(_) => INCOMPATIBLE,
+            Cause::Malformed(_) => MALFORMED,
         })
     }
 

@@ -27,6 +27,8 @@ pub(crate) struct ServerCertificate {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CertificateFacts {
+    /// Its file as the settings name it, or `***` if an environment variable is a part of that.
+    pub file: Arc<str>,
     /// The names of hosts that it is for, in lower case; `*.` stands for one label.
     pub names: Vec<String>,
     /// When it begins to hold.
@@ -36,16 +38,16 @@ pub struct CertificateFacts {
 }
 
 impl ServerCertificate {
-    /// Reads a certificate with its chain, and its private key, both in PEM.
+    /// Reads a certificate with its chain, and its private key, both in PEM. `file` is what it is called.
     ///
     /// # Errors
     /// [`TlsError`] if one of them cannot be read, or the key is that of another certificate.
-    pub(crate) fn new(chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
+    pub(crate) fn new(file: &str, chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
         let chain = certificates(chain).map_err(TlsError::Certificate)?;
         let Some(first) = chain.first() else {
             return Err(TlsError::NoCertificate);
         };
-        let facts = CertificateFacts::of(first).ok_or(TlsError::UnreadableCertificate)?;
+        let facts = CertificateFacts::of(file, first).ok_or(TlsError::UnreadableCertificate)?;
         let key = PrivateKeyDer::from_pem_slice(key).map_err(TlsError::Key)?;
         let key = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider());
         Ok(Self {
@@ -73,7 +75,7 @@ impl PartialEq for ServerCertificate {
 impl Eq for ServerCertificate {}
 
 impl CertificateFacts {
-    fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
+    fn of(file: &str, certificate: &CertificateDer<'_>) -> Option<Self> {
         let certificate = Certificate::from_der(certificate).ok()?;
         let contents = certificate.tbs_certificate();
         let names = match contents.get_extension::<SubjectAltName>().ok()? {
@@ -86,6 +88,7 @@ impl CertificateFacts {
         });
         let validity = contents.validity();
         Some(Self {
+            file: file.into(),
             names: names.collect(),
             not_before: validity.not_before.to_system_time(),
             not_after: validity.not_after.to_system_time(),
@@ -131,12 +134,16 @@ mod tests {
             parameters.not_before = date_time_ymd(2001, 1, 1);
             parameters.not_after = date_time_ymd(2049, 1, 1);
         });
-        let read =
-            ServerCertificate::new(certificate.pem().as_bytes(), key.serialize_pem().as_bytes());
+        let read = ServerCertificate::new(
+            "a.pem",
+            certificate.pem().as_bytes(),
+            key.serialize_pem().as_bytes(),
+        );
         let days = |days: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(days * 24 * 60 * 60);
         assert_eq!(
             *read.unwrap().facts(),
             CertificateFacts {
+                file: "a.pem".into(),
                 names: vec!["a.test".to_owned(), "*.b.test".to_owned()],
                 not_before: days(11_323),
                 not_after: days(28_855),
@@ -148,6 +155,7 @@ mod tests {
     fn the_key_of_another_certificate_is_refused() {
         let ((certificate, _), (_, other)) = (made(|_| {}), made(|_| {}));
         let read = ServerCertificate::new(
+            "a.pem",
             certificate.pem().as_bytes(),
             other.serialize_pem().as_bytes(),
         );

@@ -10,7 +10,11 @@ use crate::kit::{
 };
 
 /// `[listen.tls]` with these certificates and further lines.
-fn listen_tls(authority: &Authority, certificates: &[(&str, &Issued)], more: &str) -> String {
+pub(crate) fn listen_tls(
+    authority: &Authority,
+    certificates: &[(&str, &Issued)],
+    more: &str,
+) -> String {
     let files = certificates.iter().map(|(name, issued)| {
         let (cert, key) = authority.write_identity_as(name, issued);
         format!("{{ cert = {cert:?}, key = {key:?} }}")
@@ -20,7 +24,7 @@ fn listen_tls(authority: &Authority, certificates: &[(&str, &Issued)], more: &st
 }
 
 /// Settings whose listener has this TLS.
-fn serving(server: &str, tls: &str, more: &str) -> String {
+pub(crate) fn serving(server: &str, tls: &str, more: &str) -> String {
     settings(server, more).replacen("\n[log]", &format!("\n{tls}[log]"), 1)
 }
 

@@ -2,9 +2,12 @@
 
 pub(super) use crate::ErrorReport;
 pub(super) use crate::close::MAX_REASON;
-pub(super) use crate::config::{ListenAddress, Network, Secret, parse_duration, parse_network};
+pub(super) use crate::config::{
+    Config, ListenAddress, Network, Secret, parse_duration, parse_network,
+};
+pub(super) use crate::tls::TlsAcceptError;
 pub(super) use crate::{
-    CloseCode, Closed, Durations, Event, EventFilter, EventKind, EventStream, Forwarded, Handle,
-    Metrics, RecordedEvent, RequestKind, RouteMetrics, Selection, ServerInfo, SessionId,
-    SessionInfo, UnknownServer, UpstreamInfo,
+    BrokenRequestMetrics, CloseCode, Closed, Durations, Event, EventFilter, EventKind, EventStream,
+    Forwarded, Handle, Metrics, RecordedEvent, RequestKind, RouteMetrics, Selection, ServerInfo,
+    SessionId, SessionInfo, UnknownServer, UpstreamInfo,
 };

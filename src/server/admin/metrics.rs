@@ -1,6 +1,7 @@
 //! `GET /metrics`: each count under its name.
 
 mod gate;
+mod tls;
 
 use std::sync::atomic::Ordering;
 use std::time::UNIX_EPOCH;
@@ -16,8 +17,12 @@ pub(super) fn text(interface: &Interface) -> String {
     let mut text = Exposition::default();
     text.gauge("wsgate_build_info", "Which wsgate this is; always 1.")
         .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
-    gate::write(&mut text, &interface.handle.metrics());
+    let metrics = interface.handle.metrics();
+    gate::write(&mut text, &metrics);
     connections(&mut text, interface);
+    let handshakes = &interface.limiter.counts().tls;
+    tls::handshakes(&mut text, handshakes, &metrics.broken_requests);
+    tls::certificates(&mut text, &interface.handle.config());
     reloads(&mut text, &interface.reload_counts.counted());
     log(&mut text, interface);
     process(&mut text, &Process::read(interface.started));

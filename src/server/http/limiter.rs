@@ -19,6 +19,7 @@ use idle_queue::IdleQueue;
 pub(crate) use idle_queue::{ConnectionState, PeerState};
 
 use crate::Gate;
+use crate::server::http::tls_handshakes::TlsHandshakes;
 use crate::server::listener::descriptors::{Budget, REFUSALS};
 use crate::server::logging::LogInterval;
 
@@ -47,7 +48,7 @@ pub(crate) struct ConnectionLimiter {
     log_interval: LogInterval,
 }
 
-/// How connections ended that never became sessions. The counts only grow.
+/// How connections began, and how those ended that never became sessions.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionCounts {
     /// Closed while they waited for a request, to make room.
@@ -60,6 +61,8 @@ pub(crate) struct ConnectionCounts {
     pub(crate) late: AtomicU64,
     /// Cut off because their clients did not read a response.
     pub(crate) slow: AtomicU64,
+    /// Before the first request of connections with TLS.
+    pub(crate) tls: TlsHandshakes,
 }
 
 /// Counts a connection until it ends or becomes a session.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
@@ -34,6 +35,8 @@ pub(crate) struct Issued {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Validity {
     Now,
+    /// For so long from now on.
+    For(Duration),
     Over,
     NotYet,
 }
@@ -62,6 +65,7 @@ impl Authority {
         parameters.distinguished_name.push(DnType::CommonName, name);
         match validity {
             Validity::Now => {}
+            Validity::For(time) => parameters.not_after = (SystemTime::now() + time).into(),
             Validity::Over => parameters.not_after = date_time_ymd(2001, 1, 1),
             Validity::NotYet => parameters.not_before = date_time_ymd(2999, 1, 1),
         }

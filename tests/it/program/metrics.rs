@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 
 use super::families::{families, listed};
-use crate::kit::{Echo, Program, Response, Socket, Upstream, Wire, settings, soon, websocket};
+use crate::client_tls::listen_tls;
+use crate::kit::{
+    Authority, Echo, Program, Response, Socket, Upstream, Validity, Wire, settings, soon, websocket,
+};
 
-const ADMIN: &str = "[admin]\naddress = \"127.0.0.1:0\"\n";
+pub(super) const ADMIN: &str = "[admin]\naddress = \"127.0.0.1:0\"\n";
 
 /// One thread serves the peers and the admin interface: whatever a peer has seen is counted before the
 /// next scrape.
-const ONE_WORKER: &str = "[server]\nworkers = 1\n";
+pub(super) const ONE_WORKER: &str = "[server]\nworkers = 1\n";
 
 /// The value of each sample, by its name with its labels.
-type Samples = BTreeMap<String, f64>;
+pub(super) type Samples = BTreeMap<String, f64>;
 
 async fn fetch(admin: &str) -> Response {
     let mut wire = Wire::connect(admin).await;
@@ -21,7 +24,7 @@ async fn fetch(admin: &str) -> Response {
     wire.response().await
 }
 
-async fn scrape(admin: &str) -> Samples {
+pub(super) async fn scrape(admin: &str) -> Samples {
     let answer = fetch(admin).await;
     assert_eq!(answer.status(), 200);
     let lines = answer.text().lines().filter(|line| !line.starts_with('#'));
@@ -33,7 +36,7 @@ async fn scrape(admin: &str) -> Samples {
 }
 
 /// What has changed of the samples with this name, or with each where it is empty.
-fn steps<'a>(before: &Samples, after: &'a Samples, of: &str) -> Vec<(&'a str, f64)> {
+pub(super) fn steps<'a>(before: &Samples, after: &'a Samples, of: &str) -> Vec<(&'a str, f64)> {
     let changed = after.iter().map(|(name, value)| {
         let step = value - before.get(name).unwrap_or(&0.0);
         (name.as_str(), step)
@@ -356,8 +359,10 @@ async fn a_session_goes_from_open_to_closed_and_no_count_falls() {
 
 #[tokio::test]
 async fn the_text_is_what_prometheus_reads_and_what_the_document_lists() {
-    let echo = Echo::start().await;
-    let more = format!("http = \"forward\"\n{ADMIN}");
+    let (echo, authority) = (Echo::start().await, Authority::new());
+    let shown = authority.issue("a.test", Validity::Now);
+    let tls = listen_tls(&authority, &[("a", &shown)], "");
+    let more = format!("http = \"forward\"\n{ADMIN}[[listen]]\naddress = \"127.0.0.2:0\"\n{tls}");
     let program = Program::run(&settings(echo.url(), &more)).await;
     let admin = program.admin().await;
     let socket = Socket::open(&program.address, "/ws/").await;

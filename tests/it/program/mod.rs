@@ -25,6 +25,7 @@ mod restart;
 mod secrets;
 mod serve;
 mod signals;
+mod tls;
 #[cfg(feature = "otel")]
 mod traces;
 mod unix;

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use super::files::{Reported, named, read, read_identity, unusable};
 use crate::config::report::{Node, Report};
 use crate::config::settings::{CertificateFiles, ClientAuth, ListenTls, TlsVersion};
-use crate::config::values::ValueError;
+use crate::config::values::{MASK, ValueError};
 use crate::error_report::ErrorReport;
 use crate::tls::{ClientCertificates, ServerCertificate, ServerTls};
 
@@ -50,7 +50,11 @@ fn certificate(
         report.error(node, problem);
         return Err(Reported);
     };
-    match ServerCertificate::new(&chain, &key) {
+    let file = match &files.cert {
+        Some(file) if !report.is_filled(&node.get("cert")) => file.display().to_string(),
+        _ => MASK.to_owned(),
+    };
+    match ServerCertificate::new(&file, &chain, &key) {
         Ok(certificate) => {
             warn_of_dates(&certificate, files, node, directory, report);
             Ok(certificate)

@@ -1,16 +1,18 @@
 //! What the gate itself has counted.
 
 use crate::server::admin::exposition::{Exposition, Family};
-use crate::server::admin::library::{Metrics, RouteMetrics};
+use crate::server::admin::library::{BrokenRequestMetrics, Metrics, RouteMetrics};
 
 /// All that the program reports of requests that it cannot read, or whose answers nobody reads. Each
 /// count is there from the start, so that its first step is seen.
-const BROKEN: [&str; 5] = [
+const BROKEN: [&str; 7] = [
     "bad_request",
     "head_too_large",
     "handshake_timeout",
     "overload",
     "slow_client",
+    "proxy_denied",
+    "bad_proxy_header",
 ];
 
 /// All of it.
@@ -102,11 +104,17 @@ fn requests(text: &mut Exposition, metrics: &Metrics) {
         "Requests whose head could not be read, or whose answer was not.",
     );
     for reason in BROKEN {
-        let broken = metrics.broken_requests.iter();
-        let counts = broken.filter(|each| each.reason == reason);
-        let count: u64 = counts.map(|each| each.count).sum();
-        family.sample(&[("reason", reason)], count);
+        family.sample(
+            &[("reason", reason)],
+            count_of(&metrics.broken_requests, reason),
+        );
     }
+}
+
+/// How often this was the reason.
+pub(super) fn count_of(broken: &[BrokenRequestMetrics], reason: &str) -> u64 {
+    let counts = broken.iter().filter(|each| each.reason == reason);
+    counts.map(|each| each.count).sum()
 }
 
 fn sessions(text: &mut Exposition, metrics: &Metrics) {

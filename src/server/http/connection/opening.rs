@@ -9,6 +9,7 @@ use super::lingering_close::{Linger, linger_until_evicted};
 use crate::config::ProxyProtocol;
 use crate::server::http::last_answer::plain_on_tls;
 use crate::server::http::limiter::ConnectionPermit;
+use crate::server::http::tls_handshakes::TlsHandshakes;
 use crate::server::listener::proxy_header::{self, Client, ProxyHeaderError};
 use crate::tls::{TlsAcceptError, TlsAcceptor};
 use crate::{ClientAddr, ErrorReport, Gate, Transport};
@@ -53,6 +54,7 @@ impl Opening {
         }
         let state = permit.state();
         let deadline = state.idle_since() + limits.head.handshake_timeout;
+        let handshakes = &permit.limiter().counts().tls;
         let opened = tokio::select! {
             biased;
             () = closing.cancelled() => return None,
@@ -60,7 +62,7 @@ impl Opening {
                 End::evicted(false).count(permit.limiter());
                 return None;
             }
-            opened = timeout_at(deadline, self.begin(socket, peer)) => opened,
+            opened = timeout_at(deadline, self.begin(socket, peer, handshakes)) => opened,
         };
         let error = match opened {
             Ok(Ok(opened)) => return Some(opened),
@@ -81,12 +83,25 @@ impl Opening {
         None
     }
 
-    async fn begin(&self, mut socket: Transport, peer: ClientAddr) -> Result<Opened, OpeningError> {
+    async fn begin(
+        &self,
+        mut socket: Transport,
+        peer: ClientAddr,
+        handshakes: &TlsHandshakes,
+    ) -> Result<Opened, OpeningError> {
         let client = proxy_header::read(&self.proxies, &mut socket, peer).await?;
         let Some(tls) = &self.tls else {
             return Ok(Opened { socket, client });
         };
-        let secured = tls.accept(socket).await?;
+        let handshake = handshakes.begin();
+        let secured = match tls.accept(socket).await {
+            Ok(secured) => secured,
+            Err(error) => {
+                handshake.fail(&error);
+                return Err(error.into());
+            }
+        };
+        handshake.finish(&secured.client);
         Ok(Opened {
             socket: secured.socket,
             client: Client {
