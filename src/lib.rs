@@ -98,7 +98,7 @@ pub use request::{Grant, Handshake, Identity};
 pub use session::{Body, Drained, Message, MessageFilter, Utf8Bytes, Verdict};
 #[cfg(feature = "tls")]
 pub use transport::TlsSocket;
-pub use transport::{CustomStream, Transport, WrappedSocket};
+pub use transport::{CustomStream, StreamSender, StreamUpgrade, Transport, WrappedSocket};
 pub use types::{ClientAddr, LocalAddr, OverTls, SessionContext, SessionId, Side};
 pub use upstream::{
     Connect, ConnectError, LocalResource, ServerTarget, TargetAddress, UpstreamStream,

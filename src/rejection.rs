@@ -6,7 +6,7 @@ mod named_header;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header};
 use http_body_util::Full;
 
 pub use denial::Denial;
@@ -67,6 +67,8 @@ pub enum Rejection {
     Misdirected,
     /// The request's version or transport cannot be upgraded.
     NotUpgradable,
+    /// A CONNECT of HTTP/2 that is not for a WebSocket (RFC 8441 §4).
+    Connect,
 
     // --- Policy. ---
     /// The client's address is not allowed.
@@ -169,6 +171,8 @@ impl Rejection {
             // RFC 5842 §7.2.
             Self::LoopDetected => StatusCode::LOOP_DETECTED,
             Self::NotUpgrade | Self::Version | Self::NotUpgradable => StatusCode::UPGRADE_REQUIRED,
+            // RFC 9220 §3 says so of an unknown `:protocol`.
+            Self::Connect => StatusCode::NOT_IMPLEMENTED,
             Self::TooManySessions | Self::HandshakeRate { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Denied(denial) => denial.status,
             Self::ClientAddrMissing => StatusCode::INTERNAL_SERVER_ERROR,
@@ -222,6 +226,7 @@ impl Rejection {
             Self::HostNotOurs => "host_not_ours",
             Self::Misdirected => "misdirected",
             Self::NotUpgradable => "not_upgradable",
+            Self::Connect => "h2_connect",
             Self::AddressDenied => "address_denied",
             Self::OriginMissing => "origin_missing",
             Self::OriginDenied => "origin_denied",
@@ -280,6 +285,7 @@ impl Rejection {
             Self::HostNotOurs => "nothing is served under this host",
             Self::Misdirected => "this connection was opened for another host",
             Self::NotUpgradable => "this connection cannot be upgraded to a WebSocket",
+            Self::Connect => "a CONNECT is for WebSockets only here",
             Self::AddressDenied => "this address is not allowed",
             Self::OriginMissing => "the handshake has no Origin",
             Self::OriginDenied => "this origin is not allowed",
@@ -376,6 +382,15 @@ impl Rejection {
 impl From<Denial> for Rejection {
     fn from(denial: Denial) -> Self {
         Self::Denied(Box::new(denial))
+    }
+}
+
+/// Takes out of an answer what only HTTP/1 has: from HTTP/2 on, a refusal ends its stream, and `Upgrade` asks for
+/// nothing (RFC 9113 §8.2.2).
+pub(crate) fn fit_to_version(version: Version, headers: &mut HeaderMap) {
+    if version >= Version::HTTP_2 {
+        headers.remove(header::CONNECTION);
+        headers.remove(header::UPGRADE);
     }
 }
 

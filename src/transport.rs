@@ -1,5 +1,9 @@
 //! What a leg's bytes travel on.
 
+mod custom;
+mod stream_upgrade;
+
+#[cfg(feature = "tls")]
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,6 +16,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 #[cfg(feature = "tls")]
 use tokio_rustls::TlsStream;
+
+pub use custom::CustomStream;
+pub(crate) use stream_upgrade::StreamLost;
+pub use stream_upgrade::{StreamSender, StreamUpgrade};
 
 /// The stream of a connection: the bare socket where that is known.
 ///
@@ -37,13 +45,6 @@ pub enum Transport {
 /// A TCP socket behind TLS.
 #[cfg(feature = "tls")]
 pub struct TlsSocket(Box<TlsStream<TcpStream>>);
-
-/// A stream of a type that only its owner knows.
-pub struct CustomStream(Box<dyn ByteStream>);
-
-trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
 
 /// A client's socket inside the wrapper that its host needs for as long as the connection speaks HTTP,
 /// such as one that limits how long the client may take to read a response.
@@ -96,7 +97,7 @@ impl Transport {
 
     /// Any stream, behind a box.
     pub(crate) fn custom(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
-        Self::Custom(CustomStream(Box::new(stream)))
+        Self::Custom(CustomStream::new(stream))
     }
 }
 
@@ -144,7 +145,7 @@ impl AsyncRead for Transport {
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
             #[cfg(feature = "tls")]
             Self::Tls(socket) => socket.poll_read(cx, buf),
-            Self::Custom(CustomStream(stream)) => Pin::new(stream).poll_read(cx, buf),
+            Self::Custom(stream) => Pin::new(stream.inner()).poll_read(cx, buf),
         }
     }
 }
@@ -160,7 +161,7 @@ impl AsyncWrite for Transport {
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
             #[cfg(feature = "tls")]
             Self::Tls(socket) => socket.poll_write(cx, buf),
-            Self::Custom(CustomStream(stream)) => Pin::new(stream).poll_write(cx, buf),
+            Self::Custom(stream) => Pin::new(stream.inner()).poll_write(cx, buf),
         }
     }
 
@@ -174,7 +175,7 @@ impl AsyncWrite for Transport {
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             #[cfg(feature = "tls")]
             Self::Tls(socket) => socket.poll_write_vectored(cx, bufs),
-            Self::Custom(CustomStream(stream)) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Custom(stream) => Pin::new(stream.inner()).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -184,7 +185,7 @@ impl AsyncWrite for Transport {
             Self::Unix(stream) => stream.is_write_vectored(),
             #[cfg(feature = "tls")]
             Self::Tls(TlsSocket(stream)) => stream.is_write_vectored(),
-            Self::Custom(CustomStream(stream)) => stream.is_write_vectored(),
+            Self::Custom(stream) => stream.is_write_vectored(),
         }
     }
 
@@ -194,7 +195,7 @@ impl AsyncWrite for Transport {
             Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
             #[cfg(feature = "tls")]
             Self::Tls(socket) => socket.poll_flush(cx),
-            Self::Custom(CustomStream(stream)) => Pin::new(stream).poll_flush(cx),
+            Self::Custom(stream) => Pin::new(stream.inner()).poll_flush(cx),
         }
     }
 
@@ -204,7 +205,7 @@ impl AsyncWrite for Transport {
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             #[cfg(feature = "tls")]
             Self::Tls(socket) => socket.poll_shutdown(cx),
-            Self::Custom(CustomStream(stream)) => Pin::new(stream).poll_shutdown(cx),
+            Self::Custom(stream) => Pin::new(stream.inner()).poll_shutdown(cx),
         }
     }
 }
@@ -214,11 +215,5 @@ impl AsyncWrite for Transport {
 impl fmt::Debug for TlsSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TlsSocket")
-    }
-}
-
-impl fmt::Debug for CustomStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CustomStream")
     }
 }

@@ -30,6 +30,7 @@ pub use settings::address::AddressRules;
 pub use settings::client_ip::{ClientIp, ForwardingHeader};
 pub use settings::drain::Drain;
 pub use settings::headers::{Forwarded, HeaderSettings};
+pub use settings::http_versions::{HttpVersion, HttpVersions};
 pub use settings::keepalive::{Keepalive, Ping};
 pub use settings::limits::{Limits, OnExceed, PerConnection, PerIp};
 pub use settings::listen_tls::{CertificateFiles, ClientAuth, ListenTls, TlsVersion};

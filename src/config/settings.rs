@@ -7,6 +7,7 @@ pub(super) mod address;
 pub(super) mod client_ip;
 pub(super) mod drain;
 pub(super) mod headers;
+pub(super) mod http_versions;
 pub(super) mod keepalive;
 pub(super) mod limits;
 pub(super) mod listen_tls;

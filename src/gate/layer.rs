@@ -14,7 +14,8 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::pipeline::{self, Core, Received, Unrouted};
+use crate::pipeline::{self, Core, Received, Unrouted, Upgrade};
+use crate::rejection::fit_to_version;
 use crate::request::is_websocket;
 
 /// Puts a [`Gate`](super::Gate) before a service. See [`Gate::layer`](super::Gate::layer).
@@ -62,10 +63,10 @@ impl<S> GateService<S> {
         let settings = core.settings();
         match pipeline::receive(core, &settings, parts) {
             Received::Handshake(mut handshake) => {
-                let on_upgrade = handshake.take_upgrade();
+                let upgrade = Upgrade::take(&mut handshake);
                 let core = Arc::clone(core);
                 Claim::Gate(Box::pin(pipeline::answer(
-                    core, settings, handshake, on_upgrade,
+                    core, settings, handshake, upgrade,
                 )))
             }
             Received::Refused(parts, refusal) => {
@@ -275,7 +276,10 @@ impl Refuse {
 
     fn refuse<B>(&self, request: Request<B>) -> Response<Full<Bytes>> {
         let (parts, _) = request.into_parts();
-        pipeline::refuse_plain(&self.core, parts).into_response()
+        let version = parts.version;
+        let mut response = pipeline::refuse_plain(&self.core, parts).into_response();
+        fit_to_version(version, response.headers_mut());
+        response
     }
 }
 

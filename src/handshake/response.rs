@@ -88,11 +88,8 @@ fn verify_101(response: &Parts, expected: &str) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// The client's answer (RFC 6455 §4.2.2 (5)): its handshake accepted, and what was agreed.
-pub(crate) fn switching_protocols(
-    acceptance: &Acceptance,
-    agreed: Agreed,
-) -> Response<Full<Bytes>> {
+/// The client's answer (RFC 6455 §4.2.2 (5), RFC 8441 §5): its handshake accepted, and what was agreed.
+pub(crate) fn accepted(acceptance: &Acceptance, agreed: Agreed) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
     *response.headers_mut() = agreed.headers;
     match acceptance {
@@ -103,6 +100,8 @@ pub(crate) fn switching_protocols(
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept.clone());
         }
+        // 200, and nothing of the connection (RFC 8441 §5).
+        Acceptance::Stream => {}
     }
     let headers = response.headers_mut();
     if let Some(name) = agreed.subprotocol {

@@ -18,7 +18,7 @@ use super::snapshot::{CustomPolicies, Snapshot};
 use crate::config::{Config, Route};
 use crate::handshake::Pseudonym;
 use crate::observe::{HandshakeTrace, Observers, SessionInfo};
-use crate::rejection::Rejection;
+use crate::rejection::{Rejection, fit_to_version};
 use crate::request::{ClientIdentity, Lines, Target, identify, is_websocket, scheme};
 use crate::session::{MessageFilter, Registry, SessionEntry};
 use crate::types::ClientAddr;
@@ -155,7 +155,9 @@ impl Core {
     ) -> Response<Full<Bytes>> {
         self.observers.notify(&refusal.event(parts, path));
         refusal.end(trace);
-        refusal.into_response()
+        let mut response = refusal.into_response();
+        fit_to_version(parts.version, response.headers_mut());
+        response
     }
 
     /// The same for a handshake that came to no route, or was malformed.

@@ -20,6 +20,7 @@ mod run;
 mod server_drains;
 mod shown;
 mod snapshot;
+mod upgrade;
 
 pub use connection_key::ConnectionKey;
 pub use explain::{Destination, Explanation, TriedRoute};
@@ -33,3 +34,4 @@ pub(crate) use plain::{admit as admit_plain, refuse as refuse_plain, refuse_by_h
 pub(crate) use receive::{Received, Unrouted, receive};
 pub(crate) use run::answer;
 pub(crate) use snapshot::{CustomPolicies, Snapshot};
+pub(crate) use upgrade::Upgrade;

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::Entry;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header, request, response};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, Uri, Version, header, request, response,
+};
 use http_body::Body;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -89,7 +91,11 @@ pub(crate) async fn admit(
     }
     let settings = core.settings();
     if parts.method == Method::CONNECT {
-        return Err(refuse_by_host(core, &parts, Rejection::Method));
+        let rejection = match parts.version < Version::HTTP_2 {
+            true => Rejection::Method,
+            false => Rejection::Connect,
+        };
+        return Err(refuse_by_host(core, &parts, rejection));
     }
     let mut forwarding = match receive_plain(core, &settings, parts) {
         Ok(handshake) => Forwarding::begin(core, handshake),

@@ -12,7 +12,7 @@ use crate::config::{Config, HttpMode, Route, Rule};
 use crate::rejection::Rejection;
 use crate::request::{
     ClientIdentity, Facts, Handshake, Kind, Lines, Offer, Target, forwarded_host,
-    forwarded_host_header, over_tls,
+    forwarded_host_header, join_cookies, over_tls,
 };
 use crate::route::RouteError;
 
@@ -62,7 +62,8 @@ impl From<Unrouted> for Refusal {
 ///
 /// One that is malformed is refused where a route serves its host and path, or where there is no
 /// saying which one would.
-pub(crate) fn receive(core: &Core, settings: &Snapshot, parts: Parts) -> Received {
+pub(crate) fn receive(core: &Core, settings: &Snapshot, mut parts: Parts) -> Received {
+    join_cookies(parts.version, &mut parts.headers);
     match read(core, settings, &parts, |lines| {
         Offer::read(&parts, lines).map(Kind::WebSocket)
     }) {
@@ -77,8 +78,9 @@ pub(crate) fn receive(core: &Core, settings: &Snapshot, parts: Parts) -> Receive
 pub(super) fn receive_plain(
     core: &Core,
     settings: &Snapshot,
-    parts: Parts,
+    mut parts: Parts,
 ) -> Result<Handshake, (Parts, Refusal)> {
+    join_cookies(parts.version, &mut parts.headers);
     let mut checked = Ok(());
     let read = read(core, settings, &parts, |lines| {
         // It counts only once the route is known to forward plain requests.

@@ -8,7 +8,6 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
-use hyper::upgrade::OnUpgrade;
 use tokio::io::AsyncWrite;
 use tokio::time::{Instant, timeout};
 
@@ -18,12 +17,11 @@ use super::in_flight::InFlight;
 use super::proxied::proxied_connection;
 use super::refusal::Refusal;
 use super::snapshot::Snapshot;
+use super::upgrade::Upgrade;
 use crate::close::{CloseCode, CloseReason};
 use crate::config::Route;
 use crate::frame::write_close;
-use crate::handshake::{
-    self, Agreed, path_and_query, switching_protocols, upstream_request, verify,
-};
+use crate::handshake::{self, Agreed, path_and_query, upstream_request, verify};
 use crate::limit::Limit;
 use crate::observe::{HandshakeTrace, PathParameters, SpanParents};
 use crate::policy::rate::Admission;
@@ -37,7 +35,7 @@ use crate::transport::Transport;
 use crate::types::Side;
 use crate::upstream::{self, Connected, ExchangeFailure, Lease, ServerFailure, UpstreamResponse};
 
-/// How long a client may take from our 101 to being upgraded: hyper only has to write it out.
+/// How long a client may take from our acceptance to being upgraded: the host only has to write it out.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A server's verified acceptance, and its connection or stream.
@@ -57,22 +55,14 @@ pub(crate) async fn answer(
     core: Arc<Core>,
     settings: Arc<Snapshot>,
     mut handshake: Handshake,
-    on_upgrade: OnUpgrade,
+    upgrade: Upgrade,
 ) -> Response<Full<Bytes>> {
     core.start_housekeeping();
     let mut in_flight = InFlight::new(&core);
     let mut trace = begin_trace(&core, &handshake);
     in_flight.set_route(&handshake.settings().name);
     let began = in_flight.began();
-    let opened = open(
-        &core,
-        &settings,
-        &mut handshake,
-        on_upgrade,
-        began,
-        &mut trace,
-    )
-    .await;
+    let opened = open(&core, &settings, &mut handshake, upgrade, began, &mut trace).await;
     in_flight.answered();
     match opened {
         Ok(response) => response,
@@ -95,7 +85,7 @@ async fn open(
     core: &Arc<Core>,
     settings: &Snapshot,
     handshake: &mut Handshake,
-    on_upgrade: OnUpgrade,
+    upgrade: Upgrade,
     began: Instant,
     trace: &mut HandshakeTrace,
 ) -> Result<Response<Full<Bytes>>, Refusal> {
@@ -139,16 +129,9 @@ async fn open(
         expires_at: handshake.expires_at().map(instant),
         route,
     };
-    let response = switching_protocols(&offer.acceptance, agreed);
+    let response = handshake::accepted(&offer.acceptance, agreed);
     let held: Held = (lease, admission, handshake.take_grants());
-    let session = run(
-        Arc::clone(core),
-        on_upgrade,
-        upstream,
-        parameters,
-        guard,
-        held,
-    );
+    let session = run(Arc::clone(core), upgrade, upstream, parameters, guard, held);
     core.registry.tasks.spawn(session);
     counts.handshakes.add(began.elapsed());
     Ok(response)
@@ -269,7 +252,7 @@ fn evict_if_late(core: &Core, guard: &SessionGuard, lease: &Lease) {
 #[expect(clippy::manual_async_fn, reason = "an idle session would be bigger")]
 fn run(
     core: Arc<Core>,
-    on_upgrade: OnUpgrade,
+    upgrade: Upgrade,
     upstream: Endpoint<Transport>,
     mut parameters: SessionParameters,
     guard: SessionGuard,
@@ -280,7 +263,7 @@ fn run(
         parameters.filter = core.make_filter(&parameters.route, guard.entry());
         drop(core);
         let upgraded = tokio::select! {
-            upgraded = timeout(UPGRADE_TIMEOUT, on_upgrade) => upgraded,
+            upgraded = timeout(UPGRADE_TIMEOUT, upgrade.transport()) => upgraded,
             () = guard.cut_requested() => {
                 say_goodbye(upstream.io);
                 drop(held);
@@ -288,8 +271,7 @@ fn run(
             }
         };
         match upgraded {
-            Ok(Ok(upgraded)) => {
-                let (io, early) = Transport::from_upgraded(upgraded);
+            Ok(Ok((io, early))) => {
                 Session::new(Endpoint { io, early }, upstream, parameters, guard, held).await;
             }
             // The upstream has a session all the same: one whose client is gone when it begins.

@@ -128,7 +128,7 @@ impl Handshake {
         over_tls(&self.parts)
     }
 
-    /// The method: always GET for a WebSocket.
+    /// The method: of a WebSocket GET, or CONNECT with HTTP/2 (RFC 8441).
     pub fn method(&self) -> &Method {
         &self.parts.method
     }
@@ -182,6 +182,11 @@ impl Handshake {
     /// Who the client is, if a policy before this one has found out.
     pub fn identity(&self) -> Option<&Arc<Identity>> {
         self.grants.iter().rev().find_map(Grant::identity)
+    }
+
+    /// Takes a value out of the extensions of the request.
+    pub(crate) fn take_extension<T: Send + Sync + 'static>(&mut self) -> Option<T> {
+        self.parts.extensions.remove()
     }
 
     /// What becomes the client's socket once it is accepted.

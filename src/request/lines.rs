@@ -180,8 +180,12 @@ impl<'a> Lines<'a> {
         if Subprotocols::read(&self.subprotocols).is_err() {
             return Some(header::SEC_WEBSOCKET_PROTOCOL);
         }
-        let offers = extensions::offers(self.extensions.iter().copied());
-        offers.is_err().then_some(header::SEC_WEBSOCKET_EXTENSIONS)
+        if extensions::offers(self.extensions.iter().copied()).is_err() {
+            return Some(header::SEC_WEBSOCKET_EXTENSIONS);
+        }
+        // Only that of an extended CONNECT is refused for this (RFC 8441 §5).
+        let has_key = !matches!(self.key, Line::Missing);
+        has_key.then_some(header::SEC_WEBSOCKET_KEY)
     }
 
     /// The first header of the request in which a proxy would name its client.

@@ -6,6 +6,7 @@
 //! ```
 
 mod client;
+mod cookies;
 mod extensions;
 mod fields;
 mod forwarded_host;
@@ -14,6 +15,7 @@ mod handshake;
 mod lines;
 mod list;
 mod offer;
+mod protocol;
 mod subprotocols;
 mod target;
 
@@ -21,6 +23,7 @@ pub use grant::{Grant, Identity};
 pub use handshake::Handshake;
 
 pub(crate) use client::{ClientIdentity, identify};
+pub(crate) use cookies::join_cookies;
 pub(crate) use extensions::{Deflate, chosen as chosen_extension, to_header as extension_header};
 pub(crate) use fields::{
     belongs_to_handshake, is_alias_of, is_hop_by_hop, is_word_of_proxy, nominated,

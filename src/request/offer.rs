@@ -6,16 +6,20 @@ use tungstenite::handshake::derive_accept_key;
 
 use super::extensions::{self, Deflate};
 use super::lines::{Line, Lines};
-use super::list;
 use super::subprotocols::Subprotocols;
+use super::{list, protocol};
 use crate::rejection::Rejection;
 
-/// Whether a request asks for a WebSocket at all: its `Upgrade` list holds `websocket`.
+/// Whether a request asks for a WebSocket at all: its `Upgrade` list holds `websocket`, or from HTTP/2 on it is
+/// an extended CONNECT for that protocol (RFC 8441 §5).
 ///
 /// What does not is plain HTTP, whatever else it holds. Whether what does is a right handshake
 /// is for [`Offer::read`] to say.
 pub(crate) fn is_websocket(parts: &Parts) -> bool {
-    list::has_token(parts.headers.get_all(header::UPGRADE), "websocket")
+    match parts.version < Version::HTTP_2 {
+        true => list::has_token(parts.headers.get_all(header::UPGRADE), "websocket"),
+        false => parts.method == Method::CONNECT && protocol::is_websocket(parts),
+    }
 }
 
 /// A valid request for a WebSocket.
@@ -35,12 +39,14 @@ pub(crate) enum Acceptance {
         /// The value for the client's key.
         accept: HeaderValue,
     },
+    /// HTTP/2: a 200 on the stream, which then is the WebSocket's (RFC 8441 §5).
+    Stream,
 }
 
 impl Offer {
     /// Checks the whole request, and says what is wrong with it first. The order is fixed:
     ///
-    /// 1. HTTP/1.1, as no other version has `Upgrade` (RFC 9110 §7.8): [`Rejection::NotUpgradable`]
+    /// 1. HTTP/1.1, as HTTP/1.0 has no `Upgrade` (RFC 9110 §7.8): [`Rejection::NotUpgradable`]
     /// 2. the method is GET: [`Rejection::Method`]
     /// 3. no `Transfer-Encoding`, which hides a `Content-Length` from us:
     ///    [`Rejection::TransferEncoding`]
@@ -53,8 +59,14 @@ impl Offer {
     /// 8. one `Sec-WebSocket-Key` of 16 bytes: [`Rejection::KeyMissing`], [`Rejection::KeyInvalid`]
     /// 9. subprotocols and extensions are of their grammar: [`Rejection::Header`]
     ///
+    /// An extended CONNECT of HTTP/2 has neither 5 nor a key: one with a key was put into HTTP/2 by somebody who does not
+    /// know RFC 8441, and is a [`Rejection::Header`].
+    ///
     /// `Host` and the path are the [`Target`](super::Target)'s; the Origin is policy.
     pub(crate) fn read(parts: &Parts, lines: &Lines<'_>) -> Result<Self, Rejection> {
+        if parts.version >= Version::HTTP_2 {
+            return Self::read_connect(lines);
+        }
         if parts.version != Version::HTTP_11 {
             return Err(Rejection::NotUpgradable);
         }
@@ -66,14 +78,27 @@ impl Offer {
             return Err(Rejection::NotUpgrade);
         }
         lines.check_names()?;
-        match lines.version.once() {
-            Some(version) if version == "13" => {}
-            _ => return Err(Rejection::Version),
+        check_version(lines)?;
+        let acceptance = Acceptance::SwitchingProtocols {
+            accept: accept(lines.key)?,
+        };
+        Self::with_choices(acceptance, lines)
+    }
+
+    /// Checks an extended CONNECT.
+    fn read_connect(lines: &Lines<'_>) -> Result<Self, Rejection> {
+        check_framing(lines)?;
+        lines.check_names()?;
+        check_version(lines)?;
+        if !matches!(lines.key, Line::Missing) {
+            return Err(Rejection::Header);
         }
+        Self::with_choices(Acceptance::Stream, lines)
+    }
+
+    fn with_choices(acceptance: Acceptance, lines: &Lines<'_>) -> Result<Self, Rejection> {
         Ok(Self {
-            acceptance: Acceptance::SwitchingProtocols {
-                accept: accept(lines.key)?,
-            },
+            acceptance,
             subprotocols: Subprotocols::read(&lines.subprotocols)?,
             deflate: extensions::offers(lines.extensions.iter().copied())?,
         })
@@ -88,6 +113,13 @@ impl Offer {
     /// The subprotocols that the client offers, in its order of preference.
     pub(crate) fn subprotocols(&self) -> &[String] {
         self.subprotocols.as_slice()
+    }
+}
+
+fn check_version(lines: &Lines<'_>) -> Result<(), Rejection> {
+    match lines.version.once() {
+        Some(version) if version == "13" => Ok(()),
+        _ => Err(Rejection::Version),
     }
 }
 

@@ -24,7 +24,10 @@ pub async fn explain(
     let health_path = config.server.health_path.clone();
     let gate = Gate::builder(config).build()?;
     let health = HealthPage::new(gate.handle(), &health_path);
-    if health.answer(&request).is_some() {
+    if health
+        .answer(request.method(), request.uri(), request.headers())
+        .is_some()
+    {
         return Ok(None);
     }
     let peer = ClientAddr::from(SocketAddr::new(peer, 1));

@@ -10,6 +10,7 @@
 //! The limiter counts connections that are not sessions, and evicts idle ones when others need their
 //! descriptors.
 
+mod client_body;
 pub(crate) mod connection;
 pub(crate) mod forward;
 pub(crate) mod health;

@@ -22,6 +22,7 @@ pub(super) fn listeners(
     let mut listeners: Vec<Listen> = Vec::new();
     let mut first = HashMap::new();
     for (index, listen) in written.into_iter().enumerate() {
+        let http = Some(listen.http());
         let address = absolute(listen.address, directory);
         let earlier = *first.entry(address.clone()).or_insert(index);
         if earlier < index {
@@ -30,10 +31,16 @@ pub(super) fn listeners(
             report.duplicate(&again, &first, problem);
         }
         check_proxies(&listen.proxy_protocol, &address, &node.at(index), report);
-        listeners.push(Listen { address, ..listen });
+        listeners.push(Listen {
+            address,
+            http,
+            ..listen
+        });
     }
     if listeners.is_empty() {
-        listeners.push(ListenAddress::Tcp(DEFAULT_LISTEN).into());
+        let default = Listen::from(ListenAddress::Tcp(DEFAULT_LISTEN));
+        let http = Some(default.http());
+        listeners.push(Listen { http, ..default });
     }
     listeners
 }

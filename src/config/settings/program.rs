@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::http_versions::HttpVersions;
 use super::listen_tls::ListenTls;
 use super::proxy_protocol::ProxyProtocol;
 use crate::config::values::{
@@ -17,6 +18,10 @@ use crate::config::values::{
 pub struct Listen {
     /// `127.0.0.1:8080`, `[::]:8080` or `unix:/run/wsgate.sock`.
     pub address: ListenAddress,
+    /// The versions of HTTP that clients may speak: "h1", "h2" or both. With TLS they are offered by ALPN, and the default is
+    /// both. Without TLS it is "h1" alone, and a client of HTTP/2 has to know that it is spoken (RFC 9113 §3.3).
+    #[serde(default)]
+    pub http: Option<HttpVersions>,
     /// Whether connections begin with a PROXY header, and from whom: "off" or a table.
     #[serde(default)]
     pub proxy_protocol: ProxyProtocol,
@@ -25,10 +30,21 @@ pub struct Listen {
     pub tls: Option<ListenTls>,
 }
 
+impl Listen {
+    /// The versions of HTTP that it speaks.
+    pub fn http(&self) -> HttpVersions {
+        self.http.unwrap_or(match self.tls {
+            Some(_) => HttpVersions::ALL,
+            None => HttpVersions::H1,
+        })
+    }
+}
+
 impl From<ListenAddress> for Listen {
     fn from(address: ListenAddress) -> Self {
         Self {
             address,
+            http: None,
             proxy_protocol: ProxyProtocol::default(),
             tls: None,
         }

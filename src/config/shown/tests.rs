@@ -165,7 +165,7 @@ fn what_has_no_value_is_null_and_all_else_is_there() {
     );
     let bare = Config::to("ws://127.0.0.1:9001", None).unwrap().resolved();
     assert_eq!(bare["admin"], Value::Null);
-    let listen = json!([{ "address": "127.0.0.1:8080", "proxy_protocol": "off" }]);
+    let listen = json!([{ "address": "127.0.0.1:8080", "http": ["h1"], "proxy_protocol": "off" }]);
     assert_eq!(bare["listen"], listen);
 }
 

@@ -171,7 +171,7 @@ fn the_client_gets_a_101_of_its_own() {
     ]);
     let agreed = verify(parts, &sent("v1", "permessage-deflate")).unwrap();
     assert!(!format!("{agreed:?}").contains("a=b"));
-    let response = switching_protocols(&client().acceptance, agreed);
+    let response = accepted(&client().acceptance, agreed);
     assert_eq!(response.status(), 101);
     let mut lines: Vec<_> = response
         .headers()

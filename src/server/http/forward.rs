@@ -25,12 +25,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body_util::{Either, Full};
-use hyper::body::Incoming;
 use hyper::service::Service;
 use tokio::sync::Notify;
 
+use crate::server::http::client_body::ClientBody;
 use crate::{ErrorReport, Gate, PlainRequest, PlainResponseBody, Rejection};
 use delivery::{report_failure, undelivered};
 use exchange::{Answered, Failure, Streamed, client_of, exchange};
@@ -101,9 +101,14 @@ impl Forward {
         }
     }
 
-    async fn answer(self, request: Request<Incoming>) -> Response<ForwardBody> {
+    async fn answer(self, request: Request<ClientBody>) -> Response<ForwardBody> {
         let (parts, body) = request.into_parts();
-        if let Some(page) = self.page.as_ref().and_then(|page| page.answer(&parts)) {
+        // A page is no answer to somebody who asks for a tunnel.
+        let page = self
+            .page
+            .as_ref()
+            .filter(|_| parts.method != Method::CONNECT);
+        if let Some(page) = page.and_then(|page| page.answer(&parts)) {
             return page.map(Either::Right);
         }
         match self.forward(parts, body).await {
@@ -127,7 +132,7 @@ impl Forward {
     async fn forward(
         &self,
         parts: Parts,
-        body: Incoming,
+        body: ClientBody,
     ) -> Result<Response<PlainResponseBody<Streamed>>, Rejection> {
         let mut request = self.gate.admit(parts).await?;
         if let Some(state) = client_of(&request).cloned() {
@@ -194,12 +199,12 @@ impl Forward {
     }
 }
 
-impl Service<Request<Incoming>> for Forward {
+impl Service<Request<ClientBody>> for Forward {
     type Response = Response<ForwardBody>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, request: Request<ClientBody>) -> Self::Future {
         let answer = self.clone().answer(request);
         Box::pin(async { Ok(answer.await) })
     }

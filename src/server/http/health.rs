@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use http_body_util::Full;
 
 use crate::Handle;
@@ -36,14 +36,16 @@ impl HealthPage {
 
     /// The answer, if the request is for this page. Its query and its headers are not looked at: a
     /// load balancer may write there what it likes.
-    pub(crate) fn answer<B>(&self, request: &Request<B>) -> Option<Response<Full<Bytes>>> {
+    pub(crate) fn answer(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Option<Response<Full<Bytes>>> {
         let path = Arc::clone(&self.path.read().unwrap_or_else(PoisonError::into_inner));
         let is_asked = !path.is_empty()
-            && normal_path(request.uri().path()).is_some_and(|asked| asked == *path)
-            && matches!(
-                *request.method(),
-                Method::GET | Method::HEAD | Method::OPTIONS
-            );
+            && normal_path(uri.path()).is_some_and(|asked| asked == *path)
+            && matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
         is_asked.then(|| {
             let (status, text) = match self.handle.is_ready() {
                 true => (StatusCode::OK, "ready\n"),
@@ -51,15 +53,15 @@ impl HealthPage {
             };
             let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
             *response.status_mut() = status;
-            let headers = response.headers_mut();
+            let answered = response.headers_mut();
             let text = HeaderValue::from_static("text/plain; charset=utf-8");
-            headers.insert(header::CONTENT_TYPE, text);
+            answered.insert(header::CONTENT_TYPE, text);
             let no_store = HeaderValue::from_static("no-store");
-            headers.insert(header::CACHE_CONTROL, no_store);
-            if request.headers().contains_key(header::UPGRADE) {
+            answered.insert(header::CACHE_CONTROL, no_store);
+            if headers.contains_key(header::UPGRADE) {
                 // What follows a refused upgrade on its connection is not trusted to be HTTP.
                 let close = HeaderValue::from_static("close");
-                headers.insert(header::CONNECTION, close);
+                answered.insert(header::CONNECTION, close);
             }
             response
         })

@@ -4,6 +4,7 @@
 //! connection that has been idle for longest is evicted. One whose request is being answered never is,
 //! nor is a session.
 
+mod client_state;
 mod idle_queue;
 mod interim_heads;
 
@@ -15,8 +16,10 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+pub(crate) use client_state::{ClientState, PeerState};
+pub(crate) use idle_queue::ConnectionState;
 use idle_queue::IdleQueue;
-pub(crate) use idle_queue::{ConnectionState, PeerState};
+pub(crate) use interim_heads::InterimHead;
 
 use crate::Gate;
 use crate::server::http::tls_handshakes::TlsHandshakes;
@@ -32,6 +35,10 @@ pub(crate) struct ConnectionLimiter {
     connections: AtomicUsize,
     /// Requests that are being answered: each may have a connection to a server.
     requests: AtomicUsize,
+    /// Sessions that share the connection of their client: each counts as one that has it for itself.
+    sharing: AtomicUsize,
+    /// Connections with sessions and without requests.
+    only_sessions: AtomicUsize,
     /// Connections to servers that wait for a plain request.
     idle_upstream: AtomicUsize,
     /// Connections that are refused and have not gone yet.
@@ -106,6 +113,8 @@ impl ConnectionLimiter {
             gate,
             connections: AtomicUsize::new(0),
             requests: AtomicUsize::new(0),
+            sharing: AtomicUsize::new(0),
+            only_sessions: AtomicUsize::new(0),
             idle_upstream: AtomicUsize::new(0),
             refusals: AtomicUsize::new(0),
             next_refusal: Notify::new(),
@@ -159,8 +168,8 @@ impl ConnectionLimiter {
     /// Resolves when every connection has had the response to its first request and waits for the next:
     /// nothing is lost if they all end now. No connection may be accepted meanwhile.
     pub(crate) async fn quiet(&self) {
-        // Upgraded connections have become sessions and are not counted here.
-        while self.connections() > self.queue.idle() {
+        // Upgraded connections have become sessions and are not counted here; those of HTTP/2 stay.
+        while self.connections() > self.queue.idle() + self.only_sessions.load(Ordering::Relaxed) {
             tokio::time::sleep(LOOK_INTERVAL).await;
         }
     }
@@ -192,6 +201,24 @@ impl ConnectionLimiter {
             let limiter = Arc::clone(self);
             RequestPermit { limiter }
         })
+    }
+
+    /// A session begins that has no connection of its client for itself.
+    pub(crate) fn share_descriptor(&self) {
+        self.sharing.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Such a session has ended.
+    pub(crate) fn return_share(&self) {
+        self.sharing.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// A connection has sessions and no requests from now on, or not any more.
+    pub(crate) fn note_only_sessions(&self, has_only_sessions: bool) {
+        match has_only_sessions {
+            true => self.only_sessions.fetch_add(1, Ordering::Relaxed),
+            false => self.only_sessions.fetch_sub(1, Ordering::Relaxed),
+        };
     }
 
     /// Takes one of the slots in which connections are refused, if one is free.
@@ -240,11 +267,11 @@ impl ConnectionLimiter {
 
     /// The descriptors in use.
     fn used(&self) -> usize {
-        let sessions = self.gate.handle().open_sessions();
+        let sessions = Budget::of_sessions(self.gate.handle().open_sessions());
         self.connections.load(Ordering::Relaxed)
             + self.requests.load(Ordering::Relaxed)
             + self.idle_upstream.load(Ordering::Relaxed)
-            + Budget::of_sessions(sessions)
+            + sessions.saturating_sub(self.sharing.load(Ordering::Relaxed))
     }
 
     fn connections(&self) -> usize {

@@ -26,6 +26,8 @@ pub(crate) mod collector;
 mod fault;
 #[cfg(feature = "server")]
 mod hop;
+#[cfg(feature = "http2")]
+mod http2;
 #[cfg(feature = "server")]
 mod metrics;
 #[cfg(feature = "server")]
@@ -60,6 +62,9 @@ pub(crate) use logs::Logs;
 pub(crate) use socket::Socket;
 pub(crate) use upstream::Upstream;
 pub(crate) use wire::Wire;
+
+#[cfg(feature = "http2")]
+pub(crate) use http2::{Http2, extended_connect, plain};
 
 #[cfg(feature = "server")]
 pub(crate) use self::{

@@ -12,6 +12,7 @@ const FEATURE_FILES: &[&str] = &[
     "lib.rs",
     "main.rs",
     "observe/spans.rs",
+    "request/protocol.rs",
     "server/mod.rs",
     "session/mod.rs",
     "tls.rs",

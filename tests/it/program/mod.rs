@@ -12,6 +12,8 @@ mod failures;
 mod families;
 mod forward;
 mod health;
+mod http2;
+mod http2_plain;
 mod interim;
 mod logs;
 mod metrics;

@@ -68,7 +68,7 @@ impl End {
         unread: &[u8],
         limits: &Limits,
     ) -> Self {
-        match state.peer() {
+        match state.client().peer() {
             PeerState::Slow => return Self::SlowReader,
             PeerState::Present | PeerState::Gone if !state.is_idle() => return Self::Normal,
             PeerState::Present | PeerState::Gone => {}
@@ -84,7 +84,7 @@ impl End {
             Err(error) if error.is_parse() => Self::Malformed,
             Err(error) if is_timeout(error) && !unread.is_empty() => Self::HeadTimeout,
             // A connection that is kept alive may be silent.
-            _ if state.peer() == PeerState::Present
+            _ if state.client().peer() == PeerState::Present
                 && !state.had_request()
                 && state.idle_time() >= limits.head.handshake_timeout =>
             {

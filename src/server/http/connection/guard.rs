@@ -7,9 +7,10 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::early_bytes::EarlySocket;
 use super::head_deadline::{HeadDeadline, HeadLimits};
 use crate::server::http::idle_timeout::IdleTimeout;
-use crate::server::http::limiter::{ConnectionState, PeerState};
+use crate::server::http::limiter::{ConnectionState, InterimHead, PeerState};
 use crate::server::http::request_lines::RequestLines;
 use crate::{Transport, WrappedSocket};
 
@@ -22,7 +23,7 @@ use crate::{Transport, WrappedSocket};
 /// - What hyper leaves out of a request target is noted.
 /// - The interim answers of a server are written in front of its response.
 pub(super) struct Guard {
-    socket: Transport,
+    socket: EarlySocket,
     state: Arc<ConnectionState>,
     lines: Arc<RequestLines>,
     write_timeout: IdleTimeout,
@@ -39,7 +40,7 @@ pub(super) struct Guard {
 
 impl Guard {
     pub(super) fn new(
-        socket: Transport,
+        socket: EarlySocket,
         state: Arc<ConnectionState>,
         lines: Arc<RequestLines>,
         limits: HeadLimits,
@@ -69,7 +70,7 @@ impl Guard {
         &mut self,
         cx: &mut Context<'_>,
         length: usize,
-        write: impl FnOnce(Pin<&mut Transport>, &mut Context<'_>) -> Poll<io::Result<usize>>,
+        write: impl FnOnce(Pin<&mut EarlySocket>, &mut Context<'_>) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if self.state.is_idle() {
             self.holds_answer = true;
@@ -79,21 +80,23 @@ impl Guard {
         if let Poll::Ready(result) = &written {
             self.write_timeout.restart();
             if result.is_err() {
-                self.state.set_peer(PeerState::Gone);
+                self.state.client().set_peer(PeerState::Gone);
             }
             return written;
         }
-        let limit = self.state.write_limit();
+        let limit = self.state.client().write_limit();
         ready!(self.write_timeout.poll_elapsed(cx, limit));
-        self.state.set_peer(PeerState::Slow);
+        self.state.client().set_peer(PeerState::Slow);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Writes the interim answers that hyper's next bytes are to follow.
     fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.is_writing {
-            true => self.state.interim().drop_late(),
-            false if self.interim.is_empty() => self.interim = self.state.interim().take(),
+            true => self.state.client().interim().drop_late(),
+            false if self.interim.is_empty() => {
+                self.interim = written_out(self.state.client().interim().take());
+            }
             false => {}
         }
         while !self.interim.is_empty() {
@@ -114,7 +117,7 @@ impl Guard {
         &mut self,
         cx: &mut Context<'_>,
         length: usize,
-        write: impl FnOnce(Pin<&mut Transport>, &mut Context<'_>) -> Poll<io::Result<usize>>,
+        write: impl FnOnce(Pin<&mut EarlySocket>, &mut Context<'_>) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_interim(cx))?;
         self.is_writing = true;
@@ -124,7 +127,7 @@ impl Guard {
 
 impl WrappedSocket for Guard {
     fn into_transport(self: Box<Self>) -> Transport {
-        self.socket
+        self.socket.into_transport()
     }
 }
 
@@ -159,7 +162,7 @@ impl AsyncRead for Guard {
             Poll::Pending => false,
         };
         if ended {
-            guard.state.set_peer(PeerState::Gone);
+            guard.state.client().set_peer(PeerState::Gone);
         }
         read
     }
@@ -171,7 +174,8 @@ impl AsyncWrite for Guard {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let write = |socket: Pin<&mut Transport>, cx: &mut Context<'_>| socket.poll_write(cx, buf);
+        let write =
+            |socket: Pin<&mut EarlySocket>, cx: &mut Context<'_>| socket.poll_write(cx, buf);
         self.get_mut().poll_own_write(cx, buf.len(), write)
     }
 
@@ -181,7 +185,7 @@ impl AsyncWrite for Guard {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let length = bufs.iter().map(|buf| buf.len()).sum();
-        let write = |socket: Pin<&mut Transport>, cx: &mut Context<'_>| {
+        let write = |socket: Pin<&mut EarlySocket>, cx: &mut Context<'_>| {
             socket.poll_write_vectored(cx, bufs)
         };
         self.get_mut().poll_own_write(cx, length, write)
@@ -215,6 +219,23 @@ impl AsyncWrite for Guard {
         }
         Pin::new(&mut guard.socket).poll_shutdown(cx)
     }
+}
+
+/// Interim answers as they are written.
+fn written_out(heads: Vec<InterimHead>) -> Vec<u8> {
+    let mut text = Vec::new();
+    for (status, headers) in heads {
+        let reason = status.canonical_reason().unwrap_or_default();
+        text.extend_from_slice(format!("HTTP/1.1 {} {reason}\r\n", status.as_str()).as_bytes());
+        for (name, value) in &headers {
+            text.extend_from_slice(name.as_str().as_bytes());
+            text.extend_from_slice(b": ");
+            text.extend_from_slice(value.as_bytes());
+            text.extend_from_slice(b"\r\n");
+        }
+        text.extend_from_slice(b"\r\n");
+    }
+    text
 }
 
 #[cfg(test)]

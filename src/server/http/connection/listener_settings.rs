@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::opening::Opening;
-use crate::config::{Config, Listen, ListenAddress};
+use super::opening::{HTTP_2, Opening};
+use crate::config::{Config, HttpVersion, HttpVersions, Listen, ListenAddress};
 use crate::tls::{ServerTls, Tickets};
 
 /// What the settings say of the listeners.
@@ -15,6 +15,7 @@ pub(crate) struct ListenerSettings {
 
 /// What a reload changes of listeners that stay.
 pub(crate) struct ListenerChanges {
+    pub(crate) http: bool,
     pub(crate) proxy_protocol: bool,
     /// A setting, or the contents of a file.
     pub(crate) tls: bool,
@@ -35,7 +36,8 @@ impl ListenerSettings {
             let tls = self.tls_of(&listen.address);
             let opening = Opening {
                 proxies: listen.proxy_protocol.clone(),
-                tls: tls.map(|tls| tls.acceptor(PROTOCOLS, tickets)),
+                tls: tls.map(|tls| tls.acceptor(&protocols(listen.http()), tickets)),
+                http: listen.http(),
             };
             (listen.address.clone(), Arc::new(opening))
         });
@@ -50,6 +52,7 @@ impl ListenerSettings {
     /// What differs from the settings `before` for the listeners of both.
     pub(crate) fn changes_since(&self, before: &Self) -> ListenerChanges {
         let mut changes = ListenerChanges {
+            http: false,
             proxy_protocol: false,
             tls: false,
         };
@@ -59,6 +62,7 @@ impl ListenerSettings {
                 continue;
             };
             let address = &listen.address;
+            changes.http |= listen.http() != earlier.http();
             changes.proxy_protocol |= listen.proxy_protocol != earlier.proxy_protocol;
             changes.tls |= self.tls_of(address) != before.tls_of(address);
         }
@@ -71,5 +75,11 @@ impl ListenerSettings {
     }
 }
 
-/// What is spoken on TLS (RFC 7301).
-const PROTOCOLS: &[&[u8]] = &[b"http/1.1"];
+/// What is spoken on TLS, the best first (RFC 7301).
+fn protocols(http: HttpVersions) -> Vec<&'static [u8]> {
+    let versions = [(HttpVersion::H2, HTTP_2), (HttpVersion::H1, b"http/1.1")];
+    let spoken = versions
+        .into_iter()
+        .filter(|(version, _)| http.has(*version));
+    spoken.map(|(_, name)| name).collect()
+}

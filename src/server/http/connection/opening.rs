@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::end::{End, Limits};
 use super::lingering_close::{Linger, linger_until_evicted};
-use crate::config::ProxyProtocol;
+use crate::config::{HttpVersion, HttpVersions, ProxyProtocol};
 use crate::server::http::last_answer::plain_on_tls;
 use crate::server::http::limiter::ConnectionPermit;
 use crate::server::http::tls_handshakes::TlsHandshakes;
@@ -15,17 +15,24 @@ use crate::tls::{TlsAcceptError, TlsAcceptor};
 use crate::{ClientAddr, ErrorReport, Gate, Transport};
 
 /// What the connections of one listener begin with.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Opening {
     pub(super) proxies: ProxyProtocol,
     pub(super) tls: Option<TlsAcceptor>,
+    /// The versions of HTTP that are spoken behind all that.
+    pub(super) http: HttpVersions,
 }
 
 /// A connection that HTTP can be spoken on, and who its client is.
 pub(super) struct Opened {
     pub(super) socket: Transport,
     pub(super) client: Client,
+    /// The versions of HTTP that may come on it: one alone where TLS has agreed on it.
+    pub(super) http: HttpVersions,
 }
+
+/// How ALPN names HTTP/2 (RFC 9113 §3.3).
+pub(super) const HTTP_2: &[u8] = b"h2";
 
 /// Why a connection ends before its first request.
 #[derive(Debug, thiserror::Error)]
@@ -49,8 +56,11 @@ impl Opening {
         closing: &CancellationToken,
     ) -> Option<Opened> {
         if self.tls.is_none() && self.proxies == ProxyProtocol::Off {
-            let client = Client::of(peer);
-            return Some(Opened { socket, client });
+            return Some(Opened {
+                socket,
+                client: Client::of(peer),
+                http: self.http,
+            });
         }
         let state = permit.state();
         let deadline = state.idle_since() + limits.head.handshake_timeout;
@@ -91,7 +101,12 @@ impl Opening {
     ) -> Result<Opened, OpeningError> {
         let client = proxy_header::read(&self.proxies, &mut socket, peer).await?;
         let Some(tls) = &self.tls else {
-            return Ok(Opened { socket, client });
+            let http = self.http;
+            return Ok(Opened {
+                socket,
+                client,
+                http,
+            });
         };
         let handshake = handshakes.begin();
         let secured = match tls.accept(socket).await {
@@ -103,6 +118,12 @@ impl Opening {
         };
         handshake.finish(&secured.client);
         Ok(Opened {
+            http: match secured.client.protocol.as_deref() {
+                Some(HTTP_2) => HttpVersions::H2,
+                // A client that agrees on nothing speaks HTTP/1.1.
+                _ if self.http.has(HttpVersion::H1) => HttpVersions::H1,
+                _ => self.http,
+            },
             socket: secured.socket,
             client: Client {
                 // A proxy that speaks TLS to us may also say that its client does.

@@ -15,6 +15,7 @@ use hyper::{Request, Response, StatusCode, Version, header};
 use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
 
+use crate::server::http::client_body::ClientBody;
 use crate::server::http::forward::{Forward, ForwardBody};
 use crate::server::http::health::HealthPage;
 use crate::server::http::limiter::{ConnectionLimiter, ConnectionState, RequestPermit};
@@ -65,7 +66,7 @@ impl RefusedUpgrade {
 impl Service<Request<Incoming>> for RequestService {
     type Response = Response<GuardedBody<ResponseBody<ForwardBody>>>;
     type Error = Infallible;
-    type Future = Responding<<GatedForward as Service<Request<Incoming>>>::Future>;
+    type Future = Responding<<GatedForward as Service<Request<ClientBody>>>::Future>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let upgrade = request.extensions().get::<OnUpgrade>().cloned();
@@ -84,7 +85,10 @@ impl Service<Request<Incoming>> for RequestService {
         let has_fragment = self.lines.begin_request(request.body());
         let permit = self.limiter.begin_request(&self.state);
         // The page needs no descriptor beside the client's.
-        let page = self.health.answer(&request).filter(|_| !has_fragment);
+        let page = self
+            .health
+            .answer(request.method(), request.uri(), request.headers());
+        let page = page.filter(|_| !has_fragment);
         let rejection = match (&permit, has_fragment) {
             (None, _) => Some(Rejection::Full),
             (Some(_), true) => Some(Rejection::Path),
@@ -93,7 +97,9 @@ impl Service<Request<Incoming>> for RequestService {
         let (answer, own) = match rejection {
             _ if page.is_some() => (None, page),
             None => {
-                request.extensions_mut().insert(Arc::clone(&self.state));
+                let client = Arc::clone(self.state.client());
+                request.extensions_mut().insert(client);
+                let request = request.map(|body| ClientBody::Http1 { body });
                 (Some(self.handler.call(request)), None)
             }
             Some(rejection) => {

@@ -3,11 +3,11 @@
 use std::error::Error;
 
 use super::pace::PaceError;
-use crate::server::http::limiter::{ConnectionState, PeerState};
+use crate::server::http::limiter::{ClientState, PeerState};
 use crate::{PlainRequest, Undelivered};
 
 /// Why a response was dropped before its end.
-pub(super) fn undelivered(client: Option<&ConnectionState>) -> Undelivered {
+pub(super) fn undelivered(client: Option<&ClientState>) -> Undelivered {
     let Some(client) = client else {
         return Undelivered::Cut;
     };

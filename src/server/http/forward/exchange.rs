@@ -15,7 +15,7 @@ use super::interim::Interim;
 use super::pace::{PaceError, Paced};
 use super::pool::{Connection, KeepAlivePool, RequestBody};
 use super::upload::{Progress, Source, Upload};
-use crate::server::http::limiter::{ConnectionState, PeerState};
+use crate::server::http::limiter::{ClientState, PeerState};
 use crate::{PlainRequest, Rejection};
 
 /// The body of a server's response.
@@ -47,6 +47,11 @@ pub(super) async fn exchange(
     let head = request.head();
     let mut head = head.map_err(|rejection| Failure::Refused(request.refuse(rejection)))?;
     head.version = Version::HTTP_11;
+    if request.received().version >= Version::HTTP_2 && source.is_of_unknown_length() {
+        // Hyper takes a GET for one without a body if no header says otherwise.
+        let chunked = HeaderValue::from_static("chunked");
+        head.headers.insert(header::TRANSFER_ENCODING, chunked);
+    }
     // HTTP/1.0 knows no expectations, on either side. A client that was asked for its body sends it.
     let may_expect = request.received().version >= Version::HTTP_11
         && !source.is_empty()
@@ -82,8 +87,8 @@ pub(super) async fn exchange(
     Ok(Answered { response, progress })
 }
 
-/// The connection that a request came on.
-pub(super) fn client_of(request: &PlainRequest) -> Option<&Arc<ConnectionState>> {
+/// The client of a request.
+pub(super) fn client_of(request: &PlainRequest) -> Option<&Arc<ClientState>> {
     request.received().extensions.get()
 }
 

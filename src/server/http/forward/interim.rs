@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use super::upload::Progress;
 use crate::PlainRequest;
-use crate::server::http::limiter::ConnectionState;
+use crate::server::http::limiter::ClientState;
 
 /// What the interim answers to one request have taken so far.
 #[derive(Clone, Default)]
@@ -41,7 +41,7 @@ impl Interim {
         &self,
         request: &mut Request<B>,
         progress: &Arc<Progress>,
-        client: Option<Arc<ConnectionState>>,
+        client: Option<Arc<ClientState>>,
     ) {
         let counted = self.clone();
         let progress = Arc::clone(progress);
@@ -52,7 +52,7 @@ impl Interim {
             } else if fits && let Some(client) = &client {
                 let mut headers = answer.headers().clone();
                 PlainRequest::clean_interim(&mut headers);
-                client.interim().add(answer.status(), &headers);
+                client.interim().add(answer.status(), headers);
             }
         });
     }

@@ -17,6 +17,7 @@ use super::pace::Paced;
 use super::socket::{Line, ServerSocket};
 use super::upload::{Progress, Upload};
 use crate::config::ServerAddress;
+use crate::server::http::client_body::ClientBody;
 use crate::server::http::limiter::{ConnectionLimiter, IdlePermit};
 use crate::{ConnectionKey, ErrorReport, PlainRequest, PlainRequestBody};
 
@@ -31,7 +32,7 @@ pub(super) struct Connection {
 type Sender = http1::SendRequest<Upload<RequestBody>>;
 
 /// The body of a client's request.
-pub(super) type RequestBody = Paced<PlainRequestBody<Incoming>>;
+pub(super) type RequestBody = Paced<PlainRequestBody<ClientBody>>;
 
 /// The idle connections of one worker; clones share them.
 #[derive(Clone)]

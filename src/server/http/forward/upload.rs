@@ -108,6 +108,12 @@ impl<B: Body> Source<B> {
         self.shared().body.is_end_stream()
     }
 
+    /// Whether there is a body, and nobody knows how long it is.
+    pub(super) fn is_of_unknown_length(&self) -> bool {
+        let body = &self.shared().body;
+        !body.is_end_stream() && body.size_hint().exact().is_none()
+    }
+
     /// Whether the client was asked for the body.
     pub(super) fn is_begun(&self) -> bool {
         self.shared().is_begun

@@ -1,15 +1,14 @@
 //! Idle connections, in the order in which they are evicted.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::interim_heads::InterimHeads;
-use crate::config::Timeouts;
+use super::client_state::ClientState;
 
 /// The state of one HTTP connection, shared by its socket, its requests and the limiter.
 pub(crate) struct ConnectionState {
@@ -22,26 +21,11 @@ pub(crate) struct ConnectionState {
     had_request: AtomicBool,
     /// A response has been written and not been flushed.
     has_unread_response: AtomicBool,
-    /// In milliseconds.
-    write_limit: AtomicU64,
-    peer: AtomicU8,
     /// Its end would be taken for the end of a response.
     requires_reset: AtomicBool,
-    /// The end of a forwarded request has told that its client is slow.
-    told_slow: AtomicBool,
     evicted: Notify,
-    interim: InterimHeads,
-}
-
-/// What a connection's socket knows of its peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum PeerState {
-    Present,
-    /// It ended the connection.
-    Gone,
-    /// It read nothing of a response for too long.
-    Slow,
+    /// Its client, for requests that share the connection one after the other.
+    client: Arc<ClientState>,
 }
 
 /// A request is being answered.
@@ -152,12 +136,9 @@ impl ConnectionState {
             idle_since: AtomicU64::new(0),
             had_request: AtomicBool::new(false),
             has_unread_response: AtomicBool::new(false),
-            write_limit: AtomicU64::new(millis(Timeouts::default().write)),
-            peer: AtomicU8::new(PeerState::Present as u8),
             requires_reset: AtomicBool::new(false),
-            told_slow: AtomicBool::new(false),
             evicted: Notify::new(),
-            interim: InterimHeads::default(),
+            client: Arc::default(),
         }
     }
 
@@ -170,7 +151,7 @@ impl ConnectionState {
     }
 
     /// It waits for a request from now on.
-    pub(super) fn begin_idling(self: &Arc<Self>) {
+    pub(crate) fn begin_idling(self: &Arc<Self>) {
         self.wait_anew();
         self.queue.begin(self, Turn::Last);
     }
@@ -194,7 +175,7 @@ impl ConnectionState {
     /// A request has come; true if the connection was evicted.
     pub(crate) fn request_began(&self) -> bool {
         self.had_request.store(true, Ordering::Relaxed);
-        self.interim.begin();
+        self.client.interim().begin();
         self.stop_idling()
     }
 
@@ -203,14 +184,14 @@ impl ConnectionState {
         self.had_request.load(Ordering::Relaxed)
     }
 
-    /// The interim answers to the request.
-    pub(crate) fn interim(&self) -> &InterimHeads {
-        &self.interim
+    /// Its client.
+    pub(crate) fn client(&self) -> &Arc<ClientState> {
+        &self.client
     }
 
     /// There is a response to the request.
     pub(crate) fn response_began(&self) {
-        self.interim.end();
+        self.client.interim().end();
     }
 
     /// A response has been written; the connection is idle once that is flushed.
@@ -269,26 +250,6 @@ impl ConnectionState {
         }
     }
 
-    pub(crate) fn write_limit(&self) -> Duration {
-        Duration::from_millis(self.write_limit.load(Ordering::Relaxed))
-    }
-
-    pub(crate) fn set_write_limit(&self, limit: Duration) {
-        self.write_limit.store(millis(limit), Ordering::Relaxed);
-    }
-
-    pub(crate) fn peer(&self) -> PeerState {
-        match self.peer.load(Ordering::Relaxed) {
-            peer if peer == PeerState::Gone as u8 => PeerState::Gone,
-            peer if peer == PeerState::Slow as u8 => PeerState::Slow,
-            _ => PeerState::Present,
-        }
-    }
-
-    pub(crate) fn set_peer(&self, peer: PeerState) {
-        self.peer.store(peer as u8, Ordering::Relaxed);
-    }
-
     /// A response has broken off whose client would not notice: the end of the connection has to say so.
     pub(crate) fn require_reset(&self) {
         self.requires_reset.store(true, Ordering::Relaxed);
@@ -296,16 +257,6 @@ impl ConnectionState {
 
     pub(crate) fn requires_reset(&self) -> bool {
         self.requires_reset.load(Ordering::Relaxed)
-    }
-
-    /// The end of a forwarded request tells that the client is slow, so that the end of the connection need
-    /// not.
-    pub(crate) fn slow_response_told(&self) {
-        self.told_slow.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn is_slow_response_told(&self) -> bool {
-        self.told_slow.load(Ordering::Relaxed)
     }
 
     fn now(&self) -> u64 {

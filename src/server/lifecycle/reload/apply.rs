@@ -87,6 +87,7 @@ impl Server {
         applied: &mut Applied,
     ) {
         let changes = listeners.changes_since(&self.running.listeners);
+        applied.key("listen.http", changes.http);
         applied.key("listen.proxy_protocol", changes.proxy_protocol);
         applied.key("listen.tls", changes.tls);
         let opens_otherwise = listeners.differs_from(&self.running.listeners);

@@ -38,6 +38,7 @@ async fn pair() -> (Guard, ConnectionPermit, TcpStream) {
         handshake_timeout: HANDSHAKE,
         keepalive_timeout: KEEPALIVE,
     };
+    let socket = EarlySocket::new(Vec::new(), socket);
     let guard = Guard::new(socket, permit.state().clone(), Arc::default(), limits);
     (guard, permit, client.unwrap())
 }
@@ -71,7 +72,7 @@ async fn a_session_has_the_bare_socket() {
 async fn who_takes_nothing_is_cut_off_and_is_read_no_further() {
     let (mut guard, permit, mut client) = pair().await;
     let (limiter, state) = (permit.limiter().clone(), permit.state().clone());
-    state.set_write_limit(Duration::from_millis(50));
+    state.client().set_write_limit(Duration::from_millis(50));
     let request = limiter.begin_request(&state).unwrap();
     let chunk = vec![0; 1 << 20];
     let error = loop {
@@ -80,7 +81,7 @@ async fn who_takes_nothing_is_cut_off_and_is_read_no_further() {
         }
     };
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-    assert_eq!(state.peer(), PeerState::Slow);
+    assert_eq!(state.client().peer(), PeerState::Slow);
 
     drop(request);
     state.response_written();
@@ -118,7 +119,10 @@ async fn an_interim_answer_stands_only_where_hyper_has_nothing_left_to_write() {
     let hints = || {
         let headers = [(http::header::LINK, http::HeaderValue::from_static("</a>"))];
         let headers = headers.into_iter().collect();
-        state.interim().add(StatusCode::EARLY_HINTS, &headers);
+        state
+            .client()
+            .interim()
+            .add(StatusCode::EARLY_HINTS, headers.clone());
     };
     let text = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
     let mut expected = String::new();

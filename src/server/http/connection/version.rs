@@ -1,0 +1,96 @@
+//! Which version of HTTP a connection speaks, by its first bytes.
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::timeout_at;
+use tokio_util::sync::CancellationToken;
+
+use super::end::Limits;
+use crate::Transport;
+use crate::config::{HttpVersion, HttpVersions};
+use crate::server::http::limiter::ConnectionState;
+
+/// The version of a connection, and what was read of it to know.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Chosen {
+    pub(super) version: HttpVersion,
+    pub(super) early: Vec<u8>,
+}
+
+/// What every connection of HTTP/2 begins with (RFC 9113 §3.4). No request of HTTP/1 does.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Finds out which of these versions the client speaks. A connection that is late, evicted or shut down meanwhile
+/// counts as one of HTTP/1, which knows what to do with it.
+pub(super) async fn choose(
+    socket: &mut Transport,
+    versions: HttpVersions,
+    state: &ConnectionState,
+    limits: &Limits,
+    closing: &CancellationToken,
+) -> Chosen {
+    if let Some(version) = versions.only() {
+        let early = Vec::new();
+        return Chosen { version, early };
+    }
+    let mut early = Vec::new();
+    let deadline = state.idle_since() + limits.head.handshake_timeout;
+    tokio::select! {
+        biased;
+        () = closing.cancelled() => {}
+        () = state.evicted() => {}
+        _ = timeout_at(deadline, read_preface(socket, &mut early)) => {}
+    }
+    let version = match early == PREFACE {
+        true => HttpVersion::H2,
+        false => HttpVersion::H1,
+    };
+    Chosen { version, early }
+}
+
+/// Reads as long as it may be the preface.
+async fn read_preface(socket: &mut (impl AsyncRead + Unpin), early: &mut Vec<u8>) {
+    let mut next = [0; PREFACE.len()];
+    while early.len() < PREFACE.len() && PREFACE.starts_with(early) {
+        // Whoever reads on sees the end, or the error, once more.
+        match socket.read(&mut next[..PREFACE.len() - early.len()]).await {
+            Ok(0) | Err(_) => return,
+            Ok(length) => early.extend_from_slice(&next[..length]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    /// What is read of a connection that begins with this and stays open; none while more is awaited.
+    async fn read_of(beginning: &[u8]) -> Option<Vec<u8>> {
+        let (mut client, mut server) = tokio::io::duplex(64);
+        client.write_all(beginning).await.unwrap();
+        let mut early = Vec::new();
+        let over = read_preface(&mut server, &mut early).now_or_never();
+        over.map(|()| early)
+    }
+
+    #[tokio::test]
+    async fn no_more_is_read_than_what_decides() {
+        let behind = [PREFACE, b"\0\0\0\x04\0"].concat();
+        assert_eq!(read_of(PREFACE).await.unwrap(), PREFACE);
+        assert_eq!(read_of(&behind).await.unwrap(), PREFACE);
+        for http1 in ["G", "POST / HTTP/1.1", "PRI * HTTP/1.1\r\n", "\r\n", "PRX"] {
+            let read = read_of(http1.as_bytes()).await.unwrap();
+            assert!(http1.as_bytes().starts_with(&read), "{http1:?}");
+            assert_ne!(read, PREFACE);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_beginning_of_both_decides_nothing() {
+        for length in 0..PREFACE.len() {
+            assert_eq!(read_of(&PREFACE[..length]).await, None, "{length} bytes");
+        }
+    }
+}
