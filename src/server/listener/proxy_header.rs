@@ -5,7 +5,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use proxy_header::{ParseConfig, Protocol, ProxyHeader};
+use proxy_header::{ParseConfig, Protocol, ProxiedAddress, ProxyHeader};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::UnixStream;
@@ -51,6 +51,9 @@ const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 /// What every header of version 1 begins with.
 const WORD: &[u8] = b"PROXY ";
 
+/// Version 2, and the command of a proxy that speaks for itself.
+const LOCAL: u8 = 0x20;
+
 /// The longest header of version 1 (§2.1).
 const LONGEST_LINE: usize = 107;
 
@@ -92,9 +95,12 @@ fn may_speak(peer: ClientAddr, proxies: &[Network]) -> bool {
 }
 
 /// The client that a whole header names; none if it is malformed.
-pub(crate) fn client(header: &[u8], peer: ClientAddr) -> Option<Client> {
+fn client(header: &[u8], peer: ClientAddr) -> Option<Client> {
+    if is_local(header) {
+        return Some(Client::of(peer));
+    }
     let (parsed, length) = ProxyHeader::parse(header, ParseConfig::default()).ok()?;
-    if length != header.len() {
+    if length != header.len() || parsed.tlvs().any(|tlv| tlv.is_err()) {
         return None;
     }
     let proxied = match parsed.proxied_address() {
@@ -103,12 +109,29 @@ pub(crate) fn client(header: &[u8], peer: ClientAddr) -> Option<Client> {
         // Nobody sends a WebSocket in datagrams.
         Some(_) => return None,
     };
+    if header.starts_with(WORD) && !has_plain_ports(header, proxied) {
+        return None;
+    }
     let is_over_tls = parsed.ssl().is_some_and(|ssl| ssl.client_ssl());
     Some(Client {
         address: proxied.source.into(),
         destination: Some(proxied.destination),
         over_tls: is_over_tls.then(OverTls::new),
     })
+}
+
+/// Whether it is of version 2 and the proxy speaks for itself. What else it holds is not looked at then, the
+/// family included (§2.2).
+fn is_local(header: &[u8]) -> bool {
+    header.starts_with(&SIGNATURE) && header.get(SIGNATURE.len()) == Some(&LOCAL)
+}
+
+/// Whether a line has its ports as digits alone, without a sign and without zeros in front (§2.1), which the
+/// parser lets pass.
+fn has_plain_ports(line: &[u8], proxied: &ProxiedAddress) -> bool {
+    let ports = [proxied.source, proxied.destination].map(|address| address.port());
+    let [source, destination] = ports;
+    line.ends_with(format!(" {source} {destination}\r\n").as_bytes())
 }
 
 /// Reads what follows the signature of version 2.

@@ -57,6 +57,9 @@ async fn a_header_names_the_client_and_what_follows_stays() {
         (binary(1, 0x11, &ssl), "198.51.100.7:12345", true),
         (binary(0, 0x00, b""), PEER, false),
         (binary(0, 0x11, IPV4), PEER, false),
+        // Whatever the family and the rest are.
+        (binary(0, 0x11, b""), PEER, false),
+        (binary(0, 0xFF, b"\0\xFF"), PEER, false),
         (binary(1, 0x00, b""), PEER, false),
         (binary(1, 0x31, &[b'/'; 216]), PEER, false),
     ] {
@@ -84,12 +87,18 @@ async fn anything_else_is_no_header() {
         b"PROXY TCP4 2001:db8::7 ::1 12345 443\r\n".to_vec(),
         b"PROXY TCP4 198.51.100.7 10.0.0.1 12345 443\n".to_vec(),
         b"PROXY TCP4 198.51.100.7 10.0.0.1 12345 65536\r\n".to_vec(),
+        b"PROXY TCP4 198.51.100.7 10.0.0.1 +12345 443\r\n".to_vec(),
+        b"PROXY TCP4 198.51.100.7 10.0.0.1 12345 0443\r\n".to_vec(),
         b"PROXY UDP4 198.51.100.7 10.0.0.1 12345 443\r\n".to_vec(),
         b"proxy unknown\r\n".to_vec(),
         long.into_bytes(),
         binary(1, 0x12, IPV4),
         binary(1, 0x11, &IPV4[1..]),
         binary(2, 0x11, IPV4),
+        // A TLV that is longer than the header, and one without its length.
+        binary(1, 0x11, &[IPV4, b"\x04\0\x02\0"].concat()),
+        binary(1, 0x11, &[IPV4, b"\x04\0"].concat()),
+        binary(1, 0x11, &[IPV4, b"\x20\0\x04\x01\0\0\0"].concat()),
         binary(1, 0x11, &[0; LONGEST_REST + 1]),
     ] {
         let (client, _) = read_of(&wrong).await;
