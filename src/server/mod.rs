@@ -33,5 +33,7 @@ pub use lifecycle::signals::StopSignal;
 pub use listener::address::BoundAddress;
 pub use listener::bind::BindError;
 pub use listener::passed::{PassedError, PassedSockets};
+#[cfg(any(test, fuzzing))]
+pub(crate) use listener::proxy_header;
 pub use logging::{LogCopy, LogError, has_color, report};
 pub use traces::TracesError;

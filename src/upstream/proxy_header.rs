@@ -51,7 +51,7 @@ const TCP_OVER_IPV6: u8 = 0x21;
 
 impl ProxyHeader {
     /// The header that a server with this setting gets, if it gets one.
-    pub(super) fn new(setting: SentProxyProtocol, proxied: ProxiedConnection) -> Option<Self> {
+    pub(crate) fn new(setting: SentProxyProtocol, proxied: ProxiedConnection) -> Option<Self> {
         let version = match setting {
             SentProxyProtocol::Off => return None,
             SentProxyProtocol::V1 => Version::Text,
@@ -61,7 +61,7 @@ impl ProxyHeader {
     }
 
     /// The bytes that go to the server of this address, if it has one.
-    pub(super) fn bytes(&self, server: Option<SocketAddr>) -> Vec<u8> {
+    pub(crate) fn bytes(&self, server: Option<SocketAddr>) -> Vec<u8> {
         let Some(source) = self.proxied.source else {
             return self.unknown();
         };

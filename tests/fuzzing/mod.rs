@@ -19,6 +19,8 @@ mod head;
 mod origin;
 mod path;
 mod plain_answer;
+#[cfg(feature = "server")]
+mod proxy_header;
 #[cfg(test)]
 mod random;
 #[cfg(test)]
@@ -36,6 +38,8 @@ pub use direction::direction;
 pub use forwarding::forwarding;
 pub use frame_walker::frame_walker;
 pub use origin::origin;
+#[cfg(feature = "server")]
+pub use proxy_header::proxy_header;
 pub use request_head::request_head;
 pub use response_head::response_head;
 pub use settings::settings;

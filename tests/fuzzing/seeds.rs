@@ -13,6 +13,7 @@ use super::*;
 #[case::direction("direction", direction)]
 #[case::forwarding("forwarding", forwarding)]
 #[case::origin("origin", origin)]
+#[cfg_attr(feature = "server", case::proxy_header("proxy_header", proxy_header))]
 #[case::settings("settings", settings)]
 fn every_seed_keeps_the_invariants(#[case] name: &str, #[case] target: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzzing/seeds");
