@@ -1,7 +1,7 @@
 //! `wsgate probe`: opens a WebSocket, tests it, and prints the result.
 //!
 //! ```text
-//! url ─► connect: TCP, TLS ─► handshake: 101 or a refusal ─► session: ping, echo, close ─► report
+//! url ─► connect: TCP ─► tls ─► handshake: 101 or a refusal ─► session: ping, echo, close ─► report
 //! ```
 
 mod connect;
@@ -9,21 +9,23 @@ mod error;
 mod handshake;
 mod report;
 mod session;
+mod tls;
 mod url;
 
 use std::convert::Infallible;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use tokio::time::{Instant, timeout};
+use tokio_util::either::Either;
 use wsgate::config::{Secret, parse_duration};
 
-use self::connect::Connector;
+use self::connect::connect;
 use self::error::ProbeError;
 use self::handshake::Offer;
 use self::report::Report;
 use self::session::Session;
+use self::tls::{Agreed, ClientCertificate, Tls, TlsOptions};
 use self::url::ProbeUrl;
 use super::error::CommandError;
 use super::output::print;
@@ -54,9 +56,8 @@ pub(super) struct Probe {
     /// The longest time for the whole probe
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout)]
     timeout: Duration,
-    /// Trust the certificate authorities of this PEM file, in place of those of the system
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
+    #[command(flatten)]
+    tls: TlsOptions,
     /// For scripts: print one JSON object, whatever the result
     #[arg(long)]
     json: bool,
@@ -66,6 +67,7 @@ const EXAMPLES: &str = "\
 Examples:
   wsgate probe ws://127.0.0.1:8080/ws/
   wsgate probe wss://chat.example.com/ws/ --origin https://chat.example.com --subprotocol chat
+  wsgate probe wss://192.0.2.7/ws/ --server-name chat.example.com -H 'Host: chat.example.com'
   wsgate probe ws://127.0.0.1:8080/echo --echo hello --timeout 2s --json
 
 Exit codes: 0 fine, 1 a wrong command line, 2 the server cannot be reached, 3 the output cannot be
@@ -81,12 +83,22 @@ impl Probe {
             &self.header,
             self.origin.as_deref(),
         )?;
-        let connector = Connector::new(&url, self.ca.as_deref())?;
+        let tls = self.tls.tls(&url)?;
         let mut report = Report::new(&url, self.echo.is_some());
-        let tried = self.attempt(&url, &connector, &offer, &mut report);
+        let tried = self.attempt(&url, tls.as_ref(), &offer, &mut report);
         let tried = match timeout(self.timeout, tried).await {
             Ok(tried) => tried,
             Err(_late) => Err(ProbeError::Timeout(report.awaited())),
+        };
+        if let Some(tls) = &tls {
+            report.certificate = tls.certificate();
+            report.client_certificate = tls.client_certificate();
+        }
+        let tried = match report.client_certificate {
+            ClientCertificate::Missing => {
+                tried.map_err(|error| error.without_certificate(&url.authority))
+            }
+            ClientCertificate::NotAskedFor | ClientCertificate::Shown => tried,
         };
         print(&match self.json {
             true => report.json(tried.as_ref().err()),
@@ -98,14 +110,21 @@ impl Probe {
     async fn attempt(
         &self,
         url: &ProbeUrl,
-        connector: &Connector,
+        tls: Option<&Tls>,
         offer: &Offer,
         report: &mut Report,
     ) -> Result<(), ProbeError> {
         let mut clock = Clock::start();
-        let stream = connector.connect(url).await?;
-        report.tls = Connector::tls_version(&stream);
+        let stream = connect(url).await?;
         report.connect = Some(clock.lap());
+        let stream = match tls {
+            None => Either::Left(stream),
+            Some(tls) => {
+                let stream = tls.secure(url, stream).await?;
+                report.tls = Some((Agreed::of(&stream), clock.lap()));
+                Either::Right(stream)
+            }
+        };
         let opened = offer.exchange(url, stream).await?;
         report.handshake = Some(clock.lap());
         report.negotiated = Some(opened.negotiated);

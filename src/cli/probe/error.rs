@@ -4,9 +4,11 @@ use std::io;
 use std::path::PathBuf;
 
 use http::StatusCode;
+use tokio_rustls::rustls::client::VerifierBuilderError;
 use tokio_rustls::rustls::{self, pki_types::pem};
 use tokio_tungstenite::tungstenite;
 
+use super::tls::fault::TlsFault;
 use crate::cli::error::{CommandError, REJECTED, UNREACHABLE};
 use crate::cli::table::printable;
 
@@ -19,12 +21,28 @@ pub(super) enum ProbeError {
     Header(String, &'static str),
     #[error("{} holds no certificate authority", .0.display())]
     CaFile(PathBuf, #[source] Option<pem::Error>),
+    #[error("the system has no certificate authorities")]
+    NoSystemCa,
+    #[error("{} holds no certificate", .0.display())]
+    CertFile(PathBuf, #[source] Option<pem::Error>),
+    #[error("{} holds no private key that can be read", .0.display())]
+    KeyFile(PathBuf, #[source] pem::Error),
+    #[error("the certificate and the key cannot be used together")]
+    Identity(#[source] rustls::Error),
+    #[error("the name of --server-name is neither a host name nor an address")]
+    ServerName,
+    #[error("{0} is for URLs that begin with wss://")]
+    NoTls(&'static str),
     #[error("TLS cannot be set up")]
     TlsSetup(#[source] rustls::Error),
+    #[error("the authorities cannot be used")]
+    Verifier(#[from] VerifierBuilderError),
     #[error("{0} cannot be reached")]
     Connect(String, #[source] io::Error),
-    #[error("TLS with {0} failed")]
-    Tls(String, #[source] io::Error),
+    #[error("TLS with {0} failed: {1}")]
+    Tls(String, TlsFault, #[source] io::Error),
+    #[error("TLS with {0} was ended: {1}")]
+    TlsEnded(String, TlsFault, #[source] hyper::Error),
     #[error("the handshake was refused: {status}{}", sentence(.body))]
     Refused {
         status: StatusCode,
@@ -50,6 +68,22 @@ const PROTOCOL: u8 = 5;
 const TIMEOUT: u8 = 6;
 
 impl ProbeError {
+    /// What it is where the server has asked for a certificate that the probe does not have.
+    pub(super) fn without_certificate(self, authority: &str) -> Self {
+        let authority = authority.to_owned();
+        match self {
+            Self::Unanswered(error) | Self::TlsEnded(_, _, error) => {
+                Self::TlsEnded(authority, TlsFault::NoClientCertificate, error)
+            }
+            Self::Tls(
+                _,
+                TlsFault::ClientCertificate | TlsFault::HungUp | TlsFault::Other,
+                error,
+            ) => Self::Tls(authority, TlsFault::NoClientCertificate, error),
+            other => other,
+        }
+    }
+
     /// The kind of failure, for scripts.
     pub(super) fn outcome(&self) -> &'static str {
         match self.exit_code() {
@@ -63,8 +97,18 @@ impl ProbeError {
 
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Url(_) | Self::Header(..) | Self::CaFile(..) | Self::TlsSetup(_) => REJECTED,
-            Self::Connect(..) | Self::Tls(..) => UNREACHABLE,
+            Self::Url(_)
+            | Self::Header(..)
+            | Self::CaFile(..)
+            | Self::NoSystemCa
+            | Self::CertFile(..)
+            | Self::KeyFile(..)
+            | Self::Identity(_)
+            | Self::ServerName
+            | Self::NoTls(_)
+            | Self::TlsSetup(_)
+            | Self::Verifier(_) => REJECTED,
+            Self::Connect(..) | Self::Tls(..) | Self::TlsEnded(..) => UNREACHABLE,
             Self::Refused { .. } | Self::Closed { .. } => REFUSED,
             Self::Handshake(_) | Self::Unanswered(_) | Self::Lost(_) | Self::Protocol(_) => {
                 PROTOCOL
@@ -82,10 +126,8 @@ impl ProbeError {
                 "try again later (Retry-After: {})",
                 printable(after)
             )),
-            Self::Tls(..) => Some(
-                "use --ca FILE for an authority that the system does not trust, or ws:// without TLS"
-                    .to_owned(),
-            ),
+            Self::Tls(_, fault, _) | Self::TlsEnded(_, fault, _) => fault.help().map(str::to_owned),
+            Self::NoSystemCa => Some("install them, or use --ca FILE".to_owned()),
             Self::Timeout(_) => Some("increase --timeout".to_owned()),
             _ => None,
         }

@@ -18,6 +18,7 @@ use wsgate::config::Secret;
 
 use super::connect::Stream;
 use super::error::ProbeError;
+use super::tls::fault::TlsFault;
 use super::url::ProbeUrl;
 
 /// The headers of the request, but for those of the handshake itself.
@@ -106,12 +107,14 @@ impl Offer {
         let handshake = http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = handshake.map_err(ProbeError::Unanswered)?;
         let mut opened = pin!(async {
-            let response = sender.send_request(request).await.map_err(unanswered)?;
+            let response = sender.send_request(request).await;
+            let response = response.map_err(|error| unanswered(url, error))?;
             if response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 return Err(refusal(response).await);
             }
             let negotiated = self.check(response.headers(), &key)?;
-            let upgraded = upgrade::on(response).await.map_err(unanswered)?;
+            let upgraded = upgrade::on(response).await;
+            let upgraded = upgraded.map_err(|error| unanswered(url, error))?;
             Ok(Opened {
                 stream: TokioIo::new(upgraded),
                 negotiated,
@@ -209,10 +212,11 @@ fn name_of(extension: &str) -> &str {
     extension.split(';').next().unwrap_or_default().trim()
 }
 
-fn unanswered(error: hyper::Error) -> ProbeError {
-    match error.is_parse() {
-        true => ProbeError::Handshake("it is not HTTP/1.1"),
-        false => ProbeError::Unanswered(error),
+fn unanswered(url: &ProbeUrl, error: hyper::Error) -> ProbeError {
+    match TlsFault::of_alert(&error) {
+        Some(fault) => ProbeError::TlsEnded(url.authority.clone(), fault, error),
+        None if error.is_parse() => ProbeError::Handshake("it is not HTTP/1.1"),
+        None => ProbeError::Unanswered(error),
     }
 }
 

@@ -1,13 +1,14 @@
 //! What a probe has found, for a person or a script.
 
 use std::fmt::Write;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 
 use super::error::{ProbeError, code_text};
 use super::handshake::Negotiated;
 use super::session::Closed;
+use super::tls::{Agreed, ClientCertificate, ShownCertificate};
 use super::url::ProbeUrl;
 use crate::cli::error::with_causes;
 use crate::cli::table::printable;
@@ -16,9 +17,14 @@ use crate::cli::table::printable;
 #[derive(Debug)]
 pub(super) struct Report {
     url: String,
+    has_tls: bool,
     has_echo: bool,
-    pub(super) tls: Option<&'static str>,
     pub(super) connect: Option<Duration>,
+    /// What TLS came to, and how long its handshake took.
+    pub(super) tls: Option<(Agreed, Duration)>,
+    /// Of the server, trusted or not.
+    pub(super) certificate: Option<ShownCertificate>,
+    pub(super) client_certificate: ClientCertificate,
     pub(super) handshake: Option<Duration>,
     pub(super) negotiated: Option<Negotiated>,
     pub(super) ping: Option<Duration>,
@@ -30,9 +36,12 @@ impl Report {
     pub(super) fn new(url: &ProbeUrl, has_echo: bool) -> Self {
         Self {
             url: url.to_string(),
+            has_tls: url.is_tls,
             has_echo,
-            tls: None,
             connect: None,
+            tls: None,
+            certificate: None,
+            client_certificate: ClientCertificate::NotAskedFor,
             handshake: None,
             negotiated: None,
             ping: None,
@@ -45,6 +54,11 @@ impl Report {
     pub(super) fn awaited(&self) -> &'static str {
         match self {
             Self { connect: None, .. } => "the connection",
+            Self {
+                tls: None,
+                has_tls: true,
+                ..
+            } => "the handshake of TLS",
             Self {
                 handshake: None, ..
             } => "the answer to the handshake",
@@ -74,11 +88,17 @@ impl Report {
                 .trim_end()
                 .to_owned()
         });
+        let (shown, now) = (self.certificate.as_ref(), SystemTime::now());
         let mut text = String::new();
         for (name, value) in [
             ("url", Some(printable(&self.url))),
             ("connect", self.connect.map(written)),
-            ("tls", self.tls.map(str::to_owned)),
+            ("tls", self.agreed()),
+            ("alpn", self.alpn().map(printable)),
+            ("certificate", self.names()),
+            ("issuer", shown.map(|shown| printable(&shown.issuer))),
+            ("expires", shown.map(|shown| shown.validity(now))),
+            ("client cert", self.own_certificate().map(str::to_owned)),
             (
                 "handshake",
                 self.handshake.map(|time| format!("101, {}", written(time))),
@@ -95,6 +115,35 @@ impl Report {
             }
         }
         text
+    }
+
+    /// Version, cipher suite and time of the handshake of TLS.
+    fn agreed(&self) -> Option<String> {
+        let (agreed, time) = self.tls.as_ref()?;
+        let words = [agreed.version, agreed.cipher].into_iter().flatten();
+        let words = words.map(str::to_owned).chain([written(*time)]);
+        Some(words.collect::<Vec<_>>().join(", "))
+    }
+
+    fn alpn(&self) -> Option<&str> {
+        let (agreed, _) = self.tls.as_ref()?;
+        Some(agreed.protocol.as_deref().unwrap_or("none"))
+    }
+
+    fn names(&self) -> Option<String> {
+        let names = &self.certificate.as_ref()?.names;
+        Some(match names.is_empty() {
+            true => "for no name".to_owned(),
+            false => printable(&names.join(", ")),
+        })
+    }
+
+    fn own_certificate(&self) -> Option<&'static str> {
+        match self.client_certificate {
+            ClientCertificate::NotAskedFor => None,
+            ClientCertificate::Missing => Some("asked for, none shown"),
+            ClientCertificate::Shown => Some("asked for, shown"),
+        }
     }
 
     /// One line, which has every key in any case.
@@ -114,12 +163,27 @@ impl Report {
             _ => (None, None),
         };
         let negotiated = self.negotiated.as_ref();
+        let (agreed, shown) = (
+            self.tls.as_ref().map(|(agreed, _)| agreed),
+            self.certificate.as_ref(),
+        );
         let report = json!({
             "url": self.url,
             "outcome": error.map_or("ok", ProbeError::outcome),
             "error": error.map(|error| with_causes(error)),
             "connect_ms": self.connect.map(milliseconds),
-            "tls": self.tls,
+            "tls": agreed.and_then(|agreed| agreed.version),
+            "tls_ms": self.tls.as_ref().map(|(_, time)| milliseconds(*time)),
+            "tls_cipher": agreed.and_then(|agreed| agreed.cipher),
+            "alpn": agreed.and_then(|agreed| agreed.protocol.as_ref()),
+            "certificate_names": shown.map(|shown| &shown.names),
+            "certificate_issuer": shown.map(|shown| &shown.issuer),
+            "certificate_expires": shown.map(ShownCertificate::expires),
+            "client_certificate": match self.client_certificate {
+                ClientCertificate::NotAskedFor => None,
+                ClientCertificate::Missing => Some("missing"),
+                ClientCertificate::Shown => Some("shown"),
+            },
             "handshake_ms": self.handshake.map(milliseconds),
             "status": status,
             "retry_after": retry_after,
@@ -149,11 +213,18 @@ mod tests {
 
     #[test]
     fn a_probe_waits_for_one_step_after_the_other() {
-        let url = ProbeUrl::parse("ws://a.test/").unwrap();
+        let url = ProbeUrl::parse("wss://a.test/").unwrap();
         let mut report = Report::new(&url, true);
         let time = Some(Duration::from_millis(1));
         assert_eq!(report.awaited(), "the connection");
         report.connect = time;
+        assert_eq!(report.awaited(), "the handshake of TLS");
+        let agreed = Agreed {
+            version: None,
+            cipher: None,
+            protocol: None,
+        };
+        report.tls = time.map(|time| (agreed, time));
         assert_eq!(report.awaited(), "the answer to the handshake");
         report.handshake = time;
         assert_eq!(report.awaited(), "the pong");

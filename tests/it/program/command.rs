@@ -4,6 +4,7 @@ mod check;
 mod close;
 mod empty;
 mod probe;
+mod probe_tls;
 mod reload;
 mod sessions;
 mod target;

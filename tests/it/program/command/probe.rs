@@ -1,18 +1,9 @@
 //! `wsgate probe`.
 
-use std::sync::Arc;
-
-use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
-use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
-use tokio_tungstenite::accept_async;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::super::kit::{Echo, Finished, Head, Program, Upstream, Wire, finish, settings, soon};
+use super::super::kit::{Echo, Finished, Head, Program, Upstream, Wire, finish, settings};
 
 const PONG: &[u8] = b"\x8a\x0cwsgate probe";
 const CLOSE: &[u8] = b"\x88\x02\x03\xe8";
@@ -326,51 +317,5 @@ async fn a_wrong_command_line_shows_no_secret() {
         assert_eq!((wrong.code, &*wrong.stdout), (Some(1), ""), "{wrong:?}");
         assert!(wrong.stderr.contains(said), "{wrong:?}");
         assert!(!wrong.stderr.contains("c4nary"), "{wrong:?}");
-    }
-}
-
-#[tokio::test]
-async fn tls_is_verified_by_the_authorities_of_the_system_or_of_a_file() {
-    let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
-    let made = rcgen::generate_simple_self_signed(names).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("ca.pem");
-    std::fs::write(&file, made.cert.pem()).unwrap();
-    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key.into())
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("wss://{}/", listener.local_addr().unwrap());
-    for (more, code, said) in [
-        (
-            &["--ca", file.to_str().unwrap(), "--echo", "hi"][..],
-            0,
-            "tls          TLSv1_3\n",
-        ),
-        (&[], 2, "error: TLS with 127.0.0.1:"),
-    ] {
-        let served = async {
-            let (stream, _) = listener.accept().await.unwrap();
-            let Ok(stream) = acceptor.accept(stream).await else {
-                return;
-            };
-            let mut socket = accept_async(stream).await.unwrap();
-            while let Some(Ok(message)) = socket.next().await {
-                let _closed = match message.is_text() {
-                    true => socket.send(message).await,
-                    false => socket.flush().await,
-                };
-            }
-        };
-        let (probed, ()) = tokio::join!(probe(&url, more), soon("the end", served));
-        assert_eq!(probed.code, Some(code), "{probed:?}");
-        let output = probed.stdout + &probed.stderr;
-        assert!(output.contains(said), "{output}");
     }
 }
