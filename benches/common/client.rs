@@ -1,41 +1,43 @@
 //! One client of a proxy.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpSocket;
 
 use super::process::Process;
+use super::stream::{NAME, Stream, Target};
 use super::wire::{self, Header};
 
 pub(crate) struct Client {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Stream,
     /// What was read and has not been looked at.
     pub(crate) inbox: Vec<u8>,
 }
 
 impl Client {
     /// Connects and makes the handshake.
-    pub(crate) async fn open(address: SocketAddr, path: &str) -> io::Result<Self> {
-        Self::open_with(TcpSocket::new_v4()?, address, path).await
+    pub(crate) async fn open(target: impl Into<Target>, path: &str) -> io::Result<Self> {
+        Self::open_with(TcpSocket::new_v4()?, &target.into(), path).await
     }
 
     /// The same, with a socket of the caller's.
     pub(crate) async fn open_with(
         socket: TcpSocket,
-        address: SocketAddr,
+        target: &Target,
         path: &str,
     ) -> io::Result<Self> {
-        let stream = socket.connect(address).await?;
-        stream.set_nodelay(true)?;
         let mut client = Self {
-            stream,
+            stream: Stream::connect(socket, target).await?,
             inbox: Vec::new(),
         };
+        let host = match &target.tls {
+            None => target.address.to_string(),
+            Some(_) => NAME.to_owned(),
+        };
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\n\
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\n\
              Upgrade: websocket\r\nOrigin: https://example.com\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
@@ -58,28 +60,21 @@ impl Client {
     /// Sends a frame and waits for the answer to it, which has to be as big.
     pub(crate) async fn echo(&mut self, frame: &[u8], payload: usize) -> io::Result<()> {
         let Self { stream, inbox } = self;
-        let (mut from, mut into) = stream.split();
         // Where it does not fit into the sockets' buffers, it has to be read while it is written.
-        let sent = into.try_write(frame).or_else(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => Ok(0),
-            _ => Err(error),
-        })?;
-        let send = async { into.write_all(&frame[sent..]).await };
-        let receive = async {
-            loop {
-                let header = read_frame(&mut from, inbox).await?;
-                let received = answer(inbox, header);
-                match received {
-                    Received::Data(length) if length == payload => return Ok(None),
-                    Received::Ping(pong) => return Ok(Some(pong)),
-                    Received::Other => {}
-                    Received::Data(_) | Received::Close => {
-                        return Err(io::Error::other("that is no echo"));
-                    }
-                }
+        let mut pong = match stream {
+            Stream::Plain(stream) => {
+                let (from, into) = stream.split();
+                let sent = into.try_write(frame).or_else(|error| match error.kind() {
+                    io::ErrorKind::WouldBlock => Ok(0),
+                    _ => Err(error),
+                })?;
+                exchange(from, into, &frame[sent..], inbox, payload).await?
+            }
+            Stream::Tls(stream) => {
+                let (from, into) = tokio::io::split(stream);
+                exchange(from, into, frame, inbox, payload).await?
             }
         };
-        let ((), mut pong) = tokio::try_join!(send, receive)?;
         while let Some(frame) = pong.take() {
             self.stream.write_all(&frame).await?;
             match self.receive().await? {
@@ -112,6 +107,36 @@ impl Client {
     pub(crate) async fn more(&mut self, wanted: usize) -> io::Result<()> {
         fill(&mut self.stream, &mut self.inbox, wanted).await
     }
+}
+
+/// Sends the rest of a frame, and waits for the answer to it; returns what a ping that comes before asks for.
+async fn exchange(
+    mut from: impl AsyncRead + Unpin,
+    mut into: impl AsyncWrite + Unpin,
+    rest: &[u8],
+    inbox: &mut Vec<u8>,
+    payload: usize,
+) -> io::Result<Option<Vec<u8>>> {
+    let send = async {
+        into.write_all(rest).await?;
+        into.flush().await
+    };
+    let receive = async {
+        loop {
+            let header = read_frame(&mut from, inbox).await?;
+            let received = answer(inbox, header);
+            match received {
+                Received::Data(length) if length == payload => return Ok(None),
+                Received::Ping(pong) => return Ok(Some(pong)),
+                Received::Other => {}
+                Received::Data(_) | Received::Close => {
+                    return Err(io::Error::other("that is no echo"));
+                }
+            }
+        }
+    };
+    let ((), pong) = tokio::try_join!(send, receive)?;
+    Ok(pong)
 }
 
 /// What a frame of the other end was.
@@ -171,7 +196,7 @@ impl Process {
         let begun = Instant::now();
         loop {
             self.check()?;
-            match come_and_go(self.address, &wire::message(1), 1).await {
+            match come_and_go(&self.target(), &wire::message(1), 1).await {
                 Err(_) if begun.elapsed() < START => tokio::time::sleep(RETRY).await,
                 served => return served,
             }
@@ -184,12 +209,8 @@ const START: Duration = Duration::from_secs(20);
 const RETRY: Duration = Duration::from_millis(20);
 
 /// A session that says one thing and goes.
-pub(crate) async fn come_and_go(
-    address: SocketAddr,
-    frame: &[u8],
-    payload: usize,
-) -> io::Result<()> {
-    let mut client = Client::open(address, "/").await?;
+pub(crate) async fn come_and_go(target: &Target, frame: &[u8], payload: usize) -> io::Result<()> {
+    let mut client = Client::open(target.clone(), "/").await?;
     client.echo(frame, payload).await?;
     client.close().await
 }

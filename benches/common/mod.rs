@@ -8,4 +8,5 @@ pub(crate) mod client;
 pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod settings;
+pub(crate) mod stream;
 pub(crate) mod wire;

@@ -3,15 +3,21 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use tokio_rustls::rustls::ClientConfig;
+
+use super::stream::Target;
 
 /// It ends with this.
 pub(crate) struct Process {
     child: Child,
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    /// What its clients speak TLS with, if they do.
+    pub(crate) tls: Option<Arc<ClientConfig>>,
 }
 
 /// How long a process may take to end before it is killed.
@@ -28,7 +34,19 @@ impl Process {
         let child = command
             .spawn()
             .map_err(|error| io::Error::other(format!("{name}: {error}")))?;
-        Ok(Self { child, address })
+        Ok(Self {
+            child,
+            address,
+            tls: None,
+        })
+    }
+
+    /// Where its clients connect to.
+    pub(crate) fn target(&self) -> Target {
+        Target {
+            address: self.address,
+            tls: self.tls.clone(),
+        }
     }
 
     /// An error if it has ended.

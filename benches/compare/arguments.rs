@@ -34,7 +34,8 @@ pub(crate) struct Arguments {
     pub(crate) peers: Vec<Peer>,
 
     /// Only these scenarios: echo-128, echo-1024, echo-16384, echo-1048576, offered, handshakes,
-    /// slow-reader, crowd.
+    /// slow-reader, crowd; over TLS tls-echo-128, tls-echo-16384, tls-handshakes, tls-resumed-handshakes,
+    /// tls-crowd.
     #[arg(long, value_delimiter = ',', value_parser = scenario)]
     pub(crate) scenarios: Vec<Scenario>,
 

@@ -14,6 +14,7 @@ mod peers;
 mod relays;
 mod report;
 mod scenarios;
+mod tls;
 mod usage;
 
 use std::fmt::Write as _;
@@ -33,6 +34,7 @@ use self::machine::Processors;
 use self::peers::{Peer, ROLE_BACKEND, ROLE_BARE, ROLE_MESSAGES, ROLE_TUNNEL};
 use self::report::Table;
 use self::scenarios::{Bench, Scenario};
+use self::tls::Tls;
 
 fn main() -> io::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -93,6 +95,7 @@ fn compare(arguments: &Arguments) -> io::Result<()> {
         backend: backend.address,
         directory: directory.path().to_owned(),
         processors,
+        tls: Tls::prepare(directory.path())?,
         time: Duration::from_secs_f64(arguments.time),
         idle_time: Duration::from_secs_f64(arguments.idle_time),
         crowds,
@@ -161,13 +164,16 @@ fn measure(
     scenario: Scenario,
     peers: &[Peer],
 ) -> String {
-    let mut table = Table::new(scenario, scenario.columns(bench), peers);
+    let is_tls = scenario.over().is_tls();
+    let able = |peer: &&Peer| !is_tls || peer.speaks_tls();
+    let peers: Vec<_> = peers.iter().filter(able).copied().collect();
+    let mut table = Table::new(scenario, scenario.columns(bench), &peers);
     let rounds = match scenario {
-        Scenario::Crowd => arguments.crowd_rounds,
+        Scenario::Crowd(_) => arguments.crowd_rounds,
         _ => arguments.rounds,
     };
     for round in 1..=rounds {
-        for &peer in peers {
+        for &peer in &peers {
             progress(&format!(
                 "{}, round {round}: {}",
                 scenario.word(),

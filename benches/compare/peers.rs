@@ -1,5 +1,7 @@
 //! What is compared, and how each is started: with one thread, and with the settings in `peers/`.
 
+mod tls;
+
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -129,12 +131,21 @@ impl Peer {
     }
 
     /// Starts it in front of the backend. It may not listen yet.
-    pub(crate) fn start(self, backend: SocketAddr, directory: &Path) -> io::Result<Process> {
+    pub(crate) fn start(
+        self,
+        backend: SocketAddr,
+        directory: &Path,
+        is_tls: bool,
+    ) -> io::Result<Process> {
         let listen = free_address()?;
         let mut command = Command::new(self.program());
         if let Some((name, settings)) = self.settings() {
             let file = directory.join(name);
-            fs::write(&file, fill_in(settings, listen, backend, directory)?)?;
+            let settings = match is_tls {
+                true => self.with_tls(settings),
+                false => settings.to_owned(),
+            };
+            fs::write(&file, fill_in(&settings, listen, backend, directory)?)?;
             match self {
                 Self::Wsgate | Self::Against(_) => command.arg("run").arg(file),
                 Self::Nginx => command.arg("-c").arg(file),

@@ -14,18 +14,23 @@ use std::time::Duration;
 use crate::common::process::Process;
 use crate::machine::Processors;
 use crate::peers::Peer;
+use crate::tls::{Over, Tls};
 
 /// One measurement, the same for every peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scenario {
     /// So many sockets that send a message of so many bytes after each answer.
-    Echo { size: usize, sockets: usize },
+    Echo {
+        size: usize,
+        sockets: usize,
+        over: Over,
+    },
     /// Messages at a rate that does not depend on the answers.
     Offered,
     /// Connect, handshake, one message, closing handshake.
-    Handshakes,
+    Handshakes(Over),
     /// Idle sessions, and what they cost.
-    Crowd,
+    Crowd(Over),
     /// Quick clients beside one that reads slowly what comes without end.
     SlowReader,
 }
@@ -35,6 +40,7 @@ pub(crate) struct Bench {
     pub(crate) backend: SocketAddr,
     pub(crate) directory: PathBuf,
     pub(crate) processors: Option<Processors>,
+    pub(crate) tls: Tls,
     /// For how long each thing is measured.
     pub(crate) time: Duration,
     /// For how long an idle crowd is watched.
@@ -51,50 +57,61 @@ pub(crate) struct Column {
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 8] = [
-        Self::Echo {
-            size: 128,
-            sockets: 64,
-        },
-        Self::Echo {
-            size: 1024,
-            sockets: 64,
-        },
-        Self::Echo {
-            size: 16 * 1024,
-            sockets: 64,
-        },
-        Self::Echo {
-            size: 1024 * 1024,
-            sockets: 8,
-        },
+    pub(crate) const ALL: [Self; 13] = [
+        Self::echo(128, 64, Over::Plain),
+        Self::echo(1024, 64, Over::Plain),
+        Self::echo(16 * 1024, 64, Over::Plain),
+        Self::echo(1024 * 1024, 8, Over::Plain),
         Self::Offered,
-        Self::Handshakes,
+        Self::Handshakes(Over::Plain),
         Self::SlowReader,
-        Self::Crowd,
+        Self::Crowd(Over::Plain),
+        Self::echo(128, 64, Over::Tls),
+        Self::echo(16 * 1024, 64, Over::Tls),
+        Self::Handshakes(Over::Tls),
+        Self::Handshakes(Over::ResumedTls),
+        Self::Crowd(Over::Tls),
     ];
 
-    /// The word for it on the command line.
-    pub(crate) fn word(self) -> String {
-        match self {
-            Self::Echo { size, .. } => format!("echo-{size}"),
-            Self::Offered => "offered".to_owned(),
-            Self::Handshakes => "handshakes".to_owned(),
-            Self::Crowd => "crowd".to_owned(),
-            Self::SlowReader => "slow-reader".to_owned(),
+    const fn echo(size: usize, sockets: usize, over: Over) -> Self {
+        Self::Echo {
+            size,
+            sockets,
+            over,
         }
     }
 
-    pub(crate) fn title(self) -> String {
+    /// How its clients reach the proxy.
+    pub(crate) fn over(self) -> Over {
         match self {
-            Self::Echo { size, sockets } => {
+            Self::Echo { over, .. } | Self::Handshakes(over) | Self::Crowd(over) => over,
+            Self::Offered | Self::SlowReader => Over::Plain,
+        }
+    }
+
+    /// The word for it on the command line.
+    pub(crate) fn word(self) -> String {
+        let word = match self {
+            Self::Echo { size, .. } => format!("echo-{size}"),
+            Self::Offered => "offered".to_owned(),
+            Self::Handshakes(_) => "handshakes".to_owned(),
+            Self::Crowd(_) => "crowd".to_owned(),
+            Self::SlowReader => "slow-reader".to_owned(),
+        };
+        self.over().prefix().to_owned() + &word
+    }
+
+    pub(crate) fn title(self) -> String {
+        let title = match self {
+            Self::Echo { size, sockets, .. } => {
                 format!("Echo, {} in each message, {sockets} sockets", bytes(size))
             }
             Self::Offered => offered::title(),
-            Self::Handshakes => handshakes::title(),
-            Self::Crowd => crowd::title(),
+            Self::Handshakes(_) => handshakes::title(),
+            Self::Crowd(_) => crowd::title(),
             Self::SlowReader => slow_reader::title(),
-        }
+        };
+        title + self.over().suffix()
     }
 
     /// What [`Scenario::run`] returns; the first is what peers are compared by.
@@ -102,19 +119,19 @@ impl Scenario {
         match self {
             Self::Echo { .. } => echo::columns(),
             Self::Offered => offered::columns(),
-            Self::Handshakes => handshakes::columns(),
-            Self::Crowd => crowd::columns(bench),
+            Self::Handshakes(_) => handshakes::columns(),
+            Self::Crowd(_) => crowd::columns(bench),
             Self::SlowReader => slow_reader::columns(),
         }
     }
 
     pub(crate) async fn run(self, bench: &Bench, peer: Peer) -> io::Result<Vec<f64>> {
-        let proxy = bench.start(peer).await?;
+        let proxy = bench.start(peer, self.over()).await?;
         match self {
-            Self::Echo { size, sockets } => echo::run(bench, &proxy, size, sockets).await,
+            Self::Echo { size, sockets, .. } => echo::run(bench, &proxy, size, sockets).await,
             Self::Offered => offered::run(bench, &proxy).await,
-            Self::Handshakes => handshakes::run(bench, &proxy).await,
-            Self::Crowd => crowd::run(bench, &proxy).await,
+            Self::Handshakes(_) => handshakes::run(bench, &proxy).await,
+            Self::Crowd(_) => crowd::run(bench, &proxy).await,
             Self::SlowReader => slow_reader::run(bench, &proxy).await,
         }
     }
@@ -122,15 +139,16 @@ impl Scenario {
 
 impl Bench {
     /// Starts a proxy and waits until it serves.
-    async fn start(&self, peer: Peer) -> io::Result<Process> {
+    async fn start(&self, peer: Peer, over: Over) -> io::Result<Process> {
         if let Some(processors) = &self.processors {
             processors.for_proxy()?;
         }
-        let process = peer.start(self.backend, &self.directory);
+        let process = peer.start(self.backend, &self.directory, over.is_tls());
         if let Some(processors) = &self.processors {
             processors.for_load()?;
         }
         let mut process = process?;
+        process.tls = self.tls.client(over)?;
         process.serves().await?;
         Ok(process)
     }

@@ -155,7 +155,7 @@ impl Load {
             }
             Self::Sessions => {
                 for _ in 0..times {
-                    come_and_go(process.address, &message, SIZE).await?;
+                    come_and_go(&process.target(), &message, SIZE).await?;
                 }
                 Ok(())
             }

@@ -50,7 +50,7 @@ pub(crate) async fn run(bench: &Bench, proxy: &Process) -> io::Result<Vec<f64>> 
             for &crowd in &bench.crowds {
                 while idle.len() < crowd {
                     sleep_until(begun + ARRIVAL.mul_f64(idle.len() as f64 / most as f64)).await;
-                    let mut client = Client::open(proxy.address, "/").await?;
+                    let mut client = Client::open(proxy.target(), "/").await?;
                     idle.spawn_local(async move { client.idle().await });
                 }
                 let taken = proxy.memory()?.saturating_sub(empty);
@@ -82,7 +82,7 @@ async fn idle_cost(bench: &Bench, proxy: &Process) -> io::Result<f64> {
 async fn talkers_cost(bench: &Bench, proxy: &Process) -> io::Result<f64> {
     let mut clients = Vec::new();
     for _ in 0..TALKERS {
-        clients.push(Client::open(proxy.address, "/").await?);
+        clients.push(Client::open(proxy.target(), "/").await?);
     }
     let (clients, _) = talk(clients, SIZE, bench.time / 5).await?;
     let before = proxy.processor_time()?;

@@ -32,7 +32,7 @@ pub(crate) async fn run(
 ) -> io::Result<Vec<f64>> {
     let mut clients = Vec::new();
     for _ in 0..sockets {
-        clients.push(Client::open(proxy.address, "/").await?);
+        clients.push(Client::open(proxy.target(), "/").await?);
     }
     // What a proxy sets up for its first messages is not measured.
     let (clients, _) = talk(clients, size, bench.time / 5).await?;

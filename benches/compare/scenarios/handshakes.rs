@@ -31,10 +31,11 @@ pub(crate) async fn run(bench: &Bench, proxy: &Process) -> io::Result<Vec<f64>> 
     let before = proxy.processor_time()?;
     let begun = Instant::now();
     let end = begun + bench.time;
-    let address = proxy.address;
+    let target = proxy.target();
     let mut coming = JoinSet::new();
     let tasks = LocalSet::new();
     for _ in 0..AT_ONCE {
+        let target = target.clone();
         let come_and_go = async move {
             let frame = message(SIZE);
             let mut latencies = Latencies::default();
@@ -43,7 +44,7 @@ pub(crate) async fn run(bench: &Bench, proxy: &Process) -> io::Result<Vec<f64>> 
                 if begun >= end {
                     return io::Result::Ok(((), latencies));
                 }
-                come_and_go(address, &frame, SIZE).await?;
+                come_and_go(&target, &frame, SIZE).await?;
                 latencies.add(begun.elapsed());
             }
         };

@@ -34,7 +34,7 @@ pub(crate) fn columns() -> Vec<Column> {
 pub(crate) async fn run(bench: &Bench, proxy: &Process) -> io::Result<Vec<f64>> {
     let mut clients = Vec::new();
     for _ in 0..SOCKETS {
-        clients.push(Client::open(proxy.address, "/").await?);
+        clients.push(Client::open(proxy.target(), "/").await?);
     }
     let (clients, _) = offer(clients, bench.time / 5).await?;
     let before = proxy.processor_time()?;

@@ -41,7 +41,7 @@ pub(crate) fn columns() -> Vec<Column> {
 pub(crate) async fn run(bench: &Bench, proxy: &Process) -> io::Result<Vec<f64>> {
     let mut clients = Vec::new();
     for _ in 0..QUICK {
-        clients.push(Client::open(proxy.address, "/").await?);
+        clients.push(Client::open(proxy.target(), "/").await?);
     }
     let (clients, mut alone) = talk(clients, SIZE, bench.time).await?;
     let before = proxy.memory()?;
@@ -78,7 +78,7 @@ impl Client {
     async fn open_narrow(address: SocketAddr, path: &str, buffer: u32) -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(buffer)?;
-        Self::open_with(socket, address, path).await
+        Self::open_with(socket, &address.into(), path).await
     }
 
     /// Reads so many bytes of whatever comes.
