@@ -31,7 +31,7 @@ pub use acceptor::{Secured, TlsAcceptor, TlsClient};
 #[cfg(feature = "tls")]
 pub use certificate::CertificateFacts;
 #[cfg(feature = "tls")]
-pub(crate) use certificate::ServerCertificate;
+pub(crate) use certificate::{CertificateDefect, ServerCertificate};
 #[cfg(feature = "tls")]
 pub(crate) use client::{ApplicationProtocol, ClientFiles, ClientTls};
 #[cfg(feature = "tls")]

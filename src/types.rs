@@ -71,6 +71,7 @@ pub struct LocalAddr(pub SocketAddr);
 pub struct OverTls {
     server_name: Option<Arc<str>>,
     client_subject: Option<Arc<str>>,
+    version: Option<&'static str>,
 }
 
 impl OverTls {
@@ -93,6 +94,18 @@ impl OverTls {
     pub fn client_subject(mut self, subject: impl Into<Arc<str>>) -> Self {
         self.client_subject = Some(subject.into());
         self
+    }
+
+    /// The version of TLS that was agreed, such as `1.3`, for the log and the list of sessions. By default it is not known.
+    #[must_use]
+    pub fn version(mut self, version: &'static str) -> Self {
+        self.version = Some(version);
+        self
+    }
+
+    /// The word for logs: the version, or `unknown`.
+    pub(crate) fn word(&self) -> &'static str {
+        self.version.unwrap_or("unknown")
     }
 
     /// Whether a request for this host (in lower case, without a port) may come by the connection.

@@ -1,6 +1,7 @@
 //! `wsgate check`: validates settings, shows what they come to, and explains what a request would meet.
 
 mod explain;
+mod tls;
 
 use std::io::{self, IsTerminal};
 use std::net::IpAddr;
@@ -27,7 +28,7 @@ pub(super) struct Check {
     #[arg(long)]
     strict: bool,
     /// Say which route and which rule would answer a request for this URL, and why: ws:// and wss://
-    /// open a WebSocket, http:// and https:// are a plain GET
+    /// open a WebSocket, http:// and https:// are a plain GET; wss:// and https:// come over TLS
     #[arg(long, value_name = "URL", value_parser = secret)]
     explain: Option<Secret>,
     /// The request has this Origin, as that of a browser's page would
@@ -71,12 +72,13 @@ impl Check {
                 from: self.from,
                 subprotocols: &self.subprotocol,
             };
+            let tls = question.tls(&config);
             let request = question
-                .request()
+                .request(&config)
                 .map_err(|error: QuestionError| CommandError::new(error, REJECTED))?;
             return on_this_thread(async {
                 let explanation = server::explain(config, request, self.from).await?;
-                print(&question.answer(&self.file, explanation.as_ref()))
+                print(&question.answer(&self.file, &tls, explanation.as_ref()))
             });
         }
         print(&config.summary())?;

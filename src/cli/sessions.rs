@@ -40,13 +40,14 @@ Examples:
   wsgate sessions --route chat --client 10.0.0.0/8
   wsgate sessions --json | jq 'select(.idle_seconds > 3600).id'
 
-MESSAGES and BYTES are first those from the client, then those from the upstream."
+TLS is the version that the client speaks, or -. MESSAGES and BYTES are first those from the client, then those from the upstream."
 );
 
 const COLUMNS: &[Column] = &[
     Column::number("ID"),
     Column::text("ROUTE"),
     Column::text("CLIENT"),
+    Column::text("TLS"),
     Column::text("UPSTREAM"),
     Column::text("SERVER"),
     Column::number("AGE"),
@@ -108,13 +109,14 @@ fn line(session: &Value) -> String {
     format!("{session}\n")
 }
 
-fn cells(session: &Value) -> [String; 9] {
+fn cells(session: &Value) -> [String; 10] {
     let text = |key: &str| session[key].as_str().unwrap_or("?").to_owned();
     let number = |key: &str| session[key].as_u64().unwrap_or_default();
     [
         number("id").to_string(),
         text("route"),
         text("client"),
+        session["tls"].as_str().unwrap_or("-").to_owned(),
         text("upstream"),
         text("server"),
         age(number("age_seconds")),

@@ -1,8 +1,13 @@
 //! The settings as `wsgate check` shows them: the routes in the order of matching.
 
+#[cfg(feature = "tls")]
+mod tls;
+mod wrapped;
+
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
+use self::wrapped::wrapped;
 use super::checked::Config;
 use super::checked::route::Route;
 use super::settings::plain_http::{HttpMode, HttpOrigin};
@@ -12,12 +17,6 @@ use super::settings::{
 };
 use super::values::{AnyDuration, Text, rate, rate::Rate, size};
 
-/// The columns that a line has.
-const WIDTH: usize = 80;
-
-/// What stands before the words of a route.
-const INDENT: &str = "             ";
-
 impl Config {
     /// The resolved settings for a person: listeners and routes in the order of matching.
     pub fn summary(&self) -> String {
@@ -25,6 +24,8 @@ impl Config {
         let listeners = (self.listen.iter()).map(|listen| listen.address.to_string());
         // Writing to a string cannot fail.
         let _ = writeln!(summary, "listen  {}", join(listeners));
+        #[cfg(feature = "tls")]
+        tls::tell(self, &mut summary);
         if let Some(admin) = &self.admin {
             let _ = writeln!(summary, "admin   {}", admin.address);
         }
@@ -187,28 +188,6 @@ fn or_word(words: Vec<String>, word: &str) -> Vec<String> {
         true => vec![word.to_owned()],
         false => words,
     }
-}
-
-/// A list over as many lines as it needs.
-fn wrapped(words: &[String]) -> String {
-    let mut text = String::new();
-    let mut column = INDENT.len();
-    for (index, word) in words.iter().enumerate() {
-        let comma = usize::from(index + 1 < words.len());
-        let length = word.chars().count() + comma;
-        if index > 0 && column + 1 + length > WIDTH {
-            text.push('\n');
-            text.push_str(INDENT);
-            column = INDENT.len();
-        } else if index > 0 {
-            text.push(' ');
-            column += 1;
-        }
-        text.push_str(word);
-        text.push_str(&","[..comma]);
-        column += length;
-    }
-    text
 }
 
 #[cfg(test)]

@@ -118,6 +118,8 @@ pub struct Forwarded {
     pub client: IpAddr,
     /// The socket's peer: the client, or the nearest proxy.
     pub peer: ClientAddr,
+    /// The version of TLS that the client speaks, such as `1.3`; `unknown` if the host did not say it, and none without TLS.
+    pub tls: Option<&'static str>,
     /// Who the client is, if a policy has found out.
     pub identity: Option<Arc<Identity>>,
     /// The upstream's name.

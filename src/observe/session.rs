@@ -21,6 +21,8 @@ pub struct SessionInfo {
     pub client: IpAddr,
     /// The socket's peer: the client, or the nearest proxy.
     pub peer: ClientAddr,
+    /// The version of TLS that the client speaks, such as `1.3`; `unknown` if the host did not say it, and none without TLS.
+    pub tls: Option<&'static str>,
     /// Who the client is, if a policy has found out.
     pub identity: Option<Arc<Identity>>,
     /// What the host has put into the extensions of the request.
@@ -92,6 +94,7 @@ impl SessionInfo {
             path_parameters: PathParameters::default(),
             client: std::net::Ipv4Addr::LOCALHOST.into(),
             peer: ClientAddr::Unix,
+            tls: None,
             identity: None,
             context: None,
             upstream: "upstream".into(),

@@ -181,6 +181,7 @@ impl Forwarding {
             path: shown_path(handshake.path()),
             client: handshake.client(),
             peer: handshake.peer(),
+            tls: handshake.tls(),
             identity: handshake.identity().cloned(),
             upstream: Arc::clone(&route.upstream.name),
             server,

@@ -216,6 +216,7 @@ fn metadata(handshake: &Handshake, lease: &Lease) -> SessionMetadata {
         route: Arc::clone(&route.name),
         client: handshake.client(),
         peer: handshake.peer(),
+        tls: handshake.tls(),
         path_parameters: PathParameters::new(captured),
         identity: handshake.identity().cloned(),
         context: handshake.extensions().get().cloned(),

@@ -128,6 +128,11 @@ impl Handshake {
         over_tls(&self.parts)
     }
 
+    /// The version of that TLS, for logs; none if it came without TLS.
+    pub(crate) fn tls(&self) -> Option<&'static str> {
+        self.over_tls().map(OverTls::word)
+    }
+
     /// The method: of a WebSocket GET, or CONNECT with HTTP/2 (RFC 8441).
     pub fn method(&self) -> &Method {
         &self.parts.method

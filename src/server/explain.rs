@@ -9,7 +9,7 @@ use super::http::health::HealthPage;
 use crate::config::Config;
 use crate::{ClientAddr, Gate};
 
-pub use crate::{Explanation, TriedRoute};
+pub use crate::{Explanation, OverTls, TriedRoute};
 
 /// Explains what the program would answer to this request of a peer with these settings; `None` where it
 /// is for `server.health_path`. It connects to no server.

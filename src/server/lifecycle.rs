@@ -6,6 +6,7 @@
 //!
 //! The service manager is notified of each step, and the next process may take over from this one.
 
+mod certificates;
 pub(crate) mod handover;
 pub(crate) mod notify;
 pub(crate) mod process;

@@ -21,7 +21,7 @@ mod logging;
 mod traces;
 
 pub use error::ServeError;
-pub use explain::{Explanation, TriedRoute, explain};
+pub use explain::{Explanation, OverTls, TriedRoute, explain};
 pub use http::forward::Page;
 #[cfg(any(test, fuzzing))]
 pub(crate) use http::request_lines::RequestLines;

@@ -55,6 +55,8 @@ pub(crate) struct SessionMetadata {
     pub(crate) client: IpAddr,
     /// The socket's peer: the client, or the nearest proxy.
     pub(crate) peer: ClientAddr,
+    /// As [`SessionInfo`] has it.
+    pub(crate) tls: Option<&'static str>,
     pub(crate) path_parameters: PathParameters,
     pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) context: Option<SessionContext>,
@@ -291,6 +293,7 @@ impl SessionEntry {
             path_parameters: metadata.path_parameters.clone(),
             client: metadata.client,
             peer: metadata.peer,
+            tls: metadata.tls,
             identity: metadata.identity.clone(),
             context: metadata.context.clone(),
             upstream: Arc::clone(&metadata.upstream),

@@ -94,6 +94,7 @@ where
         route: "test".into(),
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),
         peer: ClientAddr::Unix,
+        tls: None,
         path_parameters: Default::default(),
         identity: None,
         context: None,

@@ -36,7 +36,7 @@ pub struct Secured {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TlsClient {
-    /// The host that it wants (SNI, RFC 6066 §3), and the subject of its certificate, which is verified.
+    /// The host that it wants (SNI, RFC 6066 §3), the subject of its certificate, which is verified, and the version.
     pub over_tls: OverTls,
     /// The protocol that was agreed (ALPN, RFC 7301), such as `http/1.1`.
     pub protocol: Option<Vec<u8>>,
@@ -146,7 +146,11 @@ async fn tell<S: AsyncWrite + Unpin>(stream: &mut S, mut alert: AcceptedAlert) {
 impl TlsClient {
     fn of(connection: &ServerConnection) -> Result<Self, TlsAcceptError> {
         let shown = connection.peer_certificates().and_then(<[_]>::first);
-        let mut over_tls = OverTls::new();
+        let version = match connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => "1.3",
+            _ => "1.2",
+        };
+        let mut over_tls = OverTls::new().version(version);
         if let Some(name) = connection.server_name() {
             over_tls = over_tls.server_name(name);
         }
@@ -158,10 +162,7 @@ impl TlsClient {
         Ok(Self {
             over_tls,
             protocol: connection.alpn_protocol().map(<[u8]>::to_vec),
-            version: match connection.protocol_version() {
-                Some(ProtocolVersion::TLSv1_3) => "1.3",
-                _ => "1.2",
-            },
+            version,
             is_resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
         })
     }

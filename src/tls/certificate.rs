@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use x509_cert::Certificate;
-use x509_cert::der::Decode;
+use x509_cert::der::{DateTime, Decode};
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
@@ -21,6 +21,16 @@ use super::pem::certificates;
 pub(crate) struct ServerCertificate {
     key: Arc<CertifiedKey>,
     facts: CertificateFacts,
+    defects: Vec<CertificateDefect>,
+}
+
+/// Why clients may refuse a certificate that can be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CertificateDefect {
+    /// It is for no host name and no IP address (RFC 9525 §6: the common name does not count).
+    NoName,
+    /// It is not self-signed, and its file does not have the certificate of its issuer.
+    NoIssuer,
 }
 
 /// What is written in a certificate (RFC 5280 §4.1).
@@ -31,6 +41,8 @@ pub struct CertificateFacts {
     pub file: Arc<str>,
     /// The names of hosts that it is for, in lower case; `*.` stands for one label.
     pub names: Vec<String>,
+    /// Its serial number in hexadecimal.
+    pub serial: String,
     /// When it begins to hold.
     pub not_before: SystemTime,
     /// When it expires.
@@ -48,12 +60,19 @@ impl ServerCertificate {
             return Err(TlsError::NoCertificate);
         };
         let facts = CertificateFacts::of(file, first).ok_or(TlsError::UnreadableCertificate)?;
+        let defects = defects(&chain).ok_or(TlsError::UnreadableCertificate)?;
         let key = PrivateKeyDer::from_pem_slice(key).map_err(TlsError::Key)?;
         let key = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider());
         Ok(Self {
             key: Arc::new(key.map_err(TlsError::Identity)?),
             facts,
+            defects,
         })
+    }
+
+    /// What clients may refuse it for, beside its dates.
+    pub(crate) fn defects(&self) -> &[CertificateDefect] {
+        &self.defects
     }
 
     pub(crate) fn facts(&self) -> &CertificateFacts {
@@ -75,6 +94,18 @@ impl PartialEq for ServerCertificate {
 impl Eq for ServerCertificate {}
 
 impl CertificateFacts {
+    /// When it expires, as RFC 3339 writes it, in UTC.
+    pub fn expires(&self) -> String {
+        // No certificate has a date that cannot be written.
+        let written = DateTime::from_system_time(self.not_after);
+        written.map_or_else(|_| String::new(), |written| written.to_string())
+    }
+
+    /// How much time is left at this moment; none once it has expired.
+    pub fn time_left(&self, now: SystemTime) -> Option<Duration> {
+        self.not_after.duration_since(now).ok()
+    }
+
     fn of(file: &str, certificate: &CertificateDer<'_>) -> Option<Self> {
         let certificate = Certificate::from_der(certificate).ok()?;
         let contents = certificate.tbs_certificate();
@@ -90,10 +121,31 @@ impl CertificateFacts {
         Some(Self {
             file: file.into(),
             names: names.collect(),
+            serial: contents.serial_number().to_string(),
             not_before: validity.not_before.to_system_time(),
             not_after: validity.not_after.to_system_time(),
         })
     }
+}
+
+/// What is wrong with the first of these certificates; none if one cannot be read.
+fn defects(chain: &[CertificateDer<'_>]) -> Option<Vec<CertificateDefect>> {
+    let chain: Result<Vec<_>, _> = chain.iter().map(|one| Certificate::from_der(one)).collect();
+    let chain = chain.ok()?;
+    let (first, others) = chain.split_first()?;
+    let first = first.tbs_certificate();
+    let is_named =
+        |name: &GeneralName| matches!(name, GeneralName::DnsName(_) | GeneralName::IpAddress(_));
+    let names = first.get_extension::<SubjectAltName>().ok()?;
+    let mut defects = Vec::new();
+    if !names.is_some_and(|(_, SubjectAltName(names))| names.iter().any(is_named)) {
+        defects.push(CertificateDefect::NoName);
+    }
+    let mut subjects = others.iter().map(|other| other.tbs_certificate().subject());
+    if first.issuer() != first.subject() && !subjects.any(|subject| subject == first.issuer()) {
+        defects.push(CertificateDefect::NoIssuer);
+    }
+    Some(defects)
 }
 
 /// The subject of a certificate as RFC 4514 writes it, such as `CN=a client,O=Example`; in ASCII, where any other
@@ -114,9 +166,9 @@ pub(super) fn subject(certificate: &CertificateDer<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use rcgen::{CertificateParams, DnType, KeyPair, date_time_ymd};
+    use rcgen::{
+        BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+    };
 
     use super::*;
 
@@ -131,6 +183,7 @@ mod tests {
     #[test]
     fn names_and_dates_are_those_of_the_certificate() {
         let (certificate, key) = made(|parameters| {
+            parameters.serial_number = Some(vec![0x0a, 0xb1].into());
             parameters.not_before = date_time_ymd(2001, 1, 1);
             parameters.not_after = date_time_ymd(2049, 1, 1);
         });
@@ -140,15 +193,57 @@ mod tests {
             key.serialize_pem().as_bytes(),
         );
         let days = |days: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(days * 24 * 60 * 60);
+        let read = read.unwrap();
+        assert_eq!(read.facts().expires(), "2049-01-01T00:00:00Z");
         assert_eq!(
-            *read.unwrap().facts(),
+            *read.facts(),
             CertificateFacts {
                 file: "a.pem".into(),
                 names: vec!["a.test".to_owned(), "*.b.test".to_owned()],
+                serial: "0A:B1".to_owned(),
                 not_before: days(11_323),
                 not_after: days(28_855),
             }
         );
+    }
+
+    #[test]
+    fn a_certificate_without_names_or_issuer_has_a_defect() {
+        let mut parameters = CertificateParams::default();
+        let names = &mut parameters.distinguished_name;
+        names.push(DnType::CommonName, "an issuer");
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap());
+        let issuer = issuer.unwrap();
+        let issued = |names: &[&str]| {
+            let names = names.iter().map(ToString::to_string);
+            let mut parameters = CertificateParams::new(names.collect::<Vec<_>>()).unwrap();
+            parameters
+                .distinguished_name
+                .push(DnType::CommonName, "a.test");
+            let key = KeyPair::generate().unwrap();
+            let certificate = parameters.signed_by(&key, &issuer).unwrap();
+            (certificate.pem(), key.serialize_pem())
+        };
+        let both = [CertificateDefect::NoName, CertificateDefect::NoIssuer];
+        for (names, has_issuer, expected) in [
+            (&["a.test"][..], true, &[][..]),
+            (&["a.test"], false, &both[1..]),
+            (&["127.0.0.1"], true, &[]),
+            (&[], true, &both[..1]),
+            (&[], false, &both),
+        ] {
+            let (mut chain, key) = issued(names);
+            if has_issuer {
+                chain.push_str(&issuer.pem());
+            }
+            let read = ServerCertificate::new("a.pem", chain.as_bytes(), key.as_bytes());
+            assert_eq!(read.unwrap().defects(), expected, "{names:?} {has_issuer}");
+        }
+        let (alone, key) = made(|_| {});
+        let (chain, key) = (alone.pem(), key.serialize_pem());
+        let read = ServerCertificate::new("a.pem", chain.as_bytes(), key.as_bytes());
+        assert_eq!(read.unwrap().defects(), []);
     }
 
     #[test]

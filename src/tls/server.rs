@@ -114,6 +114,18 @@ impl ServerTls {
         self.certificates.all.iter().map(ServerCertificate::facts)
     }
 
+    /// The certificate that a client gets which asks for this host, if it can verify any signature; none if there is no
+    /// certificate. The flag is whether that is for the host: clients refuse another one.
+    pub fn certificate_for(&self, host: &str) -> Option<(&CertificateFacts, bool)> {
+        let named = self.certificates.named(host).and_then(<[_]>::first);
+        let mut all = self.certificates.all.iter();
+        let shown = match named {
+            Some(key) => all.find(|certificate| Arc::ptr_eq(certificate.key(), key)),
+            None => all.next(),
+        };
+        shown.map(|certificate| (certificate.facts(), named.is_some()))
+    }
+
     /// What makes handshakes with clients, and offers them these protocols (RFC 7301), the first of which is
     /// preferred.
     pub fn acceptor(&self, protocols: &[&[u8]], tickets: &Arc<Tickets>) -> TlsAcceptor {

@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use http::{HeaderValue, Request, Uri, header};
-use wsgate::server::{Explanation, TriedRoute};
+use wsgate::Config;
+use wsgate::server::{Explanation, OverTls, TriedRoute};
+
+use super::tls;
 
 /// A request to explain.
 pub(super) struct Question<'a> {
@@ -29,7 +32,7 @@ const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
 impl Question<'_> {
     /// The request as a client would send it.
-    pub(super) fn request(&self) -> Result<Request<()>, QuestionError> {
+    pub(super) fn request(&self, config: &Config) -> Result<Request<()>, QuestionError> {
         let (uri, is_websocket) = self.target()?;
         let authority = uri.authority().ok_or(QuestionError::Url)?.as_str();
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
@@ -51,7 +54,24 @@ impl Question<'_> {
             let value = value.map_err(|_| QuestionError::Value("Sec-WebSocket-Protocol"))?;
             request = request.header(header::SEC_WEBSOCKET_PROTOCOL, value);
         }
+        // Without a listener that speaks TLS a proxy does, and tells nothing of it here.
+        if is_secure(&uri) && !config.listen_tls().is_empty() {
+            let over_tls = OverTls::new();
+            request = request.extension(match tls::server_name(&uri) {
+                Some(name) => over_tls.server_name(name),
+                None => over_tls,
+            });
+        }
         request.body(()).map_err(|_| QuestionError::Url)
+    }
+
+    /// What TLS has to do with it.
+    pub(super) fn tls(&self, config: &Config) -> Vec<String> {
+        match self.target() {
+            Ok((uri, _)) if is_secure(&uri) => tls::certificates(config, &uri),
+            Ok(_) => tls::refusal_of_plain(config),
+            Err(_) => Vec::new(),
+        }
     }
 
     fn target(&self) -> Result<(Uri, bool), QuestionError> {
@@ -73,7 +93,12 @@ impl Question<'_> {
 
     /// The answer in the words of a person. None is an explanation where the request is for the health
     /// path.
-    pub(super) fn answer(&self, file: &Path, explanation: Option<&Explanation>) -> String {
+    pub(super) fn answer(
+        &self,
+        file: &Path,
+        tls: &[String],
+        explanation: Option<&Explanation>,
+    ) -> String {
         let mut answer = Answer::default();
         let (kind, host, path) = match self.target() {
             Ok((uri, is_websocket)) => (
@@ -87,6 +112,10 @@ impl Question<'_> {
         match self.origin {
             Some(origin) => answer.line("", &format!("from {}, Origin {origin}", self.from)),
             None => answer.line("", &format!("from {}, no Origin", self.from)),
+        }
+        let mut title = "tls";
+        for line in tls {
+            answer.line(std::mem::take(&mut title), line);
         }
         let Some(explanation) = explanation else {
             answer.line(
@@ -122,6 +151,11 @@ impl Question<'_> {
         }
         answer.text
     }
+}
+
+/// Whether the request comes over TLS.
+fn is_secure(uri: &Uri) -> bool {
+    matches!(uri.scheme_str(), Some("wss" | "https"))
 }
 
 /// The most routes that are listed; of a file with more, those next to the end are.

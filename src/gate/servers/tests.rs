@@ -36,6 +36,7 @@ fn place(core: &Core, server: &str) -> SessionGuard {
         route: "test".into(),
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),
         peer: ClientAddr::Unix,
+        tls: None,
         path_parameters: Default::default(),
         identity: None,
         context: None,

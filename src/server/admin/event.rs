@@ -87,6 +87,8 @@ pub(super) struct ForwardEvent {
     path: String,
     client: String,
     peer: String,
+    /// The version of TLS of the client's connection, such as 1.3; null without TLS.
+    tls: Option<&'static str>,
     upstream: String,
     server: Option<String>,
     duration_ms: u64,
@@ -147,6 +149,7 @@ impl ForwardEvent {
             path: forwarded.path.clone(),
             client: forwarded.client.to_string(),
             peer: forwarded.peer.to_string(),
+            tls: forwarded.tls,
             upstream: forwarded.upstream.to_string(),
             server: text(&forwarded.server),
             duration_ms: milliseconds(forwarded.duration),

@@ -16,6 +16,8 @@ pub(super) struct SessionMetadata {
     client: String,
     /// The address and port of the socket, or `unix`.
     peer: String,
+    /// The version of TLS of the client's connection, such as 1.3; null without TLS.
+    tls: Option<&'static str>,
     upstream: String,
     /// The server, as the settings write it.
     server: String,
@@ -31,6 +33,7 @@ impl From<&SessionInfo> for SessionMetadata {
             route: session.route.to_string(),
             client: session.client.to_string(),
             peer: session.peer.to_string(),
+            tls: session.tls,
             upstream: session.upstream.to_string(),
             server: session.server.to_string(),
             opened: timestamp(session.opened),

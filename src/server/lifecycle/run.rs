@@ -7,6 +7,7 @@ use std::pin::pin;
 
 use tokio::runtime;
 
+use super::certificates;
 use super::handover::{Handover, Takeover};
 use super::notify::ServiceManager;
 use super::reload::{Reloader, StopCause};
@@ -123,6 +124,7 @@ pub fn check(config: &Config) -> Result<Vec<String>, ServeError> {
     Ok(warning
         .into_iter()
         .chain(own_servers::check(config))
+        .chain(certificates::check(config))
         .collect())
 }
 

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_layer::Layer;
 
+use super::certificates;
 use super::reload::counts::ReloadCounts;
 use super::reload::requests::ReloadRequests;
 use super::workers::{Worker, Workers};
@@ -107,6 +108,7 @@ impl Server {
             .map(|admin| BoundListener::bind(&admin.address, &passed, workers.first()))
             .transpose()?;
         passed.started();
+        certificates::log_new(&Config::default(), &config);
         let running = RunningSettings {
             admin: config.admin.clone(),
             log: config.log.clone(),
@@ -129,6 +131,8 @@ impl Server {
         let reload_counts = Arc::new(ReloadCounts::since(SystemTime::now()));
         let tasks = Tasks::default();
         let (background, connections) = (tasks.background.clone(), tasks.connections.clone());
+        let reminders = certificates::remind_daily(gate.handle());
+        workers.first().spawn(&background, reminders);
         let mut server = Self {
             dispatcher: Arc::new(Dispatcher::new(
                 slots(

@@ -93,6 +93,7 @@ async fn a_registry_that_is_full_or_stopped_gives_no_place() {
         route: "r".into(),
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),
         peer: ClientAddr::Unix,
+        tls: None,
         path_parameters: Default::default(),
         identity: None,
         context: None,

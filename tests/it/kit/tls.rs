@@ -1,6 +1,8 @@
 //! A terminator of TLS before a plain server, with certificates of its own authority.
 
+use std::fs::Permissions;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -83,7 +85,7 @@ impl Authority {
         self.issuer.der().clone()
     }
 
-    /// Writes a certificate and its key into files.
+    /// Writes a certificate, followed by that of the authority, and its key into files.
     pub(crate) fn write_identity(&self, issued: &Issued) -> (PathBuf, PathBuf) {
         self.write_identity_as("client", issued)
     }
@@ -91,10 +93,11 @@ impl Authority {
     /// The same into files of this name.
     pub(crate) fn write_identity_as(&self, name: &str, issued: &Issued) -> (PathBuf, PathBuf) {
         let key = issued.key.serialize_pem();
-        (
-            self.write(&format!("{name}.pem"), &issued.pem),
-            self.write(&format!("{name}.key"), &key),
-        )
+        let chain = format!("{}{}", issued.pem, self.issuer.pem());
+        let cert = self.write(&format!("{name}.pem"), &chain);
+        let key = self.write(&format!("{name}.key"), &key);
+        std::fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+        (cert, key)
     }
 
     /// A file of its folder.
@@ -167,6 +170,11 @@ impl Terminator {
 impl Issued {
     pub(crate) fn certificate(&self) -> &CertificateDer<'static> {
         &self.certificate
+    }
+
+    /// Alone.
+    pub(crate) fn pem(&self) -> &str {
+        &self.pem
     }
 
     /// Its private key, in PKCS #8.

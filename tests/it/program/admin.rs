@@ -54,6 +54,7 @@ async fn sessions_are_listed_and_can_be_closed() {
         "route": "chat",
         "client": "127.0.0.1",
         "peer": first["peer"],
+        "tls": null,
         "upstream": "chat",
         "server": echo.url(),
         "opened": first["opened"],

@@ -362,7 +362,9 @@ async fn the_text_is_what_prometheus_reads_and_what_the_document_lists() {
     let (echo, authority) = (Echo::start().await, Authority::new());
     let shown = authority.issue("a.test", Validity::Now);
     let tls = listen_tls(&authority, &[("a", &shown)], "");
-    let more = format!("http = \"forward\"\n{ADMIN}[[listen]]\naddress = \"127.0.0.2:0\"\n{tls}");
+    let streams = "[upstream.streams]\nservers = [\"http://127.0.0.1:1\"]\nhttp = \"h2\"\n";
+    let more =
+        format!("http = \"forward\"\n{ADMIN}{streams}[[listen]]\naddress = \"127.0.0.2:0\"\n{tls}");
     let program = Program::run(&settings(echo.url(), &more)).await;
     let admin = program.admin().await;
     let socket = Socket::open(&program.address, "/ws/").await;

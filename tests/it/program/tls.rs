@@ -1,12 +1,16 @@
 //! What the program says of TLS with clients.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, SystemTime};
 
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 
 use super::metrics::{ADMIN, ONE_WORKER, scrape, steps};
 use crate::client_tls::{listen_tls, serving};
-use crate::kit::{Authority, BOTH, Program, TlsPeer, Upstream, Validity, Wire, docs};
+use crate::kit::{
+    Authority, BOTH, Echo, Program, Socket, TlsPeer, Upstream, Validity, Wire, answer, docs, finish,
+};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -113,4 +117,181 @@ async fn the_expiry_of_each_certificate_is_a_metric_that_follows_its_file() {
     program.event("settings reloaded").await;
     assert_eq!(days_left().await, [90.0, 20.0]);
     program.stop().await;
+}
+
+#[tokio::test]
+async fn the_version_is_in_the_lines_and_the_list_of_sessions_and_nobodys_name_is() {
+    let (authority, echo) = (Authority::new(), Echo::start().await);
+    let upstream = Upstream::start().await;
+    let shown = authority.issue("a.test", Validity::Now);
+    let known = authority.issue("a known client", Validity::Now);
+    let more = format!(
+        "client_auth = \"required\"\nclient_ca = {:?}",
+        authority.file()
+    );
+    let tls = listen_tls(&authority, &[("a", &shown)], &more);
+    let plain = format!(
+        "{ADMIN}[upstream.plain]\nservers = [\"{}\"]\n\
+         [[route]]\nname = \"plain\"\npath = \"/plain\"\nupstream = \"plain\"\nhttp = \"forward\"\n",
+        upstream.url()
+    );
+    let program = Program::run(&serving(echo.url(), &tls, &plain)).await;
+    let admin = program.admin().await;
+    for (nth, (version, word)) in [(&TLS12, "1.2"), (&TLS13, "1.3")].into_iter().enumerate() {
+        let peer = TlsPeer::new(&authority, Some(&known), &[version]);
+        let connected = peer.connect(&program.address, "a.test", true).await;
+        let wire = connected.unwrap().0;
+        let socket = Socket::open_on(wire, "a.test", "/ws/", &[]).await.unwrap();
+        assert_eq!(program.nth_event(nth, "session open").await["tls"], word);
+        let listed = listed(&admin).await;
+        assert_eq!(listed["sessions"][0]["tls"], word);
+        socket.close().await;
+        assert_eq!(program.nth_event(nth, "session closed").await["tls"], word);
+
+        let connected = peer.connect(&program.address, "a.test", true).await;
+        let mut wire = connected.unwrap().0;
+        wire.send("GET /plain HTTP/1.1\r\nHost: a.test\r\n\r\n")
+            .await;
+        let (mut server, _) = upstream.request().await;
+        server
+            .send(answer("200 OK", "Connection: close\r\n", "ok"))
+            .await;
+        assert_eq!(wire.response().await.status(), 200);
+        let forwarded = program.nth_event(nth, "request forwarded").await;
+        assert_eq!(forwarded["tls"], word);
+    }
+    let log = program.stop().await;
+    assert!(!log.contains("a known client"), "{log}");
+}
+
+async fn listed(admin: &str) -> serde_json::Value {
+    let mut wire = Wire::connect(admin).await;
+    wire.send(format!("GET /sessions HTTP/1.1\r\nHost: {admin}\r\n\r\n"))
+        .await;
+    wire.response().await.json()
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_shown_from_now_on_is_a_line_and_one_that_expires_soon_a_warning() {
+    let (authority, upstream) = (Authority::new(), Upstream::start().await);
+    let soon = authority.issue("a.test", Validity::For(DAY * 10 + DAY / 2));
+    let late = authority.issue("b.test", Validity::For(DAY * 15));
+    let tls = listen_tls(&authority, &[("a", &soon), ("b", &late)], "");
+    let program = Program::run(&serving(upstream.url(), &tls, "")).await;
+    let (shown, warning) = (
+        "showing this certificate from now on",
+        "a certificate expires soon",
+    );
+    for (nth, name) in ["a", "b"].into_iter().enumerate() {
+        let line = program.nth_event(nth, shown).await;
+        assert_eq!(line["names"], format!("{name}.test"));
+        let file = authority.file_of(&format!("{name}.pem"));
+        assert_eq!(line["file"], file.display().to_string());
+        assert!(line["expires"].as_str().unwrap().ends_with('Z'), "{line}");
+    }
+    let line = program.event(warning).await;
+    assert_eq!(
+        (&line["names"], &line["days_left"]),
+        (&"a.test".into(), &10.into())
+    );
+
+    let renewed = authority.issue("a.test", Validity::For(DAY * 90));
+    authority.write_identity_as("a", &renewed);
+    let line = program.nth_event(2, shown).await;
+    assert_eq!(line["names"], "a.test");
+    program.event("settings reloaded").await;
+    assert_eq!(program.events(shown).len(), 3);
+    assert_eq!(program.events(warning).len(), 1);
+    program.stop().await;
+}
+
+/// What `wsgate check` says of settings, with further arguments: on standard output and on standard error.
+async fn checked(authority: &Authority, settings: &str, more: &[&str]) -> (String, String) {
+    let file = authority.file_of("wsgate.toml");
+    std::fs::write(&file, settings).unwrap();
+    let arguments = [&["check", file.to_str().unwrap()], more].concat();
+    let done = finish(&arguments).await;
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let folder = authority.file_of("");
+    let folder = folder.to_str().unwrap();
+    (
+        done.stdout.replace(folder, "/"),
+        done.stderr.replace(folder, "/"),
+    )
+}
+
+#[tokio::test]
+async fn check_shows_certificates_and_warns_of_what_clients_refuse() {
+    let authority = Authority::new();
+    let soon = authority.issue("a.test", Validity::For(DAY * 3 + DAY / 2));
+    let over = authority.issue("*.b.test", Validity::Over);
+    let more = format!(
+        "min_version = \"1.3\"\nclient_auth = \"optional\"\nclient_ca = {:?}",
+        authority.file()
+    );
+    let tls = listen_tls(&authority, &[("a", &soon), ("b", &over)], &more);
+    std::fs::write(authority.file_of("a.pem"), soon.pem()).unwrap();
+    let key = authority.file_of("b.key");
+    std::fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
+    let settings = serving("ws://127.0.0.1:1", &tls, "");
+    let (summary, warnings) = checked(&authority, &settings, &[]).await;
+    for line in [
+        "tls     127.0.0.1:0, client certificates optional, TLS 1.3 only",
+        "  //a.pem until 2",
+        "  for        a.test",
+        "  //b.pem until 2001-01-01T00:00:00Z",
+        "  for        *.b.test",
+    ] {
+        assert!(summary.contains(line), "{line}\n{summary}");
+    }
+    for warning in [
+        "the certificate //a.pem of 127.0.0.1:0 expires in 3 days, at 2",
+        "//b.pem is a certificate that has expired",
+        "//a.pem does not have the certificate of the issuer",
+        "//b.key can be read by every user of this machine",
+    ] {
+        assert!(warnings.contains(warning), "{warning}\n{warnings}");
+    }
+    assert!(!warnings.contains("a.key"), "{warnings}");
+    assert_eq!(warnings.matches("issuer").count(), 1, "{warnings}");
+}
+
+#[tokio::test]
+async fn check_explains_which_certificate_a_client_gets() {
+    let authority = Authority::new();
+    let [first, second] = ["a.test", "*.b.test"].map(|name| authority.issue(name, Validity::Now));
+    let tls = listen_tls(&authority, &[("a", &first), ("b", &second)], "");
+    let settings = serving("ws://127.0.0.1:1", &tls, "");
+    for (url, expected) in [
+        (
+            "wss://x.b.test/ws/",
+            &["tls      127.0.0.1:0 shows //b.pem, until", "gets 421"][..],
+        ),
+        (
+            "wss://c.test/ws/",
+            &[
+                "127.0.0.1:0 shows //a.pem",
+                "for other hosts: clients refuse it",
+            ],
+        ),
+        ("wss://127.0.0.1/ws/", &["127.0.0.1:0 shows //a.pem"]),
+        ("ws://a.test/ws/", &["every listener speaks TLS"]),
+    ] {
+        let (text, _) = checked(&authority, &settings, &["--explain", url]).await;
+        for line in expected {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+    }
+    // A page that came over plain HTTP is another origin.
+    for (origin, answer) in [
+        ("https://a.test", "answer   that of the upstream"),
+        ("http://a.test", "answer   403 origin_denied"),
+    ] {
+        let more = ["--explain", "wss://a.test/ws/", "--origin", origin];
+        let (text, _) = checked(&authority, &settings, &more).await;
+        assert!(text.contains(answer), "{text}");
+    }
+    let plain = serving("ws://127.0.0.1:1", "", "");
+    let (text, _) = checked(&authority, &plain, &["--explain", "wss://a.test/ws/"]).await;
+    assert!(text.contains("no listener speaks TLS"), "{text}");
 }

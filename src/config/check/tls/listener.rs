@@ -1,6 +1,7 @@
 //! `[listen.tls]`: TLS with the clients of a listener.
 
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::files::{Reported, named, read, read_identity, unusable};
@@ -8,7 +9,7 @@ use crate::config::report::{Node, Report};
 use crate::config::settings::{CertificateFiles, ClientAuth, ListenTls, TlsVersion};
 use crate::config::values::{MASK, ValueError};
 use crate::error_report::ErrorReport;
-use crate::tls::{ClientCertificates, ServerCertificate, ServerTls};
+use crate::tls::{CertificateDefect, ClientCertificates, ServerCertificate, ServerTls};
 
 /// TLS with the clients of a listener.
 pub(in crate::config::check) fn listener(
@@ -56,7 +57,7 @@ fn certificate(
     };
     match ServerCertificate::new(&file, &chain, &key) {
         Ok(certificate) => {
-            warn_of_dates(&certificate, files, node, directory, report);
+            warn(&certificate, files, node, directory, report);
             Ok(certificate)
         }
         Err(error) => {
@@ -72,7 +73,7 @@ fn certificate(
 }
 
 /// Clients do not take such a certificate, but it may be all that there is.
-fn warn_of_dates(
+fn warn(
     certificate: &ServerCertificate,
     files: &CertificateFiles,
     node: &Node<'_>,
@@ -80,15 +81,39 @@ fn warn_of_dates(
     report: &mut Report<'_>,
 ) {
     let (now, facts) = (SystemTime::now(), certificate.facts());
-    let predicate = match () {
-        () if facts.not_after < now => "is a certificate that has expired: clients refuse it",
-        () if facts.not_before > now => "is a certificate that is not valid yet: clients refuse it",
-        () => return,
+    let of_dates = match () {
+        () if facts.not_after < now => Some(EXPIRED),
+        () if facts.not_before > now => Some(NOT_YET),
+        () => None,
     };
-    let path = directory.join(files.cert.as_deref().unwrap_or(Path::new("")));
-    let node = node.get("cert");
-    let problem = named(&node, &path, predicate, report);
-    report.warn(&node, problem);
+    let of_contents = certificate.defects().iter().map(|defect| match defect {
+        CertificateDefect::NoName => NO_NAME,
+        CertificateDefect::NoIssuer => NO_ISSUER,
+    });
+    let cert = node.get("cert");
+    let path = |file: &Option<PathBuf>| directory.join(file.as_deref().unwrap_or(Path::new("")));
+    for predicate in of_dates.into_iter().chain(of_contents) {
+        let problem = named(&cert, &path(&files.cert), predicate, report);
+        report.warn(&cert, problem);
+    }
+    let (key, path) = (node.get("key"), path(&files.key));
+    if is_read_by_everybody(&path) {
+        let problem = named(&key, &path, OPEN_KEY, report);
+        report.warn(&key, problem);
+    }
+}
+
+const EXPIRED: &str = "is a certificate that has expired: clients refuse it";
+const NOT_YET: &str = "is a certificate that is not valid yet: clients refuse it";
+const NO_NAME: &str = "is a certificate without a host name or IP address: clients refuse it, whatever its common name is";
+const NO_ISSUER: &str =
+    "does not have the certificate of the issuer: clients that do not know that one refuse it";
+const OPEN_KEY: &str = "can be read by every user of this machine, and is a private key";
+
+/// Whether the mode of a file says so.
+fn is_read_by_everybody(path: &Path) -> bool {
+    // Only permissions: a file that is gone since it was read is reported by the next reload.
+    std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
 }
 
 fn clients(

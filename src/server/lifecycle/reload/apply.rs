@@ -9,6 +9,7 @@ use super::applied::Applied;
 use crate::config::{self, Config};
 use crate::server::error::ServeError;
 use crate::server::http::connection::{Connections, ListenerSettings};
+use crate::server::lifecycle::certificates;
 use crate::server::lifecycle::server::Server;
 use crate::server::listener::descriptors;
 use crate::server::listener::open::{BoundListener, OpenListener};
@@ -47,7 +48,7 @@ impl Server {
             ),
             _ => None,
         };
-        let settings = config.clone();
+        let (before, settings) = (self.handle.config(), config.clone());
         let mut applied = Applied {
             gate: self.handle.reload(config)?,
             ..Applied::default()
@@ -55,6 +56,7 @@ impl Server {
         for warning in settings.warnings().chain(own_servers::check(&settings)) {
             tracing::warn!("{warning}");
         }
+        certificates::log_new(&before, &settings);
         let listeners = ListenerSettings::of(&settings);
         self.apply_log(settings.log, log_filter, &mut applied);
         self.apply_server(settings.server, listeners, &mut applied);
