@@ -9,6 +9,7 @@ mod client;
 mod request_target;
 mod selection;
 mod target;
+mod tls;
 mod token;
 
 pub(super) use address::AdminAddress;

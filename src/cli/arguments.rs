@@ -41,6 +41,9 @@ pub(super) enum Command {
         /// Where the gate listens [default: 127.0.0.1:8080]
         #[arg(long, value_name = "ADDRESS")]
         listen: Option<String>,
+        /// Serve https:// and wss://, with a certificate made for this run: browsers warn of it
+        #[arg(long)]
+        tls: bool,
     },
     /// Print the JSON schema of the settings, for editors
     Schema,

@@ -11,6 +11,7 @@ mod folder;
 mod log;
 mod operator;
 mod page;
+mod self_signed;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -25,6 +26,7 @@ use self::echo::EchoServer;
 use self::folder::PrivateFolder;
 use self::log::RecentLog;
 use self::operator::Operator;
+use self::self_signed::SelfSigned;
 use super::error::CommandError;
 
 /// The gate's settings, as the repository shows them.
@@ -36,17 +38,23 @@ const ECHO_ADDRESS: &str = "127.0.0.1:8081";
 /// The gate's address in [`SETTINGS`].
 const GATE_ADDRESS: &str = "127.0.0.1:8080";
 
+/// What follows the listener in [`SETTINGS`].
+const BEHIND_LISTENER: &str = "\n[upstream.echo]\n";
+
 /// A person who presses Ctrl-C waits for the end.
 const DRAIN: &str = "\n[drain]\nspread = \"500ms\"\n";
 
 /// Serves the demo until a signal to stop; the gate listens on `listen` instead of
-/// 127.0.0.1:8080.
-pub(super) fn serve(listen: Option<&str>) -> Result<(), CommandError> {
+/// 127.0.0.1:8080, and speaks TLS if `has_tls`.
+pub(super) fn serve(listen: Option<&str>, has_tls: bool) -> Result<(), CommandError> {
     check_address(listen.unwrap_or(GATE_ADDRESS))?;
     let echo = EchoServer::bind().map_err(CommandError::system)?;
     let folder = PrivateFolder::create().map_err(CommandError::system)?;
     let admin = folder.path().join("admin.sock");
-    let config = settings(echo.address(), listen, &admin).map_err(CommandError::demo)?;
+    let tls = has_tls.then(|| SelfSigned::write_into(folder.path()));
+    let tls = tls.transpose().map_err(CommandError::system)?;
+    let config = settings(echo.address(), listen, &admin, tls.as_ref());
+    let config = config.map_err(CommandError::demo)?;
     echo.start().map_err(CommandError::system)?;
     let log = Arc::new(RecentLog::default());
     let operator = Operator::start(&admin).map_err(CommandError::system)?;
@@ -55,7 +63,7 @@ pub(super) fn serve(listen: Option<&str>) -> Result<(), CommandError> {
     let start = Start {
         page: Some(page),
         introduction: Some(Introduction::new(move |addresses| {
-            introduction(addresses, &commands)
+            introduction(addresses, &commands, tls.as_ref())
         })),
         log_copy: Some(LogCopy::new(log::Lines::of(log))),
         ..Start::default()
@@ -71,8 +79,19 @@ fn check_address(listen: &str) -> Result<(), CommandError> {
     }
 }
 
-fn settings(echo: SocketAddr, listen: Option<&str>, admin: &Path) -> Result<Config, ConfigErrors> {
+fn settings(
+    echo: SocketAddr,
+    listen: Option<&str>,
+    admin: &Path,
+    tls: Option<&SelfSigned>,
+) -> Result<Config, ConfigErrors> {
     let mut text = SETTINGS.replace(ECHO_ADDRESS, &echo.to_string()) + DRAIN;
+    if let Some(tls) = tls {
+        text = text.replace(
+            BEHIND_LISTENER,
+            &format!("\n{}{BEHIND_LISTENER}", tls.table()),
+        );
+    }
     if let Some(listen) = listen {
         // A string of TOML, whatever was given.
         let listen = listen.escape_default().to_string();
@@ -84,17 +103,30 @@ fn settings(echo: SocketAddr, listen: Option<&str>, admin: &Path) -> Result<Conf
     Config::from_toml_without_variables("demo.toml", &text)
 }
 
+/// For the person whose browser does not know the certificate.
+const WARNING: &str = "
+  Your browser will warn of the certificate: the demo has made it for itself just now, so no authority vouches
+  for it. Choose Advanced and continue, for this page only. A real site needs a certificate of an authority.
+";
+
 /// What to try.
-fn introduction(addresses: &[BoundAddress], commands: &Commands) -> String {
-    let mut lines = String::new();
+fn introduction(
+    addresses: &[BoundAddress],
+    commands: &Commands,
+    tls: Option<&SelfSigned>,
+) -> String {
+    let (mut lines, http, ws) = match tls {
+        None => (String::new(), "http", "ws"),
+        Some(_) => (WARNING.to_owned(), "https", "wss"),
+    };
     for address in addresses {
-        lines += &format!("\n  Open           http://{address}/\n");
+        lines += &format!("\n  Open           {http}://{address}/\n");
     }
     lines += "  Then, in another terminal:\n";
     let url = addresses
         .first()
-        .map(|address| format!("ws://{address}/echo"));
-    for (command, what) in commands.all(url.as_deref()) {
+        .map(|address| format!("{ws}://{address}/echo"));
+    for (command, what) in commands.all(url.as_deref(), tls) {
         lines += &format!("    {command}    # {what}\n");
     }
     lines + "  Stop           Ctrl-C\n\n"
@@ -111,7 +143,8 @@ mod tests {
         assert_eq!(SETTINGS.matches(GATE_ADDRESS).count(), 1);
         assert!(SETTINGS.contains(&format!("ws://{ECHO_ADDRESS}")));
         let echo = "127.0.0.1:4321".parse().unwrap();
-        let config = settings(echo, Some("127.0.0.1:0"), ADMIN.as_ref()).unwrap();
+        assert_eq!(SETTINGS.matches(BEHIND_LISTENER).count(), 1);
+        let config = settings(echo, Some("127.0.0.1:0"), ADMIN.as_ref(), None).unwrap();
         let summary = config.summary();
         let listeners = "listen  127.0.0.1:0\nadmin   unix:/tmp/admin.sock\n";
         assert!(summary.starts_with(listeners), "{summary}");
@@ -122,7 +155,7 @@ mod tests {
     fn an_address_that_is_none_is_an_error_and_no_setting() {
         let echo = "127.0.0.1:4321".parse().unwrap();
         for listen in ["nowhere", "127.0.0.1:0\"\n[admin]\naddress = \"0.0.0.0:1"] {
-            let config = settings(echo, Some(listen), ADMIN.as_ref());
+            let config = settings(echo, Some(listen), ADMIN.as_ref(), None);
             assert!(config.is_err(), "{listen}");
             let text = check_address(listen).unwrap_err().text();
             assert!(text.contains("is not an address to listen on"), "{text}");

@@ -74,7 +74,7 @@ fn carry_out(command: Command) -> Result<(), CommandError> {
     match command {
         Command::Run(run) => run.serve(),
         Command::Check(check) => check.carry_out(),
-        Command::Demo { listen } => demo::serve(listen.as_deref()),
+        Command::Demo { listen, tls } => demo::serve(listen.as_deref(), tls),
         Command::Probe(probe) => on_this_thread(probe.carry_out()),
         Command::Completions { shell } => print(&arguments::completions(shell)),
         Command::Schema => print(&format!("{:#}\n", config::schema())),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use wsgate::Config;
-use wsgate::config::{ConfigErrors, HttpMode};
+use wsgate::config::{CertificateFiles, ConfigErrors, HttpMode, ListenTls};
 use wsgate::server::{self, BoundAddress, Introduction, PassedSockets, ServeError, Start};
 
 use super::error::CommandError;
@@ -14,7 +14,8 @@ use super::error::CommandError;
 #[command(
     after_help = EXIT_CODES,
     override_usage = "wsgate run FILE [--handover PATH]\n       \
-                      wsgate run --to URL [--listen ADDRESS] [--http forward] [--handover PATH]"
+                      wsgate run --to URL [--listen ADDRESS] [--http forward] [--cert FILE --key FILE]\n       \
+                      \x20          [--handover PATH]"
 )]
 pub(super) struct Run {
     /// The file of settings
@@ -40,6 +41,23 @@ pub(super) struct Run {
         conflicts_with = "file"
     )]
     http: Http,
+    /// Speak TLS with clients, with --to, and show this certificate, followed by its chain (PEM). It is
+    /// read at the start only: a file of settings is for one that is renewed
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires_all = ["to", "key"],
+        conflicts_with = "file"
+    )]
+    cert: Option<PathBuf>,
+    /// The private key of --cert (PEM)
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires_all = ["to", "cert"],
+        conflicts_with = "file"
+    )]
+    key: Option<PathBuf>,
     /// Take over the listening sockets of the process that was started with the same PATH, which
     /// then drains; later, hand them over to the next process
     #[arg(long, value_name = "PATH")]
@@ -88,19 +106,40 @@ impl Run {
 
     fn config_to(&self, url: &str) -> Result<Config, ConfigErrors> {
         let config = Config::to(url, self.listen.as_deref())?;
-        if self.http == Http::Refuse {
+        if self.http == Http::Refuse && self.cert.is_none() {
             return Ok(config);
         }
         let mut settings = config.settings();
         for route in &mut settings.route {
-            route.http.mode = HttpMode::Forward;
+            route.http.mode = match self.http {
+                Http::Refuse => HttpMode::Refuse,
+                Http::Forward => HttpMode::Forward,
+            };
+        }
+        if self.cert.is_some() {
+            for listen in &mut settings.listen {
+                listen.tls = Some(self.tls());
+            }
         }
         Config::new(settings)
+    }
+
+    fn tls(&self) -> ListenTls {
+        let mut tls = ListenTls::default();
+        tls.certificates.push(CertificateFiles {
+            cert: self.cert.clone(),
+            key: self.key.clone(),
+        });
+        tls
     }
 
     /// Says where to connect, for a person who starts it without a file.
     fn introduction(&self) -> Option<Introduction> {
         let url = self.to.clone()?;
+        let scheme = match self.cert {
+            Some(_) => "wss",
+            None => "ws",
+        };
         let plain = match self.http {
             Http::Refuse => "refused with 426; `--http forward` sends it to the server too",
             Http::Forward => "sent to the server too",
@@ -109,7 +148,7 @@ impl Run {
             let lines = addresses.iter().map(|address| match address {
                 BoundAddress::Tcp(address) => {
                     format!(
-                        "\n  WebSockets     ws://{address}/ to {url}\n  Plain HTTP     {plain}\n\n"
+                        "\n  WebSockets     {scheme}://{address}/ to {url}\n  Plain HTTP     {plain}\n\n"
                     )
                 }
                 address => {

@@ -62,6 +62,8 @@ pub(super) fn config(
     let listen = program::listeners(listen, &listeners, directory, report);
     #[cfg(feature = "tls")]
     let listen_tls = program::listeners_tls(&listen, &listeners, directory, report);
+    #[cfg(feature = "tls")]
+    let admin_tls = program::admin_tls(admin.as_ref(), &root.get("admin"), directory, report);
     // Without a listener of their own these may be the settings of a library, which has none. The
     // program, which then has the default listener, compares that with the servers itself.
     if is_program {
@@ -71,6 +73,8 @@ pub(super) fn config(
         listen,
         #[cfg(feature = "tls")]
         listen_tls,
+        #[cfg(feature = "tls")]
+        admin_tls,
         has_default_listener: !is_program,
         client_ip,
         admin: admin.map(|admin| program::admin(admin, &root.get("admin"), directory, report)),

@@ -29,6 +29,9 @@ pub struct Config {
     /// TLS with the clients of the listeners that have it.
     #[cfg(feature = "tls")]
     pub(super) listen_tls: Vec<(ListenAddress, ServerTls)>,
+    /// TLS with the clients of the admin listener.
+    #[cfg(feature = "tls")]
+    pub(super) admin_tls: Option<ServerTls>,
     /// Whether the settings name no listener, as those of a library do.
     #[cfg_attr(not(feature = "server"), allow(dead_code))]
     pub(crate) has_default_listener: bool,
@@ -64,11 +67,19 @@ impl Config {
         &self.listen_tls
     }
 
-    /// The certificates that are shown to clients, each with the address of its listener.
+    /// TLS with the clients of the admin listener, if it has that.
+    #[cfg(feature = "tls")]
+    pub fn admin_tls(&self) -> Option<&ServerTls> {
+        self.admin_tls.as_ref()
+    }
+
+    /// The certificates of all listeners, that of the admin interface included, each with the address of its listener.
     #[cfg(feature = "tls")]
     pub fn certificates(&self) -> impl Iterator<Item = (&ListenAddress, &CertificateFacts)> {
-        let listeners = self.listen_tls.iter();
-        listeners.flat_map(|(address, tls)| tls.certificates().map(move |facts| (address, facts)))
+        let listeners = self.listen_tls.iter().map(|(address, tls)| (address, tls));
+        let admin = self.admin.as_ref().map(|admin| &admin.address);
+        let all = listeners.chain(admin.zip(self.admin_tls.as_ref()));
+        all.flat_map(|(address, tls)| tls.certificates().map(move |facts| (address, facts)))
     }
 
     /// The warnings and those of `others`, which are about the file as a whole, as

@@ -21,6 +21,7 @@ mod reload;
 mod response;
 mod router;
 mod schema;
+mod secured;
 mod sessions;
 mod settings;
 mod stream;
@@ -30,14 +31,15 @@ mod value;
 
 use std::convert::Infallible;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use http::uri::Scheme;
 use http::{HeaderValue, Request, StatusCode, header};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
@@ -55,10 +57,11 @@ use self::access::{Access, Admission, is_probe};
 use self::answer::Answer;
 use self::guard::Guard;
 use self::interface::Interface;
-use self::library::{ErrorReport, Handle, ListenAddress, Secret};
+use self::library::{ErrorReport, Handle, ListenAddress, Secret, ServerTls, Tickets, TlsAcceptor};
 use self::places::{Place, Places};
 use self::response::Refusal;
 use self::router::router;
+use self::secured::secured;
 use crate::server::http::limiter::ConnectionLimiter;
 use crate::server::http::request_lines::RequestLines;
 use crate::server::lifecycle::reload::counts::ReloadCounts;
@@ -76,6 +79,10 @@ pub(super) struct AdminService {
     /// Responses are made one after the other: some take long, and a worker has sessions to serve.
     turn: Arc<Mutex<()>>,
     streams: TaskTracker,
+    /// What new connections begin with.
+    tls: Arc<RwLock<Option<TlsAcceptor>>>,
+    /// The scheme of a connection's requests.
+    scheme: Scheme,
     /// Whether a browser could be tricked into reaching this address.
     browsable: bool,
     /// Cancelled when the address is no longer the interface's: a connection then finishes the
@@ -132,9 +139,22 @@ impl AdminService {
             places,
             turn: Arc::default(),
             streams,
+            tls: Arc::default(),
+            scheme: Scheme::HTTP,
             browsable: true,
             closing: CancellationToken::new(),
         }
+    }
+
+    /// Speaks this TLS with new connections from now on; `None` is plain HTTP.
+    pub(super) fn set_tls(&self, tls: Option<&ServerTls>, tickets: &Arc<Tickets>) {
+        let acceptor = tls.map(|tls| tls.acceptor(&[b"http/1.1"], tickets));
+        *self.tls.write().unwrap_or_else(PoisonError::into_inner) = acceptor;
+    }
+
+    fn acceptor(&self) -> Option<TlsAcceptor> {
+        let tls = self.tls.read().unwrap_or_else(PoisonError::into_inner);
+        tls.clone()
     }
 
     /// The same interface at this address, for as long as it is there.
@@ -179,9 +199,13 @@ impl AdminService {
 
     async fn serve(self, accepted: Accepted, place: Place) {
         let place = Arc::new(place);
-        match accepted {
-            Accepted::Tcp(stream, _) => self.serve_on(stream, place).await,
-            Accepted::Unix(stream) => self.serve_on(stream, place).await,
+        let (socket, _) = accepted.into_transport();
+        let Some(acceptor) = self.acceptor() else {
+            return self.serve_on(socket, place).await;
+        };
+        if let Some(socket) = secured(&acceptor, socket, &place, &self.closing).await {
+            let scheme = Scheme::HTTPS;
+            Self { scheme, ..self }.serve_on(socket, place).await;
         }
     }
 
@@ -282,7 +306,9 @@ impl AdminService {
         }
         let (path, headers) = (request.uri().path(), request.headers());
         Ok(Admission {
-            revoked: self.access.admit(path, headers, self.browsable)?,
+            revoked: self
+                .access
+                .admit(path, headers, &self.scheme, self.browsable)?,
             closing: self.closing.clone(),
         })
     }

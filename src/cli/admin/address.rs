@@ -13,13 +13,16 @@ use tokio_util::either::Either;
 pub(crate) enum AdminAddress {
     /// Host and port.
     Tcp(String),
+    /// Likewise, with TLS.
+    Tls(String),
     Unix(PathBuf),
 }
 
-const DEFAULT_PORT: u16 = 80;
+const HTTP_PORT: u16 = 80;
+const HTTPS_PORT: u16 = 443;
 
 impl AdminAddress {
-    /// Parses `http://host:port`, `host:port` or `unix:/path`.
+    /// Parses `http://host:port`, `https://host:port`, `host:port` or `unix:/path`.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
             return match path {
@@ -27,11 +30,13 @@ impl AdminAddress {
                 path => Ok(Self::Unix(PathBuf::from(path))),
             };
         }
-        if text.starts_with("https://") {
-            return Err("the admin interface speaks no TLS: write http://".to_owned());
-        }
-        let wrong = || "write http://127.0.0.1:9900 or unix:/path".to_owned();
-        let (authority, has_scheme) = match text.strip_prefix("http://") {
+        let wrong = || "write http://127.0.0.1:9900, https://host:port or unix:/path".to_owned();
+        let (make, default_port, rest): (fn(String) -> Self, _, _) =
+            match text.strip_prefix("https://") {
+                Some(rest) => (Self::Tls, HTTPS_PORT, Some(rest)),
+                None => (Self::Tcp, HTTP_PORT, text.strip_prefix("http://")),
+            };
+        let (authority, has_scheme) = match rest {
             Some(rest) => (rest.strip_suffix('/').unwrap_or(rest), true),
             None => (text, false),
         };
@@ -42,28 +47,40 @@ impl AdminAddress {
         let has_host_alone = authority.as_str() == authority.host();
         match authority.port_u16() {
             Some(0) => Err("nothing can connect to port 0".to_owned()),
-            Some(_) => Ok(Self::Tcp(authority.to_string())),
-            None if has_scheme && has_host_alone => {
-                Ok(Self::Tcp(format!("{authority}:{DEFAULT_PORT}")))
-            }
+            Some(_) => Ok(make(authority.to_string())),
+            None if has_scheme && has_host_alone => Ok(make(format!("{authority}:{default_port}"))),
             None => Err(wrong()),
         }
     }
 
     /// Where a listener is reached from the machine that it is on.
-    pub(super) fn of_listener(mut address: SocketAddr) -> Self {
+    pub(super) fn of_listener(mut address: SocketAddr, has_tls: bool) -> Self {
         if address.ip().is_unspecified() {
             address.set_ip(match address {
                 SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
                 SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
             });
         }
-        Self::Tcp(address.to_string())
+        match has_tls {
+            true => Self::Tls(address.to_string()),
+            false => Self::Tcp(address.to_string()),
+        }
     }
 
+    /// The name or address that TLS is for.
+    pub(super) fn tls_host(&self) -> Option<&str> {
+        match self {
+            Self::Tls(address) => address.rsplit_once(':').map(|(host, _)| host),
+            Self::Tcp(_) | Self::Unix(_) => None,
+        }
+    }
+
+    /// The connection below TLS.
     pub(super) async fn connect(&self) -> io::Result<Either<TcpStream, UnixStream>> {
         match self {
-            Self::Tcp(address) => TcpStream::connect(address).await.map(Either::Left),
+            Self::Tcp(address) | Self::Tls(address) => {
+                TcpStream::connect(address).await.map(Either::Left)
+            }
             Self::Unix(path) => UnixStream::connect(path).await.map(Either::Right),
         }
     }
@@ -71,7 +88,7 @@ impl AdminAddress {
     /// The value of the `Host` header.
     pub(super) fn host(&self) -> &str {
         match self {
-            Self::Tcp(address) => address,
+            Self::Tcp(address) | Self::Tls(address) => address,
             Self::Unix(_) => "localhost",
         }
     }
@@ -81,6 +98,7 @@ impl fmt::Display for AdminAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => f.write_str(address),
+            Self::Tls(address) => write!(f, "https://{address}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -99,6 +117,12 @@ mod tests {
             ("http://[::1]:9900", "[::1]:9900"),
             ("http://[::1]", "[::1]:80"),
             ("127.0.0.1:9900", "127.0.0.1:9900"),
+            (
+                "https://wsgate.internal:9900/",
+                "https://wsgate.internal:9900",
+            ),
+            ("https://wsgate.internal", "https://wsgate.internal:443"),
+            ("https://[::1]", "https://[::1]:443"),
             ("wsgate.internal:9900", "wsgate.internal:9900"),
             ("unix:/run/wsgate/admin.sock", "unix:/run/wsgate/admin.sock"),
             ("unix:admin.sock", "unix:admin.sock"),
@@ -117,7 +141,8 @@ mod tests {
             "http://127.0.0.1:0",
             "http://127.0.0.1:99999",
             "http://user:c4nary@127.0.0.1:9900",
-            "https://127.0.0.1:9900",
+            "https://",
+            "https://127.0.0.1:9900/metrics",
             "ftp://127.0.0.1",
             "two words:80",
         ] {
@@ -134,7 +159,7 @@ mod tests {
             ("[::]:9900", "[::1]:9900"),
             ("10.0.0.7:1", "10.0.0.7:1"),
         ] {
-            let address = AdminAddress::of_listener(listens.parse().unwrap());
+            let address = AdminAddress::of_listener(listens.parse().unwrap(), false);
             assert_eq!(address, AdminAddress::Tcp(reached.to_owned()), "{listens}");
         }
     }

@@ -10,11 +10,14 @@ use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
 
 use super::address::AdminAddress;
 use super::request_target::RequestTarget;
+use super::tls::AdminTls;
 use super::token::Token;
 use crate::cli::error::{CommandError, REJECTED, SYSTEM, UNREACHABLE};
 
@@ -22,6 +25,7 @@ use crate::cli::error::{CommandError, REJECTED, SYSTEM, UNREACHABLE};
 #[derive(Debug)]
 pub(crate) struct Client {
     address: AdminAddress,
+    tls: Option<AdminTls>,
     token: Token,
 }
 
@@ -40,6 +44,8 @@ pub(crate) enum ClientError {
     NobodyListens(AdminAddress),
     #[error("{0} cannot be reached")]
     Connect(AdminAddress, #[source] io::Error),
+    #[error("no TLS with {0}")]
+    Tls(AdminAddress, #[source] io::Error),
     #[error("the connection to {0} broke")]
     Broken(AdminAddress, #[source] hyper::Error),
     #[error("no answer from {0} in time")]
@@ -60,6 +66,12 @@ pub(crate) enum ClientError {
     Request(#[source] http::Error),
 }
 
+/// A connection with or without TLS.
+type Stream = Either<Socket, TlsStream<Socket>>;
+
+type Socket = Either<TcpStream, UnixStream>;
+
+/// With the TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// From the request to the last byte of its response.
@@ -69,13 +81,18 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
 const LONGEST_RESPONSE: usize = 64 << 20;
 
 impl Client {
-    pub(super) fn new(address: AdminAddress, token: Token) -> Self {
-        Self { address, token }
+    /// `tls` is for an address with TLS.
+    pub(super) fn new(address: AdminAddress, tls: Option<AdminTls>, token: Token) -> Self {
+        Self {
+            address,
+            tls,
+            token,
+        }
     }
 
     /// A client of an interface that has no token.
     pub(crate) fn without_token(address: AdminAddress) -> Self {
-        Self::new(address, Token::nowhere())
+        Self::new(address, None, Token::nowhere())
     }
 
     pub(crate) fn address(&self) -> &AdminAddress {
@@ -105,10 +122,8 @@ impl Client {
     ) -> Result<AdminResponse, ClientError> {
         let request = self.request(method, target).map_err(ClientError::Request)?;
         let late = |_| ClientError::Timeout(self.address.clone());
-        let stream = timeout(CONNECT_TIMEOUT, self.address.connect()).await;
-        let stream = stream
-            .map_err(late)?
-            .map_err(|error| self.unreachable(error))?;
+        let stream = timeout(CONNECT_TIMEOUT, self.connect()).await;
+        let stream = stream.map_err(late)??;
         let response = timeout(limit, self.exchange(stream, request)).await;
         let response = response.map_err(late)??;
         match response.status {
@@ -118,6 +133,17 @@ impl Client {
             }),
             _ => Ok(response),
         }
+    }
+
+    async fn connect(&self) -> Result<Stream, ClientError> {
+        let stream = self.address.connect().await;
+        let stream = stream.map_err(|error| self.unreachable(error))?;
+        let Some(tls) = &self.tls else {
+            return Ok(Either::Left(stream));
+        };
+        let secured = tls.connect(stream).await;
+        let secured = secured.map_err(|error| ClientError::Tls(self.address.clone(), error))?;
+        Ok(Either::Right(secured))
     }
 
     fn request(
@@ -138,7 +164,7 @@ impl Client {
 
     async fn exchange(
         &self,
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        stream: Stream,
         request: Request<Empty<Bytes>>,
     ) -> Result<AdminResponse, ClientError> {
         let broken = |error| ClientError::Broken(self.address.clone(), error);
@@ -227,7 +253,7 @@ impl ClientError {
     /// Whether the next try may succeed.
     pub(crate) fn is_temporary(&self) -> bool {
         match self {
-            Self::Broken(..) | Self::Connect(..) => true,
+            Self::Broken(..) | Self::Connect(..) | Self::Tls(..) => true,
             Self::Refused { status, .. } => *status == StatusCode::SERVICE_UNAVAILABLE,
             _ => false,
         }
@@ -239,6 +265,7 @@ impl From<ClientError> for CommandError {
         let exit_code = match &error {
             ClientError::NobodyListens(_)
             | ClientError::Connect(..)
+            | ClientError::Tls(..)
             | ClientError::Broken(..)
             | ClientError::Timeout(_) => UNREACHABLE,
             ClientError::TooLong(_)
@@ -252,8 +279,16 @@ impl From<ClientError> for CommandError {
                 Some("is wsgate running, and does its file have [admin]?".to_owned())
             }
             ClientError::Unexpected(_) => {
-                Some("is this the address of [admin], and is wsgate as new as this one?".to_owned())
+                Some(
+                    "is this the address of [admin], is it https:// with [admin.tls], and is wsgate as \
+                     new as this one?"
+                        .to_owned(),
+                )
             }
+            ClientError::Tls(..) => Some(
+                "is its certificate for this host? --admin-ca FILE names the authorities of a private one"
+                    .to_owned(),
+            ),
             ClientError::Unauthorized { token, .. } => Some(token.help()),
             _ => None,
         };

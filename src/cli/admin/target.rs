@@ -7,6 +7,7 @@ use wsgate::config::{AdminToken, ListenAddress, admin_listener};
 
 use super::address::AdminAddress;
 use super::client::Client;
+use super::tls::{AdminTls, Trust};
 use super::token::Token;
 use crate::cli::error::{CommandError, REJECTED};
 
@@ -18,13 +19,23 @@ pub(crate) struct Target {
     /// [default: /etc/wsgate/wsgate.toml]
     #[arg(long, value_name = "FILE", conflicts_with = "admin", global = true)]
     config: Option<PathBuf>,
-    /// The admin interface of the process: http://127.0.0.1:9900 or unix:/path, with the token of
-    /// the variable WSGATE_ADMIN_TOKEN
+    /// The admin interface of the process: http://127.0.0.1:9900, https://host:port or unix:/path,
+    /// with the token of the variable WSGATE_ADMIN_TOKEN
     #[arg(long, value_name = "ADDRESS", value_parser = AdminAddress::parse, global = true)]
     admin: Option<AdminAddress>,
     /// Read the token from this file, which contains nothing else
     #[arg(long, value_name = "FILE", global = true)]
     token_file: Option<PathBuf>,
+    /// With an admin interface that speaks TLS, trust the certificate authorities of this PEM file
+    /// [default: those of the system; with --config the certificates of [admin.tls]]
+    #[arg(long, value_name = "FILE", global = true)]
+    admin_ca: Option<PathBuf>,
+    /// Show it this certificate (PEM), where it asks for one
+    #[arg(long, value_name = "FILE", requires = "admin_key", global = true)]
+    admin_cert: Option<PathBuf>,
+    /// The private key of --admin-cert (PEM)
+    #[arg(long, value_name = "FILE", requires = "admin_cert", global = true)]
+    admin_key: Option<PathBuf>,
 }
 
 /// Why a command does not know its process.
@@ -50,7 +61,8 @@ impl Target {
             return self.client_of_settings(token);
         };
         let token = token.map_or_else(Token::from_environment, Ok)?;
-        Ok(Client::new(address.clone(), token))
+        let tls = self.tls(address, Trust::System)?;
+        Ok(Client::new(address.clone(), tls, token))
     }
 
     fn client_of_settings(&self, token: Option<Token>) -> Result<Client, CommandError> {
@@ -69,11 +81,34 @@ impl Target {
             ListenAddress::Tcp(address) if address.port() == 0 => {
                 return Err(TargetError::PortUnknown(file.to_owned()).into());
             }
-            ListenAddress::Tcp(address) => AdminAddress::of_listener(address),
+            ListenAddress::Tcp(address) => AdminAddress::of_listener(address, admin.tls.is_some()),
             ListenAddress::Unix(path) => AdminAddress::Unix(path),
         };
         let settings = || Token::from_settings(file, admin.token.as_ref());
-        Ok(Client::new(address, token.map_or_else(settings, Ok)?))
+        let token = token.map_or_else(settings, Ok)?;
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let certificates = admin.tls.into_iter().flat_map(|tls| tls.certificates);
+        let certificates = certificates.filter_map(|files| files.cert);
+        let certificates = certificates.map(|file| folder.join(file)).collect();
+        let tls = self.tls(&address, Trust::These(certificates))?;
+        Ok(Client::new(address, tls, token))
+    }
+
+    /// TLS for this address, if it is one with TLS.
+    fn tls(
+        &self,
+        address: &AdminAddress,
+        otherwise: Trust<'_>,
+    ) -> Result<Option<AdminTls>, CommandError> {
+        let Some(host) = address.tls_host() else {
+            return Ok(None);
+        };
+        let trust = self
+            .admin_ca
+            .as_deref()
+            .map_or(otherwise, Trust::Authorities);
+        let identity = self.admin_cert.as_deref().zip(self.admin_key.as_deref());
+        Ok(Some(AdminTls::new(host, trust, identity)?))
     }
 }
 

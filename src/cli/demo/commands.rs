@@ -3,6 +3,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use super::self_signed::SelfSigned;
+
 /// The commands for the process behind one admin socket.
 #[derive(Clone, Debug)]
 pub(super) struct Commands {
@@ -23,7 +25,11 @@ impl Commands {
     }
 
     /// Each with what it does; without a URL there is none for a client.
-    pub(super) fn all(&self, url: Option<&str>) -> Vec<(String, &'static str)> {
+    pub(super) fn all(
+        &self,
+        url: Option<&str>,
+        tls: Option<&SelfSigned>,
+    ) -> Vec<(String, &'static str)> {
         let of_admin = [
             ("top", "live statistics"),
             ("sessions", "the open sessions"),
@@ -39,7 +45,10 @@ impl Commands {
             (format!("{program} {command} {admin}"), what)
         });
         let probe = url.map(|url| {
-            let command = format!("{} probe {url} --echo hello", self.program);
+            let mut command = format!("{} probe {url} --echo hello", self.program);
+            if let Some(tls) = tls {
+                command += &format!(" --ca {}", tls.cert().display());
+            }
             (command, "what a client gets")
         });
         commands.chain(probe).collect()

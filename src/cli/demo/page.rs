@@ -94,8 +94,8 @@ fn render(page: &str) -> Option<Response<Full<Bytes>>> {
     let nonce = format!("{:032x}", rand::random::<u128>());
     let policy = format!(
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; \
-         connect-src 'self' ws://127.0.0.1:* ws://localhost:*; base-uri 'none'; form-action 'none'; \
-         frame-ancestors 'none'"
+         connect-src 'self' ws://127.0.0.1:* ws://localhost:* wss://127.0.0.1:* wss://localhost:*; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
     let mut response = Response::new(Full::from(page.replace("{{nonce}}", &nonce)));
     let policy = HeaderValue::from_str(&policy).ok()?;
@@ -107,7 +107,7 @@ fn render(page: &str) -> Option<Response<Full<Bytes>>> {
 
 /// The commands as a list of HTML.
 fn list(commands: &Commands) -> String {
-    let commands = commands.all(None).into_iter();
+    let commands = commands.all(None, None).into_iter();
     let items = commands.map(|(command, what)| {
         let command = escaped(&command);
         format!("<li><code>{command}</code> <span>{what}</span></li>\n")

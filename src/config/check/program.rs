@@ -114,7 +114,27 @@ pub(super) fn admin(
         }
         None => {}
     }
+    if admin.tls.is_some() && matches!(admin.address, ListenAddress::Unix(_)) {
+        let problem = ValueError::new("a unix socket is no network: nothing there needs TLS")
+            .help("leave [admin.tls] out, or listen on an address such as 127.0.0.1:9900");
+        report.error(&node.get("tls"), problem);
+    }
     resolved(admin, directory)
+}
+
+/// TLS of the admin listener.
+#[cfg(feature = "tls")]
+pub(super) fn admin_tls(
+    admin: Option<&Admin>,
+    node: &Node<'_>,
+    directory: &Path,
+    report: &mut Report<'_>,
+) -> Option<ServerTls> {
+    let settings = admin?.tls.as_ref()?;
+    match report.has_lost(node, "tls") {
+        true => None,
+        false => super::tls::listener(settings, &node.get("tls"), directory, report),
+    }
 }
 
 /// The listener with its path as the settings mean it, whether or not a process would serve it.

@@ -125,8 +125,8 @@ fn table(key: &str, path: &[Step]) -> Option<Table> {
     Some(match (key, &*names) {
         ("", []) => Table::Settings,
         ("", ["listen"]) => Table::Listen,
-        ("", ["listen", "tls"]) => Table::ListenTls,
-        ("", ["listen", "tls", "certificates"]) => Table::Certificate,
+        ("", ["listen" | "admin", "tls"]) => Table::ListenTls,
+        ("", ["listen" | "admin", "tls", "certificates"]) => Table::Certificate,
         ("", ["admin"]) => Table::Admin,
         ("", ["log"]) => Table::Log,
         (_, []) if is_route(key) => Table::Route,

@@ -62,6 +62,9 @@ pub struct Admin {
     #[serde(default, deserialize_with = "token")]
     #[cfg_attr(feature = "server", schemars(with = "Secret"))]
     pub token: Option<Secret>,
+    /// TLS with its clients; without this table they speak plain HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ListenTls>,
 }
 
 /// The program's log.

@@ -8,7 +8,13 @@ use crate::config::settings::{ClientAuth, Listen, ListenTls, TlsVersion};
 
 /// The listeners with TLS, and their certificates.
 pub(super) fn tell(config: &Config, summary: &mut String) {
-    for Listen { address, tls, .. } in &config.listen {
+    let listeners = config.listen.iter();
+    let listeners = listeners.map(|Listen { address, tls, .. }| (address, tls));
+    let admin = config
+        .admin
+        .iter()
+        .map(|admin| (&admin.address, &admin.tls));
+    for (address, tls) in listeners.chain(admin) {
         let Some(settings) = tls else {
             continue;
         };

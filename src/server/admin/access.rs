@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::net::IpAddr;
 use std::sync::{PoisonError, RwLock};
 
-use http::{HeaderMap, StatusCode, header, uri::Authority};
+use http::{HeaderMap, StatusCode, header, uri::Authority, uri::Scheme};
 use tokio_util::sync::CancellationToken;
 
 use super::library::Secret;
@@ -50,15 +50,17 @@ impl Access {
     ///
     /// No page of another site gets in by a browser that it drives, nor anybody without the token
     /// where there is one. A probe needs no token: it learns one bit. `browsable` is an address
-    /// that a browser can connect to.
+    /// that a browser can connect to, and
+    /// `scheme` that of its requests.
     pub(super) fn admit(
         &self,
         path: &str,
         headers: &HeaderMap,
+        scheme: &Scheme,
         browsable: bool,
     ) -> Result<CancellationToken, Refusal> {
         let refuse = |status, sentence| Err(Refusal::new(status, sentence));
-        if is_cross_site(headers) {
+        if is_cross_site(headers, scheme) {
             return refuse(
                 StatusCode::FORBIDDEN,
                 "requests of web pages are not answered",
@@ -99,7 +101,7 @@ pub(super) fn is_probe(path: &str) -> bool {
 }
 
 /// Whether a page of another site is behind the request, as far as its browser says so.
-fn is_cross_site(headers: &HeaderMap) -> bool {
+fn is_cross_site(headers: &HeaderMap, scheme: &Scheme) -> bool {
     let mut sites = headers.get_all("sec-fetch-site").iter();
     let other_site = sites.any(|site| site != "same-origin" && site != "none");
     let mut origins = headers.get_all(header::ORIGIN).iter();
@@ -107,7 +109,7 @@ fn is_cross_site(headers: &HeaderMap) -> bool {
         let origin = origin
             .to_str()
             .ok()
-            .and_then(|origin| origin.strip_prefix("http://"));
+            .and_then(|origin| origin.strip_prefix(scheme.as_str())?.strip_prefix("://"));
         let host = headers
             .get(header::HOST)
             .and_then(|host| host.to_str().ok());

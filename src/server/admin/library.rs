@@ -5,9 +5,9 @@ pub(super) use crate::close::MAX_REASON;
 pub(super) use crate::config::{
     Config, ListenAddress, Network, Secret, parse_duration, parse_network,
 };
-pub(super) use crate::tls::TlsAcceptError;
+pub(super) use crate::tls::{ServerTls, Tickets, TlsAcceptError, TlsAcceptor};
 pub(super) use crate::{
     BrokenRequestMetrics, CloseCode, Closed, Durations, Event, EventFilter, EventKind, EventStream,
     Forwarded, Handle, Metrics, RecordedEvent, RequestKind, RouteMetrics, Selection, ServerInfo,
-    SessionId, SessionInfo, UnknownServer, UpstreamInfo,
+    SessionId, SessionInfo, Transport, UnknownServer, UpstreamInfo,
 };

@@ -15,7 +15,8 @@ use super::schema::any_object;
 #[openapi(
     info(
         title = "wsgate admin interface",
-        description = "What an operator sees of a running wsgate, and does to it.",
+        description = "What an operator sees of a running wsgate, and does to it. It speaks http://, or https:// \
+                       with [admin.tls].",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     components(schemas(OpenEvent, CloseEvent, RejectEvent, ForwardEvent, LostEvent)),

@@ -29,7 +29,7 @@ use crate::server::listener::own_servers;
 use crate::server::listener::passed::PassedSockets;
 use crate::server::logging::LogControl;
 use crate::server::traces::Traces;
-use crate::tls::Tickets;
+use crate::tls::{ServerTls, Tickets};
 use crate::{Drained, Gate, Handle};
 
 /// A running gate: listeners, workers and what runs on them. Dropping it cuts all connections off;
@@ -55,6 +55,7 @@ pub struct Server {
 /// The settings that the process runs by, beside the gate's own and the listeners.
 pub(super) struct RunningSettings {
     pub(super) admin: Option<config::Admin>,
+    pub(super) admin_tls: Option<ServerTls>,
     pub(super) log: config::Log,
     pub(super) server: config::Server,
     pub(super) listeners: ListenerSettings,
@@ -111,6 +112,7 @@ impl Server {
         certificates::log_new(&Config::default(), &config);
         let running = RunningSettings {
             admin: config.admin.clone(),
+            admin_tls: config.admin_tls().cloned(),
             log: config.log.clone(),
             server: config.server.clone(),
             listeners: ListenerSettings::of(&config),
@@ -186,6 +188,7 @@ impl Server {
         server
             .admin
             .require_token(token.and_then(|admin| admin.token.clone()));
+        server.secure_admin();
         if let Some(listener) = admin_listener {
             server.open_admin(listener);
         }
@@ -246,6 +249,12 @@ impl Server {
         let address = &listener.address;
         tracing::info!(%address, "admin interface listening");
         self.listeners.admin = Some(listener);
+    }
+
+    /// Gives new connections of the admin interface the TLS of the settings.
+    pub(super) fn secure_admin(&self) {
+        let tls = self.running.admin_tls.as_ref();
+        self.admin.set_tls(tls, &self.tickets);
     }
 
     pub(super) fn name_addresses(&mut self) {

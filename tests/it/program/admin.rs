@@ -4,6 +4,7 @@ mod events;
 mod openapi;
 mod sessions;
 mod settings;
+mod tls;
 mod upstreams;
 
 use serde_json::json;

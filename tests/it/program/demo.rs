@@ -1,5 +1,7 @@
 //! `wsgate demo`: its page, its echo, its rules.
 
+use std::os::unix::fs::PermissionsExt;
+
 use rustix::process::Signal;
 
 use serde_json::Value;
@@ -29,7 +31,7 @@ async fn the_page_runs_nothing_but_its_own() {
     let rules: Vec<_> = policy.split("; ").collect();
     for rule in [
         "default-src 'none'",
-        "connect-src 'self' ws://127.0.0.1:* ws://localhost:*",
+        "connect-src 'self' ws://127.0.0.1:* ws://localhost:* wss://127.0.0.1:* wss://localhost:*",
         "frame-ancestors 'none'",
     ] {
         assert!(rules.contains(&rule), "{rule} in {policy}");
@@ -101,6 +103,32 @@ async fn only_its_own_page_may_open_a_session() {
     wire.send(websocket("/echo", "evil.test", &origin)).await;
     assert_eq!(wire.response().await.status(), 403);
     program.stop().await;
+}
+
+#[tokio::test]
+async fn with_tls_its_page_and_sockets_come_over_tls_with_a_certificate_of_its_own() {
+    let mut program = Program::serving(&["demo", "--tls", "--listen", "127.0.0.1:0"]).await;
+    let url = format!("https://{}/", program.address);
+    let told = program.line("the address", move |line| line.contains(&url).then_some(()));
+    told.await;
+    let ca = |line: &str| Some(line.split("--ca ").nth(1)?.split(' ').next()?.to_owned());
+    let ca = program.line("the certificate", ca).await;
+    let key = std::path::Path::new(&ca).with_extension("key");
+    let mode = std::fs::metadata(&key).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let port = program.address.rsplit_once(':').unwrap().1.to_owned();
+    for host in ["127.0.0.1", "localhost"] {
+        let url = format!("wss://{host}:{port}/echo");
+        let origin = format!("https://{host}:{port}");
+        let arguments = ["probe", &url, "--echo", "hello", "--ca", &ca];
+        let done = finish(&[&arguments[..], &["--origin", &origin]].concat()).await;
+        assert_eq!(done.code, Some(0), "{done:?}");
+    }
+    let unknown = finish(&["probe", &format!("wss://127.0.0.1:{port}/echo")]).await;
+    assert_eq!(unknown.code, Some(2), "{unknown:?}");
+    program.signal(Signal::INT);
+    assert_eq!(program.ended().await.0, Some(0));
+    assert!(!key.exists());
 }
 
 #[tokio::test]

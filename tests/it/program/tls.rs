@@ -237,18 +237,18 @@ async fn check_shows_certificates_and_warns_of_what_clients_refuse() {
     let (summary, warnings) = checked(&authority, &settings, &[]).await;
     for line in [
         "tls     127.0.0.1:0, client certificates optional, TLS 1.3 only",
-        "  //a.pem until 2",
+        "  /a.pem until 2",
         "  for        a.test",
-        "  //b.pem until 2001-01-01T00:00:00Z",
+        "  /b.pem until 2001-01-01T00:00:00Z",
         "  for        *.b.test",
     ] {
         assert!(summary.contains(line), "{line}\n{summary}");
     }
     for warning in [
-        "the certificate //a.pem of 127.0.0.1:0 expires in 3 days, at 2",
-        "//b.pem is a certificate that has expired",
-        "//a.pem does not have the certificate of the issuer",
-        "//b.key can be read by every user of this machine",
+        "the certificate /a.pem of 127.0.0.1:0 expires in 3 days, at 2",
+        "/b.pem is a certificate that has expired",
+        "/a.pem does not have the certificate of the issuer",
+        "/b.key can be read by every user of this machine",
     ] {
         assert!(warnings.contains(warning), "{warning}\n{warnings}");
     }
@@ -265,16 +265,16 @@ async fn check_explains_which_certificate_a_client_gets() {
     for (url, expected) in [
         (
             "wss://x.b.test/ws/",
-            &["tls      127.0.0.1:0 shows //b.pem, until", "gets 421"][..],
+            &["tls      127.0.0.1:0 shows /b.pem, until", "gets 421"][..],
         ),
         (
             "wss://c.test/ws/",
             &[
-                "127.0.0.1:0 shows //a.pem",
+                "127.0.0.1:0 shows /a.pem",
                 "for other hosts: clients refuse it",
             ],
         ),
-        ("wss://127.0.0.1/ws/", &["127.0.0.1:0 shows //a.pem"]),
+        ("wss://127.0.0.1/ws/", &["127.0.0.1:0 shows /a.pem"]),
         ("ws://a.test/ws/", &["every listener speaks TLS"]),
     ] {
         let (text, _) = checked(&authority, &settings, &["--explain", url]).await;
@@ -294,4 +294,35 @@ async fn check_explains_which_certificate_a_client_gets() {
     let plain = serving("ws://127.0.0.1:1", "", "");
     let (text, _) = checked(&authority, &plain, &["--explain", "wss://a.test/ws/"]).await;
     assert!(text.contains("no listener speaks TLS"), "{text}");
+}
+
+#[tokio::test]
+async fn a_program_without_a_file_shows_the_certificate_of_its_arguments() {
+    let (authority, echo) = (Authority::new(), Echo::start().await);
+    let shown = authority.issue("127.0.0.1", Validity::Now);
+    let (cert, key) = authority.write_identity_as("a", &shown);
+    let (cert, key) = (cert.to_str().unwrap(), key.to_str().unwrap());
+    let to = ["run", "--to", echo.url(), "--listen", "127.0.0.1:0"];
+    let program = Program::serving(&[&to[..], &["--cert", cert, "--key", key]].concat()).await;
+    let url = format!("wss://{}/", program.address);
+    let told = url.clone();
+    let told = program.line("the address", move |line| {
+        line.contains(&told).then_some(())
+    });
+    told.await;
+    let ca = authority.file();
+    let done = finish(&[
+        "probe",
+        &url,
+        "--echo",
+        "hello",
+        "--ca",
+        ca.to_str().unwrap(),
+    ])
+    .await;
+    assert_eq!(done.code, Some(0), "{done:?}");
+    program.stop().await;
+    // Neither stands without the other.
+    let done = finish(&[&to[..], &["--cert", cert]].concat()).await;
+    assert_eq!(done.code, Some(1), "{done:?}");
 }

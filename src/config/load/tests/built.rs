@@ -146,6 +146,7 @@ fn what_does_not_hold_together_names_its_key() {
     settings.admin = Some(Admin {
         address: "0.0.0.0:9900".parse().unwrap(),
         token: Some("hunter2 hunter2".into()),
+        tls: None,
     });
     settings.route.push(RouteSettings {
         upstream: "chta".to_owned(),
@@ -209,6 +210,7 @@ fn secrets_are_kept_and_not_shown() {
     settings.admin = Some(Admin {
         address: "0.0.0.0:9900".parse().unwrap(),
         token: Some("hunter2".into()),
+        tls: None,
     });
     settings.route[0].headers.set = [("x-key".to_owned(), "hunter2".into())].into();
     let shown = format!("{settings:?} {}", serde_json::to_string(&settings).unwrap());

@@ -15,6 +15,7 @@ use crate::server::listener::descriptors;
 use crate::server::listener::open::{BoundListener, OpenListener};
 use crate::server::listener::own_servers;
 use crate::server::logging;
+use crate::tls::ServerTls;
 
 impl Server {
     /// Replaces the server's settings without losing a session.
@@ -58,11 +59,13 @@ impl Server {
         }
         certificates::log_new(&before, &settings);
         let listeners = ListenerSettings::of(&settings);
+        let admin_tls = settings.admin_tls().cloned();
         self.apply_log(settings.log, log_filter, &mut applied);
         self.apply_server(settings.server, listeners, &mut applied);
         self.apply_listeners(&settings.listen, added, &mut applied)
             .await;
-        self.apply_admin(settings.admin, admin, &mut applied).await;
+        self.apply_admin((settings.admin, admin_tls), admin, &mut applied)
+            .await;
         applied.name_keys();
         Ok(applied)
     }
@@ -166,11 +169,17 @@ impl Server {
 
     async fn apply_admin(
         &mut self,
-        settings: Option<config::Admin>,
+        (settings, tls): (Option<config::Admin>, Option<ServerTls>),
         added: Option<BoundListener>,
         applied: &mut Applied,
     ) {
         applied.key("admin", settings != self.running.admin);
+        // A setting, or the contents of a file.
+        if tls != self.running.admin_tls {
+            applied.key("admin.tls", true);
+            self.running.admin_tls = tls;
+            self.secure_admin();
+        }
         self.admin
             .require_token(settings.as_ref().and_then(|admin| admin.token.clone()));
         let stays = settings

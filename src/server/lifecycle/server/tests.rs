@@ -248,6 +248,7 @@ async fn the_admin_interface_is_served_beside_the_gate() {
     config.admin = Some(Admin {
         address: ListenAddress::Tcp("127.0.0.1:0".parse().unwrap()),
         token: None,
+        tls: None,
     });
     let server = Server::start(config).unwrap();
     let address = server.admin_address().unwrap().tcp().unwrap();

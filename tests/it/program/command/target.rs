@@ -163,10 +163,10 @@ async fn a_command_that_reaches_no_process_says_what_to_do() {
     }
     for (arguments, said) in [
         (["--config", "/nowhere/wsgate.toml"], "/nowhere/wsgate.toml"),
-        (["--admin", "https://127.0.0.1:9900"], "speaks no TLS"),
+        (["--admin", "https://127.0.0.1:0"], "port 0"),
         (
             ["--admin", "nonsense"],
-            "write http://127.0.0.1:9900 or unix:/path",
+            "write http://127.0.0.1:9900, https://host:port or unix:/path",
         ),
     ] {
         let failed = finish(&with(&["sessions"], &arguments)).await;
