@@ -6,6 +6,8 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+#[cfg(feature = "server")]
+use crate::kit::{Authority, BOTH, TlsPeer, Validity};
 use crate::kit::{Echo, Frame, Request, Socket, Upstream, Wire, answer, soon, switching};
 
 /// A running example; it ends when this is dropped.
@@ -17,9 +19,15 @@ struct Example {
 impl Example {
     /// Starts it before a backend, and waits until it says where it listens.
     async fn run(name: &str, backend: &str) -> Self {
+        Self::run_with(name, backend, &[]).await
+    }
+
+    /// The same with further arguments.
+    async fn run_with(name: &str, backend: &str, more: &[&str]) -> Self {
         let path = built(name);
         let mut child = Command::new(&path)
             .args(["127.0.0.1:0", backend])
+            .args(more)
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
@@ -114,4 +122,40 @@ async fn the_filter_example_names_the_client_and_drops_what_has_no_type() {
     // The first thing to come back is the second that was sent.
     let expected = r#"{"client":"127.0.0.1","type":"greeting"}"#;
     assert_eq!(socket.next().await.into_text().unwrap().as_str(), expected);
+}
+
+#[cfg(feature = "server")]
+#[tokio::test]
+async fn the_tls_example_tells_the_backend_who_its_client_is() {
+    let (authority, upstream) = (Authority::new(), Upstream::start().await);
+    let shown = authority.issue("a.test", Validity::Now);
+    let (cert, key) = authority.write_identity_as("a", &shown);
+    let files = [&cert, &key, &authority.file()].map(|file| file.to_str().unwrap().to_owned());
+    let files = files.each_ref().map(String::as_str);
+    let example = Example::run_with("over_tls", upstream.url(), &files).await;
+    let known = authority.issue("a known client", Validity::Now);
+    for (shows, subject) in [(Some(&known), "CN=a known client"), (None, "")] {
+        let peer = TlsPeer::new(&authority, shows, BOTH);
+        let connected = peer.connect(&example.address, "a.test", true).await;
+        let mut client = connected.unwrap().0;
+        let request = Request::websocket("/ws/room").with("Host", "a.test");
+        let forged = request.clone().header("X-Client-Subject", "CN=mallory");
+        client.send(forged.text()).await;
+        let (mut server, head) = upstream.request().await;
+        assert_eq!(
+            head.all("x-client-subject"),
+            Vec::from_iter(Some(subject).filter(|it| !it.is_empty()))
+        );
+        assert_eq!(head.one("x-forwarded-proto"), "https");
+        server.send(switching(&head, "")).await;
+        assert_eq!(client.head().await.status(), 101);
+        client.send_frames(&[Frame::text("hello")]).await;
+        server.expect(Frame::text("hello")).await;
+    }
+    let peer = TlsPeer::new(&authority, None, BOTH);
+    let connected = peer.connect(&example.address, "a.test", true).await;
+    let mut client = connected.unwrap().0;
+    let elsewhere = Request::websocket("/ws/room").with("Host", "b.test");
+    client.send(elsewhere.text()).await;
+    assert_eq!(client.head().await.status(), 421);
 }
