@@ -16,7 +16,7 @@ use super::said::Said;
 use super::wire::{Script, run, serve};
 use crate::config::Config;
 use crate::config::UpstreamHttp;
-use crate::handshake::{refused, switching_protocols, upstream_request, verify};
+use crate::handshake::{accepted, refused, upstream_request, verify};
 use crate::rejection::Rejection;
 use crate::request::{ClientIdentity, Handshake};
 use crate::types::ClientAddr;
@@ -156,7 +156,7 @@ fn ask(
             check_agreed(&parts, &offered, &accept);
             let deflate = parts.headers.contains_key("sec-websocket-extensions");
             assert_eq!(agreed.deflate(), deflate);
-            let response = switching_protocols(&offer.acceptance, agreed);
+            let response = accepted(&offer.acceptance, agreed);
             Ok((response, Outcome::Switched(parts)))
         }
     }

@@ -122,7 +122,7 @@ async fn an_interim_answer_stands_only_where_hyper_has_nothing_left_to_write() {
         state
             .client()
             .interim()
-            .add(StatusCode::EARLY_HINTS, headers.clone());
+            .add(StatusCode::EARLY_HINTS, headers);
     };
     let text = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
     let mut expected = String::new();
