@@ -101,7 +101,8 @@ pub use transport::TlsSocket;
 pub use transport::{CustomStream, StreamSender, StreamUpgrade, Transport, WrappedSocket};
 pub use types::{ClientAddr, LocalAddr, OverTls, SessionContext, SessionId, Side};
 pub use upstream::{
-    Connect, ConnectError, LocalResource, ServerTarget, TargetAddress, UpstreamStream,
+    Connect, ConnectError, Http2Body, Http2Error, Http2Sender, LocalResource, ServerTarget,
+    TargetAddress, UpstreamStream,
 };
 
 /// The examples of the documents are compiled and run like those of the code.

@@ -1,5 +1,8 @@
 //! The way of a plain HTTP request, as far as it is a handshake's: receive → route → policies.
 
+mod connect;
+mod http2;
+
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -11,8 +14,6 @@ use http::{
     HeaderMap, HeaderValue, Method, Request, Response, Uri, Version, header, request, response,
 };
 use http_body::Body;
-use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connection_key::ConnectionKey;
 use super::core::Core;
@@ -26,15 +27,15 @@ use crate::error_report::ErrorReport;
 use crate::framing;
 use crate::handshake::{path_and_query, plain_request_headers, plain_response_headers};
 use crate::rejection::Rejection;
-use crate::transport::Transport;
 use crate::types::Side;
-use crate::upstream::{Connected, Lease, Pool, Purpose, ServerConnection, ServerFailure, Tries};
+use crate::upstream::{Lease, Pool, ServerFailure, Tries};
 
 /// A plain request that its route forwards and its policies have accepted, with a place on a server:
 /// [`Gate::admit`](crate::Gate::admit).
 ///
 /// Send [`PlainRequest::request`] on an idle connection of the same [`PlainRequest::connection_key`] or on a new one
-/// ([`PlainRequest::connect`]), and answer with [`PlainRequest::respond`], which makes of the server's response
+/// ([`PlainRequest::connect`]), or on a stream of HTTP/2 where its server speaks that
+/// ([`PlainRequest::connect_http2`]), and answer with [`PlainRequest::respond`], which makes of the server's response
 /// what goes on to the client. Where there is no response, answer with the rejection of
 /// [`PlainRequest::fail`], [`PlainRequest::refuse`] or [`PlainRequest::give_up`].
 ///
@@ -72,12 +73,9 @@ pub struct PlainRequest {
     lease: Lease,
     headers: HeaderMap,
     path: String,
+    /// What was tried over HTTP/2.
+    tries: Option<Tries>,
 }
-
-/// TCP keep-alive of a connection to a server: the first probe after this silence, the next ones after
-/// that.
-const SILENCE: Duration = Duration::from_secs(60);
-const PROBE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Decides about a plain request, in the order of a handshake.
 #[expect(clippy::result_large_err, reason = "it is taken apart at once")]
@@ -128,6 +126,7 @@ pub(crate) async fn admit(
             lease,
             headers,
             path,
+            tries: None,
         }),
         Err(refusal) => Err(forwarding.refuse(refusal)),
     }
@@ -201,40 +200,6 @@ impl PlainRequest {
 
     pub(crate) fn address(&self) -> &ServerAddress {
         self.lease.address()
-    }
-
-    /// Connects to its server, or to another one where that fails; its place is on that server
-    /// then.
-    ///
-    /// # Errors
-    /// The [`Rejection`] to answer with where no server took the connection; it is counted and
-    /// logged.
-    pub async fn connect(
-        self,
-    ) -> Result<(Self, impl AsyncRead + AsyncWrite + Send + Unpin + 'static), Rejection> {
-        let handshake = self.forwarding.handshake();
-        let (client, proxied) = (handshake.client(), proxied_connection(handshake));
-        let span = self.forwarding.parents().begin_connect();
-        let tries = Tries::new(client, proxied, Purpose::Plain);
-        let connected = self.pool.connect_from(self.lease, tries).await;
-        let server = connected.as_ref();
-        let server = server.map(|connected| &**connected.lease.server());
-        span.ended(server.map_err(|error| error.rejection.reason()));
-        match connected {
-            Ok(Connected {
-                lease,
-                connection: ServerConnection::Http1(transport),
-                ..
-            }) => {
-                set_keepalive(&transport);
-                Ok((Self { lease, ..self }, transport))
-            }
-            Ok(Connected {
-                connection: ServerConnection::Http2(_),
-                ..
-            }) => Err(self.forwarding.refuse(Rejection::NotUpgrade)),
-            Err(error) => Err(self.forwarding.refuse(error)),
-        }
     }
 
     /// What goes to its server. The bytes of the body are counted as they go. If the request names no host,
@@ -397,44 +362,11 @@ fn is_timeout(error: &(dyn Error + 'static)) -> bool {
     false
 }
 
-/// Lets the kernel find a server that is gone: a response may be silent for as long as it likes, and plain
-/// HTTP has no pings.
-fn set_keepalive(transport: &Transport) {
-    if let Some(stream) = transport.tcp() {
-        let probes = TcpKeepalive::new()
-            .with_time(SILENCE)
-            .with_interval(PROBE_INTERVAL);
-        if let Err(error) = SockRef::from(stream).set_tcp_keepalive(&probes) {
-            tracing::debug!(%error, "no TCP keep-alive on a connection to a server");
-        }
-    }
-}
-
 /// The headers stay out: they may hold secrets.
 impl fmt::Debug for PlainRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PlainRequest")
             .field("handshake", self.forwarding.handshake())
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::net::{TcpListener, TcpStream};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_server_that_is_gone_is_found_by_the_kernel() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let stream = TcpStream::connect(listener.local_addr().unwrap()).await;
-        let transport = Transport::Tcp(stream.unwrap());
-        set_keepalive(&transport);
-        let Transport::Tcp(stream) = &transport else {
-            unreachable!("{transport:?}");
-        };
-        assert!(SockRef::from(stream).keepalive().unwrap());
-        assert_eq!(SockRef::from(stream).tcp_keepalive_time().unwrap(), SILENCE);
     }
 }

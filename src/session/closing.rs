@@ -151,8 +151,7 @@ where
 /// Brings one leg to its end: everything out, our half shut, the peer's ended.
 ///
 /// The server ends the TCP connection first (RFC 6455 §7.1.1). On the client's leg that is us; on
-/// the upstream's we wait for it, so that the time-wait state is not ours to keep. A stream of HTTP/2 has no such
-/// state, and many servers wait for its client.
+/// the upstream's we wait for it, so that the time-wait state is not ours to keep. A stream of HTTP/2 has no such state.
 fn poll_leg<S: AsyncRead + AsyncWrite + Unpin>(
     leg: &mut Leg<S>,
     into: &Direction,
@@ -166,7 +165,9 @@ fn poll_leg<S: AsyncRead + AsyncWrite + Unpin>(
     let received_all = from.is_closed();
     if sent_all && received_all {
         ready!(leg.poll_drained(now));
-        let theirs_first = !leg.ends_first() && leg.close_received.is_some();
+        let theirs_first = leg.side() == Side::Upstream
+            && leg.close_received.is_some()
+            && !leg.can_end_with_last_frame();
         if !theirs_first || leg.ended() || leg.truncated() {
             ready!(leg.poll_shut(now));
         }

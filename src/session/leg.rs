@@ -23,8 +23,8 @@ pub(super) const MOST_DISCARDED: usize = 16 * 1024 * 1024;
 pub(super) struct Leg<S> {
     side: Side,
     io: S,
-    /// Our half ends first, and not the peer's.
-    ends_first: bool,
+    /// It is a stream on a connection that others share.
+    is_stream: bool,
     /// Wakes the session's task for the socket.
     waker: LegWaker,
     /// What the socket did not take; empty (and without memory) nearly always.
@@ -56,7 +56,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
         Self {
             side,
             io,
-            ends_first: side == Side::Client,
+            is_stream: false,
             waker: LegWaker::noop(),
             outbox: Vec::new(),
             taken: 0,
@@ -238,14 +238,19 @@ impl<S> Leg<S> {
         self.truncated
     }
 
-    /// The leg is a stream on a connection that others share: no socket ends with it, so that nothing is gained
-    /// by waiting for the peer to end its half first.
-    pub(super) fn shares_connection(&mut self) {
-        self.ends_first = true;
+    pub(super) fn side(&self) -> Side {
+        self.side
     }
 
-    pub(super) fn ends_first(&self) -> bool {
-        self.ends_first
+    /// The leg is a stream on a connection that others share.
+    pub(super) fn is_on_shared_connection(&mut self) {
+        self.is_stream = true;
+    }
+
+    /// Whether the end of our half can go out in one with what was just written. Some servers forget a stream at
+    /// the answer to their close frame, and take an end behind it for an error of the whole connection.
+    pub(super) fn can_end_with_last_frame(&self) -> bool {
+        self.is_stream && self.unflushed
     }
 
     /// Whether bytes wait for the peer to take them.

@@ -23,7 +23,8 @@ use crate::transport::Transport;
 /// itself writes the PROXY header on the stream where the upstream has `proxy_protocol`, and makes TLS behind that where
 /// the URL of the server begins with `wss://`. The gate calls it once for each handshake, and again for another server of the
 /// upstream if it fails and the upstream has `retries`. The stream carries one HTTP/1.1 exchange
-/// and then the session; the gate never reuses it.
+/// and then the session; the gate never reuses it. Where the upstream has `http = "h2"`, the stream is a connection of
+/// HTTP/2 that many sessions share, and the gate calls this only if none has room.
 ///
 /// The gate drops the future when `connect_timeout` is over or the client has gone.
 pub trait Connect: Send + Sync + 'static {

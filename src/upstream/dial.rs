@@ -1,12 +1,13 @@
 //! Connecting to a server of a pool, or to another one where that fails.
 
+use std::error::Error;
 use std::net::IpAddr;
 
 use tokio::time::Instant;
 
 use super::connect_error::ConnectError;
 use super::failures::{ServerFailure, UpstreamError};
-use super::http2::{AskError, Place, Way};
+use super::http2::{Place, Way};
 use super::pool::{Lease, Pool};
 use super::proxy_header::ProxiedConnection;
 use crate::config::UpstreamHttp;
@@ -113,7 +114,7 @@ impl Pool {
         &self,
         lease: Lease,
         mut tries: Tries,
-        error: AskError,
+        error: impl Error + Send + Sync + 'static,
     ) -> Result<Connected, UpstreamError> {
         tries.unprocessed += 1;
         if tries.unprocessed < SAME_SERVER {

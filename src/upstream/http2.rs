@@ -15,12 +15,20 @@ mod connection;
 mod connections;
 #[cfg(feature = "http2")]
 mod driver;
+#[cfg(feature = "http2")]
+mod interim;
 #[cfg(not(feature = "http2"))]
 mod none;
 #[cfg(feature = "http2")]
 mod places;
 #[cfg(feature = "http2")]
+mod plain;
+#[cfg(feature = "http2")]
+mod request;
+#[cfg(feature = "http2")]
 mod stream;
+#[cfg(feature = "http2")]
+mod unprocessed;
 
 #[cfg(feature = "http2")]
 pub(super) use ask::{AskError, ask};
@@ -30,5 +38,9 @@ pub(super) use connections::{Connections, Way};
 pub(crate) use none::Place;
 #[cfg(not(feature = "http2"))]
 pub(super) use none::{AskError, Connections, Way, ask};
+#[cfg(not(feature = "http2"))]
+pub use none::{Http2Body, Http2Error, Http2Sender};
 #[cfg(feature = "http2")]
 pub(crate) use places::Place;
+#[cfg(feature = "http2")]
+pub use plain::{Http2Body, Http2Error, Http2Sender};

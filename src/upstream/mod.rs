@@ -35,6 +35,7 @@ pub(crate) use exchange::{ExchangeFailure, exchange};
 pub(crate) use failures::{
     FailureCounts, ServerFailure, ServerFailures, ServerFault, UpstreamError,
 };
+pub use http2::{Http2Body, Http2Error, Http2Sender};
 pub(crate) use pool::{Lease, Pool};
 pub(crate) use proxy_header::{ProxiedConnection, ProxyHeader};
 pub(crate) use response::UpstreamResponse;

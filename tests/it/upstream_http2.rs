@@ -1,11 +1,14 @@
 //! HTTP/2 to servers: sessions that share connections (RFC 8441, RFC 9113).
 
 mod hostile;
+#[cfg(feature = "server")]
+mod plain;
 mod sharing;
 
 use h2::Reason;
+use hyper::body::Bytes;
 
-use crate::kit::{Bench, Frame, Http2Upstream, Request, Setup, Wire, setup};
+use crate::kit::{Bench, Frame, Http2Upstream, Request, Setup, Wire, setup, soon};
 
 /// A gate before a server of HTTP/2.
 fn before(upstream: &Http2Upstream) -> Setup {
@@ -205,19 +208,21 @@ async fn a_session_that_is_cut_resets_its_stream_alone() {
 }
 
 #[tokio::test]
-async fn a_session_ends_its_stream_without_waiting_for_its_server_to_do_so() {
+async fn the_answer_to_a_close_frame_ends_the_stream_in_one_frame() {
     let upstream = Http2Upstream::start().await;
-    let setup = before(&upstream).route("timeouts.close = \"10m\"");
-    let bench = setup.start().await;
+    let bench = before(&upstream).start().await;
     let mut client = bench.ask(&Request::websocket("/")).await;
     let mut peer = upstream.accept().await;
-    let mut server = peer.session().await;
+    let (mut send, mut receive) = peer.request().await.answer(200, &[]);
     opened(&mut client).await;
-    client.send_frame(&Frame::close(1000, "")).await;
-    server.expect_close(1000).await;
-    server.send_frame(&Frame::close(1000, "")).await;
+    let close = Frame::close(1000, "");
+    send.send_data(close.plain().into(), false).unwrap();
     client.expect_close(1000).await;
-    server.expect_end().await;
-    drop(server);
+    client.send_frame(&close).await;
+    let answer = soon("an answer", receive.data()).await.unwrap().unwrap();
+    assert_eq!(answer, close.masked());
+    // There is no empty frame behind it.
+    assert!(receive.is_end_stream());
+    send.send_data(Bytes::new(), true).unwrap();
     client.expect_end().await;
 }

@@ -8,10 +8,7 @@ use super::upstream::Pools;
 use crate::config::checked::route::Route;
 use crate::config::checked::rule::{RouteLines, Rule, RuleLines};
 use crate::config::report::{Node, Report};
-use crate::config::settings::plain_http::HttpMode;
-use crate::config::settings::{
-    Compression, EncodedSlashes, Limits, OnExceed, RouteSettings, UpstreamHttp,
-};
+use crate::config::settings::{Compression, EncodedSlashes, Limits, OnExceed, RouteSettings};
 use crate::config::values::size::written;
 use crate::config::values::{MASK, Rewrite, ValueError, check_subprotocol};
 
@@ -124,12 +121,6 @@ fn route(
         "" if !node.get("upstream").is_written() => None,
         name => pools.find(name, &node.get("upstream"), report),
     };
-    let is_http2 = (upstream.as_ref()).is_some_and(|upstream| upstream.http == UpstreamHttp::H2);
-    if is_http2 && http.mode == HttpMode::Forward {
-        let problem = ValueError::new("plain requests are not forwarded over HTTP/2")
-            .help("name an upstream with `http = \"h1\"` here");
-        report.error(&node.get("upstream"), problem);
-    }
     let path = path?;
     // What an environment variable holds is not shown.
     let is_filled = report.is_filled(&node.get("path"));

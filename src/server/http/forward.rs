@@ -1,18 +1,21 @@
-//! Plain HTTP/1.1 to the servers of a route, for routes with `http = "forward"`.
+//! Plain HTTP to the servers of a route, for routes with `http = "forward"`: HTTP/1.1, or HTTP/2 where the upstream
+//! speaks that.
 //!
 //! ```text
 //! route ─► lease of a server ─► idle or new connection ─► request ─► response head ─► stream
 //! ```
 //!
 //! Bodies stream both ways. Connections are kept alive per worker, and apart from those of
-//! sessions: one that carried an upgrade never comes here.
+//! sessions: one that carried an upgrade never comes here. Connections of HTTP/2 are those of sessions.
 
 mod delivery;
 mod download;
 mod exchange;
+mod http2;
 mod interim;
 mod pace;
 mod pool;
+mod server_body;
 mod socket;
 mod upload;
 
@@ -34,6 +37,7 @@ use crate::server::http::client_body::ClientBody;
 use crate::{ErrorReport, Gate, PlainRequest, PlainResponseBody, Rejection};
 use delivery::{report_failure, undelivered};
 use exchange::{Answered, Failure, Streamed, client_of, exchange};
+use http2::AnsweredHttp2;
 use pace::Paced;
 use pool::Connection;
 pub(crate) use pool::KeepAlivePool;
@@ -141,6 +145,10 @@ impl Forward {
         }
         let body = request.count(body);
         let source = Source::new(Paced::new(body, Some(UPLOAD_PAUSE)));
+        if request.is_http2() {
+            let answered = http2::exchange(self.pool.tasks(), request, &source).await?;
+            return Ok(self.deliver_http2(answered));
+        }
         let mut unanswered = 0;
         while unanswered < MOST_UNANSWERED
             && let Some(mut connection) = self.pool.take(&request)
@@ -188,15 +196,40 @@ impl Forward {
             progress,
             Arc::clone(&over),
         );
-        let client = client_of(&request).cloned();
-        let failing = Arc::clone(&request);
-        response.map(|body| {
-            let body = body.notify_at_end(over);
-            let body = body.on_failure(move |error| report_failure(&failing, error));
-            let cause = move || undelivered(client.as_deref());
-            request.deliver(body).with_cause(cause)
-        })
+        pass_on(response, request, over)
     }
+
+    /// The same for a response on a stream, beside which the rest of its request goes out.
+    fn deliver_http2(&self, answered: AnsweredHttp2) -> Response<PlainResponseBody<Streamed>> {
+        let AnsweredHttp2 {
+            request,
+            answered: Answered { response, progress },
+            upload,
+        } = answered;
+        let request = Arc::new(request);
+        let over = Arc::<Notify>::default();
+        if let Some(upload) = upload {
+            let (request, over) = (Arc::clone(&request), Arc::clone(&over));
+            http2::finish_upload(self.pool.tasks(), upload, request, progress, over);
+        }
+        pass_on(response, request, over)
+    }
+}
+
+/// The response as it goes to the client; notifies `over` when nothing more is taken of it.
+fn pass_on(
+    response: Response<Streamed>,
+    request: Arc<PlainRequest>,
+    over: Arc<Notify>,
+) -> Response<PlainResponseBody<Streamed>> {
+    let client = client_of(&request).cloned();
+    let failing = Arc::clone(&request);
+    response.map(|body| {
+        let body = body.notify_at_end(over);
+        let body = body.on_failure(move |error| report_failure(&failing, error));
+        let cause = move || undelivered(client.as_deref());
+        request.deliver(body).with_cause(cause)
+    })
 }
 
 impl Service<Request<ClientBody>> for Forward {

@@ -19,8 +19,8 @@ use crate::upstream::connect_error::ConnectError;
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     groups: Mutex<Vec<Group>>,
-    /// Their drivers. Each ends with its connection.
-    drivers: TaskTracker,
+    /// Their drivers, and what goes out on them. Each ends with its connection.
+    tasks: TaskTracker,
 }
 
 /// What connections have in common that a stream may be put on.
@@ -70,8 +70,8 @@ impl Connections {
         let opened = async { connection::open(connect.await?, way.head_size).await };
         let opened = timeout_at(deadline, opened).await;
         let (places, driver) = opened.map_err(|_elapsed| ConnectError::Timeout)??;
-        self.drivers.spawn(driver);
-        let place = places.take();
+        self.tasks.spawn(driver);
+        let place = places.take(&self.tasks);
         self.with_group(runtime, way, |group| group.connections.push(places));
         websocket(place.ok_or(ConnectError::NoStreams)?, way)
     }
@@ -88,7 +88,10 @@ impl Connections {
     /// A place on the first connection with room, so that the last ones can end.
     fn free(&self, runtime: runtime::Id, way: &Way) -> Option<Place> {
         self.with_group(runtime, way, |group| {
-            group.connections.iter().find_map(Places::take)
+            group
+                .connections
+                .iter()
+                .find_map(|places| places.take(&self.tasks))
         })
     }
 

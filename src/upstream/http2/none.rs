@@ -2,10 +2,13 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Response};
+use http_body::{Body, Frame};
 use http_body_util::Empty;
 
 use crate::rejection::Rejection;
@@ -70,6 +73,57 @@ impl AskError {
     }
 
     pub(crate) fn is_unprocessed(&self) -> bool {
+        match self.0 {}
+    }
+}
+
+/// A place for a plain request: there is none.
+#[derive(Debug)]
+pub struct Http2Sender(Infallible);
+
+/// The body of a response: there is none.
+#[derive(Debug)]
+pub struct Http2Body(Infallible);
+
+/// What HTTP/2 fails with: nothing does.
+#[derive(Debug, thiserror::Error)]
+#[error("this build does not speak HTTP/2")]
+pub struct Http2Error(Infallible);
+
+impl Http2Sender {
+    pub(crate) fn new(place: Place, _is_tls: bool) -> Self {
+        match place.0 {}
+    }
+
+    /// Sends a request.
+    ///
+    /// # Errors
+    /// None: there is nothing to send it on.
+    pub async fn send<B>(self, _request: Request<B>) -> Result<Response<Http2Body>, Http2Error> {
+        match self.0 {}
+    }
+}
+
+impl Body for Http2Body {
+    type Data = Bytes;
+    type Error = Http2Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Http2Error>>> {
+        match self.0 {}
+    }
+}
+
+impl Http2Error {
+    /// Whether the server has not processed the request.
+    pub fn is_unprocessed(&self) -> bool {
+        match self.0 {}
+    }
+
+    /// Whether the server answered with something that is wrong in HTTP/2.
+    pub fn is_malformed(&self) -> bool {
         match self.0 {}
     }
 }

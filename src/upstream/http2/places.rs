@@ -5,6 +5,9 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use h2::client::SendRequest;
+use tokio_util::task::TaskTracker;
+
+use super::unprocessed::is_unprocessed;
 
 /// How many streams a connection has, and whether it takes more.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ struct State {
 pub(crate) struct Place {
     pub(super) sender: SendRequest<Bytes>,
     pub(super) permit: StreamPermit,
+    /// What belongs to the connection.
+    pub(super) tasks: TaskTracker,
 }
 
 /// A stream's share of its connection.
@@ -47,7 +52,7 @@ impl Places {
     }
 
     /// Takes a place for a stream, if the server takes another one.
-    pub(super) fn take(self: &Arc<Self>) -> Option<Place> {
+    pub(super) fn take(self: &Arc<Self>, tasks: &TaskTracker) -> Option<Place> {
         let mut state = self.state();
         let taken = state.streams;
         let most = state.refused_above.min(MOST_STREAMS);
@@ -65,7 +70,11 @@ impl Places {
         state.was_used = true;
         drop(state);
         let permit = StreamPermit(Arc::clone(self));
-        Some(Place { sender, permit })
+        Some(Place {
+            sender,
+            permit,
+            tasks: tasks.clone(),
+        })
     }
 
     /// Whether there are streams or room for some.
@@ -101,8 +110,15 @@ impl Place {
 }
 
 impl StreamPermit {
-    /// The server refused the stream (`REFUSED_STREAM`): its connection takes no more than it has beside it.
-    pub(super) fn refused(&self) {
+    /// The server has not processed the request for this reason: the connection takes no more streams after a GOAWAY,
+    /// and no more than it has beside this one after a `REFUSED_STREAM`.
+    pub(super) fn note_failure(&self, error: &h2::Error) {
+        if !is_unprocessed(error) {
+            return;
+        }
+        if error.is_go_away() {
+            return self.end_connection();
+        }
         let mut state = self.0.state();
         let others = state.streams.saturating_sub(1);
         state.refused_above = state.refused_above.min(others);

@@ -1,8 +1,9 @@
 //! A session's stream on an HTTP/2 connection to a server.
 
 use std::io;
+use std::mem;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use h2::{RecvStream, SendStream};
@@ -20,6 +21,8 @@ pub(super) struct Http2Stream {
     receive: RecvStream,
     /// Received and not read yet.
     unread: Bytes,
+    /// Written and not sent yet: what the session writes at one time is one DATA frame, up to the end of the half.
+    unsent: Vec<u8>,
     /// Our half has ended.
     is_shut: bool,
     /// Behind the stream, whose end makes room for another one.
@@ -32,9 +35,20 @@ impl Http2Stream {
             send,
             receive,
             unread: Bytes::new(),
+            unsent: Vec::new(),
             is_shut: false,
             _permit: permit,
         }
+    }
+}
+
+impl Http2Stream {
+    fn send_unsent(&mut self, is_last: bool) -> io::Result<()> {
+        if self.unsent.is_empty() && !is_last {
+            return Ok(());
+        }
+        let data = Bytes::from(mem::take(&mut self.unsent));
+        self.send.send_data(data, is_last).map_err(io::Error::other)
     }
 }
 
@@ -83,33 +97,37 @@ impl AsyncWrite for Http2Stream {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let mut capacity = this.send.capacity();
-        if capacity == 0 {
+        while this.send.capacity() <= this.unsent.len() {
             // Only for what is there: capacity that is kept for later is missing to the other streams.
-            this.send.reserve_capacity(buf.len());
-            capacity = match ready!(this.send.poll_capacity(cx)) {
-                Some(capacity) => capacity.map_err(io::Error::other)?,
-                None => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-            };
+            this.send.reserve_capacity(this.unsent.len() + buf.len());
+            match this.send.poll_capacity(cx) {
+                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(io::Error::other(error))),
+                Poll::Ready(None) => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+                Poll::Pending => {
+                    this.send_unsent(false)?;
+                    return Poll::Pending;
+                }
+            }
         }
-        let length = buf.len().min(capacity);
+        let length = buf.len().min(this.send.capacity() - this.unsent.len());
         // The connection's task writes it, so that it has to be a copy.
-        let data = Bytes::copy_from_slice(&buf[..length]);
-        let sent = this.send.send_data(data, false);
-        Poll::Ready(sent.map(|()| length).map_err(io::Error::other))
+        this.unsent.extend_from_slice(&buf[..length]);
+        Poll::Ready(Ok(length))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+        Poll::Ready(self.get_mut().send_unsent(false))
     }
 
+    /// The end goes in one frame with what was not flushed: some servers forget a stream at a close frame, and take
+    /// an end behind it for an error of the whole connection.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.is_shut {
             return Poll::Ready(Ok(()));
         }
         this.is_shut = true;
-        let ended = this.send.send_data(Bytes::new(), true);
-        Poll::Ready(ended.map_err(io::Error::other))
+        Poll::Ready(this.send_unsent(true))
     }
 }

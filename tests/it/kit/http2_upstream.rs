@@ -138,7 +138,7 @@ impl Http2Peer {
 
     /// Whether no request has come by now.
     pub(crate) fn untouched(&mut self) -> bool {
-        self.requests.recv().now_or_never().is_none()
+        !matches!(self.requests.recv().now_or_never(), Some(Some(_)))
     }
 
     pub(crate) async fn go_away(&self) {
@@ -198,6 +198,12 @@ impl Http2Request {
             let body = Bytes::from_static(body.as_bytes());
             send.send_data(body, true).expect("a stream");
         }
+    }
+
+    /// Sends an interim answer.
+    pub(crate) fn inform(&mut self, status: u16, headers: &[(&str, &str)]) {
+        let sent = self.respond.send_informational(response(status, headers));
+        sent.expect("a stream");
     }
 
     pub(crate) fn reset(mut self, reason: Reason) {

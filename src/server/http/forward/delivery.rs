@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use super::pace::PaceError;
+use super::server_body::ServerBodyError;
 use crate::server::http::limiter::{ClientState, PeerState};
 use crate::{PlainRequest, Undelivered};
 
@@ -24,7 +25,7 @@ pub(super) fn undelivered(client: Option<&ClientState>) -> Undelivered {
 
 /// Reports a response that its server did not finish.
 pub(super) fn report_failure(request: &PlainRequest, error: &(dyn Error + 'static)) {
-    match error.downcast_ref::<PaceError<hyper::Error>>() {
+    match error.downcast_ref::<PaceError<ServerBodyError>>() {
         Some(PaceError::Paused(_)) => request.fell_silent(error),
         Some(PaceError::Body(_)) | None => request.broke_off(error),
     }

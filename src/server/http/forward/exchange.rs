@@ -1,25 +1,24 @@
 //! One request and its response, on one connection to a server.
 
 use std::error::Error;
-use std::io;
 use std::sync::Arc;
 
 use http::request::Parts;
 use http::response;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
-use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
 use super::download::Download;
 use super::interim::Interim;
 use super::pace::{PaceError, Paced};
 use super::pool::{Connection, KeepAlivePool, RequestBody};
+use super::server_body::{ServerBody, ServerBodyError};
 use super::upload::{Progress, Source, Upload};
 use crate::server::http::limiter::{ClientState, PeerState};
 use crate::{PlainRequest, Rejection};
 
 /// The body of a server's response.
-pub(super) type Streamed = Download<Paced<Incoming>>;
+pub(super) type Streamed = Download<Paced<ServerBody>>;
 
 /// A server's response, and how far its request has come.
 pub(super) struct Answered {
@@ -83,7 +82,9 @@ pub(super) async fn exchange(
         return Err(bad_response(request, None));
     }
     pool.note_version(request.address(), response.version());
-    let response = pass_on(request, &progress, response).await?;
+    let response = response.map(ServerBody::Http1);
+    let response = pass_on(request, &progress, response).await;
+    let response = response.map_err(Failure::Refused)?;
     Ok(Answered { response, progress })
 }
 
@@ -93,11 +94,11 @@ pub(super) fn client_of(request: &PlainRequest) -> Option<&Arc<ClientState>> {
 }
 
 /// Makes of a server's response what goes to the client.
-async fn pass_on(
+pub(super) async fn pass_on(
     request: &PlainRequest,
     progress: &Progress,
-    response: Response<Incoming>,
-) -> Result<Response<Streamed>, Failure> {
+    response: Response<ServerBody>,
+) -> Result<Response<Streamed>, Rejection> {
     let (mut head, body) = response.into_parts();
     let is_early = !progress.is_sent();
     // The rest of the body is for nobody (RFC 9112 §9.6); one that was not asked for is not read at all
@@ -107,7 +108,7 @@ async fn pass_on(
     // of the connection gets a length or chunks with it.
     head.version = Version::HTTP_11;
     let trailers = announced_trailers(&head.headers);
-    request.clean(&mut head).map_err(Failure::Refused)?;
+    request.clean(&mut head)?;
     for names in trailers {
         head.headers.append(header::TRAILER, names);
     }
@@ -126,7 +127,7 @@ async fn pass_on(
                 true => Rejection::UpstreamBadResponse,
                 false => Rejection::UpstreamReset,
             };
-            return Err(Failure::Refused(request.fail(rejection, Some(&error))));
+            return Err(request.fail(rejection, Some(&error)));
         }
     };
     Ok(Response::from_parts(head, body))
@@ -134,7 +135,7 @@ async fn pass_on(
 
 /// Whether the body is to be held back until the server answers `Expect: 100-continue`. Where the expectation may
 /// not be passed on, it is taken out.
-fn expects_continue(head: &mut Parts, may_expect: bool) -> bool {
+pub(super) fn expects_continue(head: &mut Parts, may_expect: bool) -> bool {
     if !may_expect {
         head.headers.remove(header::EXPECT);
     }
@@ -155,17 +156,21 @@ fn bad_response(request: &PlainRequest, error: Option<&(dyn Error + 'static)>) -
     Failure::Refused(request.fail(Rejection::UpstreamBadResponse, error))
 }
 
-/// Whether a body is not what its framing says, rather than that it broke off. Hyper says so in these
-/// two ways.
-fn is_malformed(error: &PaceError<hyper::Error>) -> bool {
-    let PaceError::Body(error) = error else {
-        return false;
-    };
-    let cause = error.source().and_then(|cause| cause.downcast_ref());
-    cause.is_some_and(|cause: &io::Error| {
-        let kinds = [io::ErrorKind::InvalidData, io::ErrorKind::InvalidInput];
-        kinds.contains(&cause.kind())
-    })
+/// Whether a body is not what its framing says, rather than that it broke off.
+fn is_malformed(error: &PaceError<ServerBodyError>) -> bool {
+    match error {
+        PaceError::Body(error) => error.is_malformed(),
+        PaceError::Paused(_) => false,
+    }
+}
+
+/// The answer to a request whose own body broke off.
+pub(super) fn broken_body(request: &PlainRequest) -> Rejection {
+    if client_of(request).is_some_and(|client| client.peer() == PeerState::Gone) {
+        request.abandon();
+        return Rejection::Body;
+    }
+    request.refuse(Rejection::Body)
 }
 
 /// Why there is no response.
@@ -181,11 +186,7 @@ fn failure(
     }
     let error = error.into_error();
     if progress.is_broken() {
-        if client_of(request).is_some_and(|client| client.peer() == PeerState::Gone) {
-            request.abandon();
-            return Failure::Refused(Rejection::Body);
-        }
-        return Failure::Refused(request.refuse(Rejection::Body));
+        return Failure::Refused(broken_body(request));
     }
     if error.is_parse() {
         return bad_response(request, Some(&error));

@@ -50,9 +50,7 @@ impl Interim {
             if answer.status() == StatusCode::CONTINUE {
                 progress.release();
             } else if fits && let Some(client) = &client {
-                let mut headers = answer.headers().clone();
-                PlainRequest::clean_interim(&mut headers);
-                client.interim().add(answer.status(), headers);
+                pass_on(answer.status(), answer.headers(), client);
             }
         });
     }
@@ -75,6 +73,13 @@ impl Interim {
         self.0.added.notify_one();
         fits
     }
+}
+
+/// Passes an interim answer on to its client.
+pub(super) fn pass_on(status: StatusCode, headers: &HeaderMap, client: &ClientState) {
+    let mut headers = headers.clone();
+    PlainRequest::clean_interim(&mut headers);
+    client.interim().add(status, headers);
 }
 
 #[cfg(test)]

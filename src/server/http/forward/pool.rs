@@ -116,6 +116,11 @@ impl KeepAlivePool {
         })
     }
 
+    /// What runs on the worker beside its requests.
+    pub(super) fn tasks(&self) -> &TaskTracker {
+        &self.tasks
+    }
+
     /// Whether the server is known to speak HTTP/1.0.
     pub(super) fn is_old(&self, address: &ServerAddress) -> bool {
         self.old().contains(address)
@@ -150,21 +155,13 @@ impl KeepAlivePool {
             mut sender, line, ..
         } = connection;
         self.tasks.spawn(async move {
-            let stalls = async {
-                over.notified().await;
-                // The client was not asked for its body, and is not any more.
-                if !progress.is_held() {
-                    progress.restart();
-                    progress.overdue(request.response_timeout()).await;
-                }
-            };
             tokio::select! {
                 biased;
                 ready = sender.ready() => if ready.is_ok() {
                     let connection = Connection { sender, line, is_reused: true };
                     pool.put(&request, connection);
                 },
-                () = stalls => line.cut(),
+                () = progress.stalls(&over, request.response_timeout()) => line.cut(),
             }
         });
     }

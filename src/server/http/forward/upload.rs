@@ -213,6 +213,16 @@ impl Progress {
         }
     }
 
+    /// Resolves when the response is `over` and the server does not take the rest of the body `within` its time.
+    pub(super) async fn stalls(&self, over: &Notify, within: Duration) {
+        over.notified().await;
+        // A client that was not asked for its body is not any more.
+        if !self.is_held() {
+            self.restart();
+            self.overdue(within).await;
+        }
+    }
+
     /// Whether the client's body ended before its end.
     pub(super) fn is_broken(&self) -> bool {
         self.state().stage == Stage::Broken
