@@ -15,7 +15,9 @@ use super::named_file::NamedFile;
 use super::settings::{
     Admin, ClientIp, Drain, Listen, Log, RouteSettings, Server, Settings, UpstreamSettings,
 };
-use super::values::{ListenAddress, MASK};
+#[cfg(feature = "tls")]
+use super::values::ListenAddress;
+use super::values::MASK;
 #[cfg(feature = "tls")]
 use crate::tls::{CertificateFacts, ServerTls};
 
