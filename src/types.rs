@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use http::Version;
+
 /// The transport address of the peer that opened the connection.
 ///
 /// The host puts one into the extensions of every request that it hands to the gate. It is the
@@ -156,6 +158,14 @@ impl SessionContext {
 impl fmt::Debug for SessionContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SessionContext")
+    }
+}
+
+/// How the log and the settings name a version of HTTP: `h1` or `h2`.
+pub(crate) fn http_word(version: Version) -> &'static str {
+    match version < Version::HTTP_2 {
+        true => "h1",
+        false => "h2",
     }
 }
 

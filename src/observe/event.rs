@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{StatusCode, Version};
 
 use super::session::SessionInfo;
 use crate::close::CloseCode;
@@ -57,6 +57,8 @@ pub struct Refused {
     pub method: Option<String>,
     /// Its path without the query, at most 256 characters of it; what no path has is escaped.
     pub path: Option<String>,
+    /// The version of HTTP that its client speaks; none where not even the head could be read.
+    pub http_version: Option<Version>,
     /// The header that it was refused for.
     pub header: Option<String>,
     /// The key of the rule that refused it, in the table of its route: `origin.allow`.
@@ -114,6 +116,8 @@ pub struct Forwarded {
     pub method: String,
     /// Its path without the query, at most 256 characters of it; what no path has is escaped.
     pub path: String,
+    /// The version of HTTP that its client speaks.
+    pub http_version: Version,
     /// The client's address, behind trusted proxies.
     pub client: IpAddr,
     /// The socket's peer: the client, or the nearest proxy.

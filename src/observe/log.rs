@@ -7,6 +7,7 @@ use super::event::{Closed, Event, Forwarded, Refused, RequestKind};
 use super::observer::Observer;
 use super::session::SessionInfo;
 use crate::log_throttle::LogThrottle;
+use crate::types::http_word;
 
 /// Logs each session that opens and closes, each request that was forwarded, and each refusal until there are too many; then a
 /// sample, with a count of the rest.
@@ -47,6 +48,7 @@ impl Log {
             route = refused.route.as_deref(),
             method = refused.method.as_deref(),
             path = refused.path.as_deref(),
+            http_version = refused.http_version.map(http_word),
             header = refused.header.as_deref(),
             rule = refused.rule,
             line = refused.line,
@@ -84,6 +86,7 @@ fn log_opened(session: &SessionInfo) {
         client = %session.client,
         peer = %session.peer,
         tls = session.tls,
+        http_version = http_word(session.http_version),
         upstream = %session.upstream,
         server = %session.server,
         reason = "accepted",
@@ -100,6 +103,7 @@ fn log_closed(closed: &Closed) {
         client = %session.client,
         peer = %session.peer,
         tls = session.tls,
+        http_version = http_word(session.http_version),
         upstream = %session.upstream,
         server = %session.server,
         duration_ms = milliseconds(session.age),
@@ -126,6 +130,7 @@ fn log_forwarded(forwarded: &Forwarded) {
         status = forwarded.status.map(|status| status.as_u16()),
         method = %forwarded.method,
         path = %forwarded.path,
+        http_version = http_word(forwarded.http_version),
         route = %forwarded.route,
         client = %forwarded.client,
         peer = %forwarded.peer,

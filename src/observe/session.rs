@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use http::Version;
+
 use crate::request::Identity;
 use crate::types::{ClientAddr, SessionContext, SessionId};
 
@@ -23,6 +25,8 @@ pub struct SessionInfo {
     pub peer: ClientAddr,
     /// The version of TLS that the client speaks, such as `1.3`; `unknown` if the host did not say it, and none without TLS.
     pub tls: Option<&'static str>,
+    /// The version of HTTP in which the client opened it.
+    pub http_version: Version,
     /// Who the client is, if a policy has found out.
     pub identity: Option<Arc<Identity>>,
     /// What the host has put into the extensions of the request.
@@ -95,6 +99,7 @@ impl SessionInfo {
             client: std::net::Ipv4Addr::LOCALHOST.into(),
             peer: ClientAddr::Unix,
             tls: None,
+            http_version: Version::HTTP_11,
             identity: None,
             context: None,
             upstream: "upstream".into(),

@@ -179,6 +179,7 @@ impl Forwarding {
             route: Arc::clone(&route.name),
             method: shown_method(handshake.method()),
             path: shown_path(handshake.path()),
+            http_version: handshake.parts().version,
             client: handshake.client(),
             peer: handshake.peer(),
             tls: handshake.tls(),

@@ -10,9 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::Entry;
-use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, Uri, Version, header, request, response,
-};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, header, request, response};
 use http_body::Body;
 
 use super::connection_key::ConnectionKey;
@@ -21,7 +19,7 @@ use super::forwarding::{FORWARDED, Forwarding, UPSTREAM_IDLE, UPSTREAM_LOST};
 use super::plain_body::{Delivered, Delivery, PlainRequestBody, PlainResponseBody, Undelivered};
 use super::proxied::proxied_connection;
 use super::receive::{Unrouted, receive_plain};
-use super::refusal::Refusal;
+use super::refusal::{Refusal, refusal_of_connect};
 use crate::config::ServerAddress;
 use crate::error_report::ErrorReport;
 use crate::framing;
@@ -88,11 +86,7 @@ pub(crate) async fn admit(
         return Err(core.refuse_plain(&parts, unrouted.into()));
     }
     let settings = core.settings();
-    if parts.method == Method::CONNECT {
-        let rejection = match parts.version < Version::HTTP_2 {
-            true => Rejection::Method,
-            false => Rejection::Connect,
-        };
+    if let Some(rejection) = refusal_of_connect(&parts) {
         return Err(refuse_by_host(core, &parts, rejection));
     }
     let mut forwarding = match receive_plain(core, &settings, parts) {
@@ -149,6 +143,9 @@ pub(crate) fn refuse(core: &Arc<Core>, mut parts: request::Parts) -> Rejection {
     core.start_housekeeping();
     if let Some(unrouted) = parts.extensions.remove::<Unrouted>() {
         return core.refuse_plain(&parts, unrouted.into());
+    }
+    if let Some(rejection) = refusal_of_connect(&parts) {
+        return refuse_by_host(core, &parts, rejection);
     }
     let (parts, refusal) = match receive_plain(core, &core.settings(), parts) {
         Err(refused) => refused,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderName, Response, request};
+use http::{HeaderName, Method, Response, Version, request};
 use http_body_util::Full;
 
 use super::shown::{LONGEST, shown, shown_method, shown_path};
@@ -96,6 +96,7 @@ impl Refusal {
             status: Some(self.rejection.status()),
             route: self.route.clone(),
             path: Some(shown_path(path)),
+            http_version: Some(parts.version),
             header: self
                 .header
                 .as_ref()
@@ -123,6 +124,15 @@ impl Refusal {
         let rejection = self.rejection;
         self.answer.unwrap_or_else(|| rejection.into_response())
     }
+}
+
+/// How a CONNECT is refused, which has no path that a route could be for.
+pub(super) fn refusal_of_connect(parts: &request::Parts) -> Option<Rejection> {
+    let rejection = match parts.version < Version::HTTP_2 {
+        true => Rejection::Method,
+        false => Rejection::Connect,
+    };
+    (parts.method == Method::CONNECT).then_some(rejection)
 }
 
 /// The event of a request of which not even the head could be read.

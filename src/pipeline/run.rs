@@ -217,6 +217,7 @@ fn metadata(handshake: &Handshake, lease: &Lease) -> SessionMetadata {
         client: handshake.client(),
         peer: handshake.peer(),
         tls: handshake.tls(),
+        http_version: handshake.parts().version,
         path_parameters: PathParameters::new(captured),
         identity: handshake.identity().cloned(),
         context: handshake.extensions().get().cloned(),

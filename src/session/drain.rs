@@ -201,6 +201,7 @@ mod tests {
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),
             peer: ClientAddr::Unix,
             tls: None,
+            http_version: http::Version::HTTP_11,
             path_parameters: Default::default(),
             identity: None,
             context: None,

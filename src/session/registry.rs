@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::{Duration, SystemTime};
 
+use http::Version;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -57,6 +58,8 @@ pub(crate) struct SessionMetadata {
     pub(crate) peer: ClientAddr,
     /// As [`SessionInfo`] has it.
     pub(crate) tls: Option<&'static str>,
+    /// Of the client's handshake.
+    pub(crate) http_version: Version,
     pub(crate) path_parameters: PathParameters,
     pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) context: Option<SessionContext>,
@@ -294,6 +297,7 @@ impl SessionEntry {
             client: metadata.client,
             peer: metadata.peer,
             tls: metadata.tls,
+            http_version: metadata.http_version,
             identity: metadata.identity.clone(),
             context: metadata.context.clone(),
             upstream: Arc::clone(&metadata.upstream),

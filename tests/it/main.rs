@@ -32,6 +32,8 @@ mod layering;
 mod operations;
 mod plain_requests;
 mod plugin;
+#[cfg(feature = "http2")]
+mod plugin_http2;
 mod policy;
 mod relay;
 mod seams;

@@ -94,6 +94,7 @@ async fn a_registry_that_is_full_or_stopped_gives_no_place() {
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),
         peer: ClientAddr::Unix,
         tls: None,
+        http_version: http::Version::HTTP_11,
         path_parameters: Default::default(),
         identity: None,
         context: None,

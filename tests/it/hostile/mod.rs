@@ -22,6 +22,7 @@ mod frames;
 mod framing;
 mod handshake;
 mod heads;
+mod http2;
 mod identity;
 mod integrity;
 mod last_hop;

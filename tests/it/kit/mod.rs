@@ -75,7 +75,7 @@ pub(crate) use self::{
     fault::{Fault, Side},
     hop::{Hop, Mood},
     network::in_a_network_of_its_own,
-    stage::{CANARY, Stage},
+    stage::{CANARY, HTTP_2, Stage},
     terminal::{Screen, Terminal, ended},
     tls::{Authority, Issued, Terminator, Validity},
     tls_client::{BOTH, TlsPeer},

@@ -22,6 +22,9 @@ pub(crate) struct Stage {
 /// In every query, cookie, token and payload that the cases send, and never in a log.
 pub(crate) const CANARY: &str = "c4nary";
 
+/// In the settings of a stage whose listener speaks HTTP/2 as well.
+pub(crate) const HTTP_2: &str = "# HTTP/2\n";
+
 /// The memory of a process is that of its workers: this machine's cores are no part of a case.
 const WORKERS: usize = 2;
 
@@ -74,8 +77,12 @@ impl Stage {
             true => "",
             false => SILENT,
         };
+        let http = match more.contains(HTTP_2) {
+            true => "http = [\"h1\", \"h2\"]\n",
+            false => "",
+        };
         let settings = format!(
-            "[[listen]]\naddress = \"{address}\"\n[admin]\naddress = \"{address}\"\n\
+            "[[listen]]\naddress = \"{address}\"\n{http}[admin]\naddress = \"{address}\"\n\
              [log]\nformat = \"json\"\n\
              [upstream.echo]\nservers = [\"{echo_url}\"]\n[upstream.attacked]\n{pool}\n\
              [[route]]\nname = \"echo\"\npath = \"/echo\"\nupstream = \"echo\"\n\

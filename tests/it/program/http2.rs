@@ -1,7 +1,6 @@
 //! WebSockets on HTTP/2 (RFC 8441), with a client on the crate h2.
 
 use h2::Reason;
-use h2::ext::Protocol;
 use http::{HeaderValue, Request};
 
 use super::kit::{
@@ -239,22 +238,4 @@ async fn a_client_that_resets_before_the_answer_has_left() {
     // The next one on the connection is served.
     let (_socket, _server) =
         tokio::join!(client.open(extended_connect("/ws/")), upstream.session());
-}
-
-#[tokio::test]
-async fn a_connect_for_anything_else_is_refused_and_dials_nobody() {
-    let upstream = Upstream::start().await;
-    let forward = "http = \"forward\"\n";
-    let program = Program::run(&speaking(BOTH, &upstream, forward)).await;
-    let mut client = Http2::connect(&program.address).await;
-    let mut udp = extended_connect("/ws/");
-    udp.extensions_mut()
-        .insert(Protocol::from_static("connect-udp"));
-    assert_eq!(client.refused(udp).await, 501);
-    let plain = Request::builder().method("CONNECT").uri("gate.test:443");
-    assert_eq!(client.refused(plain.body(()).unwrap()).await, 501);
-    for line in program.events("request rejected") {
-        assert_eq!(line["reason"], "h2_connect");
-    }
-    assert!(upstream.untouched());
 }

@@ -182,7 +182,9 @@ async fn run(
             biased;
             accepted = poll_fn(|cx| serving.poll_accept(cx)) => match accepted {
                 Some(Ok(accepted)) => serving.begin(accepted),
-                Some(Err(error)) => return Ended::Failed(error),
+                Some(Err(error)) if phase.is_before_goodbye() => return Ended::Failed(error),
+                // What we have ended is told already.
+                Some(Err(_)) => return Ended::Left,
                 None => return Ended::Closed,
             },
             () = closing.cancelled(), if phase == Phase::Open => phase = Phase::Closing,
