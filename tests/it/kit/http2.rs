@@ -12,6 +12,7 @@ use http::{HeaderMap, Method, Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
 
 use super::{Wire, soon};
 
@@ -59,7 +60,7 @@ impl Http2 {
         socket.set_nodelay(true).expect("an option");
         let handshake = soon("the settings of the gate", builder.handshake(socket));
         let (send, connection) = handshake.await.expect("HTTP/2");
-        let ended = tokio::task::spawn(connection);
+        let ended = TaskTracker::new().spawn(connection);
         let send = soon("the gate to take requests", send.ready());
         let send = send.await.expect("an open connection");
         // What a client waits for before it asks for a WebSocket (RFC 8441 §3).
