@@ -40,6 +40,8 @@
 //! Take the crate with `default-features = false` for this; the `server` feature is the
 //! standalone program.
 
+#[cfg(feature = "acme")]
+pub mod acme;
 pub mod close;
 pub mod config;
 mod error_report;

@@ -9,6 +9,7 @@ mod accept_error;
 #[cfg(feature = "tls")]
 mod acceptor;
 #[cfg(feature = "tls")]
+#[cfg_attr(not(feature = "acme"), allow(dead_code))]
 mod certificate;
 #[cfg(feature = "tls")]
 mod client;
@@ -18,8 +19,12 @@ mod failure;
 #[cfg(not(feature = "tls"))]
 mod none;
 #[cfg(feature = "tls")]
+#[cfg_attr(not(feature = "acme"), allow(dead_code))]
+mod ordered;
+#[cfg(feature = "tls")]
 mod pem;
 #[cfg(feature = "tls")]
+#[cfg_attr(not(feature = "acme"), allow(dead_code))]
 mod server;
 #[cfg(feature = "tls")]
 mod tickets;
@@ -39,6 +44,10 @@ pub(crate) use error::TlsError;
 pub(crate) use failure::TlsFailure;
 #[cfg(not(feature = "tls"))]
 pub(crate) use none::ClientTls;
+#[cfg(feature = "acme")]
+pub(crate) use ordered::Challenges;
+#[cfg(feature = "tls")]
+pub(crate) use ordered::OrderedCertificate;
 #[cfg(feature = "tls")]
 pub(crate) use server::ClientCertificates;
 #[cfg(feature = "tls")]

@@ -81,7 +81,9 @@ impl Check {
                 print(&question.answer(&self.file, &tls, explanation.as_ref()))
             });
         }
-        print(&config.summary())?;
+        let orders = wsgate::acme::Status::of_all(&config);
+        let orders: String = orders.iter().map(ToString::to_string).collect();
+        print(&(config.summary() + &orders))?;
         let rendered = config.render_warnings(&warnings, has_color(&io::stderr()));
         if rendered.is_empty() {
             return Ok(());

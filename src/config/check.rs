@@ -1,6 +1,8 @@
 //! From settings as they are written to settings that hold together: names resolved, what is missing
 //! and what contradicts itself reported.
 
+#[cfg(feature = "acme")]
+mod acme;
 mod headers;
 mod health;
 mod loops;
@@ -31,6 +33,7 @@ pub(super) fn config(
 ) -> Config {
     let Settings {
         listen,
+        acme,
         client_ip,
         admin,
         log,
@@ -60,8 +63,19 @@ pub(super) fn config(
     let is_program = !listen.is_empty();
     let listeners = root.get("listen");
     let listen = program::listeners(listen, &listeners, directory, report);
+    #[cfg(feature = "acme")]
+    let orders = acme::orders(acme.clone(), root, directory, report);
+    #[cfg(feature = "acme")]
+    orders.warn_unused(&listen, root, report);
     #[cfg(feature = "tls")]
-    let listen_tls = program::listeners_tls(&listen, &listeners, directory, report);
+    let listen_tls = program::listeners_tls(
+        &listen,
+        #[cfg(feature = "acme")]
+        &orders,
+        &listeners,
+        directory,
+        report,
+    );
     #[cfg(feature = "tls")]
     let admin_tls = program::admin_tls(admin.as_ref(), &root.get("admin"), directory, report);
     // Without a listener of their own these may be the settings of a library, which has none. The
@@ -75,6 +89,8 @@ pub(super) fn config(
         listen_tls,
         #[cfg(feature = "tls")]
         admin_tls,
+        #[cfg(feature = "acme")]
+        acme: orders.all,
         has_default_listener: !is_program,
         client_ip,
         admin: admin.map(|admin| program::admin(admin, &root.get("admin"), directory, report)),
@@ -85,6 +101,7 @@ pub(super) fn config(
         rule_lines,
         routes,
         written: (upstream, route),
+        written_acme: acme,
         files: report.files().to_vec(),
         warnings: Warnings::default(),
     }

@@ -1,5 +1,7 @@
 //! Checked settings, as the rest of the crate reads them.
 
+#[cfg(feature = "acme")]
+pub(super) mod acme;
 pub(super) mod route;
 pub(super) mod rule;
 pub(super) mod upstream;
@@ -7,13 +9,16 @@ pub(super) mod upstream;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+#[cfg(feature = "acme")]
+use self::acme::AcmeOrder;
 use self::route::Route;
 use self::rule::RuleLines;
 use self::upstream::Upstream;
 use super::errors::Warnings;
 use super::named_file::NamedFile;
 use super::settings::{
-    Admin, ClientIp, Drain, Listen, Log, RouteSettings, Server, Settings, UpstreamSettings,
+    AcmeSettings, Admin, ClientIp, Drain, Listen, Log, RouteSettings, Server, Settings,
+    UpstreamSettings,
 };
 #[cfg(feature = "tls")]
 use super::values::ListenAddress;
@@ -34,6 +39,9 @@ pub struct Config {
     /// TLS with the clients of the admin listener.
     #[cfg(feature = "tls")]
     pub(super) admin_tls: Option<ServerTls>,
+    /// Certificates that authorities are asked for, in file order; names are unique.
+    #[cfg(feature = "acme")]
+    pub(crate) acme: Vec<AcmeOrder>,
     /// Whether the settings name no listener, as those of a library do.
     #[cfg_attr(not(feature = "server"), allow(dead_code))]
     pub(crate) has_default_listener: bool,
@@ -49,6 +57,8 @@ pub struct Config {
     pub(crate) rule_lines: RuleLines,
     /// The upstreams and the routes as a file with every default would have them, without a secret.
     pub(super) written: (BTreeMap<String, UpstreamSettings>, Vec<RouteSettings>),
+    /// The orders as they are written.
+    pub(super) written_acme: BTreeMap<String, AcmeSettings>,
     /// The files beside the settings that were read for them.
     #[cfg_attr(not(feature = "server"), allow(dead_code))]
     pub(crate) files: Vec<NamedFile>,
@@ -61,6 +71,31 @@ impl Config {
     /// stand in no file have the key in the place of line and column.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         self.warnings.lines()
+    }
+
+    /// Has the listeners show the certificates of `running`, for each order that is still the same.
+    #[cfg(feature = "acme")]
+    pub(crate) fn keep_orders<'o>(&mut self, running: impl Iterator<Item = &'o AcmeOrder>) {
+        for running in running {
+            let Some(order) = self.acme.iter_mut().find(|order| *order == running) else {
+                continue;
+            };
+            for (_, tls) in &mut self.listen_tls {
+                tls.replace_ordered(&order.certificate, &running.certificate);
+            }
+            order.certificate = Arc::clone(&running.certificate);
+        }
+    }
+
+    /// The orders whose certificates a listener shows.
+    #[cfg(feature = "acme")]
+    pub(crate) fn orders(&self) -> impl Iterator<Item = &AcmeOrder> {
+        let shows = |listen: &Listen, order: &AcmeOrder| {
+            let tls = listen.tls.as_ref();
+            tls.is_some_and(|tls| tls.acme.as_ref() == Some(&order.name))
+        };
+        let orders = self.acme.iter();
+        orders.filter(move |order| self.listen.iter().any(|listen| shows(listen, order)))
     }
 
     /// TLS with the clients of the listeners that have it, by their addresses.
@@ -77,7 +112,7 @@ impl Config {
 
     /// The certificates of all listeners, that of the admin interface included, each with the address of its listener.
     #[cfg(feature = "tls")]
-    pub fn certificates(&self) -> impl Iterator<Item = (&ListenAddress, &CertificateFacts)> {
+    pub fn certificates(&self) -> impl Iterator<Item = (&ListenAddress, CertificateFacts)> {
         let listeners = self.listen_tls.iter().map(|(address, tls)| (address, tls));
         let admin = self.admin.as_ref().map(|admin| &admin.address);
         let all = listeners.chain(admin.zip(self.admin_tls.as_ref()));
@@ -117,6 +152,7 @@ impl Config {
         let (upstream, route) = self.written.clone();
         Settings {
             listen: self.listen.clone(),
+            acme: self.written_acme.clone(),
             client_ip: self.client_ip.clone(),
             admin: self.admin.clone(),
             log: self.log.clone(),

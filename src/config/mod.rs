@@ -26,6 +26,7 @@ pub use load::admin::{AdminToken, admin_listener};
 #[cfg(feature = "server")]
 pub use schema::schema;
 pub use settings::Settings;
+pub use settings::acme::AcmeSettings;
 pub use settings::address::AddressRules;
 pub use settings::client_ip::{ClientIp, ForwardingHeader};
 pub use settings::drain::Drain;
@@ -56,6 +57,8 @@ pub use values::retries::Retries;
 pub use values::secret::Secret;
 pub use values::server_url::ServerUrl;
 
+#[cfg(feature = "acme")]
+pub(crate) use checked::acme::AcmeOrder;
 pub(crate) use checked::route::Route;
 pub(crate) use checked::rule::Rule;
 pub(crate) use checked::upstream::{Upstream, UpstreamServer};

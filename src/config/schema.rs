@@ -26,6 +26,9 @@ pub fn schema() -> Value {
     let upstream = &mut schema["properties"]["upstream"];
     upstream["propertyNames"] = json!({ "pattern": Name::PATTERN });
     upstream["additionalProperties"]["properties"]["servers"]["minItems"] = json!(1);
+    let acme = &mut schema["properties"]["acme"];
+    acme["propertyNames"] = json!({ "pattern": r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$" });
+    acme["additionalProperties"]["properties"]["names"]["minItems"] = json!(1);
     let route = &mut schema["properties"]["route"]["items"]["properties"];
     route["rewrite"]["pattern"] = json!(format!(r"^/[^?#*\s]*\*?$|{VARIABLE}"));
     let token = format!("{TOKEN}|{VARIABLE}");

@@ -3,6 +3,7 @@
 //! The doc comment of a field is what the JSON schema says of its key. Tests hold
 //! `config/full.toml` and `docs/configuration.md` to the fields.
 
+pub(super) mod acme;
 pub(super) mod address;
 pub(super) mod client_ip;
 pub(super) mod drain;
@@ -23,6 +24,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub(super) use acme::AcmeSettings;
 pub(super) use address::AddressRules;
 pub(super) use client_ip::ClientIp;
 pub(super) use drain::Drain;
@@ -90,6 +92,8 @@ pub(super) use upstream::{
 pub struct Settings {
     /// The listeners of the program; 127.0.0.1:8080 if there is none. The library ignores them.
     pub listen: Vec<Listen>,
+    /// Certificates that authorities are asked for, by name.
+    pub acme: BTreeMap<String, AcmeSettings>,
     /// How the client's address is found behind trusted proxies, and what counts as one client.
     pub client_ip: ClientIp,
     /// The admin listener; without this table there is none.

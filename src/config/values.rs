@@ -1,6 +1,7 @@
 //! The values of settings, each parsed once into a type that cannot be wrong.
 
 pub(super) mod close_code;
+pub(super) mod directory_url;
 pub(super) mod duration;
 pub(super) mod error;
 pub(super) mod file_path;
@@ -26,6 +27,7 @@ pub(super) mod template;
 pub(super) mod text;
 pub(super) mod verdict;
 
+pub(super) use directory_url::DirectoryUrl;
 pub(super) use duration::{AnyDuration, Positive, ZeroForNever};
 pub(super) use error::{ValueError, nearest};
 pub(super) use file_path::FilePath;

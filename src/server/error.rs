@@ -5,6 +5,7 @@ use std::io;
 use super::logging::LogError;
 use super::traces::TracesError;
 use crate::BuildError;
+use crate::acme::StateError;
 use crate::server::lifecycle::handover::HandoverError;
 use crate::server::lifecycle::signals::StopSignal;
 use crate::server::listener::bind::BindError;
@@ -29,6 +30,9 @@ pub enum ServeError {
     /// The process that serves could not be succeeded.
     #[error(transparent)]
     Handover(#[from] HandoverError),
+    /// A certificate could not be ordered and kept.
+    #[error(transparent)]
+    Acme(#[from] StateError),
     /// The gate does not take the settings.
     #[error(transparent)]
     Gate(#[from] BuildError),
@@ -46,7 +50,7 @@ impl ServeError {
         match self {
             Self::Log(_) | Self::Traces(_) | Self::Gate(_) => 1,
             Self::Bind(_) | Self::Passed(_) | Self::Handover(_) => 2,
-            Self::System(_) => 3,
+            Self::Acme(_) | Self::System(_) => 3,
             Self::Interrupted(signal) => signal.exit_code(),
         }
     }
@@ -57,6 +61,7 @@ impl ServeError {
             Self::Bind(error) => error.help(),
             Self::Passed(error) => error.help(),
             Self::Handover(error) => error.help(),
+            Self::Acme(error) => Some(error.help()),
             Self::Log(_) => Some(
                 "a level is error, warn, info, debug or trace; a filter is like \"warn,wsgate=debug\"",
             ),

@@ -9,6 +9,7 @@
 mod certificates;
 pub(crate) mod handover;
 pub(crate) mod notify;
+mod orders;
 pub(crate) mod process;
 pub(crate) mod reload;
 pub(crate) mod run;

@@ -44,6 +44,9 @@ enum Cause {
     Incompatible(#[source] rustls::Error),
     #[error("the client's TLS is malformed")]
     Malformed(#[source] rustls::Error),
+    /// There is nothing more to say to it.
+    #[error("a certificate authority has got the proof that {0} is ours")]
+    ChallengeAnswered(String),
 }
 
 impl TlsAcceptError {
@@ -70,10 +73,15 @@ impl TlsAcceptError {
         Self(Cause::UnreadableCertificate)
     }
 
-    /// The word for logs; none where the client has only gone away.
+    /// The client is a certificate authority, which has what it came for.
+    pub(super) fn challenge_answered(name: String) -> Self {
+        Self(Cause::ChallengeAnswered(name))
+    }
+
+    /// The word for logs; none where the client has only gone away, or has what it came for.
     pub fn reason(&self) -> Option<&'static str> {
         Some(match self.0 {
-            Cause::Ended(_) => return None,
+            Cause::Ended(_) | Cause::ChallengeAnswered(_) => return None,
             Cause::NotTls { .. } => NOT_TLS,
             Cause::NoCertificate => CERTIFICATE_MISSING,
             Cause::ExpiredCertificate(_) => CERTIFICATE_EXPIRED,

@@ -13,12 +13,21 @@ use tokio_rustls::{StartHandshake, TlsStream};
 
 use super::accept_error::TlsAcceptError;
 use super::certificate::subject;
+use super::ordered::Challenges;
 use crate::transport::Transport;
 use crate::types::OverTls;
 
 /// Makes TLS handshakes with clients, by the settings of a listener. A clone is the same.
 #[derive(Clone)]
 pub struct TlsAcceptor {
+    config: Arc<ServerConfig>,
+    challenges: Option<ChallengeAnswers>,
+}
+
+/// How authorities are answered that want a proof that we have a name (RFC 8737).
+#[derive(Clone)]
+pub(super) struct ChallengeAnswers {
+    challenges: Arc<Challenges>,
     config: Arc<ServerConfig>,
 }
 
@@ -47,13 +56,16 @@ pub struct TlsClient {
 }
 
 impl TlsAcceptor {
-    pub(super) fn new(config: ServerConfig) -> Self {
+    pub(super) fn new(config: ServerConfig, challenges: Option<ChallengeAnswers>) -> Self {
         Self {
             config: Arc::new(config),
+            challenges,
         }
     }
 
     /// Makes the handshake. The caller limits the time.
+    ///
+    /// A certificate authority that wants a proof that we have a name gets it in the handshake, and no more.
     ///
     /// # Errors
     /// [`TlsAcceptError`]; the client has been told by an alert, where it speaks TLS.
@@ -87,9 +99,34 @@ impl TlsAcceptor {
             }
             Err(HelloError::Io(error)) => return Err(TlsAcceptError::of(error)),
         };
+        let challenged = self.challenges.as_ref().filter(|answers| {
+            let hello = hello.client_hello();
+            answers.challenges.are_asked_by(&hello)
+        });
+        if let Some(answers) = challenged {
+            let name = hello
+                .client_hello()
+                .server_name()
+                .unwrap_or_default()
+                .to_owned();
+            let begun = StartHandshake::from_parts(hello, stream);
+            let proven = begun.into_stream(Arc::clone(&answers.config)).await;
+            let mut stream = proven.map_err(TlsAcceptError::of)?;
+            let _may_be_gone = stream.shutdown().await;
+            return Err(TlsAcceptError::challenge_answered(name));
+        }
         let begun = StartHandshake::from_parts(hello, stream);
         let accepted = begun.into_stream(Arc::clone(&self.config)).await;
         accepted.map_err(TlsAcceptError::of)
+    }
+}
+
+impl ChallengeAnswers {
+    pub(super) fn new(challenges: Arc<Challenges>, config: ServerConfig) -> Self {
+        Self {
+            challenges,
+            config: Arc::new(config),
+        }
     }
 }
 

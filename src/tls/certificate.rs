@@ -10,8 +10,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use x509_cert::Certificate;
 use x509_cert::der::{DateTime, Decode};
-use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{AuthorityKeyIdentifier, SubjectAltName};
 
 use super::error::TlsError;
 use super::pem::certificates;
@@ -37,7 +37,8 @@ pub(crate) enum CertificateDefect {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CertificateFacts {
-    /// Its file as the settings name it, or `***` if an environment variable is a part of that.
+    /// Its file as the settings name it, or `***` if an environment variable is a part of that; `[acme.NAME]` if an
+    /// authority is asked for it.
     pub file: Arc<str>,
     /// The names of hosts that it is for, in lower case; `*.` stands for one label.
     pub names: Vec<String>,
@@ -77,6 +78,16 @@ impl ServerCertificate {
 
     pub(crate) fn facts(&self) -> &CertificateFacts {
         &self.facts
+    }
+
+    /// What names the certificate where its authority is asked when to renew it (RFC 9773 §4.1): the identifier of the
+    /// authority's key, and the serial number. None if it has no such identifier.
+    pub(crate) fn renewal_identifier(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        let certificate = Certificate::from_der(self.key.cert.first()?).ok()?;
+        let contents = certificate.tbs_certificate();
+        let (_, authority) = contents.get_extension::<AuthorityKeyIdentifier>().ok()??;
+        let authority = authority.key_identifier?.as_bytes().to_vec();
+        Some((authority, contents.serial_number().as_bytes().to_vec()))
     }
 
     pub(super) fn key(&self) -> &Arc<CertifiedKey> {
@@ -244,6 +255,28 @@ mod tests {
         let (chain, key) = (alone.pem(), key.serialize_pem());
         let read = ServerCertificate::new("a.pem", chain.as_bytes(), key.as_bytes());
         assert_eq!(read.unwrap().defects(), []);
+    }
+
+    #[test]
+    fn a_certificate_is_named_by_its_authority_and_its_serial_number() {
+        let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        authority.key_identifier_method = rcgen::KeyIdMethod::PreSpecified(vec![7; 20]);
+        let issuer = rcgen::CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap());
+        let mut parameters = CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+        parameters.use_authority_key_identifier_extension = true;
+        // As in the example of RFC 9773: its first bit is set, so that a byte comes before it.
+        parameters.serial_number = Some(vec![0x87, 0x65, 0x43, 0x21].into());
+        let key = KeyPair::generate().unwrap();
+        let issued = parameters.signed_by(&key, &issuer.unwrap()).unwrap();
+        let (chain, key) = (issued.pem(), key.serialize_pem());
+        let issued = ServerCertificate::new("a", chain.as_bytes(), key.as_bytes()).unwrap();
+        let named = issued.renewal_identifier();
+        assert_eq!(named, Some((vec![7; 20], vec![0, 0x87, 0x65, 0x43, 0x21])));
+        let (own, key) = made(|_| {});
+        let (own, key) = (own.pem(), key.serialize_pem());
+        let own = ServerCertificate::new("own", own.as_bytes(), key.as_bytes());
+        assert_eq!(own.unwrap().renewal_identifier(), None);
     }
 
     #[test]

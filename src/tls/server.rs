@@ -12,9 +12,10 @@ use tokio_rustls::rustls::server::{
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 
-use super::acceptor::TlsAcceptor;
+use super::acceptor::{ChallengeAnswers, TlsAcceptor};
 use super::certificate::{CertificateFacts, ServerCertificate};
 use super::error::TlsError;
+use super::ordered::{ACME_TLS, Challenges, OrderedCertificate};
 use super::pem::roots_of;
 use super::tickets::Tickets;
 
@@ -51,6 +52,8 @@ struct Certificates {
     all: Vec<ServerCertificate>,
     /// By the names that they are for.
     by_name: HashMap<String, Vec<Arc<CertifiedKey>>>,
+    /// One that an authority is asked for. It comes after the others.
+    ordered: Option<Arc<OrderedCertificate>>,
 }
 
 impl ClientCertificates {
@@ -74,16 +77,18 @@ impl ClientCertificates {
 }
 
 impl ServerTls {
-    /// Shows these certificates: by the name that a client asks for, or else the first.
+    /// Shows these certificates: by the name that a client asks for, or else the first. The one that an authority is
+    /// asked for is the last of them.
     ///
     /// # Errors
     /// [`TlsError::Setup`] if the library has none of the versions.
     pub(crate) fn new(
         certificates: Vec<ServerCertificate>,
+        ordered: Option<Arc<OrderedCertificate>>,
         clients: ClientCertificates,
         only_tls13: bool,
     ) -> Result<Self, TlsError> {
-        let certificates = Arc::new(Certificates::new(certificates));
+        let certificates = Arc::new(Certificates::new(certificates, ordered));
         let versions: &[_] = match only_tls13 {
             true => &[&TLS13],
             false => &[&TLS13, &TLS12],
@@ -109,9 +114,27 @@ impl ServerTls {
         })
     }
 
-    /// The certificates, in the order of the settings.
-    pub fn certificates(&self) -> impl Iterator<Item = &CertificateFacts> {
-        self.certificates.all.iter().map(ServerCertificate::facts)
+    /// Shows another certificate in the place of one that an authority is asked for.
+    pub(crate) fn replace_ordered(
+        &mut self,
+        replaced: &Arc<OrderedCertificate>,
+        by: &Arc<OrderedCertificate>,
+    ) {
+        let ordered = self.certificates.ordered.as_ref();
+        if ordered.is_some_and(|ordered| Arc::ptr_eq(ordered, replaced)) {
+            let all = self.certificates.all.clone();
+            self.certificates = Arc::new(Certificates::new(all, Some(Arc::clone(by))));
+            let resolver: Arc<Certificates> = Arc::clone(&self.certificates);
+            self.config.cert_resolver = resolver;
+        }
+    }
+
+    /// The certificates at this moment: those of files in the order of the settings, then that of an authority, if it
+    /// has issued one.
+    pub fn certificates(&self) -> impl Iterator<Item = CertificateFacts> {
+        let files = self.certificates.all.iter().map(ServerCertificate::facts);
+        let ordered = self.certificates.ordered.as_ref();
+        (files.cloned()).chain(ordered.and_then(|ordered| ordered.facts()))
     }
 
     /// The certificate that a client gets which asks for this host, if it can verify any signature; none if there is no
@@ -140,7 +163,21 @@ impl ServerTls {
             // could be one of a listener that asks for no certificate.
             ClientCertificates::Verified(_) => config.send_tls13_tickets = 0,
         }
-        TlsAcceptor::new(config)
+        TlsAcceptor::new(config, self.challenges())
+    }
+
+    /// What proves names to an authority: whoever asks for that shows no certificate, and may have any version.
+    fn challenges(&self) -> Option<ChallengeAnswers> {
+        let ordered = self.certificates.ordered.as_ref()?;
+        let challenges = Arc::clone(ordered.challenges());
+        let builder = ServerConfig::builder_with_provider(provider());
+        let builder = builder.with_protocol_versions(&[&TLS13, &TLS12]).ok()?;
+        let resolver: Arc<Challenges> = Arc::clone(&challenges);
+        let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
+        config.alpn_protocols = vec![ACME_TLS.to_vec()];
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Some(ChallengeAnswers::new(challenges, config))
     }
 }
 
@@ -149,7 +186,7 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 impl Certificates {
-    fn new(all: Vec<ServerCertificate>) -> Self {
+    fn new(all: Vec<ServerCertificate>, ordered: Option<Arc<OrderedCertificate>>) -> Self {
         let mut by_name = HashMap::<_, Vec<_>>::new();
         for certificate in &all {
             for name in &certificate.facts().names {
@@ -157,7 +194,11 @@ impl Certificates {
                 named.push(Arc::clone(certificate.key()));
             }
         }
-        Self { all, by_name }
+        Self {
+            all,
+            by_name,
+            ordered,
+        }
     }
 
     /// Those for a host: of its own name, or else of all names of its domain (RFC 6125 §6.4.3).
@@ -176,16 +217,27 @@ impl ResolvesServerCert for Certificates {
     fn resolve(&self, client: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let schemes = client.signature_schemes();
         let is_usable = |key: &&Arc<CertifiedKey>| key.key.choose_scheme(schemes).is_some();
-        let named = client.server_name().and_then(|name| self.named(name));
+        let host = client.server_name();
+        let named = host.and_then(|name| self.named(name));
         let named = named.unwrap_or_default().iter();
+        let ordered = self.ordered.as_ref();
+        let ordered = ordered.and_then(|ordered| ordered.key_for(host));
+        let ordered = ordered.as_ref();
+        let ordered_named = ordered.filter(|(_, is_for_host)| *is_for_host);
         let others = self.all.iter().map(ServerCertificate::key);
-        named.chain(others).find(is_usable).cloned()
+        (named.chain(ordered_named.map(|(key, _)| key)))
+            .chain(others)
+            .chain(ordered.map(|(key, _)| key))
+            .find(is_usable)
+            .cloned()
     }
 }
 
 impl PartialEq for ServerTls {
     fn eq(&self, other: &Self) -> bool {
+        let ordered = [self, other].map(|tls| tls.certificates.ordered.as_ref().map(Arc::as_ptr));
         self.certificates.all == other.certificates.all
+            && ordered[0] == ordered[1]
             && self.clients == other.clients
             && self.only_tls13 == other.only_tls13
     }

@@ -3,12 +3,20 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 
+#[cfg(feature = "acme")]
+use super::acme::Orders;
+#[cfg(feature = "tls")]
+use super::tls::Reported;
 use crate::config::report::{Node, Report};
+#[cfg(feature = "tls")]
+use crate::config::settings::ListenTls;
 use crate::config::settings::{Admin, Listen, ProxyProtocol};
 use crate::config::values::{ListenAddress, ValueError, check_token};
 #[cfg(feature = "tls")]
-use crate::tls::ServerTls;
+use crate::tls::{OrderedCertificate, ServerTls};
 
 /// The listener of settings that name none.
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
@@ -49,6 +57,7 @@ pub(super) fn listeners(
 #[cfg(feature = "tls")]
 pub(super) fn listeners_tls(
     listeners: &[Listen],
+    #[cfg(feature = "acme")] orders: &Orders,
     node: &Node<'_>,
     directory: &Path,
     report: &mut Report<'_>,
@@ -59,10 +68,49 @@ pub(super) fn listeners_tls(
         let node = node.at(index);
         let settings = settings.filter(|_| !report.has_lost(&node, "tls"));
         let node = node.get("tls");
-        let tls = settings.and_then(|tls| super::tls::listener(tls, &node, directory, report));
+        let tls = settings.and_then(|tls| {
+            #[cfg(feature = "acme")]
+            let ordered = ordered(tls, orders, &node, report);
+            #[cfg(not(feature = "acme"))]
+            let ordered = ordered(tls, &node, report);
+            super::tls::listener(tls, ordered, &node, directory, report)
+        });
         all.extend(tls.map(|tls| (listen.address.clone(), tls)));
     }
     all
+}
+
+/// The certificate that a listener shows after those of files.
+#[cfg(feature = "acme")]
+fn ordered(
+    tls: &ListenTls,
+    orders: &Orders,
+    node: &Node<'_>,
+    report: &mut Report<'_>,
+) -> Result<Option<Arc<OrderedCertificate>>, Reported> {
+    let Some(name) = &tls.acme else {
+        return Ok(None);
+    };
+    let order = orders.find(name, &node.get("acme"), report);
+    order
+        .map(|order| Some(Arc::clone(&order.certificate)))
+        .ok_or(Reported)
+}
+
+/// There is none in this build.
+#[cfg(all(feature = "tls", not(feature = "acme")))]
+fn ordered(
+    tls: &ListenTls,
+    node: &Node<'_>,
+    report: &mut Report<'_>,
+) -> Result<Option<Arc<OrderedCertificate>>, Reported> {
+    if tls.acme.is_none() {
+        return Ok(None);
+    }
+    let problem = ValueError::new("this build of wsgate orders no certificates")
+        .help("build it with the feature `acme`");
+    report.error(&node.get("acme"), problem);
+    Err(Reported)
 }
 
 /// A listener that would serve nobody, or believe everybody.
@@ -131,10 +179,20 @@ pub(super) fn admin_tls(
     report: &mut Report<'_>,
 ) -> Option<ServerTls> {
     let settings = admin?.tls.as_ref()?;
-    match report.has_lost(node, "tls") {
-        true => None,
-        false => super::tls::listener(settings, &node.get("tls"), directory, report),
+    if report.has_lost(node, "tls") {
+        return None;
     }
+    let node = node.get("tls");
+    let ordered = match settings.acme {
+        None => Ok(None),
+        Some(_) => {
+            let problem = ValueError::new("the admin listener shows certificates of files only")
+                .help("write certificates = [{ cert = \"fullchain.pem\", key = \"privkey.pem\" }]");
+            report.error(&node.get("acme"), problem);
+            Err(Reported)
+        }
+    };
+    super::tls::listener(settings, ordered, &node, directory, report)
 }
 
 /// The listener with its path as the settings mean it, whether or not a process would serve it.

@@ -5,4 +5,7 @@ mod files;
 mod listener;
 
 pub(super) use client::client;
+#[cfg(feature = "acme")]
+pub(super) use client::directory;
+pub(super) use files::Reported;
 pub(super) use listener::listener;

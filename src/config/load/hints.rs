@@ -1,10 +1,12 @@
 //! What was probably meant: keys as other programs call them, and other forms of the same settings.
 
+mod tls_words;
 mod words;
 
 use toml::Spanned;
 use toml::de::DeValue;
 
+use self::tls_words::TLS_WORDS;
 use self::words::{MISSING, Table, WORDS};
 use super::reader::Step;
 use crate::config::report::{Node, Report, joined};
@@ -17,7 +19,7 @@ pub(super) const DEFAULTS: &str = "defaults";
 pub(super) fn meant(key: &str, path: &[Step], unknown: &str) -> Option<&'static str> {
     let table = table(key, path)?;
     let unknown = unknown.to_ascii_lowercase().replace('-', "_");
-    let mut words = WORDS.iter();
+    let mut words = WORDS.iter().chain(&TLS_WORDS);
     let found = words.find(|(of, words, _)| *of == table && words.contains(&&*unknown));
     found.map(|(_, _, meant)| *meant)
 }
@@ -127,6 +129,7 @@ fn table(key: &str, path: &[Step]) -> Option<Table> {
         ("", ["listen"]) => Table::Listen,
         ("", ["listen" | "admin", "tls"]) => Table::ListenTls,
         ("", ["listen" | "admin", "tls", "certificates"]) => Table::Certificate,
+        (_, []) if key.starts_with("acme.") => Table::Acme,
         ("", ["admin"]) => Table::Admin,
         ("", ["log"]) => Table::Log,
         (_, []) if is_route(key) => Table::Route,

@@ -37,6 +37,8 @@ enum Place {
     Settings,
     /// In `[client_ip]`, whose `header` is none.
     ClientIp,
+    /// In `acme`, whose keys are names of tables.
+    Acme,
     /// In `[admin]`, or what is meant for it.
     Admin,
     /// In `headers`, or what is meant for it.
@@ -53,6 +55,8 @@ impl Place {
         let is_like = |word: &str| nearest(key, [word]).is_some();
         match (self, key) {
             (Self::Settings, "client_ip") => Self::ClientIp,
+            (Self::Settings, "acme") => Self::Acme,
+            (Self::Acme, _) if !key.contains("token") => Self::Settings,
             (Self::ClientIp, "header") | (Self::Admin, "address") => Self::Settings,
             (Self::Headers, "remove" | "remove_untrusted" | "forwarded") => Self::Settings,
             (Self::Headers | Self::Settings | Self::ClientIp, _) if is_like("set") => Self::Set,
@@ -60,7 +64,9 @@ impl Place {
             (Self::Settings | Self::ClientIp, _) if is_like("admin") => Self::Admin,
             (Self::Settings | Self::ClientIp, _) if is_like("headers") => Self::Headers,
             (Self::Settings | Self::ClientIp, _) => Self::Settings,
-            (Self::Admin | Self::Headers | Self::Set | Self::Secret, _) => Self::Secret,
+            (Self::Acme | Self::Admin | Self::Headers | Self::Set | Self::Secret, _) => {
+                Self::Secret
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use super::hints::{self, DEFAULTS};
 use super::reader::{Kind, ReadError, Reader, Step};
 use crate::config::report::{Node, Report, joined};
 use crate::config::settings::Settings;
-use crate::config::settings::{OWN_KEYS, RouteSettings, UpstreamSettings};
+use crate::config::settings::{AcmeSettings, OWN_KEYS, RouteSettings, UpstreamSettings};
 use crate::config::values::{ValueError, nearest};
 
 /// The settings of a file whose `[defaults]` have been merged into its routes.
@@ -25,6 +25,12 @@ pub(super) fn settings(root: &mut Spanned<DeValue<'_>>, report: &mut Report<'_>)
         for (name, upstream) in upstreams.iter_mut() {
             let key = joined("upstream", name.get_ref());
             read::<UpstreamSettings>(upstream, &key, report);
+        }
+    }
+    if let Some(DeValue::Table(orders)) = entry(root, "acme") {
+        for (name, order) in orders.iter_mut() {
+            let key = joined("acme", name.get_ref());
+            read::<AcmeSettings>(order, &key, report);
         }
     }
     read(root, "", report).unwrap_or_default()

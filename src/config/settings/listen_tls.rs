@@ -14,6 +14,9 @@ use crate::config::values::{As, FilePath};
 pub struct ListenTls {
     /// The certificates. A client gets the one for the name that it asks for (SNI), or else the first.
     pub certificates: Vec<CertificateFiles>,
+    /// The name of an [acme.NAME], whose certificate comes after these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acme: Option<String>,
     /// Whether clients show a certificate: "off", "optional" or "required".
     pub client_auth: ClientAuth,
     /// The file of the certificate authorities (PEM) that clients are verified with.

@@ -17,7 +17,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) fn log_new(before: &Config, now: &Config) {
     for (listener, certificate) in now.certificates() {
         let mut earlier = before.certificates();
-        if earlier.any(|earlier| earlier == (listener, certificate)) {
+        if earlier.any(|(of, earlier)| of == listener && earlier == certificate) {
             continue;
         }
         tracing::info!(
@@ -32,7 +32,7 @@ pub(super) fn log_new(before: &Config, now: &Config) {
     }
     // Those that have expired are among the warnings of the settings.
     for (listener, certificate, days) in expiring(now, SystemTime::now()) {
-        warn_of_expiring(listener, certificate, days);
+        warn_of_expiring(listener, &certificate, days);
     }
 }
 
@@ -58,7 +58,7 @@ pub(super) async fn remind_daily(handle: Handle) {
 
 fn remind(config: &Config, now: SystemTime) {
     for (listener, certificate, days) in expiring(config, now) {
-        warn_of_expiring(listener, certificate, days);
+        warn_of_expiring(listener, &certificate, days);
     }
     for (listener, certificate) in config.certificates() {
         if certificate.time_left(now).is_none() {
@@ -90,7 +90,7 @@ fn warn_of_expiring(listener: &ListenAddress, certificate: &CertificateFacts, da
 fn expiring(
     config: &Config,
     now: SystemTime,
-) -> impl Iterator<Item = (&ListenAddress, &CertificateFacts, u64)> {
+) -> impl Iterator<Item = (&ListenAddress, CertificateFacts, u64)> {
     let all = config.certificates();
     all.filter_map(move |(listener, certificate)| {
         let left = certificate.time_left(now).filter(|left| *left < SOON)?;

@@ -170,6 +170,8 @@ impl Reloader {
             }
             trigger = Trigger::Signal;
         };
+        // Whoever asks for a reload may have mended the cause of a failure.
+        server.orders.try_again();
         self.manager.reloaded(outcome.is_err(), server.sessions());
         Ok(Some(outcome))
     }

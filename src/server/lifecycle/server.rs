@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use tower_layer::Layer;
 
 use super::certificates;
+use super::orders::Orders;
 use super::reload::counts::ReloadCounts;
 use super::reload::requests::ReloadRequests;
 use super::workers::{Worker, Workers};
@@ -44,6 +45,7 @@ pub struct Server {
     pub(super) tickets: Arc<Tickets>,
     pub(super) dispatcher: Arc<Dispatcher>,
     pub(super) listeners: Listeners,
+    pub(super) orders: Orders,
     addresses: Vec<BoundAddress>,
     pub(super) admin: AdminService,
     pub(super) log: Option<LogControl>,
@@ -97,7 +99,10 @@ impl Server {
         Self::start_with(config, ServerContext::default())
     }
 
-    pub(super) fn start_with(config: Config, context: ServerContext) -> Result<Self, ServeError> {
+    pub(super) fn start_with(
+        mut config: Config,
+        context: ServerContext,
+    ) -> Result<Self, ServeError> {
         for warning in config.warnings().chain(own_servers::check(&config)) {
             tracing::warn!("{warning}");
         }
@@ -108,6 +113,13 @@ impl Server {
         let admin_listener = (config.admin.as_ref())
             .map(|admin| BoundListener::bind(&admin.address, &passed, workers.first()))
             .transpose()?;
+        let tasks = Tasks::default();
+        let orders = Orders::new(
+            workers.first().clone(),
+            tasks.background.clone(),
+            tasks.accepting.child_token(),
+        );
+        let opened_orders = orders.wanted(&mut config).open()?;
         passed.started();
         certificates::log_new(&Config::default(), &config);
         let running = RunningSettings {
@@ -131,7 +143,6 @@ impl Server {
         let health = HealthPage::new(gate.handle(), &running.server.health_path);
         let health = Arc::new(health);
         let reload_counts = Arc::new(ReloadCounts::since(SystemTime::now()));
-        let tasks = Tasks::default();
         let (background, connections) = (tasks.background.clone(), tasks.connections.clone());
         let reminders = certificates::remind_daily(gate.handle());
         workers.first().spawn(&background, reminders);
@@ -159,6 +170,7 @@ impl Server {
                 passed,
                 ..Listeners::default()
             },
+            orders,
             addresses: Vec::new(),
             admin: AdminService::new(
                 gate.handle(),
@@ -184,6 +196,7 @@ impl Server {
         for listener in listeners {
             server.open(listener);
         }
+        server.orders.apply(opened_orders);
         let token = server.running.admin.as_ref();
         server
             .admin

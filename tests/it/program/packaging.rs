@@ -113,7 +113,7 @@ fn the_instances_run_as_the_one_service_does() {
     };
     assert_eq!(
         keys(&one, &template),
-        ["After", "Description", "RuntimeDirectory"]
+        ["After", "Description", "RuntimeDirectory", "StateDirectory"]
     );
     assert_eq!(
         keys(&template, &one),
@@ -122,7 +122,8 @@ fn the_instances_run_as_the_one_service_does() {
             "Description",
             "Requires",
             "RuntimeDirectory",
-            "Sockets"
+            "Sockets",
+            "StateDirectory"
         ]
     );
 }

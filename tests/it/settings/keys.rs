@@ -143,7 +143,10 @@ fn the_full_settings_state_every_key_and_its_default() {
     let mut table = String::new();
     for line in text.lines() {
         match parse(line) {
-            Some(Line::Header(header)) => table = header.replace("upstream.chat", "upstream.NAME"),
+            Some(Line::Header(header)) => {
+                let header = header.replace("upstream.chat", "upstream.NAME");
+                table = header.replace("acme.le", "acme.NAME");
+            }
             Some(Line::Entry { key, value }) => {
                 let mut state = |table: String, key: &str, value: &str| {
                     stated

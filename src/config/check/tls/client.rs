@@ -1,6 +1,8 @@
 //! `[upstream.NAME.tls]`: TLS with the servers of a pool.
 
 use std::path::Path;
+#[cfg(feature = "acme")]
+use std::path::PathBuf;
 
 use super::files::{read, read_identity, unusable};
 use crate::config::report::{Node, Report};
@@ -38,4 +40,23 @@ pub(in crate::config::check) fn client(
             None
         }
     }
+}
+
+/// TLS with an authority whose certificates are ordered.
+#[cfg(feature = "acme")]
+pub(in crate::config::check) fn directory(
+    ca: Option<&PathBuf>,
+    node: &Node<'_>,
+    directory: &Path,
+    report: &mut Report<'_>,
+) -> Option<ClientTls> {
+    let node = node.get("ca");
+    let contents = ca.map(|ca| read(ca, &node, directory, report));
+    let files = ClientFiles {
+        ca: contents.transpose().ok()?,
+        identity: None,
+    };
+    let tls = ClientTls::new(files, None, ApplicationProtocol::Http1);
+    tls.map_err(|error| unusable(&error, ca, &node, directory, report))
+        .ok()
 }

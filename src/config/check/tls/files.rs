@@ -10,7 +10,7 @@ use crate::error_report::ErrorReport;
 use crate::tls::TlsError;
 
 /// A file was reported.
-pub(super) struct Reported;
+pub(in crate::config::check) struct Reported;
 
 /// The contents of the files of a certificate and its key.
 type Identity = (Vec<u8>, Vec<u8>);

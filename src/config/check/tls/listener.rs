@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::files::{Reported, named, read, read_identity, unusable};
@@ -9,19 +10,24 @@ use crate::config::report::{Node, Report};
 use crate::config::settings::{CertificateFiles, ClientAuth, ListenTls, TlsVersion};
 use crate::config::values::{MASK, ValueError};
 use crate::error_report::ErrorReport;
-use crate::tls::{CertificateDefect, ClientCertificates, ServerCertificate, ServerTls};
+use crate::tls::{
+    CertificateDefect, ClientCertificates, OrderedCertificate, ServerCertificate, ServerTls,
+};
 
 /// TLS with the clients of a listener.
 pub(in crate::config::check) fn listener(
     settings: &ListenTls,
+    ordered: Result<Option<Arc<OrderedCertificate>>, Reported>,
     node: &Node<'_>,
     directory: &Path,
     report: &mut Report<'_>,
 ) -> Option<ServerTls> {
     let list = node.get("certificates");
-    if settings.certificates.is_empty() && !report.has_lost_any(&list) {
-        let problem = ValueError::new("there is no certificate to show to clients")
-            .help("write certificates = [{ cert = \"fullchain.pem\", key = \"privkey.pem\" }]");
+    let is_ordered = settings.acme.is_some() || report.has_lost(node, "acme");
+    if settings.certificates.is_empty() && !is_ordered && !report.has_lost_any(&list) {
+        let problem = ValueError::new("there is no certificate to show to clients").help(
+            "write certificates = [{ cert = \"fullchain.pem\", key = \"privkey.pem\" }], or acme = \"NAME\"",
+        );
         report.error(node, problem);
         return None;
     }
@@ -32,9 +38,10 @@ pub(in crate::config::check) fn listener(
         .collect::<Vec<_>>();
     let clients = clients(settings, node, directory, report);
     let certificates = certificates.into_iter().collect::<Result<Vec<_>, _>>();
+    let ordered = ordered.ok()?;
     let (certificates, clients) = (certificates.ok()?, clients.ok()?);
     let only_tls13 = settings.min_version == TlsVersion::Tls13;
-    let tls = ServerTls::new(certificates, clients, only_tls13);
+    let tls = ServerTls::new(certificates, ordered, clients, only_tls13);
     tls.map_err(|error| report.error(node, ValueError::new(ErrorReport(&error).to_string())))
         .ok()
 }

@@ -13,11 +13,15 @@ pub(super) enum Table {
     Tls,
     ListenTls,
     Certificate,
+    Acme,
     Origin,
 }
 
+/// What other programs call a key of this table, and its name here.
+pub(super) type Words = (Table, &'static [&'static str], &'static str);
+
 /// What other programs call a key.
-pub(super) const WORDS: [(Table, &[&str], &str); 48] = [
+pub(super) const WORDS: [Words; 38] = [
     (
         Table::Settings,
         &[
@@ -259,129 +263,11 @@ pub(super) const WORDS: [(Table, &[&str], &str); 48] = [
         "tls.server_name",
     ),
     (
-        Table::Tls,
-        &[
-            "proxy_ssl_trusted_certificate",
-            "ca_file",
-            "cafile",
-            "ca_cert",
-            "root_cas",
-            "rootcas",
-            "authority",
-        ],
-        "ca",
-    ),
-    (
-        Table::Tls,
-        &[
-            "proxy_ssl_certificate",
-            "certificate",
-            "crt",
-            "client_cert",
-            "cert_file",
-        ],
-        "cert",
-    ),
-    (
-        Table::Tls,
-        &[
-            "proxy_ssl_certificate_key",
-            "private_key",
-            "client_key",
-            "key_file",
-        ],
-        "key",
-    ),
-    (
-        Table::Tls,
-        &[
-            "proxy_ssl_name",
-            "sni",
-            "servername",
-            "tls_server_name",
-            "verifyhost",
-            "name",
-        ],
-        "server_name",
-    ),
-    (
         Table::Listen,
         &["accept-proxy", "accept_proxy", "proxyprotocol"],
         "proxy_protocol",
     ),
     (Table::Listen, &["ssl", "https", "secure"], "tls"),
-    (
-        Table::ListenTls,
-        &[
-            "certs",
-            "cert",
-            "certificate",
-            "crt",
-            "ssl_certificate",
-            "key",
-            "crt-list",
-        ],
-        "certificates",
-    ),
-    (
-        Table::ListenTls,
-        &[
-            "verify",
-            "ssl_verify_client",
-            "client_verify",
-            "mtls",
-            "clientauth",
-        ],
-        "client_auth",
-    ),
-    (
-        Table::ListenTls,
-        &[
-            "ca",
-            "ca_file",
-            "ca-file",
-            "ssl_client_certificate",
-            "client_cas",
-            "cafiles",
-        ],
-        "client_ca",
-    ),
-    (
-        Table::ListenTls,
-        &[
-            "ssl_protocols",
-            "ssl-min-ver",
-            "minversion",
-            "version",
-            "protocols",
-            "min_tls_version",
-        ],
-        "min_version",
-    ),
-    (
-        Table::Certificate,
-        &[
-            "certificate",
-            "crt",
-            "certfile",
-            "cert_file",
-            "chain",
-            "fullchain",
-            "ssl_certificate",
-        ],
-        "cert",
-    ),
-    (
-        Table::Certificate,
-        &[
-            "private_key",
-            "keyfile",
-            "key_file",
-            "privkey",
-            "ssl_certificate_key",
-        ],
-        "key",
-    ),
     (Table::Origin, &["origins", "allowed"], "allow"),
 ];
 

@@ -47,7 +47,7 @@ pub(super) fn certificates(text: &mut Exposition, config: &Config) {
     // A file may stand in a listener twice, and paths from environment variables have one name.
     let mut first = BTreeMap::new();
     for (listener, certificate) in config.certificates() {
-        let labels = (listener.to_string(), &certificate.file);
+        let labels = (listener.to_string(), certificate.file);
         let expires = first.entry(labels).or_insert(certificate.not_after);
         *expires = certificate.not_after.min(*expires);
     }

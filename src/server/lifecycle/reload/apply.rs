@@ -24,8 +24,8 @@ impl Server {
     /// listeners are all bound first. A removed one accepts no more; sessions that came by it go on.
     ///
     /// # Errors
-    /// [`ServeError`] if a listener cannot be bound, or a setting of the log or the gate is wrong. Nothing
-    /// has changed then.
+    /// [`ServeError`] if a listener cannot be bound, the folder of a certificate that is ordered cannot be written, or
+    /// a setting of the log or the gate is wrong. Nothing has changed then.
     pub async fn reload(&mut self, config: Config) -> Result<Applied, ServeError> {
         let outcome = self.apply(config).await;
         self.reload_counts
@@ -34,7 +34,7 @@ impl Server {
     }
 
     /// The same without counting it.
-    pub(super) async fn apply(&mut self, config: Config) -> Result<Applied, ServeError> {
+    pub(super) async fn apply(&mut self, mut config: Config) -> Result<Applied, ServeError> {
         let log_filter = logging::filter(&config.log)?;
         let worker = self.workers.first();
         let added = BoundListener::bind_new(
@@ -49,6 +49,7 @@ impl Server {
             ),
             _ => None,
         };
+        let orders = self.orders.wanted(&mut config).open_elsewhere().await?;
         let (before, settings) = (self.handle.config(), config.clone());
         let mut applied = Applied {
             gate: self.handle.reload(config)?,
@@ -60,6 +61,7 @@ impl Server {
         certificates::log_new(&before, &settings);
         let listeners = ListenerSettings::of(&settings);
         let admin_tls = settings.admin_tls().cloned();
+        applied.key("acme", self.orders.apply(orders));
         self.apply_log(settings.log, log_filter, &mut applied);
         self.apply_server(settings.server, listeners, &mut applied);
         self.apply_listeners(&settings.listen, added, &mut applied)

@@ -118,7 +118,7 @@ async fn an_interim_answer_stands_only_where_hyper_has_nothing_left_to_write() {
     let (limiter, state) = (permit.limiter().clone(), permit.state().clone());
     let hints = || {
         let headers = [(http::header::LINK, http::HeaderValue::from_static("</a>"))];
-        let headers = headers.into_iter().collect();
+        let headers: http::HeaderMap = headers.into_iter().collect();
         state
             .client()
             .interim()
