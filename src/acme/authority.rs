@@ -55,6 +55,9 @@ pub(super) struct AcmeAuthority {
 /// From the account to the certificate.
 const WHOLE: Duration = Duration::from_secs(10 * 60);
 
+/// Orders that begin anew at once after rejected nonces. Each request is sent three times before.
+const REPEATED: usize = 3;
+
 /// How long an authority may take for its proofs, and then for the certificate.
 const POLLS: RetryPolicy = RetryPolicy::new()
     .initial_delay(Duration::from_millis(250))
@@ -223,7 +226,19 @@ impl AcmeAuthority {
 
 impl Authority for AcmeAuthority {
     async fn order(&self, replaced: Option<&StoredCertificate>) -> Result<Issued, OrderError> {
-        let issued = timeout(WHOLE, self.issue(replaced)).await;
+        let issue = async {
+            let mut repeated = 0;
+            loop {
+                match self.issue(replaced).await {
+                    // An authority may reject any nonce (RFC 8555 §6.5): no reason for a long pause.
+                    Err(error) if error.problem() == Some("badNonce") && repeated < REPEATED => {
+                        repeated += 1;
+                    }
+                    issued => return issued,
+                }
+            }
+        };
+        let issued = timeout(WHOLE, issue).await;
         issued.unwrap_or(Err(OrderError::Late { limit: WHOLE }))
     }
 
