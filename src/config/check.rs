@@ -66,7 +66,7 @@ pub(super) fn config(
     #[cfg(feature = "acme")]
     let orders = acme::orders(acme.clone(), root, directory, report);
     #[cfg(feature = "acme")]
-    orders.warn_unused(&listen, root, report);
+    orders.warn_unused(&listen, admin.as_ref(), root, report);
     #[cfg(feature = "tls")]
     let listen_tls = program::listeners_tls(
         &listen,
@@ -77,7 +77,14 @@ pub(super) fn config(
         report,
     );
     #[cfg(feature = "tls")]
-    let admin_tls = program::admin_tls(admin.as_ref(), &root.get("admin"), directory, report);
+    let admin_tls = program::admin_tls(
+        admin.as_ref(),
+        #[cfg(feature = "acme")]
+        &orders,
+        &root.get("admin"),
+        directory,
+        report,
+    );
     // Without a listener of their own these may be the settings of a library, which has none. The
     // program, which then has the default listener, compares that with the servers itself.
     if is_program {

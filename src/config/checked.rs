@@ -80,7 +80,8 @@ impl Config {
             let Some(order) = self.acme.iter_mut().find(|order| *order == running) else {
                 continue;
             };
-            for (_, tls) in &mut self.listen_tls {
+            let listeners = self.listen_tls.iter_mut().map(|(_, tls)| tls);
+            for tls in listeners.chain(&mut self.admin_tls) {
                 tls.replace_ordered(&order.certificate, &running.certificate);
             }
             order.certificate = Arc::clone(&running.certificate);
@@ -90,12 +91,11 @@ impl Config {
     /// The orders whose certificates a listener shows.
     #[cfg(feature = "acme")]
     pub(crate) fn orders(&self) -> impl Iterator<Item = &AcmeOrder> {
-        let shows = |listen: &Listen, order: &AcmeOrder| {
-            let tls = listen.tls.as_ref();
-            tls.is_some_and(|tls| tls.acme.as_ref() == Some(&order.name))
-        };
+        let listeners = self.listen.iter().map(|listen| &listen.tls);
+        let all = listeners.chain(self.admin.iter().map(|admin| &admin.tls));
+        let names: Vec<_> = all.flatten().filter_map(|tls| tls.acme.as_ref()).collect();
         let orders = self.acme.iter();
-        orders.filter(move |order| self.listen.iter().any(|listen| shows(listen, order)))
+        orders.filter(move |order| names.contains(&&order.name))
     }
 
     /// TLS with the clients of the listeners that have it, by their addresses.

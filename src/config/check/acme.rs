@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::tls;
 use crate::config::checked::acme::AcmeOrder;
 use crate::config::report::{Node, Report};
-use crate::config::settings::{AcmeSettings, Listen};
+use crate::config::settings::{AcmeSettings, Admin, Listen};
 use crate::config::values::{Name, Text, ValueError};
 use crate::tls::OrderedCertificate;
 
@@ -183,11 +183,18 @@ impl Orders {
     }
 
     /// Warns of tables that no listener names.
-    pub(super) fn warn_unused(&self, listen: &[Listen], root: &Node<'_>, report: &mut Report<'_>) {
+    pub(super) fn warn_unused(
+        &self,
+        listen: &[Listen],
+        admin: Option<&Admin>,
+        root: &Node<'_>,
+        report: &mut Report<'_>,
+    ) {
         if report.has_lost_all(root, "listen") {
             return;
         }
         let used = listen.iter().filter_map(|listen| listen.tls.as_ref());
+        let used = used.chain(admin.and_then(|admin| admin.tls.as_ref()));
         let used: Vec<_> = used.filter_map(|tls| tls.acme.as_deref()).collect();
         for order in &self.all {
             if !used.contains(&order.name.as_str()) {

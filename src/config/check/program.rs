@@ -174,6 +174,7 @@ pub(super) fn admin(
 #[cfg(feature = "tls")]
 pub(super) fn admin_tls(
     admin: Option<&Admin>,
+    #[cfg(feature = "acme")] orders: &Orders,
     node: &Node<'_>,
     directory: &Path,
     report: &mut Report<'_>,
@@ -183,15 +184,10 @@ pub(super) fn admin_tls(
         return None;
     }
     let node = node.get("tls");
-    let ordered = match settings.acme {
-        None => Ok(None),
-        Some(_) => {
-            let problem = ValueError::new("the admin listener shows certificates of files only")
-                .help("write certificates = [{ cert = \"fullchain.pem\", key = \"privkey.pem\" }]");
-            report.error(&node.get("acme"), problem);
-            Err(Reported)
-        }
-    };
+    #[cfg(feature = "acme")]
+    let ordered = ordered(settings, orders, &node, report);
+    #[cfg(not(feature = "acme"))]
+    let ordered = ordered(settings, &node, report);
     super::tls::listener(settings, ordered, &node, directory, report)
 }
 
