@@ -75,6 +75,7 @@ impl Config {
 
     /// Has the listeners show the certificates of `running`, for each order that is still the same.
     #[cfg(feature = "acme")]
+    #[cfg_attr(not(feature = "server"), allow(dead_code))]
     pub(crate) fn keep_orders<'o>(&mut self, running: impl Iterator<Item = &'o AcmeOrder>) {
         for running in running {
             let Some(order) = self.acme.iter_mut().find(|order| *order == running) else {

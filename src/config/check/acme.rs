@@ -176,7 +176,7 @@ impl Orders {
                 node,
                 problem
                     .did_you_mean(name, names())
-                    .or_help("add the table, with `directory` and `names`".to_owned()),
+                    .or_help("add the table, with `directory` and `names`"),
             );
         }
         found
