@@ -142,6 +142,8 @@ fn every_key_of_the_schema_is_there_and_no_other() {
     resolved["route"].as_array_mut().unwrap().truncate(1);
     let mut wrong = Vec::new();
     differences("", &resolved, &schema(), &mut wrong);
+    // Without these tables there is no TLS.
+    wrong.retain(|wrong| !wrong.ends_with(".tls is not there"));
     assert_eq!(wrong, [".defaults is not there"]);
 }
 
