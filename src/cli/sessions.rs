@@ -40,7 +40,8 @@ Examples:
   wsgate sessions --route chat --client 10.0.0.0/8
   wsgate sessions --json | jq 'select(.idle_seconds > 3600).id'
 
-TLS is the version that the client speaks, or -. MESSAGES and BYTES are first those from the client, then those from the upstream."
+TLS is the version that the client speaks, or -. MESSAGES and BYTES are first those from the client,
+then those from the upstream."
 );
 
 const COLUMNS: &[Column] = &[

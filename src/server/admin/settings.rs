@@ -30,6 +30,7 @@ impl PartialSchema for Settings {
         let settings = ObjectBuilder::new()
             .description(Some(description))
             .property("listen", Array::new(any_object()))
+            .property("acme", any_object())
             .property("client_ip", any_object())
             .property("admin", admin)
             .property("log", any_object())

@@ -37,7 +37,14 @@ async fn a_session_is_a_line_when_it_opens_and_one_when_it_closes() {
     assert_eq!(
         open.names(),
         [
-            "client", "id", "peer", "reason", "route", "server", "upstream"
+            "client",
+            "http_version",
+            "id",
+            "peer",
+            "reason",
+            "route",
+            "server",
+            "upstream"
         ]
     );
     assert_eq!(open.field("reason"), "accepted");
@@ -52,6 +59,7 @@ async fn a_session_is_a_line_when_it_opens_and_one_when_it_closes() {
         "closed_by",
         "code",
         "duration_ms",
+        "http_version",
         "id",
         "peer",
         "reason",
@@ -114,7 +122,16 @@ async fn a_refused_handshake_is_one_line_with_its_reason() {
     assert_eq!(
         denied.names(),
         [
-            "client", "line", "method", "path", "peer", "reason", "route", "rule", "status"
+            "client",
+            "http_version",
+            "line",
+            "method",
+            "path",
+            "peer",
+            "reason",
+            "route",
+            "rule",
+            "status"
         ]
     );
     assert_eq!(

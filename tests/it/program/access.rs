@@ -55,7 +55,7 @@ async fn a_forwarded_request_is_a_line_and_a_count_when_its_response_is_over() {
         "level": "INFO", "target": "wsgate::access", "message": FORWARDED,
         "reason": "forwarded", "status": 403, "method": "POST", "path": "/ws/a~b",
         "route": "chat", "client": "127.0.0.1", "upstream": "chat", "server": upstream.url(),
-        "client_bytes": 5, "upstream_bytes": 6,
+        "client_bytes": 5, "upstream_bytes": 6, "http_version": "h1",
         "timestamp": line["timestamp"], "peer": line["peer"],
         "duration_ms": line["duration_ms"], "upstream_head_ms": line["upstream_head_ms"],
     });
