@@ -4,6 +4,7 @@ use http::HeaderValue;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
 use wsgate::{ClientAddr, Config, Gate, Handle};
 
 use crate::kit::{Frame, Http2, Upstream, extended_connect, plain, until};
@@ -15,7 +16,8 @@ async fn host(upstream: &Upstream) -> (String, Handle) {
     let handle = gate.handle();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    tokio::task::spawn(async move {
+    let tasks = TaskTracker::new();
+    tasks.clone().spawn(async move {
         loop {
             let (socket, peer) = listener.accept().await.unwrap();
             let service = gate.service();
@@ -25,7 +27,7 @@ async fn host(upstream: &Upstream) -> (String, Handle) {
             });
             let mut server = http2::Builder::new(TokioExecutor::new());
             server.enable_connect_protocol();
-            tokio::task::spawn(server.serve_connection(TokioIo::new(socket), service));
+            tasks.spawn(server.serve_connection(TokioIo::new(socket), service));
         }
     });
     (address, handle)

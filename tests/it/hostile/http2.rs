@@ -245,7 +245,8 @@ async fn h32_a_flood_of_what_costs_nothing_to_send_is_ended() {
         _ => frame(DATA, 0, 1, []),
     };
     let calm = ENHANCE_YOUR_CALM;
-    let floods: [(&str, u32, &dyn Fn(u32) -> Vec<u8>); 4] = [
+    type Flood<'a> = (&'a str, u32, &'a dyn Fn(u32) -> Vec<u8>);
+    let floods: [Flood<'_>; 4] = [
         ("rapid reset", calm, &rapid_reset),
         ("a head without end", calm, &head_without_end),
         ("empty data", calm, &empty_data),
