@@ -145,7 +145,14 @@ async fn a_refused_handshake_is_one_line_with_its_reason() {
     assert!(denied.field("peer").starts_with("127.0.0.1:"), "{denied:?}");
     // Nobody has looked for its route.
     let names = [
-        "client", "header", "method", "path", "peer", "reason", "status",
+        "client",
+        "header",
+        "http_version",
+        "method",
+        "path",
+        "peer",
+        "reason",
+        "status",
     ];
     assert_eq!(malformed.names(), names);
     assert_eq!(
