@@ -38,6 +38,8 @@ mod policy;
 mod relay;
 mod seams;
 mod timeouts;
+#[cfg(feature = "server")]
+mod tls_records;
 #[cfg(feature = "http2")]
 mod upstream_http2;
 #[cfg(feature = "server")]
