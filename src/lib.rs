@@ -98,6 +98,8 @@ pub use policy::Policy;
 pub use rejection::{Denial, Rejection};
 pub use request::{Grant, Handshake, Identity};
 pub use session::{Body, Drained, Message, MessageFilter, Utf8Bytes, Verdict};
+#[cfg(feature = "http2")]
+pub use transport::Http2Stream;
 #[cfg(feature = "tls")]
 pub use transport::TlsSocket;
 pub use transport::{CustomStream, StreamSender, StreamUpgrade, Transport, WrappedSocket};

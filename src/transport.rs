@@ -1,6 +1,8 @@
 //! What a leg's bytes travel on.
 
 mod custom;
+#[cfg(feature = "http2")]
+mod http2_stream;
 mod stream_upgrade;
 
 #[cfg(feature = "tls")]
@@ -18,6 +20,8 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
 
 pub use custom::CustomStream;
+#[cfg(feature = "http2")]
+pub use http2_stream::Http2Stream;
 pub(crate) use stream_upgrade::StreamLost;
 pub use stream_upgrade::{StreamSender, StreamUpgrade};
 

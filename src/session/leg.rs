@@ -243,7 +243,7 @@ impl<S> Leg<S> {
     }
 
     /// The leg is a stream on a connection that others share.
-    pub(super) fn is_on_shared_connection(&mut self) {
+    pub(super) fn share_connection(&mut self) {
         self.is_stream = true;
     }
 

@@ -66,7 +66,7 @@ where
         let ping_upstream = pinger(route.keepalive.upstream);
         let mut upstream_leg = Leg::new(Side::Upstream, upstream.io, ping_upstream);
         if route.upstream.http == UpstreamHttp::H2 {
-            upstream_leg.is_on_shared_connection();
+            upstream_leg.share_connection();
         }
         Self {
             to_upstream: Direction::new(

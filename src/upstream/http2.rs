@@ -26,8 +26,6 @@ mod plain;
 #[cfg(feature = "http2")]
 mod request;
 #[cfg(feature = "http2")]
-mod stream;
-#[cfg(feature = "http2")]
 mod unprocessed;
 
 #[cfg(feature = "http2")]

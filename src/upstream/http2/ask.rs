@@ -12,10 +12,9 @@ use http_body_util::Empty;
 use super::interim::{Awaited, InterimError};
 use super::places::Place;
 use super::request::{NoAuthority, on_stream};
-use super::stream::Http2Stream;
 use super::unprocessed::is_unprocessed;
 use crate::rejection::{Rejection, is_passed_on};
-use crate::transport::Transport;
+use crate::transport::{Http2Stream, Transport};
 use crate::upstream::response::{BODY_SIZE, UpstreamResponse};
 
 /// Why there is no answer.

@@ -40,7 +40,7 @@ struct Group {
     tls: Option<ClientTls>,
     head_size: usize,
     connections: Vec<Arc<Places>>,
-    /// Held by whoever opens another connection: all others wait for it, because it may have room for them.
+    /// Held while a connection is opened: other handshakes wait for it, because it may have room for them.
     turn: Arc<sync::Mutex<()>>,
 }
 

@@ -1,20 +1,17 @@
 //! An upstream of HTTP/2 that does what a test says, step by step.
 
 use std::future::poll_fn;
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 
 use futures_util::FutureExt;
 use h2::server::{Builder, Connection, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
 use http::{Request, Response};
-use hyper::body::{Buf, Bytes};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use hyper::body::Bytes;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 
+use super::http2::Http2Stream;
 use super::{Wire, soon};
 
 /// A listening socket. Nobody accepts on it but the test itself.
@@ -174,7 +171,7 @@ impl Http2Request {
 
     pub(crate) fn accept_with(self, headers: &[(&str, &str)]) -> Wire {
         let (send, receive) = self.answer(200, headers);
-        Wire::of_upstream(Http2Io::new(send, receive))
+        Wire::of_upstream(Http2Stream::new(send, receive))
     }
 
     /// Answers with this head, and leaves the stream open.
@@ -226,71 +223,4 @@ fn response(status: u16, headers: &[(&str, &str)]) -> Response<()> {
         response = response.header(*name, *value);
     }
     response.body(()).expect("a response")
-}
-
-/// A stream as bytes. Dropped before its end, it is reset.
-struct Http2Io {
-    send: SendStream<Bytes>,
-    receive: RecvStream,
-    read: Bytes,
-}
-
-impl Http2Io {
-    fn new(send: SendStream<Bytes>, receive: RecvStream) -> Self {
-        let read = Bytes::new();
-        Self {
-            send,
-            receive,
-            read,
-        }
-    }
-}
-
-impl AsyncRead for Http2Io {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        while self.read.is_empty() {
-            match ready!(self.receive.poll_data(cx)) {
-                Some(data) => self.read = data.map_err(io::Error::other)?,
-                None => return Poll::Ready(Ok(())),
-            }
-        }
-        let length = self.read.len().min(buf.remaining());
-        buf.put_slice(&self.read[..length]);
-        self.read.advance(length);
-        let released = self.receive.flow_control().release_capacity(length);
-        Poll::Ready(released.map_err(io::Error::other))
-    }
-}
-
-impl AsyncWrite for Http2Io {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.send.reserve_capacity(buf.len());
-        while self.send.capacity() == 0 {
-            match ready!(self.send.poll_capacity(cx)) {
-                Some(capacity) => capacity.map_err(io::Error::other)?,
-                None => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-            };
-        }
-        let length = self.send.capacity().min(buf.len());
-        let data = Bytes::copy_from_slice(&buf[..length]);
-        let sent = self.send.send_data(data, false);
-        Poll::Ready(sent.map(|()| length).map_err(io::Error::other))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let ended = self.send.send_data(Bytes::new(), true);
-        Poll::Ready(ended.map_err(io::Error::other))
-    }
 }

@@ -20,7 +20,7 @@ impl EarlySocket {
         Self { early, socket }
     }
 
-    /// The bare socket. Whoever reads a request from this has the early bytes by then.
+    /// The bare socket. The early bytes are part of the request, which was read.
     pub(super) fn into_transport(self) -> Transport {
         self.socket
     }

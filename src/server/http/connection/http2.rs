@@ -1,7 +1,7 @@
 //! A connection of HTTP/2: many requests and sessions at once, each on a stream (RFC 9113, RFC 8441).
 //!
 //! ```text
-//! connection ─► stream ─► Exchange ─► response, or a SessionStream that the session keeps
+//! connection ─► stream ─► Exchange ─► response, or an Http2Stream that the session keeps
 //! ```
 //!
 //! The crate h2 itself, and not hyper's server on it: that sends no interim answers (1xx), ends the stream of
@@ -10,7 +10,6 @@
 mod budget;
 mod exchange;
 mod response;
-mod session_stream;
 mod streams;
 
 use std::future::poll_fn;

@@ -51,7 +51,7 @@ pub(super) async fn choose(
 async fn read_preface(socket: &mut (impl AsyncRead + Unpin), early: &mut Vec<u8>) {
     let mut next = [0; PREFACE.len()];
     while early.len() < PREFACE.len() && PREFACE.starts_with(early) {
-        // Whoever reads on sees the end, or the error, once more.
+        // The next read has the end, or the error, again.
         match socket.read(&mut next[..PREFACE.len() - early.len()]).await {
             Ok(0) | Err(_) => return,
             Ok(length) => early.extend_from_slice(&next[..length]),

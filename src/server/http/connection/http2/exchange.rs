@@ -16,7 +16,6 @@ use hyper::body::Body;
 use hyper::service::Service;
 
 use super::response::{self, Sent};
-use super::session_stream::SessionStream;
 use super::streams::{ActiveRequest, Streams};
 use crate::server::http::client_body::{ClientBody, Http2Body};
 use crate::server::http::connection::service::GatedForward;
@@ -24,7 +23,7 @@ use crate::server::http::forward::ForwardBody;
 use crate::server::http::health::HealthPage;
 use crate::server::http::limiter::{ClientState, PeerState};
 use crate::server::listener::proxy_header::Client;
-use crate::{Gate, LocalAddr, Rejection, ResponseBody, StreamSender, StreamUpgrade};
+use crate::{Gate, Http2Stream, LocalAddr, Rejection, ResponseBody, StreamSender, StreamUpgrade};
 
 /// Answers the requests of one connection.
 #[derive(Clone)]
@@ -182,7 +181,7 @@ impl Exchanges {
         let (head, _) = response::head(parts, &empty, &Method::CONNECT);
         if let Ok(send) = respond.send_response(head, false) {
             let active = self.streams.begin_session();
-            let stream = SessionStream::new(send, tunnel.receive, active);
+            let stream = Http2Stream::new(send, tunnel.receive, active);
             tunnel.sender.send(stream);
         }
     }

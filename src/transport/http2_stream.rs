@@ -1,5 +1,6 @@
-//! A session's stream on an HTTP/2 connection to a server.
+//! A WebSocket's stream on a connection of HTTP/2.
 
+use std::fmt;
 use std::io;
 use std::mem;
 use std::pin::Pin;
@@ -9,40 +10,38 @@ use bytes::{Buf, Bytes};
 use h2::{RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::places::StreamPermit;
-
-/// A stream as a session reads and writes it: `END_STREAM` is the end of a half (RFC 8441 §5).
+/// A stream of the crate h2 in the place of a socket: END_STREAM is the end of a half (RFC 8441 §5).
 ///
-/// What is not read yet is not acknowledged, so that its server stops. A stream that is dropped before both
-/// halves have ended is reset (`CANCEL`), as a connection of its own would be.
-#[derive(Debug)]
-pub(super) struct Http2Stream {
+/// Bytes that are not read are not acknowledged, so that the peer's window closes. Bytes are sent by a flush, in one
+/// DATA frame, or by the end of the half, in one frame with it. A stream that is dropped before both halves have ended is
+/// reset (CANCEL), as a socket would be.
+///
+/// A host that serves HTTP/2 by the crate h2 gives one to its [`StreamSender`](crate::StreamSender).
+pub struct Http2Stream<H> {
     send: SendStream<Bytes>,
     receive: RecvStream,
-    /// Received and not read yet.
+    /// Received and not read.
     unread: Bytes,
-    /// Written and not sent yet: what the session writes at one time is one DATA frame, up to the end of the half.
+    /// Written and not sent.
     unsent: Vec<u8>,
     /// Our half has ended.
     is_shut: bool,
-    /// Behind the stream, whose end makes room for another one.
-    _permit: StreamPermit,
+    _held: H,
 }
 
-impl Http2Stream {
-    pub(super) fn new(send: SendStream<Bytes>, receive: RecvStream, permit: StreamPermit) -> Self {
+impl<H> Http2Stream<H> {
+    /// Both halves of a stream. `held` is dropped behind them: it may count the stream.
+    pub fn new(send: SendStream<Bytes>, receive: RecvStream, held: H) -> Self {
         Self {
             send,
             receive,
             unread: Bytes::new(),
             unsent: Vec::new(),
             is_shut: false,
-            _permit: permit,
+            _held: held,
         }
     }
-}
 
-impl Http2Stream {
     fn send_unsent(&mut self, is_last: bool) -> io::Result<()> {
         if self.unsent.is_empty() && !is_last {
             return Ok(());
@@ -52,7 +51,7 @@ impl Http2Stream {
     }
 }
 
-impl AsyncRead for Http2Stream {
+impl<H: Unpin> AsyncRead for Http2Stream<H> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -87,7 +86,7 @@ impl AsyncRead for Http2Stream {
     }
 }
 
-impl AsyncWrite for Http2Stream {
+impl<H: Unpin> AsyncWrite for Http2Stream<H> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -129,5 +128,14 @@ impl AsyncWrite for Http2Stream {
         }
         this.is_shut = true;
         Poll::Ready(this.send_unsent(true))
+    }
+}
+
+/// What is on its way stays out.
+impl<H> fmt::Debug for Http2Stream<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http2Stream")
+            .field("is_shut", &self.is_shut)
+            .finish_non_exhaustive()
     }
 }
