@@ -13,7 +13,7 @@ use super::checked::route::Route;
 use super::settings::plain_http::{HttpMode, HttpOrigin};
 use super::settings::{
     AddressRules, EncodedSlashes, Keepalive, Limits, OnExceed, OriginRules, PlainHttp,
-    SentProxyProtocol, Timeouts,
+    SentProxyProtocol, Timeouts, UpstreamHttp,
 };
 use super::values::{AnyDuration, Text, rate, rate::Rate, size};
 
@@ -57,6 +57,9 @@ fn tell(route: &Route, rewrite: Option<&str>, summary: &mut String) {
     row("path", path);
     row("offers", route.subprotocols.clone());
     let mut upstream = vec![route.upstream.name.to_string()];
+    if route.upstream.http == UpstreamHttp::H2 {
+        upstream.push("over HTTP/2".to_owned());
+    }
     upstream.extend(sent_header(route.upstream.proxy_protocol));
     row("upstream", upstream);
     let servers = route.upstream.servers.iter();

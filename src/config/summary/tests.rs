@@ -10,6 +10,9 @@ servers = [\"ws://127.0.0.1:9001\", \"ws://127.0.0.1:9002\"]
 proxy_protocol = \"v2\"
 [upstream.spare]
 servers = [\"ws://127.0.0.1:9003\"]
+[upstream.shared]
+servers = [\"wss://chat.test\"]
+http = \"h2\"
 [[route]]
 name = \"rooms\"
 host = [\"a.com\", \"b.com\"]
@@ -23,7 +26,7 @@ limits.per_connection.bytes = { rate = \"1MiB/s\", burst = \"4MiB\" }
 [[route]]
 name = \"rest\"
 path = \"/*\"
-upstream = \"chat\"
+upstream = \"shared\"
 "
         .replace("limits.per_connection", "# ")
         .as_str(),
@@ -46,8 +49,8 @@ route rooms
 route rest
   host       any
   path       /*
-  upstream   chat, PROXY v2 sent
-  servers    ws://127.0.0.1:9001, ws://127.0.0.1:9002
+  upstream   shared, over HTTP/2
+  servers    wss://chat.test
   http       refuse
   origin     same-origin
   limits     message 16MiB
