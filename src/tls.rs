@@ -53,6 +53,4 @@ pub(crate) use server::ClientCertificates;
 #[cfg(feature = "tls")]
 pub use server::ServerTls;
 #[cfg(feature = "tls")]
-pub(crate) use tickets::KEY_LENGTH;
-#[cfg(feature = "tls")]
-pub use tickets::Tickets;
+pub use tickets::{KEY_LENGTH, Tickets};

@@ -262,7 +262,7 @@ impl<A: Authority> Keeper<A> {
     }
 }
 
-/// What is stored of an order, where that can be used. Whoever finds a file that somebody has changed orders anew.
+/// What is stored of an order, where that can be used. A file that somebody has changed leads to a new order.
 ///
 /// # Errors
 /// [`StateError`] if the file cannot be read.

@@ -174,7 +174,7 @@ impl State {
         self.write(&self.folder.join(CERTIFICATE), new.contents.as_bytes())
     }
 
-    /// Whoever reads the file gets the old contents or the new ones, also after a loss of power.
+    /// A reader gets the old contents or the new ones, also after a loss of power.
     fn write(&self, path: &Path, contents: &[u8]) -> Result<(), StateError> {
         let new = path.with_extension("new");
         let write = || {

@@ -166,7 +166,7 @@ impl ServerTls {
         TlsAcceptor::new(config, self.challenges())
     }
 
-    /// What proves names to an authority: whoever asks for that shows no certificate, and may have any version.
+    /// What proves names to an authority: the authority shows no certificate, and may have any version.
     fn challenges(&self) -> Option<ChallengeAnswers> {
         let ordered = self.certificates.ordered.as_ref()?;
         let challenges = Arc::clone(ordered.challenges());

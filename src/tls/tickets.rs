@@ -35,9 +35,9 @@ const NAME: usize = 16;
 const SECRET: usize = 32;
 
 /// What another process gets of one key.
-pub(crate) const KEY_LENGTH: usize = NAME + SECRET;
+pub const KEY_LENGTH: usize = NAME + SECRET;
 
-/// How long tickets are made with one key. They can be opened for as long again: whoever steals the keys of this moment
+/// How long tickets are made with one key. They can be opened for as long again: an attacker with the keys of this moment
 /// reads no session of TLS 1.2 that was resumed earlier.
 const PERIOD: Duration = Duration::from_secs(6 * 60 * 60);
 
@@ -54,7 +54,7 @@ impl Tickets {
     ///
     /// # Errors
     /// The cipher takes no such key.
-    pub(crate) fn taken_over(bytes: &[u8; KEY_LENGTH]) -> io::Result<Self> {
+    pub fn taken_over(bytes: &[u8; KEY_LENGTH]) -> io::Result<Self> {
         let (mut name, mut secret) = ([0; NAME], [0; SECRET]);
         name.copy_from_slice(&bytes[..NAME]);
         secret.copy_from_slice(&bytes[NAME..]);
@@ -73,7 +73,7 @@ impl Tickets {
     }
 
     /// The current key, for the process that takes over.
-    pub(crate) fn current(&self) -> [u8; KEY_LENGTH] {
+    pub fn current(&self) -> [u8; KEY_LENGTH] {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let mut bytes = [0; KEY_LENGTH];
         bytes[..NAME].copy_from_slice(&keys.current.name);

@@ -17,7 +17,7 @@ pub struct ListenTls {
     /// The name of an [acme.NAME], whose certificate comes after these.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acme: Option<String>,
-    /// Whether clients show a certificate: "off", "optional" or "required".
+    /// Whether clients authenticate with a certificate: "off", "optional" or "required".
     pub client_auth: ClientAuth,
     /// The file of the certificate authorities (PEM) that clients are verified with.
     #[serde(with = "As::<FilePath>")]
@@ -39,17 +39,17 @@ pub struct CertificateFiles {
     pub key: Option<PathBuf>,
 }
 
-/// Whether clients show a certificate.
+/// Whether clients authenticate with a certificate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ClientAuth {
-    /// They are not asked for one.
+    /// None is requested.
     #[default]
     Off,
-    /// Whoever shows one is verified.
+    /// A certificate is verified, and none is needed.
     Optional,
-    /// Whoever shows none is refused.
+    /// A client without one is refused.
     Required,
 }
 
