@@ -2,6 +2,7 @@
 
 use h2::Reason;
 use http::{HeaderValue, Request};
+use rustix::process::Signal;
 
 use super::kit::{
     Frame, Http2, Program, Socket, Upstream, Wire, extended_connect, plain, settings, switching,
@@ -222,6 +223,18 @@ async fn a_stream_ends_as_its_session_does() {
         tokio::join!(client.open(extended_connect("/ws/")), upstream.session());
     socket.shut().await;
     server.expect_close(1001).await;
+}
+
+#[tokio::test]
+async fn a_session_that_is_cut_by_a_drain_resets_its_stream() {
+    let upstream = Upstream::start().await;
+    let drain = "[drain]\nspread = \"0s\"\ndeadline = \"300ms\"\n";
+    let program = Program::run(&speaking(BOTH, &upstream, drain)).await;
+    let mut client = Http2::connect(&program.address).await;
+    let (asked, _server) = tokio::join!(client.ask(extended_connect("/ws/")), upstream.session());
+    program.signal(Signal::TERM);
+    // The close frame has no answer.
+    assert_eq!(asked.1.end().await, Err(Reason::CANCEL));
 }
 
 #[tokio::test]
