@@ -10,9 +10,6 @@ servers = [\"ws://127.0.0.1:9001\", \"ws://127.0.0.1:9002\"]
 proxy_protocol = \"v2\"
 [upstream.spare]
 servers = [\"ws://127.0.0.1:9003\"]
-[upstream.shared]
-servers = [\"wss://chat.test\"]
-http = \"h2\"
 [[route]]
 name = \"rooms\"
 host = [\"a.com\", \"b.com\"]
@@ -26,7 +23,7 @@ limits.per_connection.bytes = { rate = \"1MiB/s\", burst = \"4MiB\" }
 [[route]]
 name = \"rest\"
 path = \"/*\"
-upstream = \"shared\"
+upstream = \"chat\"
 "
         .replace("limits.per_connection", "# ")
         .as_str(),
@@ -49,8 +46,8 @@ route rooms
 route rest
   host       any
   path       /*
-  upstream   shared, over HTTP/2
-  servers    wss://chat.test
+  upstream   chat, PROXY v2 sent
+  servers    ws://127.0.0.1:9001, ws://127.0.0.1:9002
   http       refuse
   origin     same-origin
   limits     message 16MiB
@@ -61,6 +58,15 @@ route rest
     let place = "a.toml:5:11";
     let warning = format!("{place}: no route uses the upstream `spare`");
     assert_eq!(Vec::from_iter(config.warnings()), [warning]);
+}
+
+#[cfg(feature = "http2")]
+#[test]
+fn the_summary_says_which_upstreams_are_reached_over_http2() {
+    let text = "[upstream.shared]\nservers = [\"ws://127.0.0.1:9001\"]\nhttp = \"h2\"\n\
+                [[route]]\npath = \"/*\"\nupstream = \"shared\"\n";
+    let summary = Config::from_toml("a.toml", text).unwrap().summary();
+    assert!(summary.contains("  upstream   shared, over HTTP/2\n"), "{summary}");
 }
 
 #[test]
