@@ -174,10 +174,9 @@ async fn connect(
             Ok(response) => break (lease, response, sent),
             Err(ExchangeFailure::Failed(error)) => return Err(error.into()),
             Err(ExchangeFailure::Unprocessed(error)) => {
-                connected = settings
-                    .pool(route)
-                    .connect_again(lease, tries, error)
-                    .await?;
+                let pool = settings.pool(route);
+                // Behind a pointer: it is rare, and as big as all before it.
+                connected = Box::pin(pool.connect_again(lease, tries, error)).await?;
             }
         }
     };

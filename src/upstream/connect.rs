@@ -105,7 +105,8 @@ impl Connector {
         if header.is_none() && tls.is_none() {
             return Ok(stream);
         }
-        let begin = async {
+        // Behind a pointer, so that a connection without all this does not hold the room for it.
+        let begin = Box::pin(async {
             if let Some(header) = header {
                 let peer = stream.tcp().and_then(|socket| socket.peer_addr().ok());
                 stream.write_all(&header.bytes(peer)).await?;
@@ -121,7 +122,7 @@ impl Connector {
                 }
                 None => Ok(stream),
             }
-        };
+        });
         match timeout_at(deadline, begin).await {
             Ok(begun) => begun,
             Err(_elapsed) => Err(ConnectError::Timeout),

@@ -161,7 +161,9 @@ impl Pool {
                     head_size: settings.head_size,
                     is_websocket: tries.purpose == Purpose::WebSocket,
                 };
-                let place = lease.http2().place(&way, limit, connecting).await?;
+                // Behind pointers, so that a connection of HTTP/1.1 does not hold the room for one of HTTP/2.
+                let connecting = Box::pin(connecting);
+                let place = Box::pin(lease.http2().place(&way, limit, connecting)).await?;
                 Ok(ServerConnection::Http2(place))
             }
         }

@@ -86,7 +86,9 @@ pub(crate) async fn exchange(
             ServerConnection::Http1(transport) => ask(transport, request, settings.head_size).await,
             ServerConnection::Http2(place) => {
                 let is_tls = lease.tls().is_some();
-                Ok(http2::ask(place, request, is_tls, settings.head_size).await?)
+                // Behind a pointer, so that an exchange over HTTP/1.1 does not hold the room for it.
+                let asked = http2::ask(place, request, is_tls, settings.head_size);
+                Ok(Box::pin(asked).await?)
             }
         }
     };

@@ -38,7 +38,7 @@ use crate::tls::Tickets;
 /// Serves connections, by the settings that all of them share.
 #[derive(Clone)]
 pub(crate) struct Connections {
-    context: ConnectionContext,
+    context: Arc<ConnectionContext>,
     /// By the addresses of the listeners in the settings.
     openings: Arc<[(ListenAddress, Arc<Opening>)]>,
 }
@@ -65,7 +65,7 @@ impl Connections {
             health,
         };
         Self {
-            context,
+            context: Arc::new(context),
             openings: listeners.openings(tickets),
         }
     }
@@ -113,9 +113,9 @@ impl Connections {
             closing,
         };
         match chosen.version {
-            HttpVersion::H1 => http1::serve(context, connection).await,
+            HttpVersion::H1 => http1::serve(&context, connection).await,
             // Behind a pointer, so that a connection of HTTP/1.1 does not hold the room for one of HTTP/2.
-            HttpVersion::H2 => Box::pin(http2::serve(context, connection)).await,
+            HttpVersion::H2 => Box::pin(http2::serve(&context, connection)).await,
         }
     }
 

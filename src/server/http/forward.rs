@@ -146,8 +146,9 @@ impl Forward {
         let body = request.count(body);
         let source = Source::new(Paced::new(body, Some(UPLOAD_PAUSE)));
         if request.is_http2() {
-            let answered = http2::exchange(self.pool.tasks(), request, &source).await?;
-            return Ok(self.deliver_http2(answered));
+            // Behind a pointer, so that an exchange over HTTP/1.1 does not hold the room for it.
+            let exchange = Box::pin(http2::exchange(self.pool.tasks(), request, &source));
+            return Ok(self.deliver_http2(exchange.await?));
         }
         let mut unanswered = 0;
         while unanswered < MOST_UNANSWERED
@@ -238,8 +239,8 @@ impl Service<Request<ClientBody>> for Forward {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<ClientBody>) -> Self::Future {
-        let answer = self.clone().answer(request);
-        Box::pin(async { Ok(answer.await) })
+        let forward = self.clone();
+        Box::pin(async move { Ok(forward.answer(request).await) })
     }
 }
 

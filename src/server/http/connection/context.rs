@@ -12,7 +12,6 @@ use crate::server::listener::proxy_header::Client;
 use crate::{ClientAddr, Gate, LocalAddr, Transport};
 
 /// What all connections share.
-#[derive(Clone)]
 pub(super) struct ConnectionContext {
     pub(super) gate: Gate,
     pub(super) http1: hyper::server::conn::http1::Builder,

@@ -39,7 +39,7 @@ pub(super) fn builder(settings: &config::Server) -> Builder {
 }
 
 /// Serves the connection to its end, or until it becomes a session.
-pub(super) async fn serve(context: ConnectionContext, connection: ClientConnection) {
+pub(super) async fn serve(context: &ConnectionContext, connection: ClientConnection) {
     let ClientConnection {
         socket,
         early,

@@ -111,7 +111,7 @@ enum Ended {
 type Accepted = (Request<RecvStream>, SendResponse<Bytes>);
 
 /// Serves the connection and the sessions on it, to its end.
-pub(super) async fn serve(context: ConnectionContext, connection: ClientConnection) {
+pub(super) async fn serve(context: &ConnectionContext, connection: ClientConnection) {
     let ClientConnection {
         socket,
         early,
@@ -134,7 +134,7 @@ pub(super) async fn serve(context: ConnectionContext, connection: ClientConnecti
     };
     let connection = match opened {
         Ok(Ok(connection)) => connection,
-        Ok(Err(error)) => return report(&context, address, &error),
+        Ok(Err(error)) => return report(context, address, &error),
         Err(_late) => return End::Silent.count(&limiter),
     };
     let streams = Streams::new(Arc::clone(&limiter), Arc::clone(&state));
@@ -152,10 +152,10 @@ pub(super) async fn serve(context: ConnectionContext, connection: ClientConnecti
         streams,
         state,
     };
-    let ended = run(&mut serving, &limits, &closing, &context, address).await;
+    let ended = run(&mut serving, &limits, &closing, context, address).await;
     serving.end();
     match ended {
-        Ended::Failed(error) => report(&context, address, &error),
+        Ended::Failed(error) => report(context, address, &error),
         Ended::Closed | Ended::Left => {}
     }
 }

@@ -65,6 +65,8 @@ impl Opening {
         let state = permit.state();
         let deadline = state.idle_since() + limits.head.handshake_timeout;
         let handshakes = &permit.limiter().counts().tls;
+        // Behind a pointer: a connection without all this would hold the room for it as long as it lives.
+        let begin = Box::pin(self.begin(socket, peer, handshakes));
         let opened = tokio::select! {
             biased;
             () = closing.cancelled() => return None,
@@ -72,7 +74,7 @@ impl Opening {
                 End::evicted(false).count(permit.limiter());
                 return None;
             }
-            opened = timeout_at(deadline, self.begin(socket, peer, handshakes)) => opened,
+            opened = timeout_at(deadline, begin) => opened,
         };
         let error = match opened {
             Ok(Ok(opened)) => return Some(opened),
