@@ -11,6 +11,10 @@ use crate::tls::CertificateFacts;
 /// A certificate with less time left is one to look after: whatever renews it should have done so.
 const SOON: Duration = Duration::from_secs(14 * DAY.as_secs());
 
+/// A certificate of a few days or weeks is renewed when a third or half of its lifetime is left, and is looked after
+/// when less than this part is.
+const PART: u32 = 4;
+
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Logs the certificates that are shown from now on and were not `before`, and those that expire soon.
@@ -93,9 +97,18 @@ fn expiring(
 ) -> impl Iterator<Item = (&ListenAddress, CertificateFacts, u64)> {
     let all = config.certificates();
     all.filter_map(move |(listener, certificate)| {
-        let left = certificate.time_left(now).filter(|left| *left < SOON)?;
+        let left = certificate.time_left(now)?;
+        if left >= soon(&certificate) {
+            return None;
+        }
         Some((listener, certificate, left.as_secs() / DAY.as_secs()))
     })
+}
+
+/// What is left of a certificate that expires soon, at most.
+fn soon(certificate: &CertificateFacts) -> Duration {
+    let lifetime = (certificate.not_after).duration_since(certificate.not_before);
+    SOON.min(lifetime.unwrap_or_default() / PART)
 }
 
 /// For the first time in a day.
@@ -117,6 +130,22 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+
+    #[test]
+    fn a_certificate_expires_soon_when_its_renewal_is_overdue() {
+        let hours = |hours: u32| SystemTime::UNIX_EPOCH + DAY / 24 * hours;
+        // Most are renewed when a third of their lifetime is left, those of a few days when a half is.
+        for (lifetime, expected) in [(6, 36), (45, 270), (56, 336), (90, 336), (3650, 336)] {
+            let certificate = CertificateFacts {
+                file: "a.pem".into(),
+                names: Vec::new(),
+                serial: String::new(),
+                not_before: hours(0),
+                not_after: hours(lifetime * 24),
+            };
+            assert_eq!(soon(&certificate), DAY / 24 * expected, "{lifetime}");
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_reminder_comes_once_a_day_and_not_at_once() {

@@ -100,6 +100,14 @@ async fn the_expiry_of_each_certificate_is_a_metric_that_follows_its_file() {
     let tls = listen_tls(&authority, &[("a", &first), ("b", &second)], "");
     let program = Program::run(&serving(upstream.url(), &tls, ADMIN)).await;
     let admin = program.admin().await;
+    let began = async || {
+        let file = authority.file_of("a.pem");
+        let labels = format!("listener=\"127.0.0.1:0\",file=\"{}\"", file.display());
+        let name = format!("wsgate_certificate_not_before_timestamp_seconds{{{labels}}}");
+        scrape(&admin).await[&name]
+    };
+    // 1975-01-01
+    assert_eq!(began().await, 157_766_400.0);
     let days_left = async || {
         let samples = scrape(&admin).await;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);

@@ -1,7 +1,7 @@
 //! TLS with clients.
 
 use std::collections::BTreeMap;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::gate::count_of;
 use crate::server::admin::exposition::Exposition;
@@ -48,15 +48,28 @@ pub(super) fn certificates(text: &mut Exposition, config: &Config) {
     let mut first = BTreeMap::new();
     for (listener, certificate) in config.certificates() {
         let labels = (listener.to_string(), certificate.file);
-        let expires = first.entry(labels).or_insert(certificate.not_after);
-        *expires = certificate.not_after.min(*expires);
+        let dates = (certificate.not_after, certificate.not_before);
+        let earlier = first.entry(labels).or_insert(dates);
+        *earlier = dates.min(*earlier);
     }
     let mut family = text.gauge(
         "wsgate_certificate_expiry_timestamp_seconds",
         "When a certificate that is shown to clients expires, in seconds since 1970.",
     );
-    for ((listener, file), expires) in &first {
-        let expires = expires.duration_since(UNIX_EPOCH).unwrap_or_default();
-        family.sample(&[("listener", listener), ("file", file)], expires.as_secs());
+    for ((listener, file), (expires, _)) in &first {
+        family.sample(&[("listener", listener), ("file", file)], seconds(*expires));
     }
+    let mut family = text.gauge(
+        "wsgate_certificate_not_before_timestamp_seconds",
+        "When a certificate that is shown to clients began to hold, in seconds since 1970.",
+    );
+    for ((listener, file), (_, begins)) in &first {
+        family.sample(&[("listener", listener), ("file", file)], seconds(*begins));
+    }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
 }
