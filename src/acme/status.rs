@@ -26,6 +26,33 @@ impl Status {
         with_stored.collect()
     }
 
+    /// The name of its table, `[acme.NAME]`.
+    pub fn name(&self) -> &str {
+        &self.order.name
+    }
+
+    /// Whether the certificate is ordered for this host.
+    pub fn is_for(&self, host: &str) -> bool {
+        let mut names = self.order.names.iter();
+        names.any(|name| name.eq_ignore_ascii_case(host))
+    }
+
+    /// What a client gets of it from a program that starts now, as what follows its name in a sentence.
+    pub fn shown(&self) -> String {
+        match &self.stored {
+            Ok(Some(stored)) if stored.is_of(&self.order) => {
+                let expires = stored.certificate.facts().not_after;
+                match expires < SystemTime::now() {
+                    true => format!("until {}, and ordered anew at the start", date(expires)),
+                    false => format!("until {}", date(expires)),
+                }
+            }
+            Ok(Some(_)) => "by other settings, and ordered anew at the start".to_owned(),
+            Ok(None) => "ordered at the start".to_owned(),
+            Err(error) => ErrorReport(error).to_string(),
+        }
+    }
+
     fn stored(&self) -> String {
         match &self.stored {
             Ok(None) => "nothing: it is ordered at the start".to_owned(),

@@ -137,8 +137,8 @@ impl ServerTls {
         (files.cloned()).chain(ordered.and_then(|ordered| ordered.facts()))
     }
 
-    /// The certificate that a client gets which asks for this host, if it can verify any signature; none if there is no
-    /// certificate. The flag is whether that is for the host: clients refuse another one.
+    /// The certificate of a file that a client gets which asks for this host, if it can verify any signature; none if
+    /// there is none. One that an authority is asked for is not looked at. The flag is whether that is for the host: clients refuse another one.
     pub fn certificate_for(&self, host: &str) -> Option<(&CertificateFacts, bool)> {
         let named = self.certificates.named(host).and_then(<[_]>::first);
         let mut all = self.certificates.all.iter();

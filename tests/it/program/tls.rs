@@ -305,6 +305,49 @@ async fn check_explains_which_certificate_a_client_gets() {
 }
 
 #[tokio::test]
+async fn check_explains_which_certificate_will_be_ordered() {
+    let authority = Authority::new();
+    let file = authority.issue("c.test", Validity::Now);
+    let tls = listen_tls(&authority, &[("c", &file)], "acme = \"le\"");
+    let order = |names: &str| {
+        format!(
+            "[acme.le]\ndirectory = \"https://acme.test/\"\nnames = [{names}]\nstate_dir = {:?}\n",
+            authority.file_of("state")
+        )
+    };
+    let explained = async |names: &str, host: &str| {
+        let settings = serving("ws://127.0.0.1:1", &tls, &order(names));
+        let url = format!("wss://{host}/ws/");
+        checked(&authority, &settings, &["--explain", &url]).await.0
+    };
+    let is_told = |text: String, expected: &str| {
+        assert!(text.contains(expected), "{expected}\n{text}");
+    };
+    let both = "\"b.test\", \"c.test\"";
+    let told = explained(both, "B.test").await;
+    assert!(!told.contains("clients refuse it"), "{told}");
+    is_told(told, "127.0.0.1:0 shows [acme.le], ordered at the start\n");
+    is_told(explained(both, "c.test").await, "shows /c.pem, until");
+    let other = explained("\"b.test\"", "d.test").await;
+    is_told(other.clone(), "shows /c.pem, until");
+    is_told(other, "for other hosts: clients refuse it");
+    let stored = authority.issue("b.test", Validity::Now);
+    let (cert, key) = authority.write_identity_as("b", &stored);
+    let [cert, key] = [cert, key].map(|file| std::fs::read_to_string(file).unwrap());
+    let folder = authority.file_of("state/le");
+    std::fs::create_dir_all(&folder).unwrap();
+    let written = format!("Directory: https://acme.test/\nProfile: \n{key}{cert}");
+    std::fs::write(folder.join("certificate.pem"), written).unwrap();
+    let told = explained("\"b.test\"", "b.test").await;
+    is_told(told, "shows [acme.le], until 4096-01-01T00:00:00Z\n");
+    let told = explained(both, "b.test").await;
+    is_told(
+        told,
+        "[acme.le], by other settings, and ordered anew at the start\n",
+    );
+}
+
+#[tokio::test]
 async fn a_program_without_a_file_shows_the_certificate_of_its_arguments() {
     let (authority, echo) = (Authority::new(), Echo::start().await);
     let shown = authority.issue("127.0.0.1", Validity::Now);
