@@ -20,7 +20,7 @@ impl EarlySocket {
         Self { early, socket }
     }
 
-    /// The bare socket. The early bytes are part of the request, which was read.
+    /// The bare socket. The early bytes were read with the request: they are fewer than what hyper reads at first.
     pub(super) fn into_transport(self) -> Transport {
         self.socket
     }
@@ -39,6 +39,9 @@ impl AsyncRead for EarlySocket {
         let length = this.early.len().min(buf.remaining());
         buf.put_slice(&this.early[..length]);
         this.early.drain(..length);
+        if this.early.is_empty() {
+            this.early = Vec::new();
+        }
         Poll::Ready(Ok(()))
     }
 }
