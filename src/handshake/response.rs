@@ -11,7 +11,7 @@ use super::forward::Sent;
 use crate::rejection::{Rejection, is_passed_on};
 use crate::request::{
     Acceptance, Deflate, belongs_to_handshake, chosen_extension, extension_header, has_token,
-    is_hop_by_hop, nominated, only, trim,
+    is_hop_by_hop, is_token, nominated, only, trim,
 };
 
 /// What both legs have agreed upon.
@@ -120,10 +120,12 @@ fn keep_end_to_end(headers: &mut HeaderMap) {
     });
 }
 
-/// Takes out what `Connection` nominates, and every header for which `ends` holds.
+/// Takes out what `Connection` nominates, every header for which `ends` holds, and those that HTTP/1.1 has no name for.
 fn remove_where(headers: &mut HeaderMap, ends: impl Fn(&str) -> bool) {
     let mut names = nominated(headers);
-    let ending = headers.keys().filter(|name| ends(name.as_str()));
+    let ending = headers
+        .keys()
+        .filter(|name| ends(name.as_str()) || !is_token(name.as_str()));
     names.extend(ending.cloned());
     for name in &names {
         headers.remove(name);

@@ -32,6 +32,12 @@ pub(crate) fn is_word_of_proxy(name: &str) -> bool {
     may_be && WORDS_OF_PROXIES.iter().any(|word| is_alias_of(word, name))
 }
 
+/// Whether the name of a header is a token (RFC 9110 §5.1). The crate http lets a quote into the names of HTTP/2: in
+/// HTTP/1.1 each server would read such a line as it likes.
+pub(crate) fn is_token(name: &str) -> bool {
+    !name.contains('"')
+}
+
 /// Whether the name is another spelling of one that the gate owns.
 pub(super) fn is_alias(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
@@ -189,6 +195,18 @@ mod tests {
             ("x.trace", "x"),
         ]);
         assert_eq!(check(&headers), Ok(()));
+    }
+
+    #[test]
+    fn a_name_that_is_no_token_is_malformed() {
+        let name = HeaderName::from_lowercase(b"x\"y").unwrap();
+        let headers = HeaderMap::from_iter([(name, HeaderValue::from_static("x"))]);
+        let lines = Lines::read(&headers);
+        assert_eq!(lines.check_names(), Err(Rejection::Header));
+        assert_eq!(
+            lines.at_fault(&Rejection::Header),
+            headers.keys().next().cloned()
+        );
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub(crate) struct Lines<'a> {
     /// What `Connection` nominates beside the headers that end at every hop.
     nominated: Vec<HeaderName>,
     connection_is_malformed: bool,
+    /// A header whose name is no token.
+    misnamed: Option<&'a HeaderName>,
     /// What `Connection` nominates of the gate's own.
     nominated_owned: Option<HeaderName>,
     /// A header that imitates one of the gate's own.
@@ -79,6 +81,7 @@ impl<'a> Lines<'a> {
             "connection" => self.add_connection(value),
             "via" => self.via.push(value),
             other if fields::is_alias(other) => self.alias = Some(name),
+            other if !fields::is_token(other) => self.misnamed = Some(name),
             _ => {}
         }
     }
@@ -125,10 +128,10 @@ impl<'a> Lines<'a> {
     /// (`X_Forwarded_For`).
     ///
     /// # Errors
-    /// [`Rejection::Header`] for a `Connection` that is no list of tokens,
+    /// [`Rejection::Header`] for a `Connection` that is no list of tokens and for a name that is no token,
     /// [`Rejection::ConnectionNominates`], [`Rejection::HeaderAlias`].
     pub(super) fn check_names(&self) -> Result<(), Rejection> {
-        if self.connection_is_malformed {
+        if self.connection_is_malformed || self.misnamed.is_some() {
             return Err(Rejection::Header);
         }
         if self.nominated_owned.is_some() {
@@ -176,6 +179,9 @@ impl<'a> Lines<'a> {
     fn malformed(&self) -> Option<HeaderName> {
         if self.connection_is_malformed {
             return Some(header::CONNECTION);
+        }
+        if let Some(misnamed) = self.misnamed {
+            return Some(misnamed.clone());
         }
         if Subprotocols::read(&self.subprotocols).is_err() {
             return Some(header::SEC_WEBSOCKET_PROTOCOL);

@@ -26,7 +26,7 @@ pub(crate) use client::{ClientIdentity, identify};
 pub(crate) use cookies::join_cookies;
 pub(crate) use extensions::{Deflate, chosen as chosen_extension, to_header as extension_header};
 pub(crate) use fields::{
-    belongs_to_handshake, is_alias_of, is_hop_by_hop, is_word_of_proxy, nominated,
+    belongs_to_handshake, is_alias_of, is_hop_by_hop, is_token, is_word_of_proxy, nominated,
 };
 pub(crate) use forwarded_host::{forwarded_host, name as forwarded_host_header};
 pub(crate) use handshake::{Facts, Kind, over_tls, scheme};

@@ -340,3 +340,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_name_that_is_no_token_goes_no_further() {
+    let name = HeaderName::from_lowercase(b"x\"y").unwrap();
+    let mut headers = HeaderMap::from_iter([
+        (name, HeaderValue::from_static("1")),
+        (header::SERVER, HeaderValue::from_static("2")),
+    ]);
+    plain_response_headers(&mut headers);
+    assert_eq!(headers.keys().collect::<Vec<_>>(), [header::SERVER]);
+}

@@ -1,7 +1,7 @@
 //! Cases H29 to H32: HTTP/2 as its attackers speak it.
 
 use h2::ext::Protocol;
-use http::{HeaderValue, Request};
+use http::{HeaderName, HeaderValue, Request};
 use tokio::time::timeout;
 
 use crate::kit::{
@@ -173,6 +173,18 @@ async fn h30_headers_of_http_1_and_two_hosts_reach_nobody() {
     request.headers_mut().insert("host", other);
     assert_eq!(client.refused(request).await, 400);
     stage.refuses("authority_mismatch");
+    // The crates of HTTP/2 let a quote into a name, which no token has (RFC 9110 §5.6.2).
+    for name in [&b"content\"length"[..], b"x\"", b"\""] {
+        let mut request = extended_connect("/ws/");
+        let name = HeaderName::from_lowercase(name).unwrap();
+        request
+            .headers_mut()
+            .insert(name, HeaderValue::from_static("0"));
+        assert_eq!(client.refused(request).await, 400);
+    }
+    stage.refuses("header_alias");
+    stage.refuses("bad_header");
+    stage.refuses("bad_header");
     drop(client);
     stage.stands().await;
 }
@@ -244,12 +256,21 @@ async fn h32_a_flood_of_what_costs_nothing_to_send_is_ended() {
         0 => frame(HEADERS, END_HEADERS, 1, fields(&WEBSOCKET)),
         _ => frame(DATA, 0, 1, []),
     };
+    let malformed = |round| {
+        frame(
+            HEADERS,
+            END_HEADERS,
+            stream(round),
+            field("no", "pseudo-header"),
+        )
+    };
     let calm = ENHANCE_YOUR_CALM;
     type Flood<'a> = (&'a str, u32, &'a dyn Fn(u32) -> Vec<u8>);
-    let floods: [Flood<'_>; 4] = [
+    let floods: [Flood<'_>; 5] = [
         ("rapid reset", calm, &rapid_reset),
         ("a head without end", calm, &head_without_end),
         ("empty data", calm, &empty_data),
+        ("malformed heads", calm, &malformed),
         // Last, because its refusals use up what the log has room for.
         ("resets of the gate's own", PROTOCOL_ERROR, &made_you_reset),
     ];
