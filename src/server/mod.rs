@@ -22,6 +22,8 @@ mod traces;
 
 pub use error::ServeError;
 pub use explain::{Explanation, OverTls, TriedRoute, explain};
+#[cfg(any(test, fuzzing))]
+pub(crate) use http::connection::http2;
 pub use http::forward::Page;
 #[cfg(any(test, fuzzing))]
 pub(crate) use http::request_lines::RequestLines;

@@ -16,6 +16,10 @@ mod forwarding;
 mod frame_walker;
 mod frames;
 mod head;
+#[cfg(feature = "server")]
+mod http2_request;
+#[cfg(feature = "server")]
+mod http2_wire;
 mod origin;
 mod path;
 mod plain_answer;
@@ -37,6 +41,8 @@ mod wire;
 pub use direction::direction;
 pub use forwarding::forwarding;
 pub use frame_walker::frame_walker;
+#[cfg(feature = "server")]
+pub use http2_request::http2_request;
 pub use origin::origin;
 #[cfg(feature = "server")]
 pub use proxy_header::proxy_header;

@@ -140,7 +140,7 @@ fn forward(parts: &Parts, ways: Ways) -> Result<Accepted, Rejection> {
 
 /// Held against the target of an accepted request as it was sent: what was matched is what goes
 /// upstream, and no denied path was let in.
-fn check_target(accepted: &Accepted, target: &[u8]) {
+pub(super) fn check_target(accepted: &Accepted, target: &[u8]) {
     let (path, query) = path::split(target);
     let path = path::normal(&path).expect("a path that can be sent");
     let path = String::from_utf8(path).expect("a path of ASCII");
@@ -233,7 +233,7 @@ const COUNTED: [&str; 5] = [
     "origin",
 ];
 
-static SETTINGS: LazyLock<[Config; 2]> = LazyLock::new(|| {
+pub(super) static SETTINGS: LazyLock<[Config; 2]> = LazyLock::new(|| {
     ["x-forwarded-for", "forwarded"].map(|header| {
         let text = ROUTES.replace("HEADER", header);
         Config::from_toml("request_head.toml", &text).expect("right settings")
@@ -246,7 +246,7 @@ const ROUTES: &str = r#"
     header = "HEADER"
 
     [upstream.chat]
-    servers = ["ws://127.0.0.1:9001"]
+    servers = ["ws://127.0.0.1:9001/base"]
 
     [[route]]
     name = "rooms"

@@ -13,6 +13,10 @@ use super::*;
 #[case::direction("direction", direction)]
 #[case::forwarding("forwarding", forwarding)]
 #[case::origin("origin", origin)]
+#[cfg_attr(
+    feature = "server",
+    case::http2_request("http2_request", http2_request)
+)]
 #[cfg_attr(feature = "server", case::proxy_header("proxy_header", proxy_header))]
 #[case::settings("settings", settings)]
 fn every_seed_keeps_the_invariants(#[case] name: &str, #[case] target: fn(&[u8])) {

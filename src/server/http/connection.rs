@@ -6,7 +6,7 @@ mod end;
 mod guard;
 mod head_deadline;
 mod http1;
-mod http2;
+pub(crate) mod http2;
 mod lingering_close;
 mod listener_settings;
 mod opening;

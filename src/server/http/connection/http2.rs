@@ -9,6 +9,7 @@
 
 mod budget;
 mod exchange;
+pub(crate) mod extended_connect;
 mod response;
 mod streams;
 
@@ -62,7 +63,7 @@ const FLOOD: &str = "h2_flood";
 const GOODBYE: Duration = Duration::from_secs(5);
 
 /// h2's part of the settings.
-pub(super) fn builder(settings: &config::Server) -> Builder {
+pub(crate) fn builder(settings: &config::Server) -> Builder {
     let mut http = Builder::new();
     let head_size = u32::try_from(settings.head_size).unwrap_or(u32::MAX);
     http.enable_connect_protocol()

@@ -15,6 +15,7 @@ use http_body_util::{Either, Empty, Full};
 use hyper::body::Body;
 use hyper::service::Service;
 
+use super::extended_connect::offer_stream;
 use super::response::{self, Sent};
 use super::streams::{ActiveRequest, Streams};
 use crate::server::http::client_body::{ClientBody, Http2Body};
@@ -23,7 +24,7 @@ use crate::server::http::forward::ForwardBody;
 use crate::server::http::health::HealthPage;
 use crate::server::http::limiter::{ClientState, PeerState};
 use crate::server::listener::proxy_header::Client;
-use crate::{Gate, Http2Stream, LocalAddr, Rejection, ResponseBody, StreamSender, StreamUpgrade};
+use crate::{Gate, Http2Stream, LocalAddr, Rejection, ResponseBody, StreamSender};
 
 /// Answers the requests of one connection.
 #[derive(Clone)]
@@ -98,7 +99,10 @@ impl Exchanges {
         }
         let own = self.own_answer(&parts, &active);
         let (body, tunnel) = match method == Method::CONNECT {
-            true => (ClientBody::None, Some(Tunnel::of(&mut parts, receive))),
+            true => {
+                let sender = offer_stream(&mut parts);
+                (ClientBody::None, Some(Tunnel { receive, sender }))
+            }
             false => {
                 let body = Http2Body::new(receive, &parts.headers, &client);
                 (ClientBody::Http2 { body }, None)
@@ -214,23 +218,6 @@ impl Exchanges {
         }
     }
 }
-
-impl Tunnel {
-    /// Lets the gate take the stream of this request, and tells it what hyper's server would: the protocol that the
-    /// client asks for.
-    fn of(parts: &mut Parts, receive: RecvStream) -> Self {
-        let protocol = parts.extensions.remove::<h2::ext::Protocol>();
-        if protocol.is_some_and(|protocol| protocol.as_str().eq_ignore_ascii_case(WEBSOCKET)) {
-            let websocket = hyper::ext::Protocol::from_static(WEBSOCKET);
-            parts.extensions.insert(websocket);
-        }
-        let (sender, upgrade) = StreamUpgrade::pair();
-        parts.extensions.insert(upgrade);
-        Self { receive, sender }
-    }
-}
-
-const WEBSOCKET: &str = "websocket";
 
 fn send_interim(respond: &mut SendResponse<Bytes>, client: &ClientState) {
     for (status, headers) in client.interim().take() {
