@@ -33,5 +33,5 @@ mod state;
 mod status;
 
 pub use order::{Order, TryAgain};
-pub use state::StateError;
+pub use state::{StateError, certificate_file};
 pub use status::Status;

@@ -87,6 +87,11 @@ pub enum StateError {
     },
 }
 
+/// The file in which the order `[acme.NAME]` has its certificate, its chain and the private key (PEM).
+pub fn certificate_file(state_dir: &Path, name: &str) -> PathBuf {
+    state_dir.join(name).join(CERTIFICATE)
+}
+
 const ACCOUNT: &str = "account.json";
 const CERTIFICATE: &str = "certificate.pem";
 const LOCK: &str = "lock";

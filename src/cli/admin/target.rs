@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use wsgate::config::{AdminToken, ListenAddress, admin_listener};
+use wsgate::acme::certificate_file;
+use wsgate::config::{AdminToken, ListenAddress, ListenTls, acme_state_dir, admin_listener};
 
 use super::address::AdminAddress;
 use super::client::Client;
@@ -86,10 +87,10 @@ impl Target {
         };
         let settings = || Token::from_settings(file, admin.token.as_ref());
         let token = token.map_or_else(settings, Ok)?;
-        let folder = file.parent().unwrap_or(Path::new(""));
-        let certificates = admin.tls.into_iter().flat_map(|tls| tls.certificates);
-        let certificates = certificates.filter_map(|files| files.cert);
-        let certificates = certificates.map(|file| folder.join(file)).collect();
+        let certificates = match admin.tls {
+            Some(tls) => certificates(file, tls)?,
+            None => Vec::new(),
+        };
         let tls = self.tls(&address, Trust::These(certificates))?;
         Ok(Client::new(address, tls, token))
     }
@@ -110,6 +111,23 @@ impl Target {
         let identity = self.admin_cert.as_deref().zip(self.admin_key.as_deref());
         Ok(Some(AdminTls::new(host, trust, identity)?))
     }
+}
+
+/// The files of the certificates that an admin interface shows by these settings.
+fn certificates(settings: &Path, tls: ListenTls) -> Result<Vec<PathBuf>, CommandError> {
+    let folder = settings.parent().unwrap_or(Path::new(""));
+    let files = tls.certificates.into_iter().filter_map(|files| files.cert);
+    let mut files: Vec<_> = files.map(|file| folder.join(file)).collect();
+    if let Some(order) = &tls.acme
+        && let Some(state_dir) = acme_state_dir(settings, order)?
+    {
+        let ordered = certificate_file(&state_dir, order);
+        // It comes after the others: without it they may be enough.
+        if files.is_empty() || ordered.is_file() {
+            files.push(ordered);
+        }
+    }
+    Ok(files)
 }
 
 impl From<TargetError> for CommandError {

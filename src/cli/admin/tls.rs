@@ -198,6 +198,13 @@ impl fmt::Debug for AdminTls {
 
 impl From<AdminTlsError> for CommandError {
     fn from(error: AdminTlsError) -> Self {
-        Self::new(error, REJECTED)
+        let help = match &error {
+            AdminTlsError::File(..) => Some(
+                "run the command as the user of the process, or give its address by a name of the \
+                 certificate: --admin https://HOST:PORT",
+            ),
+            _ => None,
+        };
+        Self::new(error, REJECTED).with_help(help)
     }
 }

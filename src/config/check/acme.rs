@@ -9,7 +9,7 @@ use super::tls;
 use crate::config::checked::acme::AcmeOrder;
 use crate::config::report::{Node, Report};
 use crate::config::settings::{AcmeSettings, Admin, Listen};
-use crate::config::values::{Name, Text, ValueError};
+use crate::config::values::{ListenAddress, Name, Text, ValueError};
 use crate::tls::OrderedCertificate;
 
 /// The tables that a listener may name.
@@ -193,15 +193,58 @@ impl Orders {
         if report.has_lost_all(root, "listen") {
             return;
         }
-        let used = listen.iter().filter_map(|listen| listen.tls.as_ref());
-        let used = used.chain(admin.and_then(|admin| admin.tls.as_ref()));
-        let used: Vec<_> = used.filter_map(|tls| tls.acme.as_deref()).collect();
-        for order in &self.all {
-            if !used.contains(&order.name.as_str()) {
-                let problem =
-                    ValueError::new("no listener shows this certificate: it is not ordered")
-                        .help(format!("write acme = \"{}\" in a [listen.tls]", order.name));
-                report.warn(&root.get("acme").name(&order.name), problem);
+        let listeners = listen.iter().filter_map(|listen| listen.tls.as_ref());
+        let listeners: Vec<_> = listeners.filter_map(|tls| tls.acme.as_deref()).collect();
+        let on_admin = admin.and_then(|admin| Some((&admin.address, admin.tls.as_ref()?)));
+        for order in self.all.iter().map(|order| &*order.name) {
+            if listeners.contains(&order) {
+                continue;
+            }
+            let here = on_admin.filter(|(_, tls)| tls.acme.as_deref() == Some(order));
+            let problem = match here {
+                None => "no listener shows this certificate: it is not ordered",
+                // The port of authorities (RFC 8737 §3).
+                Some((ListenAddress::Tcp(address), _)) if address.port() == 443 => continue,
+                Some(_) => {
+                    "only [admin.tls] shows this certificate, and an authority connects to port 443"
+                }
+            };
+            let help = format!("write acme = \"{order}\" in a [listen.tls]");
+            let problem = ValueError::new(problem).help(help);
+            report.warn(&root.get("acme").name(order), problem);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    #[test]
+    fn a_certificate_that_is_shown_where_it_cannot_be_proven_is_a_warning() {
+        let order = "[acme.le]\ndirectory = \"https://a.test/\"\nnames = [\"a.test\"]\n";
+        let route = "[upstream.a]\nservers = [\"ws://127.0.0.1:1\"]\n\
+                     [[route]]\nname = \"a\"\npath = \"/*\"\nupstream = \"a\"\n";
+        let listener = "[[listen]]\naddress = \"127.0.0.1:8443\"\n[listen.tls]\nacme = \"le\"\n";
+        let admin = |port: u16| {
+            format!("[admin]\naddress = \"127.0.0.1:{port}\"\n[admin.tls]\nacme = \"le\"\n")
+        };
+        for (shown, expected) in [
+            (String::new(), Some("no listener shows this certificate")),
+            (admin(9900), Some("only [admin.tls] shows this certificate")),
+            (admin(443), None),
+            (listener.to_owned(), None),
+            (listener.to_owned() + &admin(9900), None),
+        ] {
+            let text = format!("{order}{route}{shown}");
+            let config = Config::from_toml("wsgate.toml", &text).unwrap();
+            let warnings: Vec<_> = config.warnings().collect();
+            let told = warnings
+                .iter()
+                .find(|line| line.contains("this certificate"));
+            match expected {
+                Some(expected) => assert!(told.unwrap().contains(expected), "{warnings:?}"),
+                None => assert_eq!(told, None, "{shown}"),
             }
         }
     }

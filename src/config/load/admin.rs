@@ -1,8 +1,10 @@
 //! The admin listener of a file, for a command that talks to it: nothing else in the file has to be
 //! right for that.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
 
 use super::interpolate::{Environment, expand};
@@ -10,7 +12,7 @@ use super::{environment, file, mask, read, syntax, text_of};
 use crate::config::check;
 use crate::config::errors::ConfigErrors;
 use crate::config::report::Report;
-use crate::config::settings::Admin;
+use crate::config::settings::{AcmeSettings, Admin};
 
 /// Whether [`admin_listener`] reads the token as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,22 @@ pub fn admin_listener(path: &Path, token: AdminToken) -> Result<Option<Admin>, C
     read(&name, &text, directory, token, &environment)
 }
 
+/// The `state_dir` of the table `[acme.ORDER]` of a file, `None` if it has no such table. Nothing else in the file has to
+/// be right.
+///
+/// # Errors
+///
+/// The file cannot be read, is no TOML, or its `[acme]` is wrong.
+pub fn acme_state_dir(path: &Path, order: &str) -> Result<Option<PathBuf>, ConfigErrors> {
+    let name = path.display().to_string();
+    let text = text_of(&name, file::read_once(path))?;
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let orders: Option<BTreeMap<String, AcmeSettings>> =
+        table(&name, &text, "acme", &[], &environment)?;
+    let order = orders.and_then(|mut orders| orders.remove(order));
+    Ok((order.and_then(|order| order.state_dir)).map(|folder| directory.join(folder)))
+}
+
 fn read(
     name: &str,
     text: &str,
@@ -40,26 +58,43 @@ fn read(
     token: AdminToken,
     environment: &Environment<'_>,
 ) -> Result<Option<Admin>, ConfigErrors> {
+    let left_out: &[_] = match token {
+        AdminToken::Read => &[],
+        AdminToken::Ignore => &["token"],
+    };
+    let admin: Option<Admin> = table(name, text, "admin", left_out, environment)?;
+    Ok(admin.map(|admin| check::program::resolved(admin, directory)))
+}
+
+/// One table of a file without some of its keys, `None` if it is not there.
+fn table<T: DeserializeOwned>(
+    name: &str,
+    text: &str,
+    key: &str,
+    left_out: &[&str],
+    environment: &Environment<'_>,
+) -> Result<Option<T>, ConfigErrors> {
     let document = DeTable::parse(text).map_err(|first| syntax::errors(name, text, &first))?;
     let document = document.get_ref();
-    let Some(mut value) = document.get("admin").cloned() else {
+    let Some(mut value) = document.get(key).cloned() else {
         return Ok(None);
     };
-    if let (DeValue::Table(table), AdminToken::Ignore) = (value.get_mut(), token) {
-        table.remove("token");
+    if let DeValue::Table(table) = value.get_mut() {
+        for key in left_out {
+            table.remove(*key);
+        }
     }
     let mut report = Report::new(Some(text));
-    expand(&mut value, "admin", environment, &mut report);
-    let admin: Option<Admin> = read::read(&mut value, "admin", &mut report);
+    expand(&mut value, key, environment, &mut report);
+    let read: Option<T> = read::read(&mut value, key, &mut report);
     report.finish(name, |unknown| mask::by_value(text, document, unknown))?;
-    Ok(admin.map(|admin| check::program::resolved(admin, directory)))
+    Ok(read)
 }
 
 #[cfg(test)]
 mod tests {
     use std::env::VarError;
     use std::net::SocketAddr;
-    use std::path::PathBuf;
 
     use super::*;
     use crate::config::values::listen::ListenAddress;
@@ -92,6 +127,21 @@ mod tests {
         // The process itself would not take it, but it may have been started with another file.
         let open = read_text("[admin]\naddress = \"0.0.0.0:1\"", AdminToken::Read);
         assert_eq!(open.unwrap().unwrap().token, None);
+    }
+
+    #[test]
+    fn an_order_tells_its_folder_though_the_rest_of_the_file_is_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("wsgate.toml");
+        let text = "nonsense = 1\n[acme.a]\n[acme.b]\nstate_dir = \"state\"\n";
+        std::fs::write(&file, text).unwrap();
+        let found = |order| acme_state_dir(&file, order).unwrap();
+        assert_eq!(found("a"), Some(PathBuf::from("/var/lib/wsgate/acme")));
+        assert_eq!(found("b"), Some(folder.path().join("state")));
+        assert_eq!(found("c"), None);
+        std::fs::write(&file, "acme = 1").unwrap();
+        let wrong = acme_state_dir(&file, "a").unwrap_err().to_string();
+        assert!(wrong.contains("expected a table"), "{wrong}");
     }
 
     #[test]
