@@ -13,12 +13,17 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 from pathlib import Path
+
+sys.dont_write_bytecode = True  # nothing of a run stays in the repository
+
+from edge import told
 
 PROGRAM = str(Path(sys.argv[1]).resolve())
 FOLDER = Path(tempfile.mkdtemp(prefix="wsgate-acme-"))
@@ -32,7 +37,8 @@ def free_port():
         return listener.getsockname()[1]
 
 
-PORT, DIRECTORY, MANAGEMENT, DNS, NAMES = (free_port() for _ in range(5))
+PORT, ADMIN, DIRECTORY, MANAGEMENT, DNS, NAMES = (free_port() for _ in range(6))
+SERVER = told.Server()
 
 
 def openssl(*words, given=None):
@@ -77,7 +83,7 @@ def pebble(lifetime, **environment):
     return process
 
 
-def wsgate(names='"a.test", "b.test"', tls=""):
+def wsgate(names='"a.test", "b.test"', tls="", more=""):
     (FOLDER / "wsgate.toml").write_text(f"""
 [[listen]]
 address = "127.0.0.1:{PORT}"
@@ -90,10 +96,13 @@ names = [{names}]
 contact = ["mailto:ops@example.com"]
 state_dir = "state"
 ca = "ca.pem"
+{more}
 [log]
 format = "json"
+[drain]
+spread = "0s"
 [upstream.u]
-servers = ["ws://127.0.0.1:1"]
+servers = ["ws://127.0.0.1:{SERVER.port}"]
 [[route]]
 name = "r"
 path = "/*"
@@ -103,6 +112,11 @@ upstream = "u"
     process = start("wsgate", [PROGRAM, "run", "wsgate.toml"])
     until("wsgate listens", lambda: is_open(PORT))
     return process
+
+
+def command(*words):
+    done = subprocess.run([PROGRAM, *words], cwd=FOLDER, capture_output=True, text=True, timeout=20)
+    return done.stdout + done.stderr
 
 
 def is_open(port):
@@ -116,20 +130,32 @@ def lines(reason):
     return [line for line in read if line.get("reason") == reason]
 
 
-def told(reason, key, text):
+def logged(reason, key, text):
     return any(text in line.get(key, "") for line in lines(reason))
 
 
-def shown(name="a.test", *words):
+def shown(name="a.test", *words, port=PORT):
     """The issuer and the serial number that a client gets."""
-    said = openssl("s_client", "-connect", f"127.0.0.1:{PORT}", "-servername", name, *words, given="")
+    said = openssl("s_client", "-connect", f"127.0.0.1:{port}", "-servername", name, *words, given="")
     found = re.search(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", said, re.S)
-    told = openssl("x509", "-noout", "-issuer", "-serial", given=found.group(0) if found else "")
-    return told.strip().replace("\n", " ")
+    facts = openssl("x509", "-noout", "-issuer", "-serial", given=found.group(0) if found else "")
+    return facts.strip().replace("\n", " ")
 
 
-def is_issued(name="a.test", *words):
-    return "Pebble" in shown(name, *words)
+def is_issued(name="a.test", *words, port=PORT):
+    return "Pebble" in shown(name, *words, port=port)
+
+
+def session(cert, key):
+    """A session over TLS, whose client shows a certificate, and that is open."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.load_cert_chain(FOLDER / cert, FOLDER / key)
+    connected = socket.create_connection(("127.0.0.1", PORT), timeout=20)
+    secured = context.wrap_socket(connected, server_hostname="a.test")
+    secured.sendall(f"GET / HTTP/1.1\r\nHost: a.test\r\n{told.UPGRADE}\r\n\r\n".encode())
+    told.read(secured)
+    return secured
 
 
 def until(what, holds, seconds=30):
@@ -163,8 +189,7 @@ def the_first_certificate_comes_and_a_restart_keeps_it():
     gate = wsgate()
     see("a restart without the authority shows the same certificate", lambda: shown() == before)
     see("and orders nothing", lambda: not lines("acme_ordered") and not lines("acme_failed"))
-    told = subprocess.run([PROGRAM, "check", "wsgate.toml"], cwd=FOLDER, capture_output=True, text=True).stdout
-    see("check says until when it holds", lambda: "stored     expires 20" in told)
+    see("check says until when it holds", lambda: "stored     expires 20" in command("check", "wsgate.toml"))
     stop(gate)
 
 
@@ -172,7 +197,7 @@ def an_authority_that_is_gone_does_not_end_the_service():
     shutil.rmtree(FOLDER / "state")
     gate = wsgate()
     see("without the authority clients get a certificate of our own", lambda: "no certificate yet" in shown())
-    see("and the log says what to do", lambda: told("acme_failed", "help", "reaches the directory"))
+    see("and the log says what to do", lambda: logged("acme_failed", "help", "reaches the directory"))
     server = pebble(3600)
     gate.send_signal(signal.SIGHUP)
     see("a reload has the order tried again", is_issued)
@@ -187,7 +212,9 @@ def certificates_are_renewed():
     client = ("-cert", "client.pem", "-key", "client.key")
     see("the first certificate beside client_auth", lambda: is_issued("a.test", *client))
     first = shown("a.test", *client)
+    held = session("client.pem", "client.key")
     see("which is renewed", lambda: is_issued("a.test", *client) and shown("a.test", *client) != first)
+    see("a session of before is open", lambda: told.echo(held, "still here") == "still here")
     # It knows neither the account nor the certificate any more.
     stop(server)
     see("without the authority the last one is shown", lambda: lines("acme_failed") and is_issued("a.test", *client))
@@ -195,6 +222,7 @@ def certificates_are_renewed():
     gate.send_signal(signal.SIGHUP)
     orders = len(lines("acme_ordered"))
     see("an authority that has forgotten the account gets a new one", lambda: len(lines("acme_ordered")) > orders)
+    see("and the session is open", lambda: told.echo(held, "and here") == "and here")
     stop(server)
     stop(gate)
 
@@ -203,18 +231,64 @@ def a_name_that_cannot_be_proven_is_told():
     shutil.rmtree(FOLDER / "state")
     server = pebble(3600)
     gate = wsgate(names='"a.test", "nowhere.test"')
-    see("a name that leads elsewhere is named", lambda: told("acme_failed", "error", "nowhere.test"))
-    see("and what to look at", lambda: told("acme_failed", "help", "port 443"))
+    see("a name that leads elsewhere is named", lambda: logged("acme_failed", "error", "nowhere.test"))
+    see("and what to look at", lambda: logged("acme_failed", "help", "port 443"))
     see("the listener serves on", lambda: "no certificate yet" in shown())
     text = (FOLDER / "wsgate.toml").read_text()
     (FOLDER / "wsgate.toml").write_text(text.replace(', "nowhere.test"', ""))
     see("a reload without it gets the certificate", is_issued)
     stop(gate)
     gate = wsgate(names='"blocked.test"')
-    see("a name that the authority refuses is told", lambda: told("acme_failed", "help", "names"))
+    see("a name that the authority refuses is told", lambda: logged("acme_failed", "help", "names"))
     see("and the certificate of before is shown", is_issued)
     stop(server)
     stop(gate)
+
+
+def the_admin_interface_shows_it_too():
+    shutil.rmtree(FOLDER / "state")
+    server = pebble(15)
+    gate = wsgate(more=f"""[admin]
+address = "127.0.0.1:{ADMIN}"
+[admin.tls]
+acme = "le"
+""")
+    see("the admin interface shows the certificate of the listener", lambda: is_issued(port=ADMIN) and shown(port=ADMIN) == shown())
+    first = shown(port=ADMIN)
+    see("a command of the same settings accepts it", lambda: f"ws://127.0.0.1:{SERVER.port}" in command("upstreams", "--config", "wsgate.toml"))
+    see("and it is renewed there", lambda: is_issued(port=ADMIN) and shown(port=ADMIN) != first)
+    see("a command accepts that one", lambda: f"ws://127.0.0.1:{SERVER.port}" in command("upstreams", "--config", "wsgate.toml"))
+    stop(gate)
+    stop(server)
+
+
+def a_stop_does_not_wait_for_an_order():
+    shutil.rmtree(FOLDER / "state")
+    server = pebble(3600, PEBBLE_VA_NOSLEEP="0", PEBBLE_VA_SLEEPTIME="120")
+    gate = wsgate()
+    see("an authority that takes its time has the order", lambda: "There are now 1 authorizations" in text_of("pebble"), 20)
+    began = time.monotonic()
+    stop(gate)
+    see("a stop does not wait for it", lambda: gate.returncode == 0 and time.monotonic() - began < 5)
+    stop(server)
+    # An authority that accepts connections and says nothing.
+    with socket.create_server(("127.0.0.1", DIRECTORY)) as silent:
+        gate = wsgate()
+        silent.settimeout(20)
+        connected, _ = silent.accept()
+        began = time.monotonic()
+        stop(gate)
+        see("nor for one that says nothing", lambda: gate.returncode == 0 and time.monotonic() - began < 5)
+        connected.close()
+    server = pebble(3600)
+    gate = wsgate()
+    see("the next process gets the certificate", is_issued)
+    stop(gate)
+    stop(server)
+
+
+def text_of(log):
+    return (FOLDER / f"{log}.log").read_text()
 
 
 def main():
@@ -230,6 +304,8 @@ def main():
     an_authority_that_is_gone_does_not_end_the_service()
     certificates_are_renewed()
     a_name_that_cannot_be_proven_is_told()
+    the_admin_interface_shows_it_too()
+    a_stop_does_not_wait_for_an_order()
 
 
 if __name__ == "__main__":

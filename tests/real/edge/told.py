@@ -1,4 +1,4 @@
-"""A server that answers with what its requests were told in headers: by a body, or in the first message of a session."""
+"""A server that answers with what its requests were told in headers: by a body, or in the first message of a session, which then echoes."""
 
 import base64
 import hashlib
@@ -28,8 +28,9 @@ class Handler(socketserver.StreamRequestHandler):
                 accept = hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()
                 self.wfile.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                                  + b"Sec-WebSocket-Accept: " + base64.b64encode(accept) + b"\r\n\r\n")
-                self.wfile.write(bytes([0x81, len(said)]) + said.encode())
-                self.rfile.read()
+                self.wfile.write(frame(said))
+                while message := heard(self.rfile):
+                    self.wfile.write(frame(message))
                 return
             self.wfile.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(said)}\r\n\r\n{said}".encode())
 
@@ -57,6 +58,28 @@ def head(file):
     return headers
 
 
+def frame(text, mask=b""):
+    """A message of less than 126 bytes; that of a client has a mask, which changes nothing here."""
+    return bytes([0x81, len(text) | (0x80 if mask else 0)]) + mask + text.encode()
+
+
+def heard(file):
+    """The next message; empty at the end."""
+    first = file.read(2)
+    if len(first) < 2 or first[0] != 0x81:
+        return ""
+    mask = exactly(file, 4 if first[1] & 0x80 else 0)
+    message = exactly(file, first[1] & 0x7F)
+    return bytes(byte ^ mask[place % 4] if mask else byte for place, byte in enumerate(message)).decode()
+
+
+def echo(connection, text):
+    """What a session answers to a message."""
+    connection.sendall(frame(text, b"\0\0\0\0"))
+    with connection.makefile("rb") as file:
+        return heard(file)
+
+
 def read(connection):
     """What the server says; `refused` if it is a status of a refusal."""
     with connection.makefile("rb") as file:
@@ -65,8 +88,7 @@ def read(connection):
             raise EOFError
         status, headers = line.split(" ")[1], head(file)
         if status == "101":
-            first, length = exactly(file, 2)
-            return exactly(file, length).decode() if first == 0x81 else f"no message: {first:x}"
+            return heard(file)
         body = exactly(file, int(headers.get("content-length", 0)))
         return body.decode() if status == "200" else "refused"
 
