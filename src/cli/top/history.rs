@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::scrape::{Ending, PlainTotals, Process, RouteTotals, Scrape};
+use super::scrape::{Ending, PlainTotals, Process, RouteTotals, Scrape, TlsTotals};
 
 /// The latest scrape, and the one before.
 #[derive(Debug)]
@@ -28,6 +28,14 @@ pub(super) struct Traffic {
     /// From the client, and from the upstream.
     pub(super) messages: [f64; 2],
     pub(super) bytes: [f64; 2],
+}
+
+/// What goes on in TLS handshakes, in a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct TlsTraffic {
+    pub(super) handshakes: f64,
+    pub(super) resumed: f64,
+    pub(super) failed: f64,
 }
 
 /// What goes on with the plain requests of a route.
@@ -141,6 +149,22 @@ impl History {
             refused: rate(&|route| route.refused),
             messages: [0, 1].map(|way| rate(&|route| route.messages[way])),
             bytes: [0, 1].map(|way| rate(&|route| route.bytes[way])),
+        }
+    }
+
+    /// The TLS handshakes with clients; all of them, and those that were resumed or failed.
+    pub(super) fn tls(&self) -> TlsTraffic {
+        let now = self.now.tls.clone().unwrap_or_default();
+        let (Some(before), Some(seconds)) = (&self.before, self.seconds()) else {
+            return TlsTraffic::default();
+        };
+        let before = before.tls.clone().unwrap_or_default();
+        let rate =
+            |count: &dyn Fn(&TlsTotals) -> f64| (count(&now) - count(&before)).max(0.0) / seconds;
+        TlsTraffic {
+            handshakes: rate(&|tls| tls.finished + tls.failed),
+            resumed: rate(&|tls| tls.resumed),
+            failed: rate(&|tls| tls.failed),
         }
     }
 

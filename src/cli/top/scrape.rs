@@ -16,6 +16,8 @@ pub(super) struct Scrape {
     /// When the counts were made, by the clock of this machine.
     pub(super) at: Instant,
     pub(super) process: Process,
+    /// TLS with clients, where there is any.
+    pub(super) tls: Option<TlsTotals>,
     /// By name; what had no route yet is under the empty one.
     pub(super) routes: BTreeMap<String, RouteTotals>,
     /// Likewise the plain requests of routes that have any, or forward them.
@@ -46,6 +48,20 @@ pub(super) struct Process {
     pub(super) most_descriptors: Option<u64>,
     /// Seconds of processor time.
     pub(super) processor: Option<f64>,
+    /// Connections of HTTP/2 to servers; `None` if there are none for it.
+    pub(super) http2_to_servers: Option<u64>,
+}
+
+/// What is counted of TLS handshakes with clients.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct TlsTotals {
+    pub(super) finished: f64,
+    /// Those of them that resumed an earlier session.
+    pub(super) resumed: f64,
+    pub(super) failed: f64,
+    pub(super) open: u64,
+    /// The certificate that expires first: its file, and when, in seconds since 1970.
+    pub(super) first_to_expire: Option<(String, f64)>,
 }
 
 /// What a route has counted.
@@ -108,6 +124,11 @@ const NAMES: &[&str] = &[
     "wsgate_sessions_closed_total",
     "wsgate_messages_total",
     "wsgate_bytes_total",
+    "wsgate_tls_handshakes_total",
+    "wsgate_tls_handshakes_failed_total",
+    "wsgate_tls_handshakes_open",
+    "wsgate_certificate_expiry_timestamp_seconds",
+    "wsgate_upstream_http2_connections_open",
     "wsgate_draining",
     "wsgate_connections_open",
     "process_start_time_seconds",
@@ -146,6 +167,7 @@ impl Scrape {
         Ok(Self {
             at,
             process: process(&samples),
+            tls: tls(&samples),
             routes: routes(&samples),
             plain: plain(&samples),
             endings: endings(&samples),
@@ -210,7 +232,32 @@ fn process(samples: &Samples) -> Process {
         descriptors: count("process_open_fds"),
         most_descriptors: count("process_max_fds"),
         processor: samples.value("process_cpu_seconds_total"),
+        http2_to_servers: match samples.all("wsgate_upstream_http2_connections_open") {
+            [] => None,
+            servers => Some(servers.iter().map(Sample::count).sum()),
+        },
     }
+}
+
+fn tls(samples: &Samples) -> Option<TlsTotals> {
+    let sum = |name: &str, counts: &dyn Fn(&Sample) -> bool| {
+        let counted = samples.all(name).iter().filter(|sample| counts(sample));
+        counted.map(|sample| sample.value).sum::<f64>()
+    };
+    let finished = "wsgate_tls_handshakes_total";
+    let certificates = samples.all("wsgate_certificate_expiry_timestamp_seconds");
+    let first = (certificates.iter()).min_by(|one, other| one.value.total_cmp(&other.value));
+    let totals = TlsTotals {
+        finished: sum(finished, &|_| true),
+        resumed: sum(finished, &|sample| sample.label("resumed") == "true"),
+        failed: sum("wsgate_tls_handshakes_failed_total", &|_| true),
+        open: samples
+            .one("wsgate_tls_handshakes_open")
+            .map_or(0, Sample::count),
+        first_to_expire: first.map(|first| (first.label("file").to_owned(), first.value)),
+    };
+    // The counts are there without it too.
+    (totals != TlsTotals::default()).then_some(totals)
 }
 
 /// Adds the samples of one name to the totals of their routes.

@@ -1,6 +1,6 @@
-//! What is on the screen: the process in four lines, then tables to scroll through.
+//! What is on the screen: the process in a few lines, then tables to scroll through.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::history::{History, PlainTraffic, RecentEnding, Sort, Traffic};
 use super::keys::Scroll;
@@ -73,8 +73,8 @@ const MOST_CLIENTS: usize = 50;
 
 const KEYS: &str = "q quit  s sort by ";
 
-/// Lines of the head with the empty one below, and the line at the bottom.
-const FRAME: usize = 6;
+/// The empty line below the head, and the line at the bottom.
+const FRAME: usize = 2;
 
 impl View {
     pub(super) fn scroll(&mut self, to: Scroll) {
@@ -96,11 +96,11 @@ impl View {
         size: Size,
     ) -> Vec<Line> {
         let body = self.body(history, Some(size.columns));
-        self.page = size.rows.saturating_sub(FRAME);
+        let mut lines = head(history, address);
+        self.page = size.rows.saturating_sub(lines.len() + FRAME);
         self.length = body.len();
         // The list may have become shorter, or the screen higher.
         self.above = self.above.min(self.length.saturating_sub(self.page));
-        let mut lines = head(history, address);
         lines.push(plain(String::new()));
         lines.extend(body.into_iter().skip(self.above).take(self.page));
         lines.resize(size.rows.saturating_sub(1), plain(String::new()));
@@ -187,7 +187,10 @@ fn head(history: &History, address: &AdminAddress) -> Vec<Line> {
         of_process.push(format!("processor {:.0}%", processor * 100.0));
     }
     of_process.push(format!("other connections {}", process.connections));
-    vec![
+    if let Some(connections) = process.http2_to_servers {
+        of_process.push(format!("HTTP/2 connections to servers {connections}"));
+    }
+    let mut lines = vec![
         bold(format!(
             "wsgate {} on {address}  up {up}  {state}",
             process.version
@@ -207,8 +210,32 @@ fn head(history: &History, address: &AdminAddress) -> Vec<Line> {
             byte_rate(total.bytes[0]),
             byte_rate(total.bytes[1]),
         )),
-        plain(of_process.join("  ")),
-    ]
+    ];
+    lines.extend(tls(history, SystemTime::now()).map(plain));
+    lines.push(plain(of_process.join("  ")));
+    lines
+}
+
+/// TLS with clients, where there is any.
+fn tls(history: &History, now: SystemTime) -> Option<String> {
+    let (totals, traffic) = (history.now().tls.as_ref()?, history.tls());
+    let mut line = format!(
+        "TLS handshakes {}/s, resumed {}/s, failed {}/s, under way {}",
+        rate(traffic.handshakes),
+        rate(traffic.resumed),
+        rate(traffic.failed),
+        totals.open,
+    );
+    if let Some((file, expires)) = &totals.first_to_expire {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let expires = Duration::try_from_secs_f64(*expires).unwrap_or_default();
+        let when = match expires.checked_sub(now) {
+            Some(left) => format!("expires in {}", age(left.as_secs())),
+            None => format!("expired {} ago", age(now.saturating_sub(expires).as_secs())),
+        };
+        line += &format!("  certificate {file} {when}");
+    }
+    Some(line)
 }
 
 fn routes(routes: &[Traffic]) -> TextTable {

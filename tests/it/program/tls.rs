@@ -120,6 +120,11 @@ async fn the_expiry_of_each_certificate_is_a_metric_that_follows_its_file() {
         })
     };
     assert_eq!(days_left().await, [10.0, 20.0]);
+    let address = format!("http://{admin}");
+    let top = finish(&["top", "--interval", "100ms", "--admin", &address]).await;
+    let file = authority.file_of("a.pem");
+    let expected = format!("certificate {} expires in 9d23h\n", file.display());
+    assert!(top.stdout.contains(&expected), "{top:?}");
     let renewed = authority.issue("a.test", Validity::For(DAY * 90));
     authority.write_identity_as("a", &renewed);
     program.event("settings reloaded").await;

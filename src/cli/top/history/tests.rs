@@ -11,6 +11,7 @@ pub(in crate::cli::top) fn scrape(at: Instant) -> Scrape {
             processor: Some(10.0),
             ..Process::default()
         },
+        tls: None,
         routes: BTreeMap::new(),
         plain: BTreeMap::new(),
         endings: BTreeMap::new(),
@@ -228,4 +229,27 @@ fn another_process_counts_from_nothing() {
     history.add(second);
     assert_eq!(history.total().opened, 0.0);
     assert_eq!(history.endings()[0].ago, None);
+}
+
+#[test]
+fn failed_tls_handshakes_are_some_of_all() {
+    let start = Instant::now();
+    let with = |at: Instant, finished: f64, resumed: f64, failed: f64| Scrape {
+        tls: Some(TlsTotals {
+            finished,
+            resumed,
+            failed,
+            ..TlsTotals::default()
+        }),
+        ..scrape(at)
+    };
+    let mut history = History::new(with(start, 10.0, 5.0, 1.0));
+    assert_eq!(history.tls(), TlsTraffic::default());
+    history.add(with(start + Duration::from_secs(2), 30.0, 9.0, 3.0));
+    let expected = TlsTraffic {
+        handshakes: 11.0,
+        resumed: 2.0,
+        failed: 1.0,
+    };
+    assert_eq!(history.tls(), expected);
 }

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::super::history::tests::{ending, scrape};
-use super::super::scrape::{PlainTotals, Process, RouteTotals, SessionTotals};
+use super::super::scrape::{PlainTotals, Process, RouteTotals, SessionTotals, TlsTotals};
 use super::*;
 
 fn history() -> (History, AdminAddress) {
@@ -116,4 +116,46 @@ fn a_screen_is_filled_whatever_its_size() {
     let lines = view.lines(&history, &address, size);
     assert_eq!(lines[9].text, "no news: nobody answers");
     assert_eq!(lines[9].weight, Weight::Reverse);
+}
+
+#[test]
+fn tls_has_a_line_where_there_is_any() {
+    let start = Instant::now();
+    let at = |seconds: u64| UNIX_EPOCH + Duration::from_secs(seconds);
+    let with = |when: Instant, finished: f64, expires: Option<f64>| {
+        let mut scrape = scrape(when);
+        scrape.tls = Some(TlsTotals {
+            finished,
+            resumed: finished / 4.0,
+            failed: finished / 8.0,
+            open: 3,
+            first_to_expire: expires.map(|expires| ("a.pem".to_owned(), expires)),
+        });
+        scrape
+    };
+    assert_eq!(tls(&History::new(scrape(start)), at(0)), None);
+    for (expires, now, expected) in [
+        (
+            Some(100_000.0),
+            10_000,
+            "  certificate a.pem expires in 1d01h",
+        ),
+        (
+            Some(100_000.0),
+            100_000,
+            "  certificate a.pem expires in 0s",
+        ),
+        (
+            Some(100_000.0),
+            107_200,
+            "  certificate a.pem expired 2h00m ago",
+        ),
+        (None, 0, ""),
+    ] {
+        let mut history = History::new(with(start, 0.0, expires));
+        history.add(with(start + Duration::from_secs(1), 80.0, expires));
+        let expected =
+            format!("TLS handshakes 90/s, resumed 20/s, failed 10/s, under way 3{expected}");
+        assert_eq!(tls(&history, at(now)), Some(expected));
+    }
 }
