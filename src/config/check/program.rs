@@ -13,6 +13,7 @@ use super::tls::Reported;
 use crate::config::report::{Node, Report};
 #[cfg(feature = "tls")]
 use crate::config::settings::ListenTls;
+use crate::config::settings::http_versions::HttpVersions;
 use crate::config::settings::{Admin, Listen, ProxyProtocol};
 use crate::config::values::{ListenAddress, ValueError, check_token};
 #[cfg(feature = "tls")]
@@ -30,6 +31,7 @@ pub(super) fn listeners(
     let mut listeners: Vec<Listen> = Vec::new();
     let mut first = HashMap::new();
     for (index, listen) in written.into_iter().enumerate() {
+        check_http(&listen, &node.at(index).get("http"), report);
         let http = Some(listen.http());
         let address = absolute(listen.address, directory);
         let earlier = *first.entry(address.clone()).or_insert(index);
@@ -51,6 +53,18 @@ pub(super) fn listeners(
         listeners.push(Listen { http, ..default });
     }
     listeners
+}
+
+/// A listener that speaks no version of HTTP has no clients.
+fn check_http(listen: &Listen, node: &Node<'_>, report: &mut Report<'_>) {
+    let is_empty = listen.http.is_some_and(HttpVersions::is_empty);
+    if is_empty && !report.has_lost_any(node) {
+        let problem = ValueError::new("no version of HTTP is named here");
+        report.error(
+            node,
+            problem.help("write [\"h1\", \"h2\"], or one of the two"),
+        );
+    }
 }
 
 /// TLS of the listeners that have it.

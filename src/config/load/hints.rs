@@ -49,6 +49,7 @@ pub(super) fn of_type(
     match (key, &*names) {
         ("", ["listen"]) if is_table => problem.help("its header has two brackets: [[listen]]"),
         ("", ["listen"]) => problem.help(listener(value, report)),
+        ("", ["listen", "http"]) => problem.help("write [\"h1\", \"h2\"], or one of the two"),
         ("", ["route"]) => problem.help(route(value)),
         ("", ["upstream"]) => problem.help(pool(value, report)),
         (_, []) if key.starts_with("upstream.") => {

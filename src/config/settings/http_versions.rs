@@ -19,7 +19,7 @@ pub enum HttpVersion {
     H2,
 }
 
-/// The versions of HTTP that a listener speaks: one at least.
+/// The versions of HTTP that a listener speaks: one at least, once they are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HttpVersions {
     h1: bool,
@@ -48,6 +48,11 @@ impl HttpVersions {
             HttpVersion::H1 => self.h1,
             HttpVersion::H2 => self.h2,
         }
+    }
+
+    /// Whether the list is empty.
+    pub(in crate::config) fn is_empty(self) -> bool {
+        !self.h1 && !self.h2
     }
 
     /// The only one, if there is only one.
@@ -93,10 +98,8 @@ impl<'de> de::Visitor<'de> for Visitor {
                 HttpVersion::H2 => versions.h2 = true,
             }
         }
-        match versions.h1 || versions.h2 {
-            true => Ok(versions),
-            false => Err(de::Error::invalid_length(0, &self)),
-        }
+        // None at all is an error of the check, which knows whether there were wrong ones.
+        Ok(versions)
     }
 }
 

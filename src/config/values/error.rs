@@ -104,7 +104,7 @@ impl ValueError {
 }
 
 /// What other programs call the words of the settings.
-const OTHER_WORDS: [(&[&str], &str); 10] = [
+const OTHER_WORDS: [(&[&str], &str); 12] = [
     (
         &["leastconn", "least_conn", "leastconns"],
         "least_connections",
@@ -117,6 +117,8 @@ const OTHER_WORDS: [(&[&str], &str); 10] = [
     (&["off", "no", "false", "deny"], "refuse"),
     (&["on", "yes", "true", "deflate"], "passthrough"),
     (&["no", "false", "none"], "off"),
+    (&["http1", "http/1.1", "http1.1", "1.1"], "h1"),
+    (&["http2", "http/2", "http/2.0", "h2c", "2"], "h2"),
     (
         &["x_real_ip", "true_client_ip", "cf_connecting_ip"],
         "x-forwarded-for",

@@ -21,7 +21,7 @@ pub(super) enum Table {
 pub(super) type Words = (Table, &'static [&'static str], &'static str);
 
 /// What other programs call a key.
-pub(super) const WORDS: [Words; 38] = [
+pub(super) const WORDS: [Words; 39] = [
     (
         Table::Settings,
         &[
@@ -81,6 +81,21 @@ pub(super) const WORDS: [Words; 38] = [
             "interface",
         ],
         "address",
+    ),
+    (
+        Table::Listen,
+        &[
+            "http2",
+            "h2",
+            "h2c",
+            "http_version",
+            "http_versions",
+            "protocol",
+            "protocols",
+            "versions",
+            "alpn",
+        ],
+        "http",
     ),
     (Table::Admin, &["port", "bind", "listen", "addr"], "address"),
     (Table::Log, &["verbosity", "severity"], "level"),
