@@ -40,14 +40,15 @@ Examples:
   wsgate sessions --route chat --client 10.0.0.0/8
   wsgate sessions --json | jq 'select(.idle_seconds > 3600).id'
 
-TLS is the version that the client speaks, or -. MESSAGES and BYTES are first those from the client,
-then those from the upstream."
+HTTP and TLS are the versions that the client speaks: h1 or h2, and 1.2, 1.3 or -. MESSAGES and
+BYTES are first those from the client, then those from the upstream."
 );
 
 const COLUMNS: &[Column] = &[
     Column::number("ID"),
     Column::text("ROUTE"),
     Column::text("CLIENT"),
+    Column::text("HTTP"),
     Column::text("TLS"),
     Column::text("UPSTREAM"),
     Column::text("SERVER"),
@@ -110,13 +111,14 @@ fn line(session: &Value) -> String {
     format!("{session}\n")
 }
 
-fn cells(session: &Value) -> [String; 10] {
+fn cells(session: &Value) -> [String; 11] {
     let text = |key: &str| session[key].as_str().unwrap_or("?").to_owned();
     let number = |key: &str| session[key].as_u64().unwrap_or_default();
     [
         number("id").to_string(),
         text("route"),
         text("client"),
+        text("http_version"),
         session["tls"].as_str().unwrap_or("-").to_owned(),
         text("upstream"),
         text("server"),

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::Object;
 
 use super::library::{CloseCode, Closed, Event, Forwarded, RecordedEvent, RequestKind};
-use super::metadata::SessionMetadata;
+use super::metadata::{HTTP_VERSIONS, SessionMetadata, http_version, http_versions};
 use super::schema::{one_of, one_of_or_null};
 use super::timestamp::timestamp;
 
@@ -66,6 +66,9 @@ pub(super) struct RejectEvent {
     line: Option<usize>,
     client: Option<String>,
     peer: Option<String>,
+    /// The version of HTTP that the client speaks; null where not even the head could be read.
+    #[schema(schema_with = http_versions_or_null)]
+    http_version: Option<&'static str>,
     upstream: Option<String>,
     server: Option<String>,
     error: Option<String>,
@@ -89,6 +92,9 @@ pub(super) struct ForwardEvent {
     peer: String,
     /// The version of TLS of the client's connection, such as 1.3; null without TLS.
     tls: Option<&'static str>,
+    /// The version of HTTP that the client speaks.
+    #[schema(schema_with = http_versions)]
+    http_version: &'static str,
     upstream: String,
     server: Option<String>,
     duration_ms: u64,
@@ -128,6 +134,7 @@ pub(super) fn data(recorded: &RecordedEvent) -> serde_json::Result<String> {
             line: refused.line,
             client: text(&refused.client),
             peer: text(&refused.peer),
+            http_version: refused.http_version.map(http_version),
             upstream: text(&refused.upstream),
             server: text(&refused.server),
             error: refused.error.clone(),
@@ -150,6 +157,7 @@ impl ForwardEvent {
             client: forwarded.client.to_string(),
             peer: forwarded.peer.to_string(),
             tls: forwarded.tls,
+            http_version: http_version(forwarded.http_version),
             upstream: forwarded.upstream.to_string(),
             server: text(&forwarded.server),
             duration_ms: milliseconds(forwarded.duration),
@@ -194,6 +202,10 @@ fn text(value: &Option<impl ToString>) -> Option<String> {
 
 fn closed_by() -> Object {
     one_of(["client", "upstream", "gate"])
+}
+
+fn http_versions_or_null() -> Object {
+    one_of_or_null(HTTP_VERSIONS)
 }
 
 fn kind() -> Object {

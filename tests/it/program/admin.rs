@@ -56,6 +56,7 @@ async fn sessions_are_listed_and_can_be_closed() {
         "client": "127.0.0.1",
         "peer": first["peer"],
         "tls": null,
+        "http_version": "h1",
         "upstream": "chat",
         "server": echo.url(),
         "opened": first["opened"],

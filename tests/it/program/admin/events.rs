@@ -82,7 +82,7 @@ async fn sessions_and_refusals_are_streamed_as_they_happen() {
     assert_eq!((number, kind.as_str()), (1, "open"));
     let about = json!({
         "id": session["id"], "route": "chat", "client": "127.0.0.1", "peer": session["peer"], "tls": null,
-        "upstream": "chat", "server": echo.url(), "opened": session["opened"],
+        "http_version": "h1", "upstream": "chat", "server": echo.url(), "opened": session["opened"],
         "time": opened["time"],
     });
     assert_eq!(opened, about);
@@ -92,7 +92,7 @@ async fn sessions_and_refusals_are_streamed_as_they_happen() {
     let expected = json!({
         "reason": "no_route", "status": 404, "kind": "websocket", "method": "GET", "route": null, "client": "127.0.0.1",
         "path": "/nowhere", "header": null, "rule": null, "line": null,
-        "peer": refused["peer"], "upstream": null, "server": null, "error": null,
+        "peer": refused["peer"], "http_version": "h1", "upstream": null, "server": null, "error": null,
         "time": refused["time"],
     });
     assert_eq!((number, kind.as_str(), refused), (2, "reject", expected));

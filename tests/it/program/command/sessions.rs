@@ -11,16 +11,16 @@ async fn sessions_are_a_table_for_people() {
     stage.chat[0].echoes("hello").await;
     let table = stage.done("sessions").await;
     let lines: Vec<_> = table.lines().collect();
-    let headings = "ID ROUTE CLIENT TLS UPSTREAM SERVER AGE IDLE MESSAGES BYTES";
+    let headings = "ID ROUTE CLIENT HTTP TLS UPSTREAM SERVER AGE IDLE MESSAGES BYTES";
     assert_eq!((lines.len(), words(lines[0])), (3, words(headings)));
     let row = words(lines[1]);
     assert_eq!(
-        row[1..6],
-        ["chat", "127.0.0.1", "-", "chat", stage.echo.url()]
+        row[1..7],
+        ["chat", "127.0.0.1", "h1", "-", "chat", stage.echo.url()]
     );
-    assert!(row[6].ends_with('s') && row[7].ends_with('s'), "{row:?}");
+    assert!(row[7].ends_with('s') && row[8].ends_with('s'), "{row:?}");
     assert_eq!(
-        row[9], "/",
+        row[10], "/",
         "from the client and from the upstream: {row:?}"
     );
     assert_eq!(words(lines[2])[1], "feed");
