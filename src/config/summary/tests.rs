@@ -64,7 +64,7 @@ route rest
 #[test]
 fn the_summary_says_which_upstreams_are_reached_over_http2() {
     let text = "[upstream.shared]\nservers = [\"ws://127.0.0.1:9001\"]\nhttp = \"h2\"\n\
-                [[route]]\npath = \"/*\"\nupstream = \"shared\"\n";
+                [[route]]\nname = \"all\"\npath = \"/*\"\nupstream = \"shared\"\n";
     let summary = Config::from_toml("a.toml", text).unwrap().summary();
     assert!(
         summary.contains("  upstream   shared, over HTTP/2\n"),

@@ -58,6 +58,14 @@ impl Http2 {
     pub(crate) async fn connect_with(address: &str, builder: &mut Builder) -> Self {
         let socket = TcpStream::connect(address).await.expect("a connection");
         socket.set_nodelay(true).expect("an option");
+        Self::on(socket, builder).await
+    }
+
+    /// A connection on a stream that is there already.
+    pub(crate) async fn on(
+        socket: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        builder: &mut Builder,
+    ) -> Self {
         let handshake = soon("the settings of the gate", builder.handshake(socket));
         let (send, connection) = handshake.await.expect("HTTP/2");
         let ended = TaskTracker::new().spawn(connection);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::ClientConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::{
@@ -38,8 +39,17 @@ impl TlsPeer {
         shows: Option<&Issued>,
         versions: &[&'static SupportedProtocolVersion],
     ) -> Self {
+        Self::trusting(trusts.certificate(), shows, versions)
+    }
+
+    /// Trusts this certificate.
+    pub(crate) fn trusting(
+        trusts: CertificateDer<'_>,
+        shows: Option<&Issued>,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Self {
         let mut roots = RootCertStore::empty();
-        roots.add(trusts.certificate()).unwrap();
+        roots.add(trusts).unwrap();
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)
@@ -58,6 +68,13 @@ impl TlsPeer {
         }
     }
 
+    /// Offers these protocols by ALPN.
+    pub(crate) fn offering(mut self, protocols: &[&str]) -> Self {
+        let protocols = protocols.iter().map(|name| name.as_bytes().to_vec());
+        Arc::make_mut(&mut self.config).alpn_protocols = protocols.collect();
+        self
+    }
+
     /// Connects for a name, or without one.
     pub(crate) async fn connect(
         &self,
@@ -65,6 +82,24 @@ impl TlsPeer {
         name: &str,
         sends_name: bool,
     ) -> io::Result<(Wire, Shown)> {
+        let stream = self.stream(address, name, sends_name).await?;
+        let connection = stream.get_ref().1;
+        let shown = Shown {
+            certificate: connection.peer_certificates().unwrap()[0]
+                .clone()
+                .into_owned(),
+            is_resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
+        };
+        Ok((Wire::of_client(stream), shown))
+    }
+
+    /// The same, as a stream that is not looked at yet.
+    pub(crate) async fn stream(
+        &self,
+        address: &str,
+        name: &str,
+        sends_name: bool,
+    ) -> io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let mut config = Arc::clone(&self.config);
@@ -76,13 +111,6 @@ impl TlsPeer {
         let mut stream = soon("a TLS handshake", connected).await?;
         // A refused certificate is heard of only now in version 1.3.
         stream.flush().await?;
-        let connection = stream.get_ref().1;
-        let shown = Shown {
-            certificate: connection.peer_certificates().unwrap()[0]
-                .clone()
-                .into_owned(),
-            is_resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
-        };
-        Ok((Wire::of_client(stream), shown))
+        Ok(stream)
     }
 }

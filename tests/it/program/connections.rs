@@ -7,12 +7,12 @@ const REQUEST: &str = "GET /ws/page HTTP/1.1\r\nHost: gate.test\r\n\r\n";
 const ADMIN: &str = "[admin]\naddress = \"127.0.0.1:0\"\n[server]\nworkers = 2\n";
 
 /// Few enough for a test to use up.
-const DESCRIPTORS: u32 = 128;
+pub(super) const DESCRIPTORS: u32 = 128;
 
 /// More connections than there are descriptors.
 const FLOOD: usize = 400;
 
-const MADE_ROOM: &str = "connections without a request are closed to make room";
+pub(super) const MADE_ROOM: &str = "connections without a request are closed to make room";
 
 async fn is_alive(admin: &str) -> bool {
     let mut wire = Wire::connect(admin).await;
@@ -22,7 +22,7 @@ async fn is_alive(admin: &str) -> bool {
 }
 
 /// How many connections were closed for this reason.
-async fn closed(admin: &str, reason: &str) -> u64 {
+pub(super) async fn closed(admin: &str, reason: &str) -> u64 {
     let mut wire = Wire::connect(admin).await;
     let request = format!("GET /metrics HTTP/1.1\r\nHost: {admin}\r\n\r\n");
     wire.send(request).await;
@@ -34,7 +34,7 @@ async fn closed(admin: &str, reason: &str) -> u64 {
 }
 
 /// Connections that say nothing, and as many that begin a request and leave it at that.
-async fn flood(address: &str) -> Vec<Wire> {
+pub(super) async fn flood(address: &str) -> Vec<Wire> {
     let mut idle = Vec::with_capacity(FLOOD);
     for index in 0..FLOOD {
         let mut wire = Wire::connect(address).await;

@@ -9,12 +9,12 @@ use super::kit::{
 };
 
 /// Settings whose listener speaks these versions of HTTP.
-pub(super) fn speaking(versions: &str, upstream: &Upstream, more: &str) -> String {
-    let text = settings(upstream.url(), more);
+pub(super) fn speaking(versions: &str, server: &str, more: &str) -> String {
+    let text = settings(server, more);
     text.replacen("\n[log]", &format!("\nhttp = {versions}\n[log]"), 1)
 }
 
-const BOTH: &str = "[\"h1\", \"h2\"]";
+pub(super) const BOTH: &str = "[\"h1\", \"h2\"]";
 
 fn with(mut request: Request<()>, headers: &[(&'static str, &'static str)]) -> Request<()> {
     for (name, value) in headers {
@@ -27,7 +27,7 @@ fn with(mut request: Request<()>, headers: &[(&'static str, &'static str)]) -> R
 #[tokio::test]
 async fn a_websocket_of_http_2_is_one_of_http_1_1_to_its_server() {
     let upstream = Upstream::start().await;
-    let program = Program::run(&speaking(BOTH, &upstream, "")).await;
+    let program = Program::run(&speaking(BOTH, upstream.url(), "")).await;
     let mut client = Http2::connect(&program.address).await;
     let request = with(
         extended_connect("/ws/a?b=c"),
@@ -99,7 +99,7 @@ async fn a_websocket_of_http_2_is_one_of_http_1_1_to_its_server() {
 #[tokio::test]
 async fn the_first_bytes_decide_where_both_versions_are_spoken() {
     let upstream = Upstream::start().await;
-    let program = Program::run(&speaking(BOTH, &upstream, "")).await;
+    let program = Program::run(&speaking(BOTH, upstream.url(), "")).await;
     let (first, _server) = tokio::join!(Socket::open(&program.address, "/ws/"), upstream.session());
     let mut client = Http2::connect(&program.address).await;
     let (second, _server) = tokio::join!(client.open(extended_connect("/ws/")), upstream.session());
@@ -115,7 +115,7 @@ async fn the_first_bytes_decide_where_both_versions_are_spoken() {
 #[tokio::test]
 async fn a_listener_speaks_no_version_but_its_own() {
     let upstream = Upstream::start().await;
-    let both = speaking("[\"h2\"]", &upstream, "");
+    let both = speaking("[\"h2\"]", upstream.url(), "");
     let program = Program::run(&both).await;
     let mut client = Http2::connect(&program.address).await;
     let (_socket, _server) =
@@ -133,7 +133,7 @@ async fn a_listener_speaks_no_version_but_its_own() {
 #[tokio::test]
 async fn a_refusal_ends_its_stream_and_no_other() {
     let upstream = Upstream::start().await;
-    let program = Program::run(&speaking(BOTH, &upstream, "")).await;
+    let program = Program::run(&speaking(BOTH, upstream.url(), "")).await;
     let mut client = Http2::connect(&program.address).await;
     let (mut socket, mut server) =
         tokio::join!(client.open(extended_connect("/ws/")), upstream.session());
@@ -185,7 +185,7 @@ async fn a_refusal_ends_its_stream_and_no_other() {
 #[tokio::test]
 async fn a_refusal_of_the_server_goes_on() {
     let upstream = Upstream::start().await;
-    let program = Program::run(&speaking(BOTH, &upstream, "")).await;
+    let program = Program::run(&speaking(BOTH, upstream.url(), "")).await;
     let mut client = Http2::connect(&program.address).await;
     let asked = client.ask(extended_connect("/ws/"));
     let (asked, _server) = tokio::join!(asked, async {
@@ -204,7 +204,7 @@ async fn a_refusal_of_the_server_goes_on() {
 async fn a_stream_ends_as_its_session_does() {
     let upstream = Upstream::start().await;
     let more = "timeouts.close = \"100ms\"\n";
-    let program = Program::run(&speaking(BOTH, &upstream, more)).await;
+    let program = Program::run(&speaking(BOTH, upstream.url(), more)).await;
     let mut client = Http2::connect(&program.address).await;
     // The server is lost in the middle of a frame: nothing may follow but the end.
     let (asked, mut server) =
@@ -229,7 +229,7 @@ async fn a_stream_ends_as_its_session_does() {
 async fn a_session_that_is_cut_by_a_drain_resets_its_stream() {
     let upstream = Upstream::start().await;
     let drain = "[drain]\nspread = \"0s\"\ndeadline = \"300ms\"\n";
-    let program = Program::run(&speaking(BOTH, &upstream, drain)).await;
+    let program = Program::run(&speaking(BOTH, upstream.url(), drain)).await;
     let mut client = Http2::connect(&program.address).await;
     let (asked, _server) = tokio::join!(client.ask(extended_connect("/ws/")), upstream.session());
     program.signal(Signal::TERM);
@@ -240,7 +240,7 @@ async fn a_session_that_is_cut_by_a_drain_resets_its_stream() {
 #[tokio::test]
 async fn a_client_that_resets_before_the_answer_has_left() {
     let upstream = Upstream::start().await;
-    let program = Program::run(&speaking(BOTH, &upstream, "")).await;
+    let program = Program::run(&speaking(BOTH, upstream.url(), "")).await;
     let mut client = Http2::connect(&program.address).await;
     let (response, mut send) = client.send(extended_connect("/ws/"), false);
     let (mut server, _) = upstream.request().await;

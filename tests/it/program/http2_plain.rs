@@ -17,7 +17,7 @@ async fn forwarding(upstream: &Upstream, more: &str) -> Program {
         true => format!("http.mode = \"forward\"\n{more}"),
         false => format!("http = \"forward\"\n{more}"),
     };
-    Program::run(&speaking("[\"h2\"]", upstream, &more)).await
+    Program::run(&speaking("[\"h2\"]", upstream.url(), &more)).await
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod families;
 mod forward;
 mod health;
 mod http2;
+mod http2_connections;
 mod http2_plain;
 mod interim;
 mod logs;

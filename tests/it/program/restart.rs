@@ -125,7 +125,7 @@ async fn clients_wait_in_the_queue_of_a_held_socket_while_nobody_accepts() {
 }
 
 /// `wsgate run` with these settings, and where it hands over, once it does.
-async fn start_at(path: &Path, folder: &Path, number: usize, text: &str) -> Program {
+pub(super) async fn start_at(path: &Path, folder: &Path, number: usize, text: &str) -> Program {
     let file = folder.join(format!("{number}.toml"));
     std::fs::write(&file, text).unwrap();
     let (file, path) = (file.to_str().unwrap(), path.to_str().unwrap());
