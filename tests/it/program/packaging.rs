@@ -113,7 +113,7 @@ fn the_instances_run_as_the_one_service_does() {
     };
     assert_eq!(
         keys(&one, &template),
-        ["After", "Description", "RuntimeDirectory", "StateDirectory"]
+        ["After", "Description", "RuntimeDirectory"]
     );
     assert_eq!(
         keys(&template, &one),
@@ -122,10 +122,17 @@ fn the_instances_run_as_the_one_service_does() {
             "Description",
             "Requires",
             "RuntimeDirectory",
-            "Sockets",
-            "StateDirectory"
+            "Sockets"
         ]
     );
+    // The instances take turns with the certificates that are ordered, and units with a user of the same name share it.
+    let default = read("config/full.toml");
+    for unit in UNITS.map(read) {
+        assert_eq!(values(&unit, "User"), ["wsgate"]);
+        let folder = values(&unit, "StateDirectory")[0];
+        let written = format!("# state_dir = \"/var/lib/{folder}/acme\"");
+        assert!(default.contains(&written), "{written}");
+    }
 }
 
 #[test]
@@ -240,6 +247,9 @@ fn the_image_is_built_with_the_toolchain_of_the_package() {
     let version = string(&manifest, "rust-version");
     let image = read("Dockerfile");
     assert!(image.contains(&format!("FROM rust:{version}-")));
+    // A volume gets the owner of the folder that the image has there.
+    assert!(image.contains("mkdir -m 0700 /state/wsgate\n"));
+    assert!(image.contains("COPY --from=build --chown=65532:65532 /state/ /var/lib/\n"));
     for line in image
         .lines()
         .filter(|line| line.starts_with("COPY LICENSE"))
