@@ -119,6 +119,10 @@ def command(*words):
     return done.stdout + done.stderr
 
 
+def answers_a_command():
+    return f"ws://127.0.0.1:{SERVER.port}" in command("upstreams", "--config", "wsgate.toml")
+
+
 def is_open(port):
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
@@ -208,13 +212,18 @@ def an_authority_that_is_gone_does_not_end_the_service():
 def certificates_are_renewed():
     shutil.rmtree(FOLDER / "state")
     server = pebble(15)
-    gate = wsgate(tls='client_auth = "required"\nclient_ca = "ca.pem"')
+    admin = f'[admin]\naddress = "127.0.0.1:{ADMIN}"\n[admin.tls]\nacme = "le"\n'
+    gate = wsgate(tls='client_auth = "required"\nclient_ca = "ca.pem"', more=admin)
     client = ("-cert", "client.pem", "-key", "client.key")
     see("the first certificate beside client_auth", lambda: is_issued("a.test", *client))
     first = shown("a.test", *client)
     held = session("client.pem", "client.key")
+    see("the admin interface shows it too", lambda: shown(port=ADMIN) == shown("a.test", *client))
+    see("and a command with the same settings accepts it", answers_a_command)
     see("which is renewed", lambda: is_issued("a.test", *client) and shown("a.test", *client) != first)
     see("a session of before is open", lambda: told.echo(held, "still here") == "still here")
+    see("and renewed on the admin interface", lambda: is_issued(port=ADMIN) and shown(port=ADMIN) != first)
+    see("where a command accepts it", answers_a_command)
     # It knows neither the account nor the certificate any more.
     stop(server)
     see("without the authority the last one is shown", lambda: lines("acme_failed") and is_issued("a.test", *client))
@@ -243,23 +252,6 @@ def a_name_that_cannot_be_proven_is_told():
     see("and the certificate of before is shown", is_issued)
     stop(server)
     stop(gate)
-
-
-def the_admin_interface_shows_it_too():
-    shutil.rmtree(FOLDER / "state")
-    server = pebble(15)
-    gate = wsgate(more=f"""[admin]
-address = "127.0.0.1:{ADMIN}"
-[admin.tls]
-acme = "le"
-""")
-    see("the admin interface shows the certificate of the listener", lambda: is_issued(port=ADMIN) and shown(port=ADMIN) == shown())
-    first = shown(port=ADMIN)
-    see("a command of the same settings accepts it", lambda: f"ws://127.0.0.1:{SERVER.port}" in command("upstreams", "--config", "wsgate.toml"))
-    see("and it is renewed there", lambda: is_issued(port=ADMIN) and shown(port=ADMIN) != first)
-    see("a command accepts that one", lambda: f"ws://127.0.0.1:{SERVER.port}" in command("upstreams", "--config", "wsgate.toml"))
-    stop(gate)
-    stop(server)
 
 
 def a_stop_does_not_wait_for_an_order():
@@ -304,7 +296,6 @@ def main():
     an_authority_that_is_gone_does_not_end_the_service()
     certificates_are_renewed()
     a_name_that_cannot_be_proven_is_told()
-    the_admin_interface_shows_it_too()
     a_stop_does_not_wait_for_an_order()
 
 
