@@ -235,8 +235,8 @@ async fn a_refused_plain_request_is_logged_and_counted_on_its_route() {
 async fn a_connection_that_comes_to_nothing_is_one_step_of_one_count() {
     let upstream = Upstream::start().await;
     let more = format!(
-        "http.write_timeout = \"300ms\"\n\
-         {ONE_WORKER}handshake_timeout = \"300ms\"\n{ADMIN}"
+        "http.write_timeout = \"1s\"\n\
+         {ONE_WORKER}handshake_timeout = \"1s\"\n{ADMIN}"
     );
     let program = Program::run(&settings(upstream.url(), &more)).await;
     let admin = program.admin().await;
