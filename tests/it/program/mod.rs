@@ -15,6 +15,7 @@ mod health;
 mod http2;
 mod http2_connections;
 mod http2_plain;
+mod http2_slow_clients;
 mod interim;
 mod logs;
 mod metrics;

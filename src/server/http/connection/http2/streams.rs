@@ -78,7 +78,7 @@ impl Streams {
         self.counts().sessions > 0
     }
 
-    /// Resolves when something has ended since the last call.
+    /// Resolves when something has ended since the last call, or all of it has been sent.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }
@@ -90,6 +90,8 @@ impl Streams {
         let is_idle = counts.requests == 0 && counts.sessions == 0 && !is_sending;
         if is_idle && !counts.is_over && !self.state.is_idle() {
             self.state.begin_idling();
+            // What has ended was sent only now.
+            self.changed.notify_one();
         }
     }
 
