@@ -60,6 +60,17 @@ impl Unread {
 }
 
 #[tokio::test]
+async fn a_client_that_takes_nothing_of_what_is_left_loses_its_connection() {
+    let upstream = Upstream::start().await;
+    let program = forwarding(&upstream, "http.write_timeout = \"200ms\"\n").await;
+    let unread = Unread::on(&program, &upstream).await;
+    let line = program.event("request rejected").await;
+    assert_eq!(line["reason"], "slow_client");
+    let ended = soon("the end", unread.connection).await;
+    assert!(ended.unwrap_err().is_io());
+}
+
+#[tokio::test]
 async fn a_connection_is_kept_no_longer_when_its_client_was_slow_at_the_end() {
     let upstream = Upstream::start().await;
     let program = forwarding(&upstream, "[server]\nkeepalive_timeout = \"100ms\"\n").await;

@@ -12,6 +12,7 @@ mod exchange;
 pub(crate) mod extended_connect;
 mod response;
 mod streams;
+mod watched_socket;
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use crate::server::http::limiter::ConnectionState;
 use crate::{ClientAddr, ErrorReport, config};
 use exchange::{Exchange, Exchanges};
 use streams::Streams;
+use watched_socket::WatchedSocket;
 
 /// Streams at once: as many as nginx and Envoy at the edge take, and browsers need. More sessions of a client take another
 /// connection, whose streams another worker may serve.
@@ -79,7 +81,7 @@ pub(crate) fn builder(settings: &config::Server) -> Builder {
 
 /// One connection while it is served.
 struct Serving {
-    connection: Connection<EarlySocket, Bytes>,
+    connection: Connection<WatchedSocket, Bytes>,
     exchanges: Exchanges,
     /// Those that are under way.
     open: FuturesUnordered<Exchange>,
@@ -106,6 +108,8 @@ enum Ended {
     Failed(h2::Error),
     /// The client did not end it after its GOAWAY.
     Left,
+    /// The client took nothing of what had ended.
+    Slow,
 }
 
 /// A request, and where its response goes.
@@ -125,7 +129,7 @@ pub(super) async fn serve(context: &ConnectionContext, connection: ClientConnect
     let address = client.address;
     let (limiter, state) = (permit.limiter().clone(), permit.state().clone());
     let limits = context.limits.head;
-    let socket = EarlySocket::new(early, socket);
+    let (socket, written) = WatchedSocket::new(EarlySocket::new(early, socket));
     let deadline = state.idle_since() + limits.handshake_timeout;
     let opened = tokio::select! {
         biased;
@@ -138,7 +142,7 @@ pub(super) async fn serve(context: &ConnectionContext, connection: ClientConnect
         Ok(Err(error)) => return report(context, address, &error),
         Err(_late) => return End::Silent.count(&limiter),
     };
-    let streams = Streams::new(Arc::clone(&limiter), Arc::clone(&state));
+    let streams = Streams::new(Arc::clone(&limiter), Arc::clone(&state), written);
     let mut serving = Serving {
         connection,
         exchanges: Exchanges {
@@ -150,14 +154,18 @@ pub(super) async fn serve(context: &ConnectionContext, connection: ClientConnect
             streams: Arc::clone(&streams),
         },
         open: FuturesUnordered::new(),
-        streams,
+        streams: Arc::clone(&streams),
         state,
     };
     let ended = run(&mut serving, &limits, &closing, context, address).await;
     serving.end();
     match ended {
         Ended::Failed(error) => report(context, address, &error),
-        Ended::Closed | Ended::Left => {}
+        Ended::Slow if !streams.is_slow_told() => {
+            End::SlowReader.count(&limiter);
+            context.report(End::SlowReader, address);
+        }
+        Ended::Closed | Ended::Left | Ended::Slow => {}
     }
 }
 
@@ -172,7 +180,7 @@ async fn run(
     let mut phase = Phase::Open;
     let mut timer = Box::pin(sleep_until(state.idle_since() + limits.handshake_timeout));
     loop {
-        let due = phase.due(&state, limits);
+        let due = phase.due(&state, &streams, limits);
         if let Some(due) = due
             && (timer.is_elapsed() || timer.deadline() > due)
         {
@@ -194,9 +202,10 @@ async fn run(
             }
             () = streams.changed() => {}
             () = timer.as_mut(), if due.is_some() => {
-                let is_due = phase.due(&state, limits).is_some_and(|due| due <= Instant::now());
+                let is_due = phase.due(&state, &streams, limits).is_some_and(|due| due <= Instant::now());
                 match phase {
                     _ if !is_due => {}
+                    _ if streams.unsent_since().is_some() => return Ended::Slow,
                     Phase::Goodbye(_) => return Ended::Left,
                     Phase::Open | Phase::Closing => {
                         if !state.had_request() {
@@ -225,7 +234,10 @@ impl Serving {
         // First, because the connection sends what they write.
         while let Poll::Ready(Some(())) = self.open.poll_next_unpin(cx) {}
         let accepted = self.connection.poll_accept(cx);
-        self.streams.settle(self.connection.has_streams());
+        // A request that has just come is none that has ended.
+        if accepted.is_pending() {
+            self.streams.settle(self.connection.has_streams());
+        }
         accepted
     }
 
@@ -262,8 +274,16 @@ impl Phase {
         }
     }
 
-    /// When a connection without streams has been kept for long enough.
-    fn due(self, state: &ConnectionState, limits: &HeadLimits) -> Option<Instant> {
+    /// When a connection on which nothing is open has been kept for long enough.
+    fn due(
+        self,
+        state: &ConnectionState,
+        streams: &Streams,
+        limits: &HeadLimits,
+    ) -> Option<Instant> {
+        if let Some(since) = streams.unsent_since() {
+            return Some(since + streams.write_limit());
+        }
         let idle_since = state.is_idle().then(|| state.idle_since())?;
         Some(match self {
             Self::Goodbye(since) => idle_since.max(since) + GOODBYE,

@@ -208,7 +208,10 @@ impl Exchanges {
         if !has_body {
             return;
         }
-        if response::send(body, stream, client).await == Sent::Slow {
+        let sent = response::send(body, stream, client).await;
+        self.streams.set_write_limit(client.write_limit());
+        if sent == Sent::Slow {
+            self.streams.note_slow();
             let slow = &self.streams.limiter().counts().slow;
             slow.fetch_add(1, Ordering::Relaxed);
             if !client.is_slow_response_told() {

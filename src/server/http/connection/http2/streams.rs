@@ -1,8 +1,11 @@
 //! The streams of a connection: what is open on it, and what it takes of the process.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::budget::Budget;
 use crate::server::http::limiter::{ConnectionLimiter, ConnectionState, RequestPermit};
@@ -14,6 +17,10 @@ pub(super) struct Streams {
     counts: Mutex<Counts>,
     budget: Budget,
     changed: Notify,
+    /// Bytes that the socket has taken.
+    written: Arc<AtomicU64>,
+    /// A response has told that the client is slow.
+    is_slow_told: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -24,6 +31,17 @@ struct Counts {
     is_over: bool,
     /// The limiter knows that there are sessions and nothing else.
     has_only_sessions: bool,
+    /// Nothing is open, and the client has not got all of what has ended.
+    unsent: Option<Unsent>,
+}
+
+/// What waits for the client to take it.
+#[derive(Clone, Copy, Debug)]
+struct Unsent {
+    /// When the client last took some of it.
+    since: Instant,
+    /// Bytes that the socket had taken by then.
+    written: u64,
 }
 
 /// A request, until its response has been handed to the connection.
@@ -39,13 +57,19 @@ pub(super) struct ActiveSession {
 }
 
 impl Streams {
-    pub(super) fn new(limiter: Arc<ConnectionLimiter>, state: Arc<ConnectionState>) -> Arc<Self> {
+    pub(super) fn new(
+        limiter: Arc<ConnectionLimiter>,
+        state: Arc<ConnectionState>,
+        written: Arc<AtomicU64>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             limiter,
             state,
             counts: Mutex::default(),
             budget: Budget::default(),
             changed: Notify::new(),
+            written,
+            is_slow_told: AtomicBool::new(false),
         })
     }
 
@@ -78,19 +102,60 @@ impl Streams {
         self.counts().sessions > 0
     }
 
-    /// Resolves when something has ended since the last call, or all of it has been sent.
+    /// Resolves when [`Streams::unsent_since`] or the idleness of the connection may have changed.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }
 
-    /// The connection is idle from now on if nothing is open on it; `is_sending` says whether the client has not got
-    /// all of what has ended.
+    /// Since when the client takes nothing of what has ended, if nothing else is open.
+    pub(super) fn unsent_since(&self) -> Option<Instant> {
+        self.counts().unsent.map(|unsent| unsent.since)
+    }
+
+    /// How long the client may take nothing: as long as with its last response.
+    pub(super) fn write_limit(&self) -> Duration {
+        self.state.client().write_limit()
+    }
+
+    pub(super) fn set_write_limit(&self, limit: Duration) {
+        self.state.client().set_write_limit(limit);
+    }
+
+    /// The client is slow, and a line of the log says so.
+    pub(super) fn note_slow(&self) {
+        self.is_slow_told.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_slow_told(&self) -> bool {
+        self.is_slow_told.load(Ordering::Relaxed)
+    }
+
+    /// Notes what is open after the connection has sent what it could: it is idle if there is nothing. `is_sending`
+    /// says whether the client has not got all of what has ended.
     pub(super) fn settle(&self, is_sending: bool) {
-        let counts = self.counts();
-        let is_idle = counts.requests == 0 && counts.sessions == 0 && !is_sending;
-        if is_idle && !counts.is_over && !self.state.is_idle() {
-            self.state.begin_idling();
-            // What has ended was sent only now.
+        let mut counts = self.counts();
+        let is_open = counts.requests > 0 || counts.sessions > 0 || counts.is_over;
+        let before = counts.unsent.take();
+        if is_open {
+            return;
+        }
+        let has_changed = match is_sending {
+            true => {
+                let written = self.written.load(Ordering::Relaxed);
+                let same = before.filter(|before| before.written == written);
+                counts.unsent = Some(same.unwrap_or_else(|| Unsent {
+                    since: Instant::now(),
+                    written,
+                }));
+                before.is_none()
+            }
+            false if self.state.is_idle() => false,
+            false => {
+                self.state.begin_idling();
+                true
+            }
+        };
+        if has_changed {
             self.changed.notify_one();
         }
     }
