@@ -110,10 +110,12 @@ impl State {
         let opened = (DirBuilder::new().recursive(true).mode(0o700).create(folder))
             .and_then(|()| fs::set_permissions(folder, Permissions::from_mode(0o700)));
         opened.map_err(|source| write_error(folder, source))?;
-        state.lock()?;
-        state.write(&state.folder.join(".probe"), b"")?;
-        let probe = state.folder.join(".probe");
-        fs::remove_file(&probe).map_err(|source| write_error(&probe, source))?;
+        // Another process that has the lock writes there already, and would find our file.
+        if let Some(_lock) = state.lock()? {
+            let probe = state.folder.join(".probe");
+            state.write(&probe, b"")?;
+            fs::remove_file(&probe).map_err(|source| write_error(&probe, source))?;
+        }
         Ok(state)
     }
 

@@ -105,3 +105,18 @@ fn a_folder_that_cannot_be_made_is_told_with_its_path() {
         "{error}"
     );
 }
+
+#[test]
+fn processes_that_start_together_open_one_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let order = an_order(folder.path(), &["a.test"]);
+    std::thread::scope(|threads| {
+        for _ in 0..8 {
+            threads.spawn(|| {
+                for _ in 0..50 {
+                    State::open(&order).unwrap();
+                }
+            });
+        }
+    });
+}
