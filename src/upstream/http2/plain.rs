@@ -195,7 +195,7 @@ impl<B: Body> Future for Uploading<B> {
                 }
                 continue;
             }
-            if this.send.capacity() == 0 {
+            while this.send.capacity() == 0 {
                 this.send.reserve_capacity(data.len());
                 match this.send.poll_capacity(cx) {
                     Poll::Ready(Some(Ok(_))) => {}
