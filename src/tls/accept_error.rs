@@ -37,7 +37,7 @@ enum Cause {
     Certificate(#[source] rustls::Error),
     #[error("the client's certificate cannot be read")]
     UnreadableCertificate,
-    /// Such as one that knows our authority not, or our name.
+    /// It does not trust the authority of our certificate, or expects another name in it, say.
     #[error("the client has refused the connection")]
     Refused(#[source] rustls::Error),
     #[error("client and listener have no version, cipher suite or protocol in common")]

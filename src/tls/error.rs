@@ -29,8 +29,8 @@ pub(crate) enum TlsError {
     Setup(#[source] rustls::Error),
 }
 
-/// The key of the settings that names the file.
 impl TlsError {
+    /// The key of the settings that names the file.
     pub(crate) fn key(&self) -> &'static str {
         match self {
             Self::Ca(_) | Self::NoCa | Self::NoSystemCa | Self::Verifier(_) | Self::Setup(_) => {

@@ -137,8 +137,11 @@ impl ServerTls {
         (files.cloned()).chain(ordered.and_then(|ordered| ordered.facts()))
     }
 
-    /// The certificate of a file that a client gets which asks for this host, if it can verify any signature; none if
-    /// there is none. One that an authority is asked for is not looked at. The flag is whether that is for the host: clients refuse another one.
+    /// The certificate that a client gets for this host, and whether it names the host: clients refuse one that does
+    /// not. None if no file has a certificate.
+    ///
+    /// The client is one that supports every signature algorithm. Only certificates of files count, and none that an
+    /// authority is asked for.
     pub fn certificate_for(&self, host: &str) -> Option<(&CertificateFacts, bool)> {
         let named = self.certificates.named(host).and_then(<[_]>::first);
         let mut all = self.certificates.all.iter();
@@ -201,7 +204,7 @@ impl Certificates {
         }
     }
 
-    /// Those for a host: of its own name, or else of all names of its domain (RFC 6125 §6.4.3).
+    /// Those for a host: of its own name, or else of all names of its domain (RFC 9525 §6.3).
     fn named(&self, host: &str) -> Option<&[Arc<CertifiedKey>]> {
         let host = host.to_ascii_lowercase();
         let wildcard = || {
