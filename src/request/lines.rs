@@ -145,13 +145,17 @@ impl<'a> Lines<'a> {
 
     /// Checks a plain request. Hyper takes any codings whose last is `chunked`, undoes that one and
     /// frames the body anew: the upstream would get a `gzip` body that no header announces
-    /// (RFC 9112 §6.1).
+    /// (RFC 9112 §6.1). It makes one line of equal lengths; with HTTP/2 they come as they are, and only the first
+    /// was compared with the body.
     ///
     /// # Errors
     /// Those of [`Lines::check_names`], and [`Rejection::Framing`] for a body in another coding
-    /// than `chunked`.
+    /// than `chunked` and for a second `Content-Length` (RFC 9110 §8.6).
     pub(crate) fn check_plain(&self) -> Result<(), Rejection> {
         self.check_names()?;
+        if matches!(self.content_length, Line::Repeated) {
+            return Err(Rejection::Framing);
+        }
         let codings = list::tokens(self.transfer_encoding.iter().copied());
         match codings.map_err(|_| Rejection::Framing)?[..] {
             [] => Ok(()),

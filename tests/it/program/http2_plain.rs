@@ -67,6 +67,32 @@ async fn a_request_is_one_of_http_1_1_to_its_server() {
 }
 
 #[tokio::test]
+async fn a_length_in_two_lines_reaches_no_server() {
+    let upstream = Upstream::start().await;
+    let program = forwarding(&upstream, "").await;
+    let mut client = Http2::connect(&program.address).await;
+    for lines in [["3", "3"], ["03", "3"]] {
+        let mut request = plain("POST", "/ws/");
+        for line in lines {
+            let length = HeaderValue::from_static(line);
+            request.headers_mut().append("content-length", length);
+        }
+        let (response, mut body) = client.send(request, false);
+        body.send_data(Bytes::from_static(b"abc"), true).unwrap();
+        let refused = soon("a refusal", response).await.unwrap();
+        assert_eq!(refused.status(), 400, "{lines:?}");
+    }
+    let answered = client.fetch(plain("GET", "/ws/next"));
+    let (answered, line) = tokio::join!(answered, async {
+        let (mut server, head) = upstream.request().await;
+        server.send(OK).await;
+        head.line
+    });
+    assert_eq!(answered.0.status(), 200);
+    assert_eq!(line, "GET /ws/next HTTP/1.1");
+}
+
+#[tokio::test]
 async fn a_head_has_the_length_and_no_body() {
     let upstream = Upstream::start().await;
     let program = forwarding(&upstream, "").await;
