@@ -22,6 +22,10 @@ impl ProbeUrl {
     /// No error repeats the text, which may hold credentials.
     pub(super) fn parse(text: &str) -> Result<Self, ProbeError> {
         const FORM: &str = "write ws://host:port/path or wss://host/path";
+        // `Uri` cuts a fragment off, which a URL of a WebSocket has not (RFC 6455 §3).
+        if text.contains('#') {
+            return Err(ProbeError::Url("it has a fragment: write %23 for a #"));
+        }
         let uri: Uri = text.parse().map_err(|_| ProbeError::Url(FORM))?;
         let is_tls = match uri.scheme_str() {
             Some("ws" | "http") => false,
@@ -101,6 +105,7 @@ mod tests {
             "ws://a.test:99999/",
             "ws://me:c4nary@a.test/",
             "ws://a.test/two words",
+            "ws://a.test/#c4nary",
         ] {
             let wrong = ProbeUrl::parse(text).expect_err(text).to_string();
             assert!(wrong.starts_with("the URL is wrong: "), "{wrong}");
