@@ -5,7 +5,7 @@ use h2::client::{Builder, Connection, ResponseFuture, SendRequest};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::http2::speaking;
-use super::kit::{Program, Upstream, answer, plain, soon};
+use super::kit::{Http2, Program, Upstream, answer, plain, soon};
 
 /// As many as one connection may have at once.
 const REQUESTS: usize = 100;
@@ -77,4 +77,26 @@ async fn a_connection_is_kept_no_longer_when_its_client_was_slow_at_the_end() {
     let unread = Unread::on(&program, &upstream).await;
     // With a GOAWAY, and no error.
     soon("the end", unread.connection).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_pauses_an_upload_behind_its_answer_is_none() {
+    let upstream = Upstream::start().await;
+    let more = "http.write_timeout = \"100ms\"\n[server]\nkeepalive_timeout = \"300ms\"\n";
+    let program = forwarding(&upstream, more).await;
+    let mut client = Http2::connect(&program.address).await;
+    let (response, mut body) = client.send(plain("POST", "/ws/"), false);
+    body.send_data(Bytes::from_static(b"begin"), false).unwrap();
+    let (mut server, _) = upstream.request().await;
+    assert_eq!(server.chunk().await, b"begin");
+    server.send(answer("200 OK", "", "early")).await;
+    assert_eq!(soon("a response", response).await.unwrap().status(), 200);
+    program.event("request forwarded").await;
+    // The clock: a connection without requests is kept longer than the write timeout.
+    let mut clock = Http2::connect(&program.address).await;
+    let (refused, ..) = clock.fetch(plain("GET", "/nowhere")).await;
+    assert_eq!(refused.status(), 404);
+    soon("the end", clock.ended).await.unwrap().unwrap();
+    body.send_data(Bytes::from_static(b"end"), true).unwrap();
+    assert_eq!(server.chunk().await, b"end");
 }

@@ -129,7 +129,7 @@ pub(super) async fn serve(context: &ConnectionContext, connection: ClientConnect
     let address = client.address;
     let (limiter, state) = (permit.limiter().clone(), permit.state().clone());
     let limits = context.limits.head;
-    let (socket, written) = WatchedSocket::new(EarlySocket::new(early, socket));
+    let (socket, writes) = WatchedSocket::new(EarlySocket::new(early, socket));
     let deadline = state.idle_since() + limits.handshake_timeout;
     let opened = tokio::select! {
         biased;
@@ -142,7 +142,7 @@ pub(super) async fn serve(context: &ConnectionContext, connection: ClientConnect
         Ok(Err(error)) => return report(context, address, &error),
         Err(_late) => return End::Silent.count(&limiter),
     };
-    let streams = Streams::new(Arc::clone(&limiter), Arc::clone(&state), written);
+    let streams = Streams::new(Arc::clone(&limiter), Arc::clone(&state), writes);
     let mut serving = Serving {
         connection,
         exchanges: Exchanges {

@@ -1,6 +1,6 @@
 //! The streams of a connection: what is open on it, and what it takes of the process.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::budget::Budget;
+use super::watched_socket::Writes;
 use crate::server::http::limiter::{ConnectionLimiter, ConnectionState, RequestPermit};
 
 /// Counts the requests and sessions of one connection, which is idle while there are none.
@@ -17,8 +18,7 @@ pub(super) struct Streams {
     counts: Mutex<Counts>,
     budget: Budget,
     changed: Notify,
-    /// Bytes that the socket has taken.
-    written: Arc<AtomicU64>,
+    writes: Arc<Writes>,
     /// A response has told that the client is slow.
     is_slow_told: AtomicBool,
 }
@@ -31,7 +31,7 @@ struct Counts {
     is_over: bool,
     /// The limiter knows that there are sessions and nothing else.
     has_only_sessions: bool,
-    /// Nothing is open, and the client has not got all of what has ended.
+    /// Nothing is open, and the socket does not take all of what has ended.
     unsent: Option<Unsent>,
 }
 
@@ -60,7 +60,7 @@ impl Streams {
     pub(super) fn new(
         limiter: Arc<ConnectionLimiter>,
         state: Arc<ConnectionState>,
-        written: Arc<AtomicU64>,
+        writes: Arc<Writes>,
     ) -> Arc<Self> {
         Arc::new(Self {
             limiter,
@@ -68,7 +68,7 @@ impl Streams {
             counts: Mutex::default(),
             budget: Budget::default(),
             changed: Notify::new(),
-            written,
+            writes,
             is_slow_told: AtomicBool::new(false),
         })
     }
@@ -107,7 +107,7 @@ impl Streams {
         self.changed.notified().await;
     }
 
-    /// Since when the client takes nothing of what has ended, if nothing else is open.
+    /// Since when the client takes nothing of what has ended; none if it takes it, or something else is open.
     pub(super) fn unsent_since(&self) -> Option<Instant> {
         self.counts().unsent.map(|unsent| unsent.since)
     }
@@ -131,7 +131,8 @@ impl Streams {
     }
 
     /// Notes what is open after the connection has sent what it could: it is idle if there is nothing. `is_sending`
-    /// says whether the client has not got all of what has ended.
+    /// says whether a stream is left of what has ended: some of it waits for the socket, or an upload goes on behind its
+    /// answer.
     pub(super) fn settle(&self, is_sending: bool) {
         let mut counts = self.counts();
         let is_open = counts.requests > 0 || counts.sessions > 0 || counts.is_over;
@@ -140,8 +141,9 @@ impl Streams {
             return;
         }
         let has_changed = match is_sending {
+            true if !self.writes.is_blocked() => false,
             true => {
-                let written = self.written.load(Ordering::Relaxed);
+                let written = self.writes.written();
                 let same = before.filter(|before| before.written == written);
                 counts.unsent = Some(same.unwrap_or_else(|| Unsent {
                     since: Instant::now(),
