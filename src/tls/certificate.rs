@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::sign::CertifiedKey;
 use x509_cert::Certificate;
 use x509_cert::der::{DateTime, Decode};
@@ -14,7 +13,7 @@ use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{AuthorityKeyIdentifier, SubjectAltName};
 
 use super::error::TlsError;
-use super::pem::certificates;
+use super::pem::{certificates, private_key};
 
 /// A certificate that is shown to clients, with its key.
 #[derive(Clone)]
@@ -62,10 +61,10 @@ impl ServerCertificate {
         };
         let facts = CertificateFacts::of(file, first).ok_or(TlsError::UnreadableCertificate)?;
         let defects = defects(&chain).ok_or(TlsError::UnreadableCertificate)?;
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(TlsError::Key)?;
+        let key = private_key(key)?;
         let key = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider());
         Ok(Self {
-            key: Arc::new(key.map_err(TlsError::Identity)?),
+            key: Arc::new(key.map_err(TlsError::of_identity)?),
             facts,
             defects,
         })
@@ -287,7 +286,33 @@ mod tests {
             certificate.pem().as_bytes(),
             other.serialize_pem().as_bytes(),
         );
-        assert!(matches!(read, Err(TlsError::Identity(_))));
+        assert_eq!(
+            read.err().unwrap().to_string(),
+            "this is not the private key of the certificate in `cert`, or that is not the first one in its file"
+        );
+    }
+
+    #[test]
+    fn what_is_not_in_its_form_is_said_with_what_it_should_be() {
+        let (certificate, key) = made(|_| {});
+        let (certificate, key) = (certificate.pem(), key.serialize_pem());
+        let locked = key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+        let old = key.replacen(
+            '\n',
+            "\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n",
+            1,
+        );
+        for (certificate, key, error) in [
+            (&*certificate, &*locked, "`openssl pkey`"),
+            (&certificate, &old, "`openssl pkey`"),
+            (&certificate, &certificate, "-----BEGIN PRIVATE KEY-----"),
+            (&key, &key, "-----BEGIN CERTIFICATE-----"),
+            ("\x30\x03", &key, "-----BEGIN CERTIFICATE-----"),
+        ] {
+            let read = ServerCertificate::new("a.pem", certificate.as_bytes(), key.as_bytes());
+            let read = read.err().unwrap().to_string();
+            assert!(read.contains(error), "{read}");
+        }
     }
 
     #[test]

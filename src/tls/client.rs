@@ -5,14 +5,13 @@ use std::io;
 use std::sync::Arc;
 
 use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{AlertDescription, ClientConfig, RootCertStore};
 use tokio_rustls::{TlsConnector, TlsStream, rustls};
 
 use super::error::TlsError;
 use super::failure::NotChosen;
-use super::pem::{certificates, roots_of};
+use super::pem::{certificates, private_key, roots_of};
 use crate::transport::Transport;
 
 /// The files that a client is made of, as they were read.
@@ -68,9 +67,9 @@ impl ClientTls {
                 if chain.is_empty() {
                     return Err(TlsError::NoCertificate);
                 }
-                let key = PrivateKeyDer::from_pem_slice(key).map_err(TlsError::Key)?;
+                let key = private_key(key)?;
                 let config = builder.with_client_auth_cert(chain, key);
-                config.map_err(TlsError::Identity)?
+                config.map_err(TlsError::of_identity)?
             }
         };
         config.alpn_protocols = vec![protocol.name().to_vec()];

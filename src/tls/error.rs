@@ -1,8 +1,8 @@
 //! What is wrong with the files of TLS.
 
-use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::pem;
 use tokio_rustls::rustls::server::VerifierBuilderError;
+use tokio_rustls::rustls::{self, InconsistentKeys};
 
 /// Why files make no settings of TLS.
 #[derive(Debug, thiserror::Error)]
@@ -17,12 +17,20 @@ pub(crate) enum TlsError {
     NoSystemCa,
     #[error("the file of the certificate is no PEM")]
     Certificate(#[source] pem::Error),
-    #[error("the file holds no certificate")]
+    #[error("the file holds no certificate in PEM, which begins with -----BEGIN CERTIFICATE-----")]
     NoCertificate,
     #[error("the certificate is malformed")]
     UnreadableCertificate,
-    #[error("the file holds no private key that can be read")]
+    #[error(
+        "the file holds no private key in PEM that can be read, which begins with -----BEGIN PRIVATE KEY-----"
+    )]
     Key(#[source] pem::Error),
+    #[error("the private key is encrypted: `openssl pkey` writes it without a passphrase")]
+    EncryptedKey,
+    #[error(
+        "this is not the private key of the certificate in `cert`, or that is not the first one in its file"
+    )]
+    OtherKey,
     #[error("certificate and key cannot be used")]
     Identity(#[source] rustls::Error),
     #[error("TLS cannot be set up")]
@@ -37,7 +45,15 @@ impl TlsError {
                 "ca"
             }
             Self::Certificate(_) | Self::NoCertificate | Self::UnreadableCertificate => "cert",
-            Self::Key(_) | Self::Identity(_) => "key",
+            Self::Key(_) | Self::EncryptedKey | Self::OtherKey | Self::Identity(_) => "key",
+        }
+    }
+
+    /// Why a certificate and a key cannot be used.
+    pub(super) fn of_identity(error: rustls::Error) -> Self {
+        match error {
+            rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => Self::OtherKey,
+            error => Self::Identity(error),
         }
     }
 }
