@@ -38,6 +38,9 @@ pub struct LogError;
 /// The target of the lines about a session's beginning and end.
 const ACCESS: &str = "wsgate::access";
 
+/// The target of the crate h2. What it warns of the gate tells too, as a sample.
+const HTTP_2: &str = "h2";
+
 /// Lets one log line through in an interval.
 #[derive(Debug)]
 pub(super) struct LogInterval {
@@ -158,9 +161,10 @@ where
 
 /// What of the log the settings let through.
 pub(super) fn filter(settings: &Log) -> Result<EnvFilter, LogError> {
-    let level = &settings.level;
+    // What settings say of the same target comes later, and holds.
+    let level = format!("{HTTP_2}=off,{}", settings.level);
     let directives = match settings.access {
-        true => level.clone(),
+        true => level,
         false => format!("{level},{ACCESS}=off"),
     };
     (EnvFilter::builder().parse(directives)).map_err(|_may_quote_it| LogError)
@@ -308,6 +312,17 @@ mod tests {
                 .filter_map(|line| line.chars().last())
                 .collect();
             assert_eq!(messages, expected, "{level}");
+        }
+    }
+
+    #[test]
+    fn the_crate_of_http_2_is_silent_unless_it_is_named() {
+        // It warns once for each connection that floods, without an end.
+        for (level, expected) in [("info", 0), ("trace", 0), ("info,h2=warn", 1)] {
+            let lines = Lines::of(&settings(level, LogFormat::Text), || {
+                tracing::warn!(target: "h2::proto::streams::recv", "too many resets");
+            });
+            assert_eq!(lines.lines().count(), expected, "{level}");
         }
     }
 
