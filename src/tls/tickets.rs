@@ -47,29 +47,31 @@ impl Tickets {
     /// # Errors
     /// The system gives no random bytes.
     pub fn random() -> io::Result<Self> {
-        Ok(Self::of(TicketKey::random().map_err(io::Error::other)?))
+        Self::of(None)
     }
 
-    /// The set of another process, which gave the bytes of its current key.
+    /// A set that opens the tickets of another process, which gave the bytes of its current key. New tickets get a new
+    /// key, so that no key lasts longer because processes take over in turn.
     ///
     /// # Errors
-    /// The cipher takes no such key.
+    /// The cipher takes no such key, or the system gives no random bytes.
     pub fn taken_over(bytes: &[u8; KEY_LENGTH]) -> io::Result<Self> {
         let (mut name, mut secret) = ([0; NAME], [0; SECRET]);
         name.copy_from_slice(&bytes[..NAME]);
         secret.copy_from_slice(&bytes[NAME..]);
         let key = TicketKey::new(name, secret).map_err(io::Error::other)?;
-        Ok(Self::of(key))
+        Self::of(Some(key))
     }
 
-    fn of(current: TicketKey) -> Self {
-        Self {
+    fn of(previous: Option<TicketKey>) -> io::Result<Self> {
+        let current = TicketKey::random().map_err(io::Error::other)?;
+        Ok(Self {
             keys: RwLock::new(Keys {
                 current,
-                previous: None,
+                previous,
                 since: Instant::now(),
             }),
-        }
+        })
     }
 
     /// The current key, for the process that takes over.
@@ -227,5 +229,15 @@ mod tests {
         assert_eq!(next.decrypt(&ticket).as_deref(), Some(&b"a session"[..]));
         let another = Tickets::random().unwrap();
         assert_eq!(another.decrypt(&ticket), None);
+    }
+
+    #[test]
+    fn no_key_lasts_longer_because_processes_take_over_in_turn() {
+        let tickets = Tickets::random().unwrap();
+        let next = Tickets::taken_over(&tickets.current()).unwrap();
+        assert_ne!(next.current(), tickets.current());
+        let begin = Instant::now();
+        let ticket = tickets.encrypt(b"a session").unwrap();
+        assert_eq!(next.decrypt_at(begin + PERIOD * 2, &ticket), None);
     }
 }
