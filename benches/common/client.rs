@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpSocket;
+use tokio::time::timeout;
 
 use super::process::Process;
 use super::stream::{NAME, Stream, Target};
@@ -19,10 +20,17 @@ pub(crate) struct Client {
 impl Client {
     /// Connects and makes the handshake.
     pub(crate) async fn open(target: impl Into<Target>, path: &str) -> io::Result<Self> {
-        Self::open_with(TcpSocket::new_v4()?, &target.into(), path).await
+        let target = target.into();
+        match &target.http2 {
+            None => Self::open_with(TcpSocket::new_v4()?, &target, path).await,
+            Some(connections) => Ok(Self {
+                stream: Stream::Http2(connections.open(&target, path).await?),
+                inbox: Vec::new(),
+            }),
+        }
     }
 
-    /// The same, with a socket of the caller's.
+    /// The same over HTTP/1.1, with a socket of the caller's.
     pub(crate) async fn open_with(
         socket: TcpSocket,
         target: &Target,
@@ -70,7 +78,7 @@ impl Client {
                 })?;
                 exchange(from, into, &frame[sent..], inbox, payload).await?
             }
-            Stream::Tls(stream) => {
+            stream => {
                 let (from, into) = tokio::io::split(stream);
                 exchange(from, into, frame, inbox, payload).await?
             }
@@ -196,9 +204,11 @@ impl Process {
         let begun = Instant::now();
         loop {
             self.check()?;
-            match come_and_go(&self.target(), &wire::message(1), 1).await {
-                Err(_) if begun.elapsed() < START => tokio::time::sleep(RETRY).await,
-                served => return served,
+            let target = self.target();
+            let message = wire::message(1);
+            match timeout(START, come_and_go(&target, &message, 1)).await {
+                Ok(Err(_)) if begun.elapsed() < START => tokio::time::sleep(RETRY).await,
+                served => return served?,
             }
         }
     }

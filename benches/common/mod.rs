@@ -5,6 +5,7 @@
 
 pub(crate) mod backend;
 pub(crate) mod client;
+pub(crate) mod http2;
 pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod settings;

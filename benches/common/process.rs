@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio_rustls::rustls::ClientConfig;
 
+use super::http2::Connections;
 use super::stream::Target;
 
 /// It ends with this.
@@ -18,6 +19,8 @@ pub(crate) struct Process {
     pub(crate) address: SocketAddr,
     /// What its clients speak TLS with, if they do.
     pub(crate) tls: Option<Arc<ClientConfig>>,
+    /// What they have streams of, if they speak HTTP/2.
+    pub(crate) http2: Option<Connections>,
 }
 
 /// How long a process may take to end before it is killed.
@@ -38,6 +41,7 @@ impl Process {
             child,
             address,
             tls: None,
+            http2: None,
         })
     }
 
@@ -46,6 +50,7 @@ impl Process {
         Target {
             address: self.address,
             tls: self.tls.clone(),
+            http2: self.http2.clone(),
         }
     }
 

@@ -164,8 +164,7 @@ fn measure(
     scenario: Scenario,
     peers: &[Peer],
 ) -> String {
-    let is_tls = scenario.over().is_tls();
-    let able = |peer: &&Peer| !is_tls || peer.speaks_tls();
+    let able = |peer: &&Peer| peer.speaks(scenario.over());
     let peers: Vec<_> = peers.iter().filter(able).copied().collect();
     let mut table = Table::new(scenario, scenario.columns(bench), &peers);
     let rounds = match scenario {

@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use crate::common::process::{Process, free_address};
 use crate::common::program;
 use crate::common::settings::{WSGATE, fill_in};
+use crate::tls::Over;
 
 /// One of the compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,13 +136,13 @@ impl Peer {
         self,
         backend: SocketAddr,
         directory: &Path,
-        is_tls: bool,
+        over: Over,
     ) -> io::Result<Process> {
         let listen = free_address()?;
         let mut command = Command::new(self.program());
         if let Some((name, settings)) = self.settings() {
             let file = directory.join(name);
-            let settings = match is_tls {
+            let settings = match over.is_tls() {
                 true => self.with_tls(settings),
                 false => settings.to_owned(),
             };

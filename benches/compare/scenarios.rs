@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::common::http2::Connections;
 use crate::common::process::Process;
 use crate::machine::Processors;
 use crate::peers::Peer;
@@ -57,7 +58,7 @@ pub(crate) struct Column {
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::echo(128, 64, Over::Plain),
         Self::echo(1024, 64, Over::Plain),
         Self::echo(16 * 1024, 64, Over::Plain),
@@ -71,6 +72,8 @@ impl Scenario {
         Self::Handshakes(Over::Tls),
         Self::Handshakes(Over::ResumedTls),
         Self::Crowd(Over::Tls),
+        Self::echo(128, 64, Over::Http2),
+        Self::echo(16 * 1024, 64, Over::Http2),
     ];
 
     const fn echo(size: usize, sockets: usize, over: Over) -> Self {
@@ -143,12 +146,13 @@ impl Bench {
         if let Some(processors) = &self.processors {
             processors.for_proxy()?;
         }
-        let process = peer.start(self.backend, &self.directory, over.is_tls());
+        let process = peer.start(self.backend, &self.directory, over);
         if let Some(processors) = &self.processors {
             processors.for_load()?;
         }
         let mut process = process?;
         process.tls = self.tls.client(over)?;
+        process.http2 = (over == Over::Http2).then(Connections::default);
         process.serves().await?;
         Ok(process)
     }

@@ -21,6 +21,8 @@ pub(crate) enum Over {
     Tls,
     /// Later connections resume the session of an earlier one.
     ResumedTls,
+    /// On streams of HTTP/2, over TLS.
+    Http2,
 }
 
 impl Over {
@@ -34,6 +36,7 @@ impl Over {
             Self::Plain => "",
             Self::Tls => "tls-",
             Self::ResumedTls => "tls-resumed-",
+            Self::Http2 => "http2-",
         }
     }
 
@@ -43,6 +46,7 @@ impl Over {
             Self::Plain => "",
             Self::Tls => ", over TLS",
             Self::ResumedTls => ", over TLS with resumption",
+            Self::Http2 => ", over HTTP/2 and TLS",
         }
     }
 }
@@ -82,6 +86,7 @@ impl Tls {
             Over::Plain => return Ok(None),
             Over::Tls => config.resumption = Resumption::disabled(),
             Over::ResumedTls => {}
+            Over::Http2 => config.alpn_protocols = vec![b"h2".to_vec()],
         }
         Ok(Some(Arc::new(config)))
     }

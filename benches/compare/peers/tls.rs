@@ -1,14 +1,21 @@
 //! The settings of peers with TLS: what stands in the place of a line without it.
 
 use super::Peer;
+use crate::tls::Over;
 
 impl Peer {
-    /// Whether it ends TLS.
-    pub(crate) fn speaks_tls(self) -> bool {
-        !matches!(self, Self::Tunnel | Self::Bare | Self::Messages)
+    /// Whether it serves clients that come so.
+    pub(crate) fn speaks(self, over: Over) -> bool {
+        match self {
+            Self::Wsgate | Self::Against(_) | Self::Haproxy | Self::Envoy => true,
+            // Neither has extended CONNECT in the version that is compared.
+            Self::Nginx | Self::Caddy => over != Over::Http2,
+            Self::Tunnel | Self::Bare | Self::Messages => over == Over::Plain,
+        }
     }
 
-    /// The settings with version 1.3 of TLS for clients, and tickets; clients choose the cipher suite.
+    /// The settings with version 1.3 of TLS for clients, tickets, and HTTP/2 where it has extended CONNECT; clients
+    /// choose the version of HTTP and the cipher suite.
     pub(super) fn with_tls(self, settings: &str) -> String {
         let (plain, secured) = match self {
             Self::Wsgate | Self::Against(_) => (
@@ -25,7 +32,7 @@ impl Peer {
             ),
             Self::Haproxy => (
                 "bind ${BENCH_LISTEN} backlog 4096",
-                "bind ${BENCH_LISTEN} backlog 4096 ssl crt ${BENCH_DIRECTORY}/both.pem ssl-min-ver TLSv1.3",
+                "bind ${BENCH_LISTEN} backlog 4096 ssl crt ${BENCH_DIRECTORY}/both.pem ssl-min-ver TLSv1.3 alpn h2,http/1.1",
             ),
             Self::Caddy => (
                 "http://${BENCH_LISTEN} {",
@@ -42,6 +49,7 @@ impl Peer {
             typed_config:
               \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
               common_tls_context:
+                alpn_protocols: [h2, http/1.1]
                 tls_params: { tls_minimum_protocol_version: TLSv1_3, tls_maximum_protocol_version: TLSv1_3 }
                 tls_certificates:
                   - certificate_chain: { filename: ${BENCH_DIRECTORY}/cert.pem }
