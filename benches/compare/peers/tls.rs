@@ -7,9 +7,10 @@ impl Peer {
     /// Whether it serves clients that come so.
     pub(crate) fn speaks(self, over: Over) -> bool {
         match self {
-            Self::Wsgate | Self::Against(_) | Self::Haproxy | Self::Envoy => true,
-            // Neither has extended CONNECT in the version that is compared.
-            Self::Nginx | Self::Caddy => over != Over::Http2,
+            Self::Wsgate | Self::Against(_) | Self::Haproxy => true,
+            // The first two have no extended CONNECT in the version that is compared. Envoy sends a server of
+            // HTTP/1.1 no Sec-WebSocket-Key, without which there is no WebSocket.
+            Self::Nginx | Self::Caddy | Self::Envoy => over != Over::Http2,
             Self::Tunnel | Self::Bare | Self::Messages => over == Over::Plain,
         }
     }
@@ -49,7 +50,6 @@ impl Peer {
             typed_config:
               \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
               common_tls_context:
-                alpn_protocols: [h2, http/1.1]
                 tls_params: { tls_minimum_protocol_version: TLSv1_3, tls_maximum_protocol_version: TLSv1_3 }
                 tls_certificates:
                   - certificate_chain: { filename: ${BENCH_DIRECTORY}/cert.pem }
