@@ -152,6 +152,15 @@ impl ServerTls {
         shown.map(|certificate| (certificate.facts(), named.is_some()))
     }
 
+    /// The certificate authorities (PEM) that certificates of clients are verified with, and whether a client without one
+    /// is refused; none if no client is asked for a certificate.
+    pub fn verified_clients(&self) -> Option<(&[u8], bool)> {
+        match &self.clients {
+            ClientCertificates::NotAsked => None,
+            ClientCertificates::Verified(verified) => Some((&verified.ca, verified.is_required)),
+        }
+    }
+
     /// What makes handshakes with clients, and offers them these protocols (RFC 7301), the first of which is
     /// preferred.
     pub fn acceptor(&self, protocols: &[&[u8]], tickets: &Arc<Tickets>) -> TlsAcceptor {

@@ -1,5 +1,7 @@
 //! TLS with clients: every key of `[listen.tls]` from outside the process.
 
+mod access;
+
 use rustix::process::Signal;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_tungstenite::tungstenite::Message;

@@ -1,5 +1,6 @@
 //! One client connection, until it ends or is upgraded.
 
+mod access;
 mod context;
 mod early_bytes;
 mod end;
@@ -23,8 +24,8 @@ use end::Limits;
 use head_deadline::HeadLimits;
 use lingering_close::RefusedConnection;
 pub(crate) use listener_settings::ListenerSettings;
-use opening::Opened;
 pub(crate) use opening::Opening;
+use opening::{Opened, Openings, opening_of};
 pub(crate) use service::GatedForward;
 
 use super::health::HealthPage;
@@ -40,16 +41,18 @@ use crate::tls::Tickets;
 pub(crate) struct Connections {
     context: Arc<ConnectionContext>,
     /// By the addresses of the listeners in the settings.
-    openings: Arc<[(ListenAddress, Arc<Opening>)]>,
+    openings: Openings,
 }
 
 impl Connections {
+    /// By these settings, behind those of the `former` ones.
     pub(crate) fn new(
         gate: Gate,
         settings: &config::Server,
         listeners: &ListenerSettings,
         tickets: &Arc<Tickets>,
         health: Arc<HealthPage>,
+        former: Option<&Self>,
     ) -> Self {
         let context = ConnectionContext {
             gate,
@@ -66,15 +69,25 @@ impl Connections {
         };
         Self {
             context: Arc::new(context),
-            openings: listeners.openings(tickets),
+            openings: listeners.openings(tickets, former.map(|former| &former.openings)),
+        }
+    }
+
+    /// Ends what was open by listeners that let others in by now than they did by the `former` settings. The connections
+    /// take no further request, and sessions stay.
+    pub(crate) fn end_former_access(&self, former: &Self) {
+        for (listener, opening) in former.openings.iter() {
+            // A listener that goes closes all of its connections itself.
+            let now = self.opening_of(listener);
+            if now.is_some_and(|now| !Arc::ptr_eq(&now.access, &opening.access)) {
+                opening.access.end();
+            }
         }
     }
 
     /// What the connections of this listener begin with; none if it is one that a reload has just removed.
     pub(crate) fn opening_of(&self, listener: &ListenAddress) -> Option<Arc<Opening>> {
-        let mut openings = self.openings.iter();
-        let found = openings.find(|(address, _)| address == listener);
-        found.map(|(_, opening)| Arc::clone(opening))
+        opening_of(&self.openings, listener).cloned()
     }
 
     /// Serves one connection to its end, or until it becomes a session. When `closing` is cancelled it
@@ -110,6 +123,7 @@ impl Connections {
             local: local.map(LocalAddr),
             permit,
             handler,
+            access: Arc::clone(&opening.access),
             closing,
         };
         match chosen.version {

@@ -162,6 +162,7 @@ impl Server {
                     &running.listeners,
                     &tickets,
                     Arc::clone(&health),
+                    None,
                 ),
                 Arc::clone(&limiter),
                 connections.clone(),

@@ -44,18 +44,24 @@ impl Dispatcher {
         }
     }
 
-    /// Serves connections from now on by other settings.
+    /// Serves connections from now on by other settings. What is open by a listener that lets others in than before
+    /// takes no further request.
     pub(crate) fn set_connections(&self, connections: Connections) {
         let current = self.connections.write();
-        *current.unwrap_or_else(PoisonError::into_inner) = connections;
+        let mut current = current.unwrap_or_else(PoisonError::into_inner);
+        let former = std::mem::replace(&mut *current, connections.clone());
+        drop(current);
+        // Behind the change, so that whoever is closed connects again by the new settings.
+        connections.end_former_access(&former);
     }
 
-    /// Serves a connection, which ends after its current request when `closing` is cancelled.
+    /// Serves a connection, which ends after its current request when `listener_closing` is cancelled, or a reload changes
+    /// who may connect.
     pub(crate) fn dispatch(
         &self,
         accepted: Accepted,
         listener: &ListenAddress,
-        closing: &CancellationToken,
+        listener_closing: &CancellationToken,
     ) {
         let Some(permit) = self.limiter.admit() else {
             self.refuse(accepted);
@@ -69,7 +75,7 @@ impl Dispatcher {
         let Some(opening) = connections.opening_of(listener) else {
             return;
         };
-        let (handler, closing) = (slot.handler.clone(), closing.clone());
+        let (handler, closing) = (slot.handler.clone(), opening.closing(listener_closing));
         if index == 0 {
             // This is the worker.
             let connection = connections.serve(accepted, opening, permit, handler, closing);
@@ -105,7 +111,8 @@ impl Dispatcher {
         }
     }
 
-    fn connections(&self) -> Connections {
+    /// The settings by which connections are served now.
+    pub(crate) fn connections(&self) -> Connections {
         let connections = self.connections.read();
         connections.unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::access::Access;
 use super::end::{End, Limits};
 use super::service::GatedForward;
 use crate::server::http::health::HealthPage;
@@ -30,6 +31,7 @@ pub(super) struct ClientConnection {
     pub(super) local: Option<LocalAddr>,
     pub(super) permit: ConnectionPermit,
     pub(super) handler: GatedForward,
+    pub(super) access: Arc<Access>,
     pub(super) closing: CancellationToken,
 }
 

@@ -47,6 +47,7 @@ pub(super) async fn serve(context: &ConnectionContext, connection: ClientConnect
         local,
         permit,
         handler,
+        access: _,
         closing,
     } = connection;
     let Client {

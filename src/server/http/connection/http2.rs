@@ -28,6 +28,7 @@ use http::Request;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::access::Access;
 use super::context::{ClientConnection, ConnectionContext};
 use super::early_bytes::EarlySocket;
 use super::end::End;
@@ -87,13 +88,14 @@ struct Serving {
     open: FuturesUnordered<Exchange>,
     streams: Arc<Streams>,
     state: Arc<ConnectionState>,
+    access: Arc<Access>,
 }
 
 /// How far the end of a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Open,
-    /// The process stops, and sessions are open: they are closed first.
+    /// The process or the listener stops, or others may connect by now; sessions are open, and end first.
     Closing,
     /// The client has got a GOAWAY; since then.
     Goodbye(Instant),
@@ -124,6 +126,7 @@ pub(super) async fn serve(context: &ConnectionContext, connection: ClientConnect
         local,
         permit,
         handler,
+        access,
         closing,
     } = connection;
     let address = client.address;
@@ -156,6 +159,7 @@ pub(super) async fn serve(context: &ConnectionContext, connection: ClientConnect
         open: FuturesUnordered::new(),
         streams: Arc::clone(&streams),
         state,
+        access,
     };
     let ended = run(&mut serving, &limits, &closing, context, address).await;
     serving.end();
@@ -189,6 +193,7 @@ async fn run(
         tokio::select! {
             biased;
             accepted = poll_fn(|cx| serving.poll_accept(cx)) => match accepted {
+                Some(Ok(accepted)) if serving.access.is_over() => phase = serving.refuse(accepted, phase),
                 Some(Ok(accepted)) => serving.begin(accepted),
                 Some(Err(error)) if phase.is_before_goodbye() => return Ended::Failed(error),
                 // What we have ended is told already.
@@ -243,6 +248,16 @@ impl Serving {
 
     fn begin(&mut self, (request, respond): Accepted) {
         self.open.push(self.exchanges.begin(request, respond));
+    }
+
+    /// Refuses a request by a connection that the client might not open by now. A client that asks for more has to
+    /// know that it takes another connection: it may send there what is not processed (RFC 9113 §8.7).
+    fn refuse(&mut self, (_, mut respond): Accepted, phase: Phase) -> Phase {
+        respond.send_reset(Reason::REFUSED_STREAM);
+        match phase.is_before_goodbye() {
+            true => self.say_goodbye(),
+            false => phase,
+        }
     }
 
     /// Asks the client to take another connection for what it has not sent yet. What is open goes on.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::opening::{HTTP_2, Opening};
+use super::access::Access;
+use super::opening::{HTTP_2, Opening, Openings, opening_of};
 use crate::config::{Config, HttpVersion, HttpVersions, Listen, ListenAddress};
 use crate::tls::{ServerTls, Tickets};
 
@@ -29,15 +30,23 @@ impl ListenerSettings {
         }
     }
 
-    /// What the connections of each listener begin with.
-    pub(super) fn openings(&self, tickets: &Arc<Tickets>) -> Arc<[(ListenAddress, Arc<Opening>)]> {
+    /// What the connections of each listener begin with. Those of the `former` settings go on where the same clients
+    /// may connect.
+    pub(super) fn openings(&self, tickets: &Arc<Tickets>, former: Option<&Openings>) -> Openings {
         let listeners = self.listen.iter();
         let openings = listeners.map(|listen| {
             let tls = self.tls_of(&listen.address);
+            let access = Access::of(tls);
+            let former = former.and_then(|former| opening_of(former, &listen.address));
+            let former = former.map(|former| Arc::clone(&former.access));
             let opening = Opening {
                 proxies: listen.proxy_protocol.clone(),
                 tls: tls.map(|tls| tls.acceptor(&protocols(listen.http()), tickets)),
                 http: listen.http(),
+                access: match former {
+                    Some(former) if former.admits_as(&access) => former,
+                    _ => Arc::new(access),
+                },
             };
             (listen.address.clone(), Arc::new(opening))
         });

@@ -1,12 +1,15 @@
 //! What comes before the first request of a connection: a PROXY header, TLS.
 
+use std::sync::Arc;
+
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
+use super::access::Access;
 use super::end::{End, Limits};
 use super::lingering_close::{Linger, linger_until_evicted};
-use crate::config::{HttpVersion, HttpVersions, ProxyProtocol};
+use crate::config::{HttpVersion, HttpVersions, ListenAddress, ProxyProtocol};
 use crate::server::http::last_answer::plain_on_tls;
 use crate::server::http::limiter::ConnectionPermit;
 use crate::server::http::tls_handshakes::TlsHandshakes;
@@ -21,6 +24,20 @@ pub(crate) struct Opening {
     pub(super) tls: Option<TlsAcceptor>,
     /// The versions of HTTP that are spoken behind all that.
     pub(super) http: HttpVersions,
+    pub(super) access: Arc<Access>,
+}
+
+/// The openings of all listeners, by their addresses in the settings.
+pub(super) type Openings = Arc<[(ListenAddress, Arc<Opening>)]>;
+
+/// That of one listener.
+pub(super) fn opening_of<'a>(
+    openings: &'a Openings,
+    listener: &ListenAddress,
+) -> Option<&'a Arc<Opening>> {
+    let mut openings = openings.iter();
+    let found = openings.find(|(address, _)| address == listener);
+    found.map(|(_, opening)| opening)
 }
 
 /// A connection that HTTP can be spoken on, and who its client is.
@@ -44,6 +61,11 @@ enum OpeningError {
 }
 
 impl Opening {
+    /// What ends its connections: with the token of the listener, and when a reload changes who may connect.
+    pub(crate) fn closing(&self, listener: &CancellationToken) -> CancellationToken {
+        self.access.closing(listener)
+    }
+
     /// Opens a new connection within the time for its first head; none if the connection ends here.
     /// A connection that ends is counted, and logged where it was wrong.
     pub(super) async fn open(

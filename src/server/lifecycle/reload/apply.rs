@@ -125,6 +125,7 @@ impl Server {
                 &self.running.listeners,
                 &self.tickets,
                 Arc::clone(&self.health),
+                Some(&self.dispatcher.connections()),
             );
             self.dispatcher.set_connections(connections);
         }
