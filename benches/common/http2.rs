@@ -12,6 +12,7 @@ use hyper::ext::Protocol;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpSocket;
+use tokio_util::task::TaskTracker;
 
 use super::stream::{NAME, Stream, Target};
 
@@ -27,7 +28,10 @@ const SETTINGS: Duration = Duration::from_secs(1);
 
 /// The connections of all clients of a proxy.
 #[derive(Clone, Default)]
-pub(crate) struct Connections(Arc<Mutex<Vec<Connection>>>);
+pub(crate) struct Connections {
+    open: Arc<Mutex<Vec<Connection>>>,
+    tasks: TaskTracker,
+}
 
 struct Connection {
     sender: SendRequest<Empty<Bytes>>,
@@ -62,7 +66,7 @@ impl Connections {
 
     /// A place on a connection that there is.
     fn room(&self) -> Option<SendRequest<Empty<Bytes>>> {
-        let mut connections = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connections = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let room = |connection: &&mut Connection| {
             connection.streams < STREAMS && !connection.sender.is_closed()
         };
@@ -89,8 +93,9 @@ impl Connections {
             tokio::task::yield_now().await;
         }
         // It ends with its last stream, or with the proxy.
-        tokio::spawn(async move { connection.await.unwrap_or_default() });
-        let mut connections = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.tasks
+            .spawn(async move { connection.await.unwrap_or_default() });
+        let mut connections = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         connections.push(Connection {
             sender: sender.clone(),
             streams: 1,
