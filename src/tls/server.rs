@@ -153,7 +153,7 @@ impl ServerTls {
     }
 
     /// The certificate authorities (PEM) that certificates of clients are verified with, and whether a client without one
-    /// is refused; none if no client is asked for a certificate.
+    /// is refused; none if the listener requests no client certificate.
     pub fn verified_clients(&self) -> Option<(&[u8], bool)> {
         match &self.clients {
             ClientCertificates::NotAsked => None,

@@ -81,18 +81,18 @@ pub(crate) async fn exchange(
     request: Request<Empty<Bytes>>,
 ) -> Result<UpstreamResponse, ExchangeFailure> {
     let settings = lease.upstream();
-    let asked = async {
+    let exchange = async {
         match connection {
             ServerConnection::Http1(transport) => ask(transport, request, settings.head_size).await,
             ServerConnection::Http2(place) => {
                 let is_tls = lease.tls().is_some();
                 // Behind a pointer, so that an exchange over HTTP/1.1 does not hold the room for it.
-                let asked = http2::ask(place, request, is_tls, settings.head_size);
-                Ok(Box::pin(asked).await?)
+                let exchange = http2::ask(place, request, is_tls, settings.head_size);
+                Ok(Box::pin(exchange).await?)
             }
         }
     };
-    let error = match timeout(settings.handshake_timeout, asked).await {
+    let error = match timeout(settings.handshake_timeout, exchange).await {
         Ok(Ok(answer)) => return Ok(answer),
         Ok(Err(ExchangeError::Http2(error))) if error.is_unprocessed() => {
             return Err(ExchangeFailure::Unprocessed(error));

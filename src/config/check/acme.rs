@@ -239,12 +239,12 @@ mod tests {
             let text = format!("{order}{route}{shown}");
             let config = Config::from_toml("wsgate.toml", &text).unwrap();
             let warnings: Vec<_> = config.warnings().collect();
-            let told = warnings
+            let warning = warnings
                 .iter()
                 .find(|line| line.contains("this certificate"));
             match expected {
-                Some(expected) => assert!(told.unwrap().contains(expected), "{warnings:?}"),
-                None => assert_eq!(told, None, "{shown}"),
+                Some(expected) => assert!(warning.unwrap().contains(expected), "{warnings:?}"),
+                None => assert_eq!(warning, None, "{shown}"),
             }
         }
     }

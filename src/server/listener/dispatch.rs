@@ -51,7 +51,7 @@ impl Dispatcher {
         let mut current = current.unwrap_or_else(PoisonError::into_inner);
         let former = std::mem::replace(&mut *current, connections.clone());
         drop(current);
-        // Behind the change, so that whoever is closed connects again by the new settings.
+        // After the change: a client that connects again gets the new settings.
         connections.end_former_access(&former);
     }
 

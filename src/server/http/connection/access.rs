@@ -11,9 +11,9 @@ use crate::tls::ServerTls;
 /// reloads change.
 #[derive(Debug)]
 pub(crate) struct Access {
-    /// None if no client is asked for a certificate.
+    /// None if the listener requests no client certificate.
     verified: Option<VerifiedClients>,
-    /// Of all connections that have come by this.
+    /// Closes all connections that were opened under this.
     closing: OnceLock<CancellationToken>,
     is_over: AtomicBool,
 }

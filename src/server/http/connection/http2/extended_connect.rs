@@ -1,4 +1,4 @@
-//! What the gate is told of a CONNECT (RFC 8441 §4).
+//! The protocol that a CONNECT names, for the gate (RFC 8441 §4).
 
 use http::request::Parts;
 

@@ -19,7 +19,7 @@ pub(super) struct Streams {
     budget: Budget,
     changed: Notify,
     writes: Arc<Writes>,
-    /// A response has told that the client is slow.
+    /// Whether the slow client is already in the log and in the counts.
     is_slow_told: AtomicBool,
 }
 
