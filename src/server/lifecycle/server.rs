@@ -18,7 +18,7 @@ use crate::config::{self, Config};
 use crate::server::admin::AdminService;
 use crate::server::error::ServeError;
 use crate::server::http::connection::{Connections, ListenerSettings};
-use crate::server::http::forward::{Forward, KeepAlivePool, Page};
+use crate::server::http::forward::{Forward, KeepAlivePool, OldServers, Page};
 use crate::server::http::health::HealthPage;
 use crate::server::http::limiter::ConnectionLimiter;
 use crate::server::listener::accept::{Dispatch, Vacancy};
@@ -341,9 +341,11 @@ fn slots(
     page: &Option<Page>,
     plain_hint: Option<&'static str>,
 ) -> Vec<WorkerSlot> {
+    let old_servers = OldServers::default();
     let slot = |worker: &Worker| {
-        let pool = KeepAlivePool::new(tasks.background.clone(), Arc::clone(limiter));
-        worker.spawn(&tasks.background, pool.clone().sweep());
+        let (tasks, limiter) = (tasks.background.clone(), Arc::clone(limiter));
+        let pool = KeepAlivePool::new(tasks.clone(), limiter, old_servers.clone());
+        worker.spawn(&tasks, pool.clone().sweep());
         let forward = Forward::new(gate.clone(), pool, page.clone(), plain_hint);
         WorkerSlot {
             worker: worker.clone(),

@@ -314,7 +314,8 @@ async fn a_server_that_says_nothing_of_the_expected_body_gets_it_after_a_second(
 #[tokio::test]
 async fn no_expectation_goes_to_or_comes_from_http_1_0() {
     let upstream = Upstream::start().await;
-    let program = forwarding(&upstream).await;
+    let more = format!("http = \"forward\"\n[server]\nworkers = {WORKERS}");
+    let program = Program::run(&settings(upstream.url(), &more)).await;
     let lines = "Content-Length: 4\r\nExpect: 100-continue\r\n";
     // The client's own version, and a request without a body.
     for head in [
@@ -331,14 +332,24 @@ async fn no_expectation_goes_to_or_comes_from_http_1_0() {
             .await;
         assert_eq!(client.response().await.text(), "ok");
     }
-    // The server is known by now.
-    let mut client = Wire::connect(&program.address).await;
-    client.send(request("POST", lines)).await;
-    assert_eq!(client.head().await.line, "HTTP/1.1 100 Continue");
-    client.send("body").await;
-    let (mut server, asked) = upstream.request().await;
-    assert!(asked.all("expect").is_empty(), "{asked:?}");
-    assert_eq!(server.body(&asked).await, b"body");
-    server.send(OK).await;
-    assert_eq!(client.response().await.text(), "ok");
+    // The server is known by now, to every worker: each takes one of these clients.
+    let mut clients = Vec::new();
+    for _ in 0..WORKERS {
+        let mut client = Wire::connect(&program.address).await;
+        client.send(request("POST", lines)).await;
+        assert_eq!(client.head().await.line, "HTTP/1.1 100 Continue");
+        clients.push(client);
+    }
+    for mut client in clients {
+        client.send("body").await;
+        let (mut server, asked) = upstream.request().await;
+        assert!(asked.all("expect").is_empty(), "{asked:?}");
+        assert_eq!(server.body(&asked).await, b"body");
+        server
+            .send("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            .await;
+        assert_eq!(client.response().await.text(), "ok");
+    }
 }
+
+const WORKERS: usize = 4;

@@ -55,7 +55,7 @@ pub(super) async fn exchange(
     let may_expect = request.received().version >= Version::HTTP_11
         && !source.is_empty()
         && !source.is_begun()
-        && !pool.is_old(request.address());
+        && !pool.old_servers().contains(request.address());
     let is_expected = expects_continue(&mut head, may_expect);
     let (body, progress) = source.upload(is_expected);
     let mut sent = Request::from_parts(head, body);
@@ -81,7 +81,8 @@ pub(super) async fn exchange(
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(bad_response(request, None));
     }
-    pool.note_version(request.address(), response.version());
+    let old_servers = pool.old_servers();
+    old_servers.note_version(request.address(), response.version());
     let response = response.map(ServerBody::Http1);
     let response = pass_on(request, &progress, response).await;
     let response = response.map_err(Failure::Refused)?;

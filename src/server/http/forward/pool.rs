@@ -1,10 +1,10 @@
 //! Connections to servers that wait for the next request.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::{Request, Response, Version};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use super::old_servers::OldServers;
 use super::pace::Paced;
 use super::socket::{Line, ServerSocket};
 use super::upload::{Progress, Upload};
@@ -39,8 +40,8 @@ pub(super) type RequestBody = Paced<PlainRequestBody<ClientBody>>;
 pub(crate) struct KeepAlivePool {
     /// By their servers, each list in the order of their last use.
     idle: Arc<Mutex<IdleConnections>>,
-    /// Servers whose last response was of HTTP/1.0.
-    old: Arc<Mutex<HashSet<ServerAddress>>>,
+    /// Those of all workers.
+    old_servers: OldServers,
     limiter: Arc<ConnectionLimiter>,
     tasks: TaskTracker,
 }
@@ -61,18 +62,19 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Idle connections to one server, whichever requests they are for.
 const IDLE_PER_SERVER: usize = 32;
 
-/// Servers of HTTP/1.0 that are remembered.
-const MOST_OLD: usize = 1024;
-
 /// Hyper's buffer for responses: a head must fit.
 const BUFFER: usize = 64 * 1024;
 
 impl KeepAlivePool {
     /// A pool that spawns its tasks on `tasks`, on the worker that uses it.
-    pub(crate) fn new(tasks: TaskTracker, limiter: Arc<ConnectionLimiter>) -> Self {
+    pub(crate) fn new(
+        tasks: TaskTracker,
+        limiter: Arc<ConnectionLimiter>,
+        old_servers: OldServers,
+    ) -> Self {
         Self {
             idle: Arc::default(),
-            old: Arc::default(),
+            old_servers,
             limiter,
             tasks,
         }
@@ -121,23 +123,9 @@ impl KeepAlivePool {
         &self.tasks
     }
 
-    /// Whether the server is known to speak HTTP/1.0.
-    pub(super) fn is_old(&self, address: &ServerAddress) -> bool {
-        self.old().contains(address)
-    }
-
-    /// Takes note of the version of a server's response.
-    pub(super) fn note_version(&self, address: &ServerAddress, version: Version) {
-        let mut old = self.old();
-        if version < Version::HTTP_11 {
-            // Reloads may name ever other servers. One that is forgotten costs its next request a second.
-            if old.len() >= MOST_OLD {
-                old.clear();
-            }
-            old.insert(address.clone());
-        } else if !old.is_empty() {
-            old.remove(address);
-        }
+    /// The servers that speak HTTP/1.0.
+    pub(super) fn old_servers(&self) -> &OldServers {
+        &self.old_servers
     }
 
     /// Takes a connection back once its request has been sent and its response been read to the end; until then
@@ -195,10 +183,6 @@ impl KeepAlivePool {
                 !connections.is_empty()
             });
         }
-    }
-
-    fn old(&self) -> MutexGuard<'_, HashSet<ServerAddress>> {
-        self.old.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn idle(&self) -> MutexGuard<'_, IdleConnections> {
