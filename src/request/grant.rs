@@ -1,12 +1,13 @@
 //! What a policy gives to a request that it accepts.
 
 use std::any::Any;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::{HeaderName, HeaderValue};
+
+use super::identity::Identity;
 
 /// What a [`Policy`](crate::Policy) gives to a request that it accepts; by default nothing but the
 /// permission.
@@ -93,48 +94,5 @@ impl fmt::Debug for Grant {
             .field("identity", &self.identity)
             .field("expires_at", &self.expires_at)
             .finish()
-    }
-}
-
-/// Who a client is, as a policy has found out.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Identity {
-    subject: String,
-    claims: BTreeMap<String, String>,
-}
-
-impl Identity {
-    /// An identity with this subject: the user's name or number.
-    pub fn new(subject: impl Into<String>) -> Self {
-        Self {
-            subject: subject.into(),
-            claims: BTreeMap::new(),
-        }
-    }
-
-    /// Adds what else is known of the client.
-    #[must_use]
-    pub fn with_claim(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.claims.insert(name.into(), value.into());
-        self
-    }
-
-    /// The user's name or number.
-    pub fn subject(&self) -> &str {
-        &self.subject
-    }
-
-    /// What else is known of the client under this name.
-    pub fn claim(&self, name: &str) -> Option<&str> {
-        self.claims.get(name).map(String::as_str)
-    }
-}
-
-/// Neither the subject nor the claims show: they are personal data.
-impl fmt::Debug for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Identity")
-            .field("claims", &self.claims.len())
-            .finish_non_exhaustive()
     }
 }

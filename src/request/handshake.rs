@@ -10,7 +10,8 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request};
 use hyper::upgrade::OnUpgrade;
 
 use super::client::ClientIdentity;
-use super::grant::{Grant, Identity};
+use super::grant::Grant;
+use super::identity::Identity;
 use super::lines::{Lines, SingleLine};
 use super::offer::Offer;
 use super::target::Target;

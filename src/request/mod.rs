@@ -12,6 +12,7 @@ mod fields;
 mod forwarded_host;
 mod grant;
 mod handshake;
+mod identity;
 mod lines;
 mod list;
 mod offer;
@@ -19,8 +20,9 @@ mod protocol;
 mod subprotocols;
 mod target;
 
-pub use grant::{Grant, Identity};
+pub use grant::Grant;
 pub use handshake::Handshake;
+pub use identity::Identity;
 
 pub(crate) use client::{ClientIdentity, identify};
 pub(crate) use cookies::join_cookies;

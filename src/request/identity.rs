@@ -1,0 +1,142 @@
+//! Who a client is.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// Who a client is, as a policy has found out.
+///
+/// A session holds it to its end: it is small, and cheap to keep.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity {
+    subject: Box<str>,
+    claims: Vec<(Box<str>, Box<str>)>,
+    token: Option<Box<TokenFacts>>,
+}
+
+/// What is known of the token that an identity comes from.
+#[derive(Clone, PartialEq, Eq)]
+struct TokenFacts {
+    issuer: Arc<str>,
+    id: Option<Box<str>>,
+    login: Option<Box<str>>,
+    issued_at: Option<SystemTime>,
+}
+
+impl Identity {
+    /// An identity with this subject: the user's name or number.
+    pub fn new(subject: impl Into<String>) -> Self {
+        Self {
+            subject: subject.into().into_boxed_str(),
+            claims: Vec::new(),
+            token: None,
+        }
+    }
+
+    /// Adds what else is known of the client; a claim of the same name is replaced.
+    #[must_use]
+    pub fn with_claim(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let (name, value) = (name.into(), value.into().into_boxed_str());
+        match self.claims.iter_mut().find(|(known, _)| **known == *name) {
+            Some((_, known)) => *known = value,
+            None => self.claims.push((name.into_boxed_str(), value)),
+        }
+        self
+    }
+
+    /// Adds the issuer of the token that this comes from, by its name in the settings.
+    #[must_use]
+    pub fn with_issuer(mut self, issuer: impl Into<Arc<str>>) -> Self {
+        self.token = Some(Box::new(TokenFacts {
+            issuer: issuer.into(),
+            id: None,
+            login: None,
+            issued_at: None,
+        }));
+        self
+    }
+
+    /// Adds what tells the token apart: its `jti` (RFC 7519 §4.1.7), the `sid` of its login (OpenID Connect
+    /// Back-Channel Logout 1.0 §2.1), and when it was issued. Without an issuer it has no effect.
+    #[must_use]
+    pub fn with_token(
+        mut self,
+        id: Option<&str>,
+        login: Option<&str>,
+        issued_at: Option<SystemTime>,
+    ) -> Self {
+        if let Some(token) = &mut self.token {
+            token.id = id.map(Box::from);
+            token.login = login.map(Box::from);
+            token.issued_at = issued_at;
+        }
+        self
+    }
+
+    /// The user's name or number. It is empty if the client is known by something else, such as a token without
+    /// a subject.
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// What else is known of the client under this name.
+    pub fn claim(&self, name: &str) -> Option<&str> {
+        let claim = self.claims.iter().find(|(known, _)| **known == *name);
+        claim.map(|(_, value)| &**value)
+    }
+
+    /// Who has issued the token that this comes from, by the name in the settings.
+    pub fn issuer(&self) -> Option<&str> {
+        self.token.as_ref().map(|token| &*token.issuer)
+    }
+
+    /// The `jti` of the token that this comes from, which revokes it alone.
+    pub fn token_id(&self) -> Option<&str> {
+        self.token.as_ref()?.id.as_deref()
+    }
+
+    /// The `sid` of the login that the token comes from, which all tokens of one login have in common.
+    pub fn login(&self) -> Option<&str> {
+        self.token.as_ref()?.login.as_deref()
+    }
+
+    /// When the token was issued.
+    pub fn issued_at(&self) -> Option<SystemTime> {
+        self.token.as_ref()?.issued_at
+    }
+}
+
+/// Neither the subject nor the claims show: they are personal data.
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("claims", &self.claims.len())
+            .field("issuer", &self.issuer())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_replaced_and_nothing_of_a_person_shows() {
+        let identity = Identity::new("canary")
+            .with_claim("team", "blue")
+            .with_claim("team", "canary")
+            .with_issuer("main")
+            .with_token(Some("canary-id"), Some("canary-login"), None);
+        assert_eq!(identity.claim("team"), Some("canary"));
+        assert_eq!(identity.claim("room"), None);
+        assert_eq!(identity.token_id(), Some("canary-id"));
+        assert_eq!(identity.login(), Some("canary-login"));
+        assert!(!format!("{identity:?}").contains("canary"));
+    }
+
+    #[test]
+    fn an_identity_without_an_issuer_has_no_token() {
+        let identity = Identity::new("alice").with_token(Some("id"), None, None);
+        assert_eq!(identity.token_id(), None);
+    }
+}
