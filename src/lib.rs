@@ -54,6 +54,9 @@ pub mod fuzzing;
 mod gate;
 mod handshake;
 mod histogram;
+#[cfg(feature = "auth")]
+#[cfg_attr(not(test), allow(dead_code, unused_imports))]
+mod jwt;
 mod limit;
 mod log_throttle;
 #[cfg(feature = "microbench")]
@@ -95,7 +98,7 @@ pub use pipeline::{
     TriedRoute, Undelivered,
 };
 pub use policy::Policy;
-pub use rejection::{Denial, Rejection};
+pub use rejection::{Denial, Rejection, TokenFault};
 pub use request::{Grant, Handshake, Identity};
 pub use session::{Body, Drained, Message, MessageFilter, Utf8Bytes, Verdict};
 #[cfg(feature = "http2")]

@@ -1,15 +1,16 @@
 //! Each way to refuse a request, once: its status, its word in logs, and its sentence for the client.
 
+mod answer;
 mod denial;
 mod named_header;
+mod token_fault;
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header};
-use http_body_util::Full;
+use http::{HeaderMap, Method, StatusCode, Version, header};
 
 pub use denial::Denial;
+pub use token_fault::TokenFault;
 
 /// A refused handshake.
 ///
@@ -87,6 +88,19 @@ pub enum Rejection {
         retry_after: Duration,
     },
 
+    /// The client shows no credential, where the route wants one.
+    CredentialMissing,
+    /// It shows two credentials that differ.
+    CredentialAmbiguous,
+    /// Nobody knows the key or the ticket that it shows.
+    CredentialUnknown,
+    /// The token that it shows lets nobody in.
+    Token(TokenFault),
+    /// The token lacks a claim that the route requires.
+    ClaimRefused,
+    /// Whoever knows who may come in cannot be asked.
+    AuthUnavailable,
+
     /// A policy of the embedder's refused it.
     Denied(Box<Denial>),
     /// A policy of the embedder's did not decide in time.
@@ -140,9 +154,6 @@ pub enum Rejection {
     UpstreamAnswered(StatusCode),
 }
 
-/// The wait that `Retry-After` names where nothing better is known.
-const RETRY_AFTER: Duration = Duration::from_secs(5);
-
 impl Rejection {
     /// The HTTP status that the client is answered with.
     pub fn status(&self) -> StatusCode {
@@ -159,9 +170,15 @@ impl Rejection {
             | Self::ConnectionNominates
             | Self::HeaderAlias
             | Self::Body
-            | Self::OriginInvalid => StatusCode::BAD_REQUEST,
+            | Self::OriginInvalid
+            | Self::CredentialAmbiguous => StatusCode::BAD_REQUEST,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::AddressDenied | Self::OriginMissing | Self::OriginDenied => StatusCode::FORBIDDEN,
+            Self::AddressDenied | Self::OriginMissing | Self::OriginDenied | Self::ClaimRefused => {
+                StatusCode::FORBIDDEN
+            }
+            Self::CredentialMissing | Self::CredentialUnknown | Self::Token(_) => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::MaxForwards(method) if *method == Method::OPTIONS => StatusCode::OK,
@@ -190,7 +207,8 @@ impl Rejection {
             | Self::UpstreamBad101
             | Self::UpstreamBadExtension
             | Self::UpstreamBadSubprotocol => StatusCode::BAD_GATEWAY,
-            Self::PolicyTimeout
+            Self::AuthUnavailable
+            | Self::PolicyTimeout
             | Self::Full
             | Self::Draining
             | Self::UpstreamFull
@@ -233,6 +251,12 @@ impl Rejection {
             Self::OriginInvalid => "origin_invalid",
             Self::TooManySessions => "ip_connections",
             Self::HandshakeRate { .. } => "handshake_rate",
+            Self::CredentialMissing => "credential_missing",
+            Self::CredentialAmbiguous => "credential_ambiguous",
+            Self::CredentialUnknown => "credential_unknown",
+            Self::Token(fault) => fault.reason(),
+            Self::ClaimRefused => "claim_refused",
+            Self::AuthUnavailable => "auth_unavailable",
             Self::Denied(denial) => denial.reason,
             Self::PolicyTimeout => "policy_timeout",
             Self::ClientAddrMissing => "client_addr_missing",
@@ -292,6 +316,12 @@ impl Rejection {
             Self::OriginInvalid => "the Origin header is malformed",
             Self::TooManySessions => "too many connections from this address",
             Self::HandshakeRate { .. } => "too many connection attempts from this address",
+            Self::CredentialMissing => "this needs a login",
+            Self::CredentialAmbiguous => "the request has two credentials that differ",
+            Self::CredentialUnknown => "this credential is not known here, or not any more",
+            Self::Token(fault) => fault.message(),
+            Self::ClaimRefused => "this login is not allowed here",
+            Self::AuthUnavailable => "logins cannot be checked at the moment",
             Self::Denied(denial) => &denial.message,
             Self::PolicyTimeout => "the server could not decide in time",
             Self::ClientAddrMissing => "the server does not know the client's address",
@@ -317,66 +347,6 @@ impl Rejection {
             Self::UpstreamAnswered(_) => "the backend refused the WebSocket",
         }
     }
-
-    fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::HandshakeRate { retry_after } => Some(*retry_after),
-            Self::Denied(denial) => denial.retry_after,
-            _ => match self.status() {
-                StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-                    Some(RETRY_AFTER)
-                }
-                _ => None,
-            },
-        }
-    }
-
-    /// The answer. It closes the connection: what follows a refused upgrade on its connection is
-    /// not trusted to be HTTP, and is discarded.
-    pub fn into_response(self) -> Response<Full<Bytes>> {
-        let status = self.status();
-        let mut response = Response::new(Full::new(Bytes::from(format!("{}\n", self.message()))));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/plain; charset=utf-8"),
-        );
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        self.status_headers(status, headers);
-        if let Self::Denied(denial) = &self {
-            headers.extend(denial.headers.clone());
-        }
-        // The typed cause, for the host's own logs and error pages.
-        response.extensions_mut().insert(self);
-        response
-    }
-
-    /// What a status owes the client by its RFC.
-    fn status_headers(&self, status: StatusCode, headers: &mut HeaderMap) {
-        if status == StatusCode::UPGRADE_REQUIRED {
-            // RFC 9110 §15.5.22 and RFC 6455 §4.4.
-            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-            headers.insert(
-                header::CONNECTION,
-                HeaderValue::from_static("Upgrade, close"),
-            );
-            headers.insert(
-                header::SEC_WEBSOCKET_VERSION,
-                HeaderValue::from_static("13"),
-            );
-        }
-        // RFC 9110 §15.5.6, §9.3.7.
-        if let Self::MaxForwards(_) = self {
-            headers.insert(header::ALLOW, HeaderValue::from_static("GET, OPTIONS"));
-        } else if status == StatusCode::METHOD_NOT_ALLOWED {
-            headers.insert(header::ALLOW, HeaderValue::from_static("GET"));
-        }
-        if let Some(wait) = self.retry_after() {
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
-        }
-    }
 }
 
 impl From<Denial> for Rejection {
@@ -400,43 +370,4 @@ pub(crate) fn fit_to_version(version: Version, headers: &mut HeaderMap) {
 pub(crate) fn is_passed_on(status: StatusCode) -> bool {
     let is_redirect = matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308);
     is_redirect || status.is_client_error() || status.is_server_error()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refused_version_names_the_one_spoken() {
-        let response = Rejection::Version.into_response();
-        assert_eq!(response.status(), 426);
-        assert_eq!(response.headers()["sec-websocket-version"], "13");
-        assert_eq!(response.headers()["upgrade"], "websocket");
-        assert_eq!(response.headers()["connection"], "Upgrade, close");
-    }
-
-    #[test]
-    fn retry_after_is_rounded_up() {
-        let wait = |millis| Rejection::HandshakeRate {
-            retry_after: Duration::from_millis(millis),
-        };
-        for (millis, seconds) in [(0, "1"), (999, "1"), (1000, "1"), (1001, "2")] {
-            let response = wait(millis).into_response();
-            assert_eq!(response.status(), 429);
-            assert_eq!(response.headers()["retry-after"], seconds, "{millis} ms");
-        }
-    }
-
-    #[test]
-    fn every_refusal_closes_its_connection() {
-        for rejection in [Rejection::NoRoute, Rejection::Method, Rejection::Draining] {
-            let response = rejection.into_response();
-            assert!(
-                response.headers()["connection"]
-                    .to_str()
-                    .unwrap()
-                    .contains("close")
-            );
-        }
-    }
 }
