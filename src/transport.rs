@@ -3,6 +3,7 @@
 mod custom;
 #[cfg(feature = "http2")]
 mod http2_stream;
+mod race;
 mod stream_upgrade;
 
 #[cfg(feature = "tls")]
@@ -22,6 +23,9 @@ use tokio_rustls::TlsStream;
 pub use custom::CustomStream;
 #[cfg(feature = "http2")]
 pub use http2_stream::Http2Stream;
+pub(crate) use race::race;
+#[cfg(test)]
+pub(crate) use race::tests as race_tests;
 pub(crate) use stream_upgrade::StreamLost;
 pub use stream_upgrade::{StreamSender, StreamUpgrade};
 

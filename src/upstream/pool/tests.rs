@@ -6,9 +6,10 @@ use std::time::Duration;
 use tokio::net::UnixListener;
 
 use super::super::dial::Connected;
-use super::super::socket::tests::{refusing, server, swallowing};
+use super::super::socket::tests::server;
 use super::*;
 use crate::config::{Balance, Passive, Retries, SentProxyProtocol, UpstreamHttp};
+use crate::transport::race_tests::{refusing, swallowing};
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 

@@ -1,36 +1,19 @@
 use std::net::Ipv4Addr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket, UnixListener};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::time::Instant;
 
 use super::*;
 use crate::config::ServerAddress;
 use crate::rejection::Rejection;
+use crate::transport::race_tests::{refusing, swallowing};
 use crate::upstream::failures::ServerFailure;
 
 const LIMIT: Duration = Duration::from_secs(3);
 
 fn loopback() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
-}
-
-/// A port that refuses for as long as it is held: bound, but nobody listens.
-pub(in crate::upstream) fn refusing() -> (TcpSocket, SocketAddr) {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(loopback()).unwrap();
-    let address = socket.local_addr().unwrap();
-    (socket, address)
-}
-
-/// A port that answers no SYN for as long as it is held: its queue is full.
-pub(in crate::upstream) async fn swallowing() -> ((TcpListener, TcpStream), SocketAddr) {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(loopback()).unwrap();
-    let listener = socket.listen(0).unwrap();
-    let address = listener.local_addr().unwrap();
-    let queued = TcpStream::connect(address).await.unwrap();
-    ((listener, queued), address)
 }
 
 pub(in crate::upstream) fn server(address: SocketAddr) -> ServerAddress {
@@ -110,57 +93,13 @@ async fn a_server_that_swallows_packets_times_out() {
     assert_eq!(started.elapsed().as_secs(), LIMIT.as_secs());
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_next_address_does_not_wait_for_one_that_swallows_packets() {
-    let listener = TcpListener::bind(loopback()).await.unwrap();
-    let (_held, refuses) = refusing();
-    let (_full, swallows) = swallowing().await;
-    let (_full_too, swallows_too) = swallowing().await;
-    let works = listener.local_addr().unwrap();
-    let started = Instant::now();
-    let connected = race(vec![refuses, swallows, swallows_too, works]).await;
-    assert_joined(connected.unwrap(), listener.accept().await.unwrap().0).await;
-    assert_eq!(started.elapsed(), 2 * ATTEMPT_DELAY);
-}
-
-#[tokio::test]
-async fn an_address_that_refuses_delays_nothing() {
-    let listener = TcpListener::bind(loopback()).await.unwrap();
-    let (_held, refuses) = refusing();
-    let addresses = vec![refuses, listener.local_addr().unwrap()];
-    let connected = race(addresses).await.unwrap();
-    assert_joined(connected, listener.accept().await.unwrap().0).await;
-}
-
 #[tokio::test]
 async fn the_last_address_says_why() {
     let (_held, refuses) = refusing();
-    let error = race(vec![refuses]).await.unwrap_err();
+    let error = connect_one([refuses].into_iter()).await.unwrap_err();
     assert!(matches!(error, ConnectError::Connect(_)), "{error:?}");
-    let error = race(Vec::new()).await.unwrap_err();
+    let error = connect_one([].into_iter()).await.unwrap_err();
     assert!(matches!(error, ConnectError::NoAddress), "{error:?}");
-}
-
-#[test]
-fn the_families_take_turns_behind_the_first_address() {
-    let address = |text: &str| text.parse::<SocketAddr>().unwrap();
-    let found = [
-        "[::1]:1",
-        "[::2]:1",
-        "[::3]:1",
-        "127.0.0.1:1",
-        "127.0.0.2:1",
-    ];
-    let expected = [
-        "[::1]:1",
-        "127.0.0.1:1",
-        "[::2]:1",
-        "127.0.0.2:1",
-        "[::3]:1",
-    ];
-    let found = found.map(address).into_iter();
-    assert_eq!(by_turns(found), expected.map(address));
-    assert_eq!(by_turns([].into_iter()), []);
 }
 
 #[test]
