@@ -42,6 +42,9 @@
 
 #[cfg(feature = "acme")]
 pub mod acme;
+#[cfg(any(feature = "acme", feature = "auth"))]
+#[allow(dead_code, reason = "ACME needs no server without TLS")]
+mod client;
 pub mod close;
 pub mod config;
 mod error_report;

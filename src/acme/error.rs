@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use instant_acme::{OrderStatus, Problem};
 
-use super::client::ClientError;
 use super::state::StateError;
+use crate::client::ClientError;
 use crate::tls::TlsError;
 
 /// Why there is no new certificate.
