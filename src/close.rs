@@ -24,9 +24,13 @@ impl CloseCode {
     pub const TOO_BIG: Self = Self(1009);
     /// 1011: an unexpected condition on this side.
     pub const INTERNAL_ERROR: Self = Self(1011);
+    /// 1013: the endpoint cannot serve for now, and the client may try again later.
+    pub const TRY_AGAIN_LATER: Self = Self(1013);
     /// 4401: the right to the session is over. It is the gate's own, made after the status 401
     /// (RFC 6455 §7.4.2 leaves 4000 to 4999 to applications).
     pub const EXPIRED: Self = Self(4401);
+    /// 4403: the right to the session was taken away. It is the gate's own, made after the status 403.
+    pub const FORBIDDEN: Self = Self(4403);
 
     /// A code that may be sent; `None` for any other.
     pub const fn new(code: u16) -> Option<Self> {
@@ -99,8 +103,14 @@ pub enum CloseReason {
     Idle,
     /// The session reached its lifetime.
     Lifetime,
-    /// A policy's grant came to its end.
-    Expired,
+    /// A policy's grant came to its end, or the expiry that an operator set; the client gets this code.
+    Expired(CloseCode),
+    /// The right to the session was revoked.
+    Revoked,
+    /// The right to the session was checked again, and refused.
+    AccessDenied,
+    /// The right to the session could not be checked again for too long.
+    AuthUnavailable,
     /// The gate is draining.
     Drain(CloseCode),
     /// New settings have no route with the name of the session's route.
@@ -153,7 +163,10 @@ impl CloseReason {
             Self::ClientFrameTimeout | Self::UpstreamFrameTimeout => "frame_timeout",
             Self::Idle => "idle",
             Self::Lifetime => "lifetime",
-            Self::Expired => "expired",
+            Self::Expired(_) => "expired",
+            Self::Revoked => "revoked",
+            Self::AccessDenied => "access_denied",
+            Self::AuthUnavailable => "auth_unavailable",
             Self::Drain(_) => "drain",
             Self::RouteRemoved(_) => "route_removed",
             Self::ServerDrained(_) => "server_drained",
@@ -189,7 +202,10 @@ impl CloseReason {
             | Self::UpstreamFrameTimeout => "upstream",
             Self::Idle
             | Self::Lifetime
-            | Self::Expired
+            | Self::Expired(_)
+            | Self::Revoked
+            | Self::AccessDenied
+            | Self::AuthUnavailable
             | Self::Drain(_)
             | Self::RouteRemoved(_)
             | Self::ServerDrained(_)
@@ -237,7 +253,13 @@ impl CloseReason {
             Self::UpstreamFrameTimeout => (CloseCode::GOING_AWAY, "upstream frame timeout"),
             Self::Idle => (CloseCode::GOING_AWAY, "idle timeout"),
             Self::Lifetime => (CloseCode::GOING_AWAY, "lifetime over"),
-            Self::Expired => (CloseCode::EXPIRED, "login expired"),
+            Self::Expired(code) => (*code, "login expired"),
+            Self::Revoked => (CloseCode::FORBIDDEN, "access revoked"),
+            Self::AccessDenied => (CloseCode::FORBIDDEN, "access denied"),
+            Self::AuthUnavailable => (
+                CloseCode::TRY_AGAIN_LATER,
+                "access cannot be checked, try again later",
+            ),
             Self::Drain(code) => (*code, "server is shutting down"),
             Self::RouteRemoved(code) => (*code, "route removed"),
             Self::ServerDrained(code) => (*code, "server is being drained"),
@@ -272,7 +294,10 @@ impl CloseReason {
             | Self::ClientFrameTimeout
             | Self::Idle
             | Self::Lifetime
-            | Self::Expired
+            | Self::Expired(_)
+            | Self::Revoked
+            | Self::AccessDenied
+            | Self::AuthUnavailable
             | Self::Drain(_)
             | Self::RouteRemoved(_)
             | Self::ServerDrained(_)

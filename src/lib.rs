@@ -81,6 +81,7 @@ mod tls;
 mod transport;
 mod types;
 mod upstream;
+mod wall_clock;
 
 pub use close::{CloseCode, CloseReason};
 pub use config::{Config, Settings};

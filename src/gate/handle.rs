@@ -1,7 +1,7 @@
 //! The handle: what an operator does to a running gate.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::build_error::BuildError;
 use super::metrics::Metrics;
@@ -87,6 +87,13 @@ impl Handle {
                 })
             })
             .is_some()
+    }
+
+    /// Has a session end at this moment of the wall clock, or never (`None`), whatever its policies granted. The
+    /// client then gets the close code of that grant, or 4401 if there was none. A moment that has passed
+    /// ends it now. False if there is no such session.
+    pub fn set_expiry(&self, id: SessionId, moment: Option<SystemTime>) -> bool {
+        self.core.registry.set_expiry(id, moment)
     }
 
     /// Every upstream of the settings with its servers, and how it is with them.

@@ -37,6 +37,8 @@ pub struct SessionInfo {
     pub server: Arc<str>,
     /// When it was opened.
     pub opened: SystemTime,
+    /// When its right ends, by the wall clock; none if it does not.
+    pub expires: Option<SystemTime>,
     /// How long it has been open.
     pub age: Duration,
     /// For how long no data frame has passed in either direction, as `timeouts.idle` counts it:
@@ -105,6 +107,7 @@ impl SessionInfo {
             upstream: "upstream".into(),
             server: "server".into(),
             opened: SystemTime::UNIX_EPOCH,
+            expires: None,
             age: Duration::ZERO,
             idle: Duration::ZERO,
             messages_from_client: 0,

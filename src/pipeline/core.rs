@@ -23,6 +23,7 @@ use crate::request::{ClientIdentity, Lines, Target, identify, is_websocket, sche
 use crate::session::{MessageFilter, Registry, SessionEntry};
 use crate::types::ClientAddr;
 use crate::upstream::{Connector, FailureCounts};
+use crate::wall_clock::WallClock;
 
 /// What lives as long as the gate does, and the settings of the moment.
 pub(crate) struct Core {
@@ -60,8 +61,11 @@ pub(crate) type MakeFilter = Box<dyn Fn(&SessionInfo) -> Box<dyn MessageFilter> 
 /// Finds where a request came from.
 pub(crate) type FindClientAddr = Box<dyn Fn(&request::Parts) -> Option<ClientAddr> + Send + Sync>;
 
-/// How often what is no longer needed is let go.
-const HOUSEKEEPING: Duration = Duration::from_secs(10);
+/// How often the wall clock is looked at: a session outlives its expiry by no more when that is set.
+const CLOCK_CHECK: Duration = Duration::from_secs(1);
+
+/// What is no longer needed is let go once in so many looks at the clock.
+const CHECKS_PER_SWEEP: u32 = 10;
 
 impl Core {
     /// `max_sessions` at once; 0 is no limit.
@@ -80,7 +84,11 @@ impl Core {
             reloading: Mutex::default(),
             seams,
             pseudonym: Pseudonym::random(),
-            registry: Arc::new(Registry::new(max_sessions, Arc::clone(&observers))),
+            registry: Arc::new(Registry::new(
+                max_sessions,
+                Arc::clone(&observers),
+                WallClock::default(),
+            )),
             observers,
             counts: CountsByRoute::default(),
             failures,
@@ -204,11 +212,14 @@ impl Core {
         self.housekeeping.get_or_init(|| {
             let core = Arc::downgrade(self);
             let task = TaskTracker::new().spawn(async move {
-                loop {
-                    tokio::time::sleep(HOUSEKEEPING).await;
+                for check in 1_u32.. {
+                    tokio::time::sleep(CLOCK_CHECK).await;
                     let Some(core) = core.upgrade() else { return };
-                    core.settings().rates.sweep();
-                    core.report();
+                    core.registry.follow_wall_clock();
+                    if check % CHECKS_PER_SWEEP == 0 {
+                        core.settings().rates.sweep();
+                        core.report();
+                    }
                 }
             });
             AbortOnDropHandle::new(task)

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
@@ -29,7 +29,7 @@ use crate::rejection::Rejection;
 use crate::request::{Grant, Handshake, Offer};
 use crate::session::drain::{self, Eviction};
 use crate::session::{
-    Endpoint, Meter, PermitError, Session, SessionGuard, SessionMetadata, SessionParameters,
+    Endpoint, Expiry, Meter, PermitError, Session, SessionGuard, SessionMetadata, SessionParameters,
 };
 use crate::transport::Transport;
 use crate::types::Side;
@@ -112,7 +112,11 @@ async fn open(
         lease,
     } = accepted.map_err(refused)?;
     let metadata = metadata(handshake, &lease);
-    let mut guard = match permit.register(metadata, began) {
+    let expiry = match handshake.expiry() {
+        Some((moment, code)) => Expiry::new(Some(moment), code),
+        None => Expiry::never(),
+    };
+    let mut guard = match permit.register(metadata, expiry, began) {
         Ok(guard) => guard,
         Err(draining) => {
             say_goodbye(upstream.io);
@@ -126,7 +130,6 @@ async fn open(
         meter: meter(&counts, &route, &admission),
         deflate: agreed.deflate(),
         filter: None,
-        expires_at: handshake.expires_at().map(instant),
         route,
     };
     let response = handshake::accepted(&offer.acceptance, agreed);
@@ -223,13 +226,6 @@ fn metadata(handshake: &Handshake, lease: &Lease) -> SessionMetadata {
         upstream: Arc::clone(&route.upstream.name),
         server: Arc::clone(lease.server()),
     }
-}
-
-/// The moment of the wall clock, for a timer.
-fn instant(moment: SystemTime) -> Instant {
-    let now = Instant::now();
-    let left = moment.duration_since(SystemTime::now()).unwrap_or_default();
-    now.checked_add(left).unwrap_or(now + drain::FOREVER)
 }
 
 /// Closes a session whose route was removed during its handshake, or whose server was drained

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use http::{HeaderName, HeaderValue};
 
 use super::identity::Identity;
+use crate::close::CloseCode;
 
 /// What a [`Policy`](crate::Policy) gives to a request that it accepts; by default nothing but the
 /// permission.
@@ -29,7 +30,7 @@ pub struct Grant {
     permit: Option<Box<dyn Any + Send + Sync>>,
     headers: Vec<(HeaderName, HeaderValue)>,
     identity: Option<Arc<Identity>>,
-    expires_at: Option<SystemTime>,
+    expiry: Option<(SystemTime, CloseCode)>,
 }
 
 impl Grant {
@@ -67,8 +68,14 @@ impl Grant {
     /// Ends the session at this moment of the wall clock, with the close code 4401. Of several
     /// grants the earliest moment counts.
     #[must_use]
-    pub fn expiring_at(mut self, moment: SystemTime) -> Self {
-        self.expires_at = Some(moment);
+    pub fn expiring_at(self, moment: SystemTime) -> Self {
+        self.expiring_at_with(moment, CloseCode::EXPIRED)
+    }
+
+    /// As [`Grant::expiring_at`], with this close code.
+    #[must_use]
+    pub fn expiring_at_with(mut self, moment: SystemTime, code: CloseCode) -> Self {
+        self.expiry = Some((moment, code));
         self
     }
 
@@ -80,8 +87,8 @@ impl Grant {
         self.identity.as_ref()
     }
 
-    pub(crate) fn expires_at(&self) -> Option<SystemTime> {
-        self.expires_at
+    pub(crate) fn expiry(&self) -> Option<(SystemTime, CloseCode)> {
+        self.expiry
     }
 }
 
@@ -92,7 +99,7 @@ impl fmt::Debug for Grant {
             .field("has_permit", &self.permit.is_some())
             .field("headers", &self.headers.len())
             .field("identity", &self.identity)
-            .field("expires_at", &self.expires_at)
+            .field("expiry", &self.expiry)
             .finish()
     }
 }

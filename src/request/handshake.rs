@@ -15,6 +15,7 @@ use super::identity::Identity;
 use super::lines::{Lines, SingleLine};
 use super::offer::Offer;
 use super::target::Target;
+use crate::close::CloseCode;
 use crate::config::Route;
 use crate::types::{ClientAddr, OverTls};
 
@@ -252,9 +253,10 @@ impl Handshake {
         self.grants.iter().flat_map(Grant::headers)
     }
 
-    /// When the first of its grants ends.
-    pub(crate) fn expires_at(&self) -> Option<SystemTime> {
-        self.grants.iter().filter_map(Grant::expires_at).min()
+    /// When the first of its grants ends, and the close code then.
+    pub(crate) fn expiry(&self) -> Option<(SystemTime, CloseCode)> {
+        let expiries = self.grants.iter().filter_map(Grant::expiry);
+        expiries.min_by_key(|(moment, _)| *moment)
     }
 
     /// The grants, for whatever the handshake becomes.

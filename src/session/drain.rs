@@ -7,7 +7,8 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 
-use super::registry::{Registry, SessionEntry};
+use super::entry::SessionEntry;
+use super::registry::Registry;
 use crate::close::CloseReason;
 use crate::config::Drain;
 use crate::types::SessionId;
@@ -192,8 +193,9 @@ mod tests {
     use std::pin::pin;
 
     use super::*;
-    use crate::session::{SessionGuard, SessionMetadata};
+    use crate::session::{Expiry, SessionGuard, SessionMetadata};
     use crate::types::ClientAddr;
+    use crate::wall_clock::WallClock;
 
     fn place(registry: &Arc<Registry>) -> SessionGuard {
         let metadata = SessionMetadata {
@@ -211,13 +213,13 @@ mod tests {
         registry
             .acquire()
             .unwrap()
-            .register(metadata, Instant::now())
+            .register(metadata, Expiry::never(), Instant::now())
             .unwrap()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_session_whose_task_has_not_begun_is_waited_for() {
-        let registry = Arc::new(Registry::new(0, Arc::default()));
+        let registry = Arc::new(Registry::new(0, Arc::default(), WallClock::default()));
         let guard = place(&registry);
         let minute = Duration::from_secs(60);
         let mut drain = pin!(drain(&registry, Drain::default(), minute));
@@ -229,7 +231,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_cut_reaches_a_session_that_waits_for_its_101_to_be_out() {
-        let registry = Arc::new(Registry::new(0, Arc::default()));
+        let registry = Arc::new(Registry::new(0, Arc::default(), WallClock::default()));
         let guard = place(&registry);
         let waiting = registry.tasks.spawn(async move {
             guard.cut_requested().await;
@@ -242,7 +244,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_deadline_is_too_far() {
-        let registry = Arc::new(Registry::new(0, Arc::default()));
+        let registry = Arc::new(Registry::new(0, Arc::default(), WallClock::default()));
         let drained = drain(&registry, Drain::default(), Duration::MAX).await;
         assert_eq!((drained.closed, drained.cut), (0, 0));
     }

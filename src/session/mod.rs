@@ -4,7 +4,8 @@
 //! The files: [`leg`] is a socket and what it has not taken, and [`leg_waker`] wakes the task for it;
 //! [`direction`] is the framing of one way; [`pump`] joins them, when [`relay`] runs it; [`state`] holds
 //! them together, and says what is due when; [`deadline_timer`] is the one timer, which [`coalescing`]
-//! lets idle sessions share; [`closing`] is the way out. [`registry`] knows every session.
+//! lets idle sessions share; [`closing`] is the way out. [`registry`] knows every session by its
+//! [`entry`], where [`expiry`] is when its right ends.
 
 mod assembly;
 mod closing;
@@ -12,6 +13,8 @@ mod coalescing;
 mod deadline_timer;
 mod direction;
 pub(crate) mod drain;
+mod entry;
+mod expiry;
 mod filter;
 mod keepalive;
 mod leg;
@@ -42,6 +45,8 @@ use self::pump::ReadyPumps;
 use self::state::SessionState;
 
 pub use drain::Drained;
+pub(crate) use entry::{SessionEntry, SessionMetadata};
+pub(crate) use expiry::Expiry;
 pub use filter::{Body, Message, MessageFilter, Verdict};
 pub(crate) use meter::{LimitCounts, Meter};
 #[cfg(any(test, fuzzing, feature = "microbench"))]
@@ -49,7 +54,7 @@ pub(crate) use one_way::OneWay;
 #[cfg(any(test, fuzzing))]
 pub(crate) use one_way::OneWayEnd;
 pub(crate) use parameters::{Endpoint, SessionParameters};
-pub(crate) use registry::{PermitError, Registry, SessionEntry, SessionGuard, SessionMetadata};
+pub(crate) use registry::{PermitError, Registry, SessionGuard};
 pub(crate) use totals::{RouteTotals, ServerTotals, Totals};
 pub use utf8_bytes::Utf8Bytes;
 
@@ -120,11 +125,17 @@ where
                 this.timer.as_mut().register(cx);
             }
         }
-        if let Some(reason) = guard.take_close_request() {
+        let attention = guard.take_attention();
+        let asked = attention.is_some();
+        if let Some(reason) = attention.and_then(|attention| attention.close) {
             this.state.apply_close_request(reason, now);
         }
+        if expired || asked {
+            // Each time: the expiry or the wall clock may have been set.
+            this.state.expires_at = guard.next_expiry_check(now);
+            this.state.check_deadlines(now, guard.entry().expiry.code());
+        }
         if expired {
-            this.state.check_deadlines(now);
             this.state.ready = ReadyPumps::BOTH;
         }
         this.state.relay(cx, now);
@@ -133,7 +144,7 @@ where
         this.state.upstream.flush();
         let entry = guard.entry();
         this.state.publish(entry);
-        let look = this.state.take_answer_received() || expired;
+        let look = this.state.take_answer_received() || expired || asked;
         if look || ended.is_ready() {
             this.state.publish_pings(&entry.traffic);
         }

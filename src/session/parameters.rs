@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::time::Instant;
 
 use super::filter::MessageFilter;
 use super::meter::Meter;
@@ -22,6 +21,4 @@ pub(crate) struct SessionParameters {
     pub(crate) deflate: bool,
     pub(crate) meter: Option<Meter>,
     pub(crate) filter: Option<Box<dyn MessageFilter>>,
-    /// When the right to the session ends.
-    pub(crate) expires_at: Option<Instant>,
 }

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::entry::SessionEntry;
 use super::keepalive::Pings;
-use super::registry::SessionEntry;
 use super::state::SessionState;
 use super::totals::TrafficCounters;
 

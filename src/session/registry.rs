@@ -1,23 +1,22 @@
 //! Every session of a gate: what it is, how much it moved, and how to close it.
 
 use std::collections::HashMap;
-use std::future::poll_fn;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
-use std::time::{Duration, SystemTime};
+use std::task::Waker;
+use std::time::SystemTime;
 
-use http::Version;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::totals::{EntryCounts, Totals, TrafficCounters};
+use super::entry::{Attention, SessionEntry, SessionMetadata};
+use super::expiry::Expiry;
+use super::totals::Totals;
 use crate::close::CloseReason;
-use crate::observe::{Closed, Event, Observers, Opened, PathParameters, SessionInfo, SessionTrace};
-use crate::request::Identity;
-use crate::types::{ClientAddr, SessionContext, SessionId};
+use crate::observe::{Closed, Event, Observers, Opened, SessionTrace};
+use crate::types::SessionId;
+use crate::wall_clock::{ClockWatch, WallClock};
 
 /// All sessions, each from before its 101 until both of its legs are shut.
 ///
@@ -32,6 +31,8 @@ pub(crate) struct Registry {
     draining: AtomicBool,
     pub(crate) tasks: TaskTracker,
     observers: Arc<Observers>,
+    clock: WallClock,
+    clock_watch: Mutex<ClockWatch>,
 }
 
 /// The live sessions, and the totals of the others: under one lock, so that each session is always
@@ -47,46 +48,6 @@ struct SessionTable {
 pub(crate) enum PermitError {
     Full,
     Draining,
-}
-
-/// What identifies a session.
-#[derive(Debug)]
-pub(crate) struct SessionMetadata {
-    pub(crate) route: Arc<str>,
-    pub(crate) client: IpAddr,
-    /// The socket's peer: the client, or the nearest proxy.
-    pub(crate) peer: ClientAddr,
-    /// As [`SessionInfo`] has it.
-    pub(crate) tls: Option<&'static str>,
-    /// Of the client's handshake.
-    pub(crate) http_version: Version,
-    pub(crate) path_parameters: PathParameters,
-    pub(crate) identity: Option<Arc<Identity>>,
-    pub(crate) context: Option<SessionContext>,
-    pub(crate) upstream: Arc<str>,
-    pub(crate) server: Arc<str>,
-}
-
-/// One session in the registry.
-#[derive(Debug)]
-pub(crate) struct SessionEntry {
-    pub(crate) id: SessionId,
-    pub(crate) metadata: SessionMetadata,
-    pub(crate) opened: Instant,
-    /// The same moment for a calendar.
-    pub(crate) opened_at: SystemTime,
-    pub(crate) traffic: TrafficCounters,
-    close_request: Mutex<CloseRequest>,
-    /// There is a request that the session has not seen.
-    close_requested: AtomicBool,
-}
-
-/// A request from outside to close the session, and how to wake the session for it.
-#[derive(Debug, Default)]
-struct CloseRequest {
-    reason: Option<CloseReason>,
-    /// It stays here when it is used: one request may follow another.
-    waker: Option<Waker>,
 }
 
 /// The permit for one session, given back when it is dropped.
@@ -114,7 +75,8 @@ pub(crate) struct SessionGuard {
 
 impl Registry {
     /// `max_sessions` at once; 0 is no limit.
-    pub(crate) fn new(max_sessions: usize, observers: Arc<Observers>) -> Self {
+    pub(crate) fn new(max_sessions: usize, observers: Arc<Observers>, clock: WallClock) -> Self {
+        let clock_watch = ClockWatch::new(clock.now(), Instant::now());
         Self {
             sessions: Mutex::default(),
             permits: AtomicUsize::new(0),
@@ -122,6 +84,8 @@ impl Registry {
             draining: AtomicBool::new(false),
             tasks: TaskTracker::new(),
             observers,
+            clock,
+            clock_watch: Mutex::new(clock_watch),
         }
     }
 
@@ -177,6 +141,30 @@ impl Registry {
         self.lock().live.get(&id).cloned()
     }
 
+    /// Has a session end at another moment of the wall clock, or never. One that has passed ends it now.
+    pub(crate) fn set_expiry(&self, id: SessionId, moment: Option<SystemTime>) -> bool {
+        let entry = self.find(id);
+        entry
+            .inspect(|entry| {
+                entry.expiry.set(moment);
+                entry.request_attention();
+            })
+            .is_some()
+    }
+
+    /// If the wall clock was set since the last call, has every session that expires look at it. Worth
+    /// calling every second: nothing else tells them.
+    pub(crate) fn follow_wall_clock(&self) {
+        let watch = self.clock_watch.lock();
+        let mut watch = watch.unwrap_or_else(PoisonError::into_inner);
+        if watch.has_stepped(self.clock.now(), Instant::now()) {
+            drop(watch);
+            let expiring = self.list().into_iter();
+            let expiring = expiring.filter(|entry| entry.expiry.moment().is_some());
+            expiring.for_each(|entry| entry.request_attention());
+        }
+    }
+
     /// Accepts no more sessions. Every session that was accepted before is in [`Registry::list`].
     pub(crate) fn stop(&self) {
         let _sessions = self.lock();
@@ -215,6 +203,7 @@ impl SessionPermit {
     pub(crate) fn register(
         self,
         metadata: SessionMetadata,
+        expiry: Expiry,
         began: Instant,
     ) -> Result<SessionGuard, PermitError> {
         let registry = Arc::clone(&self.registry);
@@ -222,15 +211,7 @@ impl SessionPermit {
         if registry.is_draining() {
             return Err(PermitError::Draining);
         }
-        let entry = Arc::new(SessionEntry {
-            id: SessionId::next(),
-            metadata,
-            opened: Instant::now(),
-            opened_at: SystemTime::now(),
-            traffic: TrafficCounters::default(),
-            close_request: Mutex::default(),
-            close_requested: AtomicBool::new(false),
-        });
+        let entry = Arc::new(SessionEntry::new(metadata, expiry));
         sessions.live.insert(entry.id, Arc::clone(&entry));
         drop(sessions);
         let guard = SessionGuard {
@@ -255,76 +236,6 @@ impl Drop for SessionPermit {
     }
 }
 
-impl SessionEntry {
-    /// Asks the session to close. The first request stands, except that [`CloseReason::Cut`] replaces
-    /// any.
-    pub(crate) fn request_close(&self, reason: CloseReason) {
-        let mut request = self.close_request();
-        if request.reason.is_none() || reason == CloseReason::Cut {
-            request.reason = Some(reason);
-            self.close_requested.store(true, Ordering::Release);
-            let waker = request.waker.clone();
-            drop(request);
-            if let Some(waker) = waker {
-                waker.wake();
-            }
-        }
-    }
-
-    /// What the session adds to the totals.
-    fn counts(&self) -> EntryCounts<'_> {
-        EntryCounts {
-            route: &self.metadata.route,
-            upstream: &self.metadata.upstream,
-            server: &self.metadata.server,
-            moved: self.traffic.load(),
-        }
-    }
-
-    pub(crate) fn age(&self) -> Duration {
-        self.opened.elapsed()
-    }
-
-    /// The session as it is now.
-    pub(crate) fn info(&self) -> SessionInfo {
-        let moved = self.traffic.load();
-        let age = self.age();
-        let metadata = &self.metadata;
-        SessionInfo {
-            id: self.id,
-            route: Arc::clone(&metadata.route),
-            path_parameters: metadata.path_parameters.clone(),
-            client: metadata.client,
-            peer: metadata.peer,
-            tls: metadata.tls,
-            http_version: metadata.http_version,
-            identity: metadata.identity.clone(),
-            context: metadata.context.clone(),
-            upstream: Arc::clone(&metadata.upstream),
-            server: Arc::clone(&metadata.server),
-            opened: self.opened_at,
-            age,
-            idle: self.idle_at(age),
-            messages_from_client: moved.messages_from_client,
-            bytes_from_client: moved.bytes_from_client,
-            messages_from_upstream: moved.messages_from_upstream,
-            bytes_from_upstream: moved.bytes_from_upstream,
-        }
-    }
-
-    /// For how long no data frame has passed, in either direction; up to two seconds too much.
-    pub(crate) fn idle_at(&self, age: Duration) -> Duration {
-        let last_data = self.traffic.last_data.load(Ordering::Relaxed);
-        age.saturating_sub(Duration::from_secs(last_data))
-    }
-
-    fn close_request(&self) -> MutexGuard<'_, CloseRequest> {
-        self.close_request
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl SessionGuard {
     pub(crate) fn entry(&self) -> &Arc<SessionEntry> {
         &self.entry
@@ -335,32 +246,25 @@ impl SessionGuard {
         self.trace = trace;
     }
 
-    /// The request that came since the last call; costs a load where there is none.
-    pub(super) fn take_close_request(&self) -> Option<CloseReason> {
-        let requested = &self.entry.close_requested;
-        if !requested.load(Ordering::Acquire) {
-            return None;
-        }
-        requested.store(false, Ordering::Release);
-        self.entry.close_request().reason.clone()
+    /// What has come since the last call; costs a load where nothing has.
+    pub(super) fn take_attention(&self) -> Option<Attention> {
+        self.entry.take_attention()
+    }
+
+    /// When to look at the wall clock next for the session's expiry.
+    pub(super) fn next_expiry_check(&self, now: Instant) -> Option<Instant> {
+        let wait = self.entry.expiry.wait(self.registry.clock.now());
+        wait.map(|wait| now + wait)
     }
 
     /// Ends when the session is to be over at once; for the time before the session itself listens.
     pub(crate) async fn cut_requested(&self) {
-        poll_fn(|cx| {
-            let mut request = self.entry.close_request();
-            request.waker = Some(cx.waker().clone());
-            match request.reason == Some(CloseReason::Cut) {
-                true => Poll::Ready(()),
-                false => Poll::Pending,
-            }
-        })
-        .await;
+        self.entry.cut_requested().await;
     }
 
     /// Sets the waker for a request; to be called before the first look for one.
     pub(super) fn set_waker(&self, waker: &Waker) {
-        self.entry.close_request().waker = Some(waker.clone());
+        self.entry.set_waker(waker);
     }
 
     /// Ends the session's entry, for this reason.

@@ -13,7 +13,7 @@ use super::keepalive::{KeepaliveAction, Pinger};
 use super::leg::Leg;
 use super::parameters::{Endpoint, SessionParameters};
 use super::pump::ReadyPumps;
-use crate::close::CloseReason;
+use crate::close::{CloseCode, CloseReason};
 use crate::config::{Route, UpstreamHttp};
 use crate::frame::FrameRules;
 use crate::types::Side;
@@ -29,6 +29,7 @@ pub(super) struct SessionState<C, U> {
     /// The pumps to run, whether a socket has woken the task for them or not.
     pub(super) ready: ReadyPumps,
     pub(super) opened: Instant,
+    /// When to look at the wall clock for the expiry; it has come if that is now.
     pub(super) expires_at: Option<Instant>,
     pub(super) last_data: Instant,
     /// The same, as the registry knows it.
@@ -53,7 +54,6 @@ where
             deflate,
             meter,
             filter,
-            expires_at,
         } = parameters;
         let rules = |from| FrameRules {
             from,
@@ -86,7 +86,7 @@ where
             filter,
             ready: ReadyPumps::BOTH,
             opened: now,
-            expires_at,
+            expires_at: None,
             last_data: now,
             last_data_published: now,
             ending: None,
@@ -94,8 +94,8 @@ where
         }
     }
 
-    /// Does what is due; called when the timer fires, which may be early.
-    pub(super) fn check_deadlines(&mut self, now: Instant) {
+    /// Does what is due; called when the timer fires, which may be early. `expired` is the code of the expiry.
+    pub(super) fn check_deadlines(&mut self, now: Instant, expired: CloseCode) {
         if self.ending.is_some() {
             return;
         }
@@ -106,7 +106,7 @@ where
         } else if passed(self.upstream.write_deadline(timeouts.write)) {
             self.begin_end(CloseReason::SlowUpstream, now);
         } else if passed(self.expires_at) {
-            self.begin_end(CloseReason::Expired, now);
+            self.begin_end(CloseReason::Expired(expired), now);
         } else if passed(timeouts.lifetime.map(|lifetime| self.opened + lifetime)) {
             self.begin_end(CloseReason::Lifetime, now);
         } else if passed(timeouts.idle.map(|idle| self.last_data + idle)) {

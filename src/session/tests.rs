@@ -2,6 +2,7 @@
 
 mod assembly;
 mod closing;
+mod expiry;
 mod fickle;
 mod keepalive;
 mod limits;
@@ -23,6 +24,7 @@ use crate::config::{self, Compression, OnExceed, Rate, Route};
 use crate::frame::{Opcode, write_frame};
 use crate::limit::Limit;
 use crate::types::{ClientAddr, Side};
+use crate::wall_clock::WallClock;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -40,7 +42,8 @@ struct Setup {
     meter: Option<Meter>,
     limit_counts: Arc<LimitCounts>,
     filter: Option<Box<dyn MessageFilter>>,
-    expires_at: Option<Instant>,
+    expiry: Expiry,
+    clock: WallClock,
     early: (&'static [u8], &'static [u8]),
     /// How much each peer's pipe holds: the client's, the upstream's.
     pipes: (usize, usize),
@@ -54,7 +57,8 @@ fn setup() -> Setup {
         meter: None,
         limit_counts: Arc::default(),
         filter: None,
-        expires_at: None,
+        expiry: Expiry::never(),
+        clock: WallClock::default(),
         early: (b"", b""),
         pipes: (1 << 20, 1 << 20),
     }
@@ -64,7 +68,8 @@ impl Setup {
     fn begin(self) -> Bench {
         let (client, gate_client) = duplex(self.pipes.0);
         let (upstream, gate_upstream) = duplex(self.pipes.1);
-        let registry = Arc::new(Registry::new(0, Arc::default()));
+        let clock = self.clock.clone();
+        let registry = Arc::new(Registry::new(0, Arc::default(), clock));
         let limit_counts = Arc::clone(&self.limit_counts);
         let session = session(&registry, gate_client, gate_upstream, self);
         let entry = registry.list().remove(0);
@@ -117,12 +122,11 @@ where
             deflate: false,
             meter: setup.meter,
             filter: setup.filter,
-            expires_at: setup.expires_at,
         },
         registry
             .acquire()
             .unwrap()
-            .register(metadata, Instant::now())
+            .register(metadata, setup.expiry, Instant::now())
             .unwrap(),
         (),
     )

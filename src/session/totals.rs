@@ -214,8 +214,9 @@ mod tests {
 
     use super::*;
     use crate::close::CloseCode;
-    use crate::session::{Registry, SessionMetadata};
+    use crate::session::{Expiry, Registry, SessionMetadata};
     use crate::types::ClientAddr;
+    use crate::wall_clock::WallClock;
 
     #[test]
     fn a_client_cannot_make_more_codes_than_there_are_kinds() {
@@ -253,7 +254,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_session_is_added_once_and_no_sum_falls_when_it_ends() {
-        let registry = Arc::new(Registry::new(0, Arc::default()));
+        let registry = Arc::new(Registry::new(0, Arc::default(), WallClock::default()));
         let names = ("back".into(), "one".into());
         let mut ended = 0;
         for (reason, slow_clients, slow_upstreams, over_limit) in [
@@ -278,7 +279,7 @@ mod tests {
             let guard = registry
                 .acquire()
                 .unwrap()
-                .register(metadata, Instant::now())
+                .register(metadata, Expiry::never(), Instant::now())
                 .unwrap();
             let traffic = &guard.entry().traffic;
             traffic.messages_from_client.store(7, Ordering::Relaxed);

@@ -6,6 +6,7 @@ use super::*;
 use crate::config::Config;
 use crate::observe::Observers;
 use crate::pipeline::Seams;
+use crate::session::Expiry;
 use crate::session::SessionGuard;
 use crate::session::SessionMetadata;
 use crate::types::ClientAddr;
@@ -47,7 +48,7 @@ fn place(core: &Core, server: &str) -> SessionGuard {
     core.registry
         .acquire()
         .unwrap()
-        .register(metadata, Instant::now())
+        .register(metadata, Expiry::never(), Instant::now())
         .unwrap()
 }
 

@@ -40,7 +40,7 @@ async fn an_idle_session_is_woken_for_its_pings_and_their_answers_alone() {
     setup.route.keepalive.upstream.interval = Some(30 * SECOND);
     let (mut client, gate_client) = duplex(setup.pipes.0);
     let (mut upstream, gate_upstream) = duplex(setup.pipes.1);
-    let registry = Arc::new(Registry::new(0, Arc::default()));
+    let registry = Arc::new(Registry::new(0, Arc::default(), WallClock::default()));
     let mut session = Box::pin(session(&registry, gate_client, gate_upstream, setup));
     let polls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&polls);
@@ -176,7 +176,7 @@ async fn a_client_that_sends_but_never_pongs_is_alive() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn idle_lifetime_and_expiry_end_a_session_with_a_reason_that_says_which() {
+async fn idle_and_lifetime_end_a_session_with_a_reason_that_says_which() {
     let start = Instant::now();
     let mut idle = setup();
     idle.route.keepalive = config::Keepalive {
@@ -207,16 +207,6 @@ async fn idle_lifetime_and_expiry_end_a_session_with_a_reason_that_says_which() 
     expect(
         &mut bench.client,
         &server(0x88, &close(1001, "lifetime over")),
-    )
-    .await;
-
-    let mut expiring = setup();
-    expiring.expires_at = Some(Instant::now() + 5 * SECOND);
-    expiring.route.timeouts.lifetime = Some(7 * SECOND);
-    let mut bench = expiring.begin();
-    expect(
-        &mut bench.client,
-        &server(0x88, &close(4401, "login expired")),
     )
     .await;
 }

@@ -101,16 +101,20 @@ async fn a_registry_that_is_full_or_stopped_gives_no_place() {
         upstream: "u".into(),
         server: "s".into(),
     };
-    let registry = Arc::new(Registry::new(1, Arc::default()));
+    let registry = Arc::new(Registry::new(1, Arc::default(), WallClock::default()));
     let permit = registry.acquire().unwrap();
     assert_eq!(registry.acquire().unwrap_err(), PermitError::Full);
-    let guard = permit.register(metadata(), Instant::now()).unwrap();
+    let guard = permit
+        .register(metadata(), Expiry::never(), Instant::now())
+        .unwrap();
     assert_eq!(registry.acquire().unwrap_err(), PermitError::Full);
     drop(guard);
     let permit = registry.acquire().unwrap();
     registry.stop();
     assert_eq!(
-        permit.register(metadata(), Instant::now()).unwrap_err(),
+        permit
+            .register(metadata(), Expiry::never(), Instant::now())
+            .unwrap_err(),
         PermitError::Draining
     );
     assert_eq!(registry.acquire().unwrap_err(), PermitError::Draining);
@@ -157,7 +161,7 @@ impl AsyncWrite for Flood {
 #[tokio::test(start_paused = true)]
 async fn a_session_with_endless_work_lets_others_have_their_turn() {
     let (mut upstream, gate_upstream) = duplex(1 << 20);
-    let registry = Arc::new(Registry::new(0, Arc::default()));
+    let registry = Arc::new(Registry::new(0, Arc::default(), WallClock::default()));
     let session = session(&registry, Flood { reads: 0 }, gate_upstream, setup());
     let mut session = pin!(session);
     let woken = Arc::new(Woken::default());
