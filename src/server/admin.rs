@@ -4,9 +4,11 @@
 
 mod access;
 mod answer;
+mod body;
 mod drain;
 mod event;
 mod events;
+mod expiry;
 mod exposition;
 mod guard;
 mod interface;
@@ -40,7 +42,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use http::uri::Scheme;
-use http::{HeaderValue, Request, StatusCode, header};
+use http::{HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -220,10 +222,17 @@ impl AdminService {
         let answered = Arc::clone(&place);
         let service = service_fn(move |request: Request<Incoming>| {
             let has_fragment = lines.begin_request(request.body());
-            // Nothing here takes a body. Behind one hyper would read the next request though this
-            // response is still to be written, and a client that reads none would pile them up.
+            // Behind a body hyper would read the next request though this response is still to be
+            // written, and a client that reads none would pile them up.
             let is_last = !request.body().is_end_stream();
-            let (admin, mut request) = (self.clone(), request.map(|_body| Body::empty()));
+            let takes_body = request.method() == Method::PATCH;
+            let (admin, mut request) = (
+                self.clone(),
+                request.map(|body| match takes_body {
+                    true => Body::new(body),
+                    false => Body::empty(),
+                }),
+            );
             let place = Arc::clone(&answered);
             place.begin_answer();
             request.extensions_mut().insert(Arc::clone(&place));

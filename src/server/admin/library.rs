@@ -8,6 +8,6 @@ pub(super) use crate::config::{
 pub(super) use crate::tls::{ServerTls, Tickets, TlsAcceptError, TlsAcceptor};
 pub(super) use crate::{
     BrokenRequestMetrics, CloseCode, Closed, Durations, Event, EventFilter, EventKind, EventStream,
-    Forwarded, Handle, Metrics, RecordedEvent, RequestKind, RouteMetrics, Selection, ServerInfo,
-    SessionId, SessionInfo, Transport, UnknownServer, UpstreamInfo,
+    Forwarded, Handle, Identity, Metrics, RecordedEvent, RequestKind, RouteMetrics, Selection,
+    ServerInfo, SessionId, SessionInfo, Transport, UnknownServer, UpstreamInfo,
 };

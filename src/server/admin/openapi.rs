@@ -1,6 +1,6 @@
 //! The interface as OpenAPI 3.1 describes it, but for what the handlers and their types say.
 
-use utoipa::openapi::schema::AdditionalProperties;
+use utoipa::openapi::schema::{AdditionalProperties, SchemaType};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
     Components, ContentBuilder, Object, ObjectBuilder, OpenApi, Ref, RefOr, ResponseBuilder,
@@ -44,7 +44,12 @@ impl ToSchema for Document {}
 /// Adds to a document with all handlers what holds for the whole of it.
 pub(super) fn complete(document: &mut OpenApi) {
     for path in document.paths.paths.values_mut() {
-        let operations = [&mut path.get, &mut path.post, &mut path.delete];
+        let operations = [
+            &mut path.get,
+            &mut path.post,
+            &mut path.patch,
+            &mut path.delete,
+        ];
         for operation in operations.into_iter().flatten() {
             let refused = RefOr::Ref(Ref::from_response_name("Refused"));
             let responses = &mut operation.responses.responses;
@@ -69,8 +74,9 @@ pub(super) fn complete(document: &mut OpenApi) {
     close_schemas(components);
 }
 
-/// Has each object list all of its properties as those that it has, and no others. A schema that
-/// takes in another one gets its properties, because neither could be closed beside the other.
+/// Has each object list its properties as those that it has, and no others; only one that is neither
+/// required nor null may be absent. A schema that takes in another one gets its properties, because
+/// neither could be closed beside the other.
 fn close_schemas(components: &mut Components) {
     let parts = components.schemas.clone();
     for schema in components.schemas.values_mut() {
@@ -88,15 +94,28 @@ fn close_schemas(components: &mut Components) {
                 };
                 if let Some(RefOr::T(Schema::Object(part))) = part {
                     whole.properties.extend(part.properties.clone());
+                    whole.required.extend(part.required.clone());
                 }
             }
             *schema = RefOr::T(Schema::Object(whole));
         }
         if let RefOr::T(Schema::Object(object)) = schema {
-            object.required = object.properties.keys().cloned().collect();
+            let named = object.properties.iter();
+            let there = named.filter(|(name, property)| {
+                object.required.contains(*name) || !may_be_absent(property)
+            });
+            object.required = there.map(|(name, _)| name.clone()).collect();
             let closed = || Box::new(AdditionalProperties::FreeForm(false));
             object.additional_properties.get_or_insert_with(closed);
         }
     }
     components.schemas.remove("SessionMetadata");
+}
+
+/// Whether a property that is not required is left out where it has no value: it is never null.
+fn may_be_absent(property: &RefOr<Schema>) -> bool {
+    let RefOr::T(Schema::Object(object)) = property else {
+        return false;
+    };
+    matches!(&object.schema_type, SchemaType::Type(_))
 }

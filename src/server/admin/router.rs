@@ -13,7 +13,7 @@ use super::interface::Interface;
 use super::openapi::{Description, Document, complete};
 use super::query::{NoKeys, Query};
 use super::response::{Json, Refusal, WrongQuery};
-use super::{drain, events, probes, reload, sessions, settings, upstreams};
+use super::{drain, events, expiry, probes, reload, sessions, settings, upstreams};
 
 /// Answers all requests.
 pub(super) fn router(interface: Arc<Interface>) -> Router {
@@ -33,7 +33,7 @@ fn endpoints() -> OpenApiRouter<Arc<Interface>> {
         .routes(routes!(probes::ready))
         .routes(routes!(probes::metrics))
         .routes(routes!(sessions::list, sessions::close_selected))
-        .routes(routes!(sessions::close))
+        .routes(routes!(sessions::close, expiry::change))
         .routes(routes!(upstreams::list))
         .routes(routes!(upstreams::drain))
         .routes(routes!(upstreams::resume))

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::interface::Shared;
-use super::library::{CloseCode, Network, Selection, SessionId, SessionInfo};
+use super::library::{CloseCode, Identity, Network, Selection, SessionId, SessionInfo};
 use super::metadata::SessionMetadata;
 use super::query::Query;
 use super::response::{Error, Json, Refusal, WrongQuery};
+use super::timestamp::timestamp;
 use super::value;
 
 #[derive(Deserialize, IntoParams)]
@@ -90,6 +91,22 @@ pub(super) struct Sessions {
 struct Session {
     #[serde(flatten)]
     metadata: SessionMetadata,
+    /// When it ends; absent if its right to be there does not expire.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime, nullable = false)]
+    expires: Option<String>,
+    /// Who the client is; absent if no policy has found out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    subject: Option<String>,
+    /// Who has issued its token, by the name in the settings; absent without a token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    issuer: Option<String>,
+    /// The `jti` of its token; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    token_id: Option<String>,
     age_seconds: u64,
     /// For how long no data frame has passed, in either direction.
     idle_seconds: u64,
@@ -191,8 +208,14 @@ fn close_reason() -> String {
 
 impl From<&SessionInfo> for Session {
     fn from(info: &SessionInfo) -> Self {
+        let identity = info.identity.as_deref();
+        let known = |value: Option<&str>| value.map(str::to_owned);
         Self {
             metadata: info.into(),
+            expires: info.expires.map(timestamp),
+            subject: known(identity.map(Identity::subject)),
+            issuer: known(identity.and_then(Identity::issuer)),
+            token_id: known(identity.and_then(Identity::token_id)),
             age_seconds: info.age.as_secs(),
             idle_seconds: info.idle.as_secs(),
             messages_from_client: info.messages_from_client,

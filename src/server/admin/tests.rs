@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, HeaderName};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
@@ -72,6 +72,8 @@ async fn each_resource_has_its_methods() {
         (Method::DELETE, "/sessions", 400),
         (Method::DELETE, "/sessions/1", 404),
         (Method::DELETE, "/sessions/x", 404),
+        (Method::PATCH, "/sessions/1", 400),
+        (Method::PATCH, "/sessions", 405),
         (Method::GET, "/sessions/1", 405),
         (Method::GET, "/drain", 405),
         (Method::GET, "/reload", 405),

@@ -1,6 +1,6 @@
 //! A moment as RFC 3339 writes it.
 
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// `2026-07-01T12:00:00Z`.
 pub(super) fn timestamp(moment: SystemTime) -> String {
@@ -8,9 +8,43 @@ pub(super) fn timestamp(moment: SystemTime) -> String {
     format!("{moment:.0}")
 }
 
+/// Reads a moment with its date, time and offset (RFC 3339 §5.6).
+pub(super) fn parse_timestamp(text: &str) -> Option<SystemTime> {
+    // Jiff takes shorter forms as well, and names of time zones.
+    let is_long = matches!(
+        text.as_bytes(),
+        [
+            _,
+            _,
+            _,
+            _,
+            b'-',
+            _,
+            _,
+            b'-',
+            _,
+            _,
+            b'T' | b't',
+            _,
+            _,
+            b':',
+            _,
+            _,
+            b':',
+            ..
+        ]
+    );
+    if !is_long || text.contains('[') {
+        return None;
+    }
+    let since = text.parse::<jiff::Timestamp>().ok()?.as_duration();
+    // What was before 1970 has passed all the same.
+    UNIX_EPOCH.checked_add(since.try_into().unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::Duration;
 
     use super::*;
 
@@ -23,6 +57,30 @@ mod tests {
         ] {
             let moment = UNIX_EPOCH + Duration::from_millis(milliseconds);
             assert_eq!(timestamp(moment), expected);
+        }
+    }
+
+    #[test]
+    fn a_moment_is_read_as_rfc_3339_writes_it_and_in_no_other_form() {
+        let second = Some(UNIX_EPOCH + Duration::from_secs(1_767_225_599));
+        for (text, expected) in [
+            ("2025-12-31T23:59:59Z", second),
+            ("2026-01-01t01:59:59+02:00", second),
+            (
+                "2025-12-31T23:59:59.5Z",
+                Some(UNIX_EPOCH + Duration::from_millis(1_767_225_599_500)),
+            ),
+            ("1969-12-31T23:59:59Z", Some(UNIX_EPOCH)),
+            ("2025-12-31T23:59:59", None),
+            ("2025-12-31T23:59:59Z[UTC]", None),
+            ("2025-12-31T23:59Z", None),
+            ("20251231T235959Z", None),
+            ("2025-12-31", None),
+            ("2025-02-30T00:00:00Z", None),
+            ("1767225599", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_timestamp(text), expected, "{text}");
         }
     }
 }

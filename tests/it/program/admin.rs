@@ -1,6 +1,7 @@
 //! The admin interface.
 
 mod events;
+mod expiry;
 mod openapi;
 mod sessions;
 mod settings;
@@ -24,6 +25,14 @@ pub(super) async fn ask(admin: &str, line: &str, lines: &str) -> Response {
         _ => wire.body(&head).await,
     };
     Response { head, body }
+}
+
+/// A PATCH with this body.
+async fn patch(admin: &str, target: &str, body: &str) -> Response {
+    // The end of the head is the end of the body as well here, where it is a space.
+    let length = body.len() + 2;
+    let lines = format!("Content-Length: {length}\r\n\r\n{body}");
+    ask(admin, &format!("PATCH {target}"), &lines).await
 }
 
 async fn status(admin: &str, line: &str, lines: &str) -> u16 {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::super::kit::{Echo, Program, Response, Socket, Wire, settings, websocket};
-use super::{ADMIN, ask};
+use super::{ADMIN, ask, patch};
 
 /// The document, and what of it was seen.
 struct Document {
@@ -155,6 +155,7 @@ async fn every_answer_is_as_the_document_says() {
         Socket::open(&program.address, "/ws/").await,
         Socket::open(&program.address, "/ws/").await,
     ];
+    patches(&mut document, admin).await;
     const DRAIN: &str = "/upstreams/{name}/{server}/drain";
     const RESUME: &str = "/upstreams/{name}/{server}/resume";
     for (method, path, given, query, status) in [
@@ -166,6 +167,8 @@ async fn every_answer_is_as_the_document_says() {
         ("GET", "/sessions", &[], "", 200),
         ("GET", "/sessions", &[], "?limit=1", 200),
         ("GET", "/sessions", &[], "?limit=0", 400),
+        ("PATCH", "/sessions/{id}", &["1"], "", 400),
+        ("PATCH", "/sessions/{id}", &["1"], "?a=1", 400),
         ("DELETE", "/sessions/{id}", &["1"], "", 204),
         ("DELETE", "/sessions/{id}", &["999"], "", 404),
         ("DELETE", "/sessions/{id}", &["2"], "?code=1", 400),
@@ -284,4 +287,17 @@ async fn the_document_requires_the_token() {
     let bearer = "Authorization: Bearer t0ken\r\n";
     let document = ask(&admin, "GET /openapi.json", bearer).await;
     assert_eq!(document.json()["openapi"], "3.1.0");
+}
+
+/// The one request that has a body.
+async fn patches(document: &mut Document, admin: &str) {
+    const PATH: &str = "/sessions/{id}";
+    for (id, body, status) in [
+        ("999", "{\"expires\": null}", 404),
+        ("2", "{\"expires\": null}", 204),
+    ] {
+        let answer = patch(admin, &format!("/sessions/{id}"), body).await;
+        assert_eq!(answer.status(), status, "{body}");
+        document.check("PATCH", PATH, &answer);
+    }
 }
