@@ -42,8 +42,11 @@
 
 #[cfg(feature = "acme")]
 pub mod acme;
+#[cfg(feature = "auth")]
+#[allow(dead_code, unused_imports, reason = "no setting asks for it yet")]
+mod auth;
 #[cfg(any(feature = "acme", feature = "auth"))]
-#[allow(dead_code, reason = "ACME needs no server without TLS")]
+#[cfg_attr(not(all(feature = "acme", feature = "auth")), allow(dead_code))]
 mod client;
 pub mod close;
 pub mod config;
