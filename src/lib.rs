@@ -107,7 +107,7 @@ pub use pipeline::{
 pub use policy::Policy;
 pub use rejection::{Denial, Rejection, TokenFault};
 pub use request::{Grant, Handshake, Identity};
-pub use session::{Body, Drained, Message, MessageFilter, Utf8Bytes, Verdict};
+pub use session::{Body, Drained, Message, MessageFilter, Revocation, Utf8Bytes, Verdict};
 #[cfg(feature = "http2")]
 pub use transport::Http2Stream;
 #[cfg(feature = "tls")]

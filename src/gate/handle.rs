@@ -12,8 +12,8 @@ use crate::close::{CloseCode, CloseReason};
 use crate::config::Config;
 use crate::observe::{EventFilter, EventStream, SessionInfo, SubscribeError};
 use crate::pipeline::Core;
-use crate::session::SessionEntry;
 use crate::session::drain::{self, Drained};
+use crate::session::{Revocation, SessionEntry};
 use crate::types::{ClientAddr, SessionId};
 
 /// Lists, closes and drains the sessions of a [`Gate`](super::Gate). Cheap to clone.
@@ -87,6 +87,14 @@ impl Handle {
                 })
             })
             .is_some()
+    }
+
+    /// Closes the sessions that a revocation takes with 4403, and returns how many there are. For a day, what was
+    /// revoked is refused with 401, `token_revoked`: tokens that were issued until now (or until the moment of the
+    /// revocation) and identities that do not say when they were issued. The last 10,000 revocations are kept,
+    /// in this process alone.
+    pub fn revoke(&self, revocation: &Revocation) -> usize {
+        self.core.revoke(revocation)
     }
 
     /// Has a session end at this moment of the wall clock, or never (`None`), whatever its policies granted. The

@@ -6,6 +6,7 @@ mod handle;
 mod layer;
 mod metrics;
 mod reload;
+mod revoke;
 mod servers;
 mod sessions;
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::config::{Network, networks_contain};
 use crate::observe::SessionInfo;
-use crate::session::SessionEntry;
+use crate::request::Identity;
+use crate::session::{Revocation, SessionEntry};
 use crate::types::SessionId;
 
 /// A choice of live sessions: all, unless a field narrows it.
@@ -16,6 +17,12 @@ pub struct Selection {
     pub client: Option<Network>,
     /// Only sessions with the upstream of this name.
     pub upstream: Option<String>,
+    /// Only sessions of clients with this subject.
+    pub subject: Option<String>,
+    /// Only sessions of clients with a token of this issuer, by its name in the settings.
+    pub issuer: Option<String>,
+    /// Only sessions of clients with the token of this `jti`.
+    pub token_id: Option<String>,
 }
 
 /// Some of the sessions of a selection: [`Handle::page`](super::Handle::page).
@@ -33,7 +40,31 @@ pub struct Page {
 impl Selection {
     /// Whether it narrows nothing, so that it selects all sessions.
     pub fn is_all(&self) -> bool {
-        self.route.is_none() && self.client.is_none() && self.upstream.is_none()
+        *self == Self::default()
+    }
+
+    /// What to revoke for this selection: a user or a token is revoked, if nothing but the issuer is beside it.
+    pub fn revocation(&self) -> Option<Revocation> {
+        let Self {
+            route: None,
+            client: None,
+            upstream: None,
+            subject,
+            issuer,
+            token_id,
+        } = self
+        else {
+            return None;
+        };
+        let revocation = match (subject, token_id) {
+            (Some(subject), None) => Revocation::of_subject(subject),
+            (None, Some(token)) => Revocation::of_token(token),
+            (Some(_), Some(_)) | (None, None) => return None,
+        };
+        Some(match issuer {
+            Some(issuer) => revocation.by_issuer(issuer),
+            None => revocation,
+        })
     }
 
     pub(super) fn takes(&self, entry: &SessionEntry) -> bool {
@@ -41,7 +72,15 @@ impl Selection {
         let is = |wanted: &Option<String>, name: &str| {
             wanted.as_ref().is_none_or(|wanted| *wanted == *name)
         };
+        let identity = metadata.identity.as_deref();
+        let is_known = |wanted: &Option<String>, known: fn(&Identity) -> Option<&str>| {
+            let wanted = wanted.as_deref();
+            wanted.is_none() || identity.and_then(known) == wanted
+        };
         is(&self.route, &metadata.route)
+            && is_known(&self.subject, |identity| Some(identity.subject()))
+            && is_known(&self.issuer, Identity::issuer)
+            && is_known(&self.token_id, Identity::token_id)
             && is(&self.upstream, &metadata.upstream)
             && (self.client).is_none_or(|network| networks_contain(&[network], metadata.client))
     }

@@ -20,7 +20,7 @@ use crate::handshake::Pseudonym;
 use crate::observe::{HandshakeTrace, Observers, SessionInfo};
 use crate::rejection::{Rejection, fit_to_version};
 use crate::request::{ClientIdentity, Lines, Target, identify, is_websocket, scheme};
-use crate::session::{MessageFilter, Registry, SessionEntry};
+use crate::session::{MessageFilter, Registry, Revocations, SessionEntry};
 use crate::types::ClientAddr;
 use crate::upstream::{Connector, FailureCounts};
 use crate::wall_clock::WallClock;
@@ -39,6 +39,7 @@ pub(crate) struct Core {
     pub(crate) counts: CountsByRoute,
     pub(crate) failures: Arc<FailureCounts>,
     pub(crate) drains: ServerDrains,
+    pub(crate) revocations: Revocations,
     untrusted: UntrustedHint,
     housekeeping: OnceLock<AbortOnDropHandle<()>>,
     /// The tasks that send sessions of removed routes and drained servers away. Each ends at its
@@ -93,6 +94,7 @@ impl Core {
             counts: CountsByRoute::default(),
             failures,
             drains: ServerDrains::default(),
+            revocations: Revocations::default(),
             untrusted: UntrustedHint::default(),
             housekeeping: OnceLock::new(),
             evictions: TaskTracker::new(),

@@ -4,6 +4,7 @@
 //! [`Handshake`](crate::request::Handshake), which [`run`] takes through the other stages.
 //! `plain` does the same with a plain request as far as it goes. Only here the stages meet.
 
+mod admit;
 mod connection_key;
 mod core;
 mod counts;

@@ -13,6 +13,7 @@ use http::header::Entry;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri, header, request, response};
 use http_body::Body;
 
+use super::admit::admit as let_in;
 use super::connection_key::ConnectionKey;
 use super::core::Core;
 use super::forwarding::{FORWARDED, Forwarding, UPSTREAM_IDLE, UPSTREAM_LOST};
@@ -96,14 +97,8 @@ pub(crate) async fn admit(
     let route = Arc::clone(forwarding.handshake().settings());
     let admitted = match core.registry.is_draining() {
         true => Err(Rejection::Draining.into()),
-        false => {
-            let policies = settings.policies(&route);
-            let handshake = forwarding.handshake_mut();
-            policies.admit(handshake, &settings.rates).await
-        }
+        false => let_in(core, &settings, forwarding.handshake_mut()).await,
     };
-    let admitted =
-        admitted.map_err(|refusal| Refusal::by_policy(&route.name, refusal, &settings.config));
     let pool = settings.pool(&route);
     let prepared: Result<_, Refusal> = admitted.and_then(|_| {
         let handshake = forwarding.handshake();

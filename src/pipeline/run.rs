@@ -11,6 +11,7 @@ use http_body_util::Full;
 use tokio::io::AsyncWrite;
 use tokio::time::{Instant, timeout};
 
+use super::admit::admit;
 use super::core::Core;
 use super::counts::RouteCounts;
 use super::in_flight::InFlight;
@@ -97,10 +98,8 @@ async fn open(
     let route = Arc::clone(handshake.settings());
     trace.set_route(&route.name);
     let refused = |refusal: Refusal| Refusal::on(&route.name, refusal).by(client);
-    let policies = settings.policies(&route);
-    let admission = policies.admit(handshake, &settings.rates).await;
-    let admission = admission
-        .map_err(|refusal| Refusal::by_policy(&route.name, refusal, &settings.config).by(client))?;
+    let admission = admit(core, settings, handshake).await;
+    let admission = admission.map_err(|refusal| refusal.by(client))?;
     let counts = core.counts.route(&route.name);
     let Some(offer) = handshake.offer() else {
         return Err(refused(Rejection::NotUpgrade.into()));
@@ -228,10 +227,14 @@ fn metadata(handshake: &Handshake, lease: &Lease) -> SessionMetadata {
     }
 }
 
-/// Closes a session whose route was removed during its handshake, or whose server was drained
-/// meanwhile: a reload and a drain see only the sessions that were registered before them.
+/// Closes a session whose route was removed during its handshake, whose server was drained meanwhile, or whose
+/// right was revoked: all three see only the sessions that were registered before them.
 fn evict_if_late(core: &Core, guard: &SessionGuard, lease: &Lease) {
     let entry = guard.entry();
+    let identity = entry.metadata.identity.as_deref();
+    if identity.is_some_and(|identity| core.is_revoked(identity)) {
+        return entry.request_close(CloseReason::Revoked);
+    }
     let settings = core.settings();
     if !settings.has_route(&entry.metadata.route) {
         let eviction = Eviction::of_removed_routes(vec![entry.id], settings.config.drain);

@@ -24,6 +24,8 @@ pub enum TokenFault {
     Expired,
     /// Its `nbf` has not come.
     NotYet,
+    /// It was revoked, or its user or its login was.
+    Revoked,
     /// A claim is missing that every token has, or is not of its form.
     Claims,
 }
@@ -41,6 +43,7 @@ impl TokenFault {
             Self::Audience => "token_audience",
             Self::Expired => "token_expired",
             Self::NotYet => "token_not_yet",
+            Self::Revoked => "token_revoked",
             Self::Claims => "token_claims",
         }
     }
@@ -57,6 +60,7 @@ impl TokenFault {
             Self::Audience => "the token is for another audience",
             Self::Expired => "the token has expired",
             Self::NotYet => "the token is not valid yet",
+            Self::Revoked => "the access was revoked",
             Self::Claims => "a claim of the token is missing or malformed",
         }
     }

@@ -27,6 +27,7 @@ mod publish;
 mod pump;
 mod registry;
 mod relay;
+mod revocations;
 mod scratch;
 mod state;
 mod stop;
@@ -55,6 +56,8 @@ pub(crate) use one_way::OneWay;
 pub(crate) use one_way::OneWayEnd;
 pub(crate) use parameters::{Endpoint, SessionParameters};
 pub(crate) use registry::{PermitError, Registry, SessionGuard};
+pub use revocations::Revocation;
+pub(crate) use revocations::Revocations;
 pub(crate) use totals::{RouteTotals, ServerTotals, Totals};
 pub use utf8_bytes::Utf8Bytes;
 

@@ -106,6 +106,10 @@ impl Registry {
         }
     }
 
+    pub(crate) fn wall_clock(&self) -> &WallClock {
+        &self.clock
+    }
+
     /// How many sessions there are.
     pub(crate) fn count(&self) -> usize {
         self.lock().live.len()

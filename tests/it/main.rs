@@ -36,6 +36,7 @@ mod plugin;
 mod plugin_http2;
 mod policy;
 mod relay;
+mod revocation;
 mod seams;
 mod timeouts;
 #[cfg(feature = "server")]

@@ -9,6 +9,7 @@ mod frames;
 mod http;
 #[cfg(feature = "http2")]
 mod http2_upstream;
+mod identities;
 mod logs;
 mod socket;
 mod upstream;
@@ -58,6 +59,7 @@ pub(crate) use frames::{Frame, bits};
 pub(crate) use http::{Head, Request, Response, answer, switching, websocket};
 #[cfg(feature = "http2")]
 pub(crate) use http2_upstream::Http2Upstream;
+pub(crate) use identities::{by_headers, known_as};
 pub(crate) use logs::Logs;
 pub(crate) use socket::Socket;
 pub(crate) use upstream::Upstream;
