@@ -15,18 +15,20 @@ use super::units::sessions;
     after_help = EXAMPLES,
     override_usage = "wsgate close ID… [OPTIONS]\n       \
                       wsgate close --route NAME|--client IP|--upstream NAME [OPTIONS]\n       \
+                      wsgate close --subject NAME|--token-id JTI [--issuer NAME] [OPTIONS]\n       \
                       wsgate close --all [OPTIONS]",
-    group = ArgGroup::new("which").args(["ids", "route", "client", "upstream", "all"])
+    group = ArgGroup::new("which")
+        .args(["ids", "route", "client", "upstream", "subject", "issuer", "token_id", "all"])
         .multiple(true).required(true),
 )]
 pub(super) struct Close {
     /// The sessions with these numbers
-    #[arg(value_name = "ID", conflicts_with_all = ["route", "client", "upstream", "all"])]
+    #[arg(value_name = "ID", conflicts_with_all = SELECTION, conflicts_with = "all")]
     ids: Vec<u64>,
-    /// The close code that the clients get [default: 1001]
+    /// The close code that the clients get [default: 1001, or 4403 for what is revoked]
     #[arg(long, value_name = "CODE", value_parser = close_code)]
     code: Option<CloseCode>,
-    /// The reason that they get, 123 bytes at most [default: closed by an administrator]
+    /// The reason that they get, 123 bytes at most [default: closed by an administrator, or access revoked]
     #[arg(long, value_name = "TEXT", value_parser = close_reason)]
     reason: Option<String>,
     /// Do not ask for confirmation
@@ -37,7 +39,7 @@ pub(super) struct Close {
     /// Every session
     #[arg(
         long,
-        conflicts_with_all = ["route", "client", "upstream"],
+        conflicts_with_all = SELECTION,
         help_heading = "Which sessions"
     )]
     all: bool,
@@ -54,16 +56,24 @@ enum CloseError {
     NotConfirmed,
 }
 
+const SELECTION: [&str; 6] = [
+    "route", "client", "upstream", "subject", "issuer", "token_id",
+];
+
 const EXAMPLES: &str = with_exit_codes!(
     "\
 Examples:
   wsgate close 1742 1801
   wsgate close --client 203.0.113.9 --code 4003 --reason banned
   wsgate close --route chat --yes
+  wsgate close --subject alice
+
+--subject or --token-id, alone or with --issuer, also revokes: tokens that were issued until now are refused for a
+day.
 
 All are closed at once. If many clients would reconnect at once, drain a server (`wsgate upstreams
-drain`) or the process (`wsgate drain`) instead. On a terminal, more than one session selected by
-route, client or upstream is closed only after a confirmation."
+drain`) or the process (`wsgate drain`) instead. On a terminal, more than one session that is not selected by ID
+is closed only after a confirmation."
 );
 
 impl Close {

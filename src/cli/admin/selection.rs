@@ -1,4 +1,4 @@
-//! Sessions by route, client and upstream.
+//! Sessions by route, client, upstream and identity.
 
 use clap::Args;
 
@@ -18,33 +18,49 @@ pub(crate) struct Selection {
     /// Only those with a server of this upstream
     #[arg(long, value_name = "NAME")]
     upstream: Option<String>,
+    /// Only those of this user, by the subject of the identity
+    #[arg(long, value_name = "NAME")]
+    subject: Option<String>,
+    /// Only those with a token of this issuer
+    #[arg(long, value_name = "NAME")]
+    issuer: Option<String>,
+    /// Only those with the token of this `jti`
+    #[arg(long, value_name = "JTI")]
+    token_id: Option<String>,
 }
 
 impl Selection {
     /// Whether it selects every session.
     pub(crate) fn is_everything(&self) -> bool {
-        self.route.is_none() && self.client.is_none() && self.upstream.is_none()
+        self.given().next().is_none()
+    }
+
+    /// The keys that are given, with their values.
+    fn given(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let keys = [
+            ("route", &self.route),
+            ("client", &self.client),
+            ("upstream", &self.upstream),
+            ("subject", &self.subject),
+            ("issuer", &self.issuer),
+            ("token_id", &self.token_id),
+        ];
+        keys.into_iter()
+            .filter_map(|(key, value)| Some((key, value.as_deref()?)))
     }
 
     /// `/sessions` with the selection behind it.
     pub(crate) fn target(&self) -> RequestTarget {
-        RequestTarget::path("/sessions")
-            .pair("route", self.route.as_ref())
-            .pair("client", self.client.as_ref())
-            .pair("upstream", self.upstream.as_ref())
+        let target = RequestTarget::path("/sessions");
+        self.given()
+            .fold(target, |target, (key, value)| target.pair(key, Some(value)))
     }
 
     /// ` of route chat, client 10.0.0.0/8`, or nothing.
     pub(crate) fn describe(&self) -> String {
-        let parts = [
-            ("route", &self.route),
-            ("client", &self.client),
-            ("upstream", &self.upstream),
-        ];
-        let given = parts.iter().filter_map(|(name, value)| {
-            let value = value.as_ref()?;
-            Some(format!("{name} {}", value.escape_debug()))
-        });
+        let given = self
+            .given()
+            .map(|(key, value)| format!("{} {}", key.replace('_', " "), value.escape_debug()));
         let given: Vec<_> = given.collect();
         match given.is_empty() {
             true => String::new(),

@@ -28,6 +28,18 @@ pub(super) struct ListQuery {
     #[serde(default, deserialize_with = "value::name")]
     #[param(nullable = false)]
     upstream: Option<String>,
+    /// The subject of clients' identities.
+    #[serde(default, deserialize_with = "value::name")]
+    #[param(nullable = false)]
+    subject: Option<String>,
+    /// The name of the issuer of clients' tokens.
+    #[serde(default, deserialize_with = "value::name")]
+    #[param(nullable = false)]
+    issuer: Option<String>,
+    /// The `jti` of a token.
+    #[serde(default, deserialize_with = "value::name")]
+    #[param(nullable = false)]
+    token_id: Option<String>,
     /// Sessions on the page.
     #[serde(default = "page_size", deserialize_with = "value::page_size")]
     #[param(minimum = 1, maximum = 1000, default = 100)]
@@ -51,18 +63,32 @@ pub(super) struct CloseSessionsQuery {
     #[serde(default, deserialize_with = "value::name")]
     #[param(nullable = false)]
     upstream: Option<String>,
+    /// The subject of clients' identities.
+    #[serde(default, deserialize_with = "value::name")]
+    #[param(nullable = false)]
+    subject: Option<String>,
+    /// The name of the issuer of clients' tokens.
+    #[serde(default, deserialize_with = "value::name")]
+    #[param(nullable = false)]
+    issuer: Option<String>,
+    /// The `jti` of a token.
+    #[serde(default, deserialize_with = "value::name")]
+    #[param(nullable = false)]
+    token_id: Option<String>,
     /// `true` means every session, and goes with no other selection.
     #[serde(default, deserialize_with = "value::flag")]
     #[param(default = false)]
     all: bool,
-    /// The close code for the client: 1000 to 1003, 1007 to 1014 or 3000 to 4999.
-    #[serde(default = "close_code", deserialize_with = "value::close_code")]
-    #[param(value_type = u16, default = 1001)]
-    code: CloseCode,
-    /// The reason for the client, of at most 123 bytes.
-    #[serde(default = "close_reason", deserialize_with = "value::close_reason")]
-    #[param(default = "closed by an administrator")]
-    reason: String,
+    /// The close code for the client: 1000 to 1003, 1007 to 1014 or 3000 to 4999. By default 4403 where a
+    /// user or a token is revoked, otherwise 1001.
+    #[serde(default, deserialize_with = "value::optional_close_code")]
+    #[param(value_type = u16, required = false)]
+    code: Option<CloseCode>,
+    /// The reason for the client, of at most 123 bytes. By default `access revoked` where a user or a token is
+    /// revoked, otherwise `closed by an administrator`.
+    #[serde(default, deserialize_with = "value::optional_close_reason")]
+    #[param(value_type = String, required = false)]
+    reason: Option<String>,
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -133,6 +159,9 @@ pub(super) async fn list(
         route: query.route,
         client: query.client,
         upstream: query.upstream,
+        subject: query.subject,
+        issuer: query.issuer,
+        token_id: query.token_id,
     };
     let page = interface
         .handle
@@ -145,7 +174,8 @@ pub(super) async fn list(
     })
 }
 
-/// Closes every session of a selection: by route, client or upstream, or all of them.
+/// Closes every session of a selection, or all of them. By the subject or the token alone, with or without the
+/// issuer, it also revokes: tokens that were issued until now are refused for a day.
 #[utoipa::path(delete, path = "/sessions", operation_id = "closeSessions", params(CloseSessionsQuery),
     responses((status = 200, description = "They are being closed.", body = Closed), WrongQuery))]
 pub(super) async fn close_selected(
@@ -156,18 +186,42 @@ pub(super) async fn close_selected(
         route: query.route,
         client: query.client,
         upstream: query.upstream,
+        subject: query.subject,
+        issuer: query.issuer,
+        token_id: query.token_id,
     };
     let problem = match (selection.is_all(), query.all) {
         (true, true) | (false, false) => None,
-        (true, false) => Some("say which sessions, by route, client or upstream, or all=true"),
-        (false, true) => Some("all=true means every session: leave route, client and upstream out"),
+        (true, false) => Some(
+            "say which sessions, by route, client, upstream, subject, issuer or token_id, or all=true",
+        ),
+        (false, true) => Some("all=true means every session: leave the other keys out"),
     };
     if let Some(problem) = problem {
         return Err(Refusal::new(StatusCode::BAD_REQUEST, problem));
     }
-    let (code, handle) = (query.code, &interface.handle);
-    let closed = handle.close_selected(&selection, code, &query.reason);
-    tracing::info!(sessions = closed, %code, "sessions closed through the admin interface");
+    let handle = &interface.handle;
+    let revocation = selection.revocation();
+    let has_frame = query.code.is_some() || query.reason.is_some();
+    let code = query.code.unwrap_or(match revocation {
+        Some(_) => CloseCode::FORBIDDEN,
+        None => close_code(),
+    });
+    let mut closed = 0;
+    if revocation.is_none() || has_frame {
+        // The first close stands: the one of the revocation is then for sessions that come meanwhile.
+        let reason = query.reason.unwrap_or_else(close_reason);
+        closed = handle.close_selected(&selection, code, &reason);
+    }
+    match &revocation {
+        Some(revocation) => {
+            closed = closed.max(handle.revoke(revocation));
+            tracing::info!(sessions = closed, %code, "access revoked through the admin interface");
+        }
+        None => {
+            tracing::info!(sessions = closed, %code, "sessions closed through the admin interface");
+        }
+    }
     Ok(Json(Closed { closed }))
 }
 

@@ -51,11 +51,25 @@ pub(super) fn close_code<'de, D: Deserializer<'de>>(value: D) -> Result<CloseCod
     })
 }
 
+/// The same where there need not be one.
+pub(super) fn optional_close_code<'de, D: Deserializer<'de>>(
+    value: D,
+) -> Result<Option<CloseCode>, D::Error> {
+    close_code(value).map(Some)
+}
+
 /// The reason of a close frame.
 pub(super) fn close_reason<'de, D: Deserializer<'de>>(value: D) -> Result<String, D::Error> {
     must_be("at most 123 bytes long", value, |reason| {
         (reason.len() <= MAX_REASON).then(|| reason.to_owned())
     })
+}
+
+/// The same where there need not be one.
+pub(super) fn optional_close_reason<'de, D: Deserializer<'de>>(
+    value: D,
+) -> Result<Option<String>, D::Error> {
+    close_reason(value).map(Some)
 }
 
 fn must_be<'de, D: Deserializer<'de>, T>(

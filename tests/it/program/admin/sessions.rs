@@ -91,6 +91,9 @@ async fn the_list_is_filtered_by_route_upstream_and_client() {
         ("client=127.0.0.0/8", 4),
         ("client=::ffff:127.0.0.1", 4),
         ("client=127.0.0.2", 0),
+        ("subject=alice", 0),
+        ("issuer=main", 0),
+        ("token_id=a", 0),
         ("client=10.0.0.0%2F8", 0),
         ("client=0.0.0.0/0&route=chat&limit=1", 2),
     ] {
@@ -119,6 +122,7 @@ async fn a_wrong_query_is_refused_and_changes_nothing() {
         ),
         ("GET /sessions?route=a&route=b", "`route` is there twice"),
         ("GET /sessions?route=", "`route` must be a name"),
+        ("DELETE /sessions?subject=", "`subject` must be a name"),
         (
             "GET /sessions?route=%ff",
             "key 1 of the query, or its value, is not percent-encoded",
@@ -150,6 +154,10 @@ async fn a_wrong_query_is_refused_and_changes_nothing() {
         ("DELETE /sessions?all=yes", "`all` must be true or false"),
         (
             "DELETE /sessions?all=true&route=chat",
+            "all=true means every session",
+        ),
+        (
+            "DELETE /sessions?all=true&subject=alice",
             "all=true means every session",
         ),
         (
@@ -236,4 +244,29 @@ async fn sessions_are_closed_by_route_client_and_upstream() {
     for mut socket in stage.feed.drain(..) {
         assert_eq!(socket.closed().await, (1000, String::new()));
     }
+}
+
+#[tokio::test]
+async fn a_revocation_is_logged_without_its_subject_and_closes_nobody_else() {
+    let mut stage = Stage::with(1).await;
+    let cases = [
+        ("subject=c4nary", "4403"),
+        ("token_id=c4nary&issuer=main", "4403"),
+        ("subject=c4nary&code=4000", "4000"),
+    ];
+    for (index, (query, code)) in cases.into_iter().enumerate() {
+        let line = format!("DELETE /sessions?{query}");
+        let answer = ask(&stage.admin, &line, "").await;
+        assert_eq!(answer.json(), json!({"closed": 0}));
+        let revoked = "access revoked through the admin interface";
+        let logged = stage.program.nth_event(index, revoked).await;
+        assert_eq!(logged["sessions"], 0, "{query}");
+        assert_eq!(
+            logged["code"].to_string().trim_matches('"'),
+            code,
+            "{query}"
+        );
+        assert!(!logged.to_string().contains("c4nary"), "{logged}");
+    }
+    stage.chat[0].echoes("not disturbed").await;
 }

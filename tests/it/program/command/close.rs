@@ -33,6 +33,8 @@ async fn sessions_are_closed_by_route_client_and_upstream() {
     for (line, said) in [
         ("close --route nowhere", "closed 0 sessions\n"),
         ("close --client 10.0.0.0/8", "closed 0 sessions\n"),
+        ("close --subject alice --issuer main", "closed 0 sessions\n"),
+        ("close --token-id 7f", "closed 0 sessions\n"),
         // Where nobody can answer, nobody is asked.
         ("close --upstream chat", "closed 2 sessions\n"),
     ] {
@@ -58,6 +60,8 @@ async fn a_close_without_a_selection_closes_nothing() {
         ("close 1 --all", "cannot be used with"),
         ("close 1 --route chat", "cannot be used with"),
         ("close --all --route chat", "cannot be used with"),
+        ("close --all --subject alice", "cannot be used with"),
+        ("close 1 --token-id 7f", "cannot be used with"),
         ("close one", "invalid value 'one'"),
         ("close --all --code 1005", "a gate may send 1000 to 1003"),
         ("close --all --code 99999", "a gate may send 1000 to 1003"),

@@ -51,6 +51,7 @@ async fn sessions_are_lines_of_json_for_scripts() {
         ("sessions --json --client 127.0.0.0/8", ids.clone()),
         ("sessions --json --client 10.0.0.0/8", vec![]),
         ("sessions --json --route chat --upstream news", vec![]),
+        ("sessions --json --subject alice --issuer main", vec![]),
         ("sessions --json --limit 3", ids[..3].to_vec()),
         ("sessions --json --all", ids.clone()),
     ] {
