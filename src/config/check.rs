@@ -3,6 +3,8 @@
 
 #[cfg(feature = "acme")]
 mod acme;
+#[cfg(feature = "auth")]
+mod auth;
 mod headers;
 mod health;
 mod loops;
@@ -34,6 +36,7 @@ pub(super) fn config(
     let Settings {
         listen,
         acme,
+        issuer,
         client_ip,
         admin,
         log,
@@ -56,8 +59,20 @@ pub(super) fn config(
     health::warn(&server.health_path, &route, &routes, report);
     let mut rule_lines = RuleLines::default();
     let pools = Pools::of(&upstreams, report.has_lost_all(root, "upstream"));
-    let (routes, route) = route::routes(route, &routes, &pools, &mut rule_lines, report);
-    drop(pools);
+    #[cfg(feature = "auth")]
+    let issuers = auth::issuers(issuer.clone(), root, directory, report);
+    #[cfg(feature = "auth")]
+    issuers.warn_unused(&route, root, report);
+    let context = route::Context {
+        pools,
+        #[cfg(feature = "auth")]
+        auth: auth::AuthContext {
+            issuers: &issuers,
+            directory,
+        },
+    };
+    let (routes, route) = route::routes(route, &routes, &context, &mut rule_lines, report);
+    drop(context);
     check_client_ip(&client_ip, &listen, &root.get("client_ip"), report);
     check_drain(&drain, &root.get("drain"), report);
     let is_program = !listen.is_empty();
@@ -109,6 +124,7 @@ pub(super) fn config(
         routes,
         written: (upstream, route),
         written_acme: acme,
+        written_issuers: issuer,
         files: report.files().to_vec(),
         warnings: Warnings::default(),
     }

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "acme")]
 pub(super) mod acme;
+pub(super) mod auth;
 pub(super) mod route;
 pub(super) mod rule;
 pub(super) mod upstream;
@@ -17,8 +18,8 @@ use self::upstream::Upstream;
 use super::errors::Warnings;
 use super::named_file::NamedFile;
 use super::settings::{
-    AcmeSettings, Admin, ClientIp, Drain, Listen, Log, RouteSettings, Server, Settings,
-    UpstreamSettings,
+    AcmeSettings, Admin, ClientIp, Drain, IssuerSettings, Listen, Log, RouteSettings, Server,
+    Settings, UpstreamSettings,
 };
 #[cfg(feature = "tls")]
 use super::values::ListenAddress;
@@ -59,6 +60,8 @@ pub struct Config {
     pub(super) written: (BTreeMap<String, UpstreamSettings>, Vec<RouteSettings>),
     /// The orders as they are written.
     pub(super) written_acme: BTreeMap<String, AcmeSettings>,
+    /// The issuers as they are written.
+    pub(super) written_issuers: BTreeMap<String, IssuerSettings>,
     /// The files beside the settings that were read for them.
     #[cfg_attr(not(feature = "server"), allow(dead_code))]
     pub(crate) files: Vec<NamedFile>,
@@ -154,6 +157,7 @@ impl Config {
         Settings {
             listen: self.listen.clone(),
             acme: self.written_acme.clone(),
+            issuer: self.written_issuers.clone(),
             client_ip: self.client_ip.clone(),
             admin: self.admin.clone(),
             log: self.log.clone(),

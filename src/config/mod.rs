@@ -28,10 +28,12 @@ pub use schema::schema;
 pub use settings::Settings;
 pub use settings::acme::AcmeSettings;
 pub use settings::address::AddressRules;
+pub use settings::auth::{ForwardAuth, KeyFile, RouteAuth, TicketSettings};
 pub use settings::client_ip::{ClientIp, ForwardingHeader};
 pub use settings::drain::Drain;
 pub use settings::headers::{Forwarded, HeaderSettings};
 pub use settings::http_versions::{HttpVersion, HttpVersions};
+pub use settings::issuer::{IssuerSettings, TokenAlgorithm};
 pub use settings::keepalive::{Keepalive, Ping};
 pub use settings::limits::{Limits, OnExceed, PerConnection, PerIp};
 pub use settings::listen_tls::{CertificateFiles, ClientAuth, ListenTls, TlsVersion};
@@ -44,12 +46,15 @@ pub use settings::timeouts::Timeouts;
 pub use settings::upstream::{
     Balance, Passive, SentProxyProtocol, ServerEntry, UpstreamHttp, UpstreamSettings, UpstreamTls,
 };
+pub use values::claim_values::{ClaimValue, ClaimValues};
+pub use values::credential_source::CredentialSource;
 #[cfg(feature = "server")]
 pub use values::duration::parse_duration;
 pub use values::error::ValueError;
 pub use values::host::HostPattern;
 pub use values::listen::ListenAddress;
 pub use values::network::{Network, parse_network};
+pub use values::on_expiry::OnExpiry;
 pub use values::origin::{ExactOrigin, OriginPattern};
 pub use values::path::PathPattern;
 pub use values::rate::Rate;
@@ -59,6 +64,8 @@ pub use values::server_url::ServerUrl;
 
 #[cfg(feature = "acme")]
 pub(crate) use checked::acme::AcmeOrder;
+#[cfg(feature = "auth")]
+pub(crate) use checked::auth::{AuthRules, Issuer, IssuerKeys, RequiredValue, Requirement};
 pub(crate) use checked::route::Route;
 pub(crate) use checked::rule::Rule;
 pub(crate) use checked::upstream::{Upstream, UpstreamServer};
@@ -72,7 +79,7 @@ pub(crate) use values::normal_path::{
 };
 pub(crate) use values::origin::Origin;
 pub(crate) use values::server_url::ServerAddress;
-pub(crate) use values::template::Values;
+pub(crate) use values::template::{Template, Values};
 
 #[cfg(test)]
-pub(crate) use {values::path::Rewrite, values::template::Template};
+pub(crate) use values::path::Rewrite;

@@ -29,6 +29,9 @@ pub fn schema() -> Value {
     let acme = &mut schema["properties"]["acme"];
     acme["propertyNames"] = json!({ "pattern": r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$" });
     acme["additionalProperties"]["properties"]["names"]["minItems"] = json!(1);
+    let issuer = &mut schema["properties"]["issuer"];
+    issuer["propertyNames"] = json!({ "pattern": Name::PATTERN });
+    issuer["additionalProperties"]["properties"]["audience"]["minItems"] = json!(1);
     let route = &mut schema["properties"]["route"]["items"]["properties"];
     route["rewrite"]["pattern"] = json!(format!(r"^/[^?#*\s]*\*?$|{VARIABLE}"));
     let token = format!("{TOKEN}|{VARIABLE}");

@@ -5,10 +5,12 @@
 
 pub(super) mod acme;
 pub(super) mod address;
+pub(super) mod auth;
 pub(super) mod client_ip;
 pub(super) mod drain;
 pub(super) mod headers;
 pub(super) mod http_versions;
+pub(super) mod issuer;
 pub(super) mod keepalive;
 pub(super) mod limits;
 pub(super) mod listen_tls;
@@ -26,9 +28,15 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use acme::AcmeSettings;
 pub(super) use address::AddressRules;
+pub(super) use auth::RouteAuth;
+#[cfg(feature = "auth")]
+pub(super) use auth::{ForwardAuth, KeyFile};
 pub(super) use client_ip::ClientIp;
 pub(super) use drain::Drain;
 pub(super) use headers::{Forwarded, HeaderSettings};
+pub(super) use issuer::IssuerSettings;
+#[cfg(feature = "auth")]
+pub(super) use issuer::TokenAlgorithm;
 pub(super) use keepalive::Keepalive;
 pub(super) use limits::{Limits, OnExceed};
 #[cfg(feature = "tls")]
@@ -83,8 +91,8 @@ pub(super) use upstream::{
 /// `[defaults]` is a table of files only: in Rust, make a route with the common settings and end the
 /// others with `..common.clone()`.
 ///
-/// Serialized, they show `***` in the place of the admin token and of the values of headers that
-/// are set.
+/// Serialized, they show `***` in the place of the admin token, of the secrets of issuers and of the values of
+/// headers that are set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "server", schemars(description = "Settings of wsgate."))]
@@ -94,6 +102,8 @@ pub struct Settings {
     pub listen: Vec<Listen>,
     /// Certificates that authorities are asked for, by name.
     pub acme: BTreeMap<String, AcmeSettings>,
+    /// Who signs the tokens that clients show, by name.
+    pub issuer: BTreeMap<String, IssuerSettings>,
     /// How the client's address is found behind trusted proxies, and what counts as one client.
     pub client_ip: ClientIp,
     /// The admin listener; without this table there is none.

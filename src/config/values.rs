@@ -1,6 +1,8 @@
 //! The values of settings, each parsed once into a type that cannot be wrong.
 
+pub(super) mod claim_values;
 pub(super) mod close_code;
+pub(super) mod credential_source;
 pub(super) mod directory_url;
 pub(super) mod duration;
 pub(super) mod error;
@@ -8,12 +10,15 @@ pub(super) mod file_path;
 pub(super) mod header_name;
 pub(super) mod health_path;
 pub(super) mod host;
+#[cfg_attr(not(feature = "auth"), allow(dead_code))]
+pub(super) mod http_url;
 pub(super) mod listen;
 pub(super) mod log_filter;
 pub(super) mod name;
 pub(super) mod network;
 pub(super) mod normal_path;
 pub(super) mod number;
+pub(super) mod on_expiry;
 pub(super) mod origin;
 pub(super) mod path;
 pub(super) mod rate;
@@ -27,6 +32,10 @@ pub(super) mod template;
 pub(super) mod text;
 pub(super) mod verdict;
 
+#[cfg(feature = "auth")]
+pub(super) use claim_values::ClaimValue;
+pub(super) use claim_values::ClaimValues;
+pub(super) use credential_source::CredentialSource;
 pub(super) use directory_url::DirectoryUrl;
 pub(super) use duration::{AnyDuration, Positive, ZeroForNever};
 pub(super) use error::{ValueError, nearest};
@@ -34,11 +43,14 @@ pub(super) use file_path::FilePath;
 pub(super) use header_name::{parse_removed, parse_set};
 pub(super) use health_path::HealthPath;
 pub(super) use host::HostPattern;
+#[cfg(feature = "auth")]
+pub(super) use http_url::{parse_http_url, parse_secure_url};
 pub(super) use listen::ListenAddress;
 pub(super) use log_filter::LogFilter;
 pub(super) use name::{Name, check_subprotocol};
 pub(super) use network::{Network, networks_contain};
 pub(super) use number::{Number, ZeroForNone};
+pub(super) use on_expiry::OnExpiry;
 pub(super) use origin::OriginPattern;
 pub(super) use path::{PathPattern, Rewrite};
 pub(super) use rate::{Bytes, Counts, Rate};

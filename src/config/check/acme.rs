@@ -72,7 +72,7 @@ fn order(
         report.error(&table.get("state_dir"), problem);
         return None;
     };
-    let tls = tls::directory(settings.ca.as_ref(), table, directory, report)?;
+    let tls = tls::client_of_urls(settings.ca.as_ref(), table, directory, report)?;
     Some(AcmeOrder {
         name,
         directory: settings.directory,

@@ -3,20 +3,30 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+#[cfg(feature = "auth")]
+use super::auth::AuthContext;
 use super::headers;
 use super::upstream::Pools;
-use crate::config::checked::route::Route;
+use crate::config::checked::auth::AuthRules;
+use crate::config::checked::route::{Headers, Route};
 use crate::config::checked::rule::{RouteLines, Rule, RuleLines};
 use crate::config::report::{Node, Report};
 use crate::config::settings::{Compression, EncodedSlashes, Limits, OnExceed, RouteSettings};
 use crate::config::values::size::written;
-use crate::config::values::{MASK, Rewrite, ValueError, check_subprotocol};
+use crate::config::values::{MASK, PathPattern, Rewrite, ValueError, check_subprotocol};
+
+/// What the tables beside the routes bring.
+pub(super) struct Context<'a> {
+    pub(super) pools: Pools<'a>,
+    #[cfg(feature = "auth")]
+    pub(super) auth: AuthContext<'a>,
+}
 
 /// The routes, and the same as a file with every default would have them.
 pub(super) fn routes(
     written: Vec<RouteSettings>,
     node: &Node<'_>,
-    pools: &Pools<'_>,
+    context: &Context<'_>,
     lines: &mut RuleLines,
     report: &mut Report<'_>,
 ) -> (Vec<Arc<Route>>, Vec<RouteSettings>) {
@@ -25,7 +35,7 @@ pub(super) fn routes(
     let routes = written.filter_map(|(index, settings)| {
         let node = node.at(index);
         let whole = whole(&settings, &node, report);
-        let route = route(settings, &node, pools, report)?;
+        let route = route(settings, &node, context, report)?;
         lines.add(&route.name, route_lines(&node, report));
         Some((Arc::new(route), whole))
     });
@@ -79,9 +89,10 @@ fn check_names(routes: &[RouteSettings], node: &Node<'_>, report: &mut Report<'_
 fn route(
     settings: RouteSettings,
     node: &Node<'_>,
-    pools: &Pools<'_>,
+    context: &Context<'_>,
     report: &mut Report<'_>,
 ) -> Option<Route> {
+    let whole = settings.clone();
     let RouteSettings {
         name,
         host,
@@ -96,6 +107,7 @@ fn route(
         upstream_lost,
         origin,
         address,
+        auth: _,
         limits,
         keepalive,
         timeouts,
@@ -119,7 +131,7 @@ fn route(
     warn_small_bursts(&limits, &node.get("limits"), report);
     let upstream = match upstream.as_str() {
         "" if !node.get("upstream").is_written() => None,
-        name => pools.find(name, &node.get("upstream"), report),
+        name => context.pools.find(name, &node.get("upstream"), report),
     };
     let path = path?;
     // What an environment variable holds is not shown.
@@ -142,6 +154,7 @@ fn route(
         report.error(&node.get("path"), encoded_slash());
     }
     let headers = headers::headers(headers, &path, &node.get("headers"), report);
+    let auth = auth(&whole, &path, &headers, context, node, report);
     Some(Route {
         name: name.into(),
         hosts: host,
@@ -156,11 +169,45 @@ fn route(
         upstream_lost,
         origin,
         address,
+        auth,
         limits,
         keepalive,
         timeouts,
         headers,
     })
+}
+
+/// Who may come in.
+#[cfg(feature = "auth")]
+fn auth(
+    settings: &RouteSettings,
+    path: &PathPattern,
+    headers: &Headers,
+    context: &Context<'_>,
+    node: &Node<'_>,
+    report: &mut Report<'_>,
+) -> Option<AuthRules> {
+    let claims = headers.set.iter().flat_map(|(_, value)| value.claims());
+    let claims = claims.map(str::to_owned);
+    super::auth::auth(settings, path, claims, &context.auth, node, report)
+}
+
+/// Who may come in: nobody may be asked for it in this build.
+#[cfg(not(feature = "auth"))]
+fn auth(
+    settings: &RouteSettings,
+    _path: &PathPattern,
+    _headers: &Headers,
+    _context: &Context<'_>,
+    node: &Node<'_>,
+    report: &mut Report<'_>,
+) -> Option<AuthRules> {
+    if settings.auth.is_some() {
+        let problem = ValueError::new("this build has no authentication")
+            .help("build it with the feature `auth`");
+        report.error_of_form(&node.get("auth"), problem);
+    }
+    None
 }
 
 /// The error repeats no value, into which a secret may be filled.

@@ -5,7 +5,9 @@ mod files;
 mod listener;
 
 pub(super) use client::client;
-#[cfg(feature = "acme")]
-pub(super) use client::directory;
+#[cfg(any(feature = "acme", feature = "auth"))]
+pub(super) use client::client_of_urls;
 pub(super) use files::Reported;
+#[cfg(feature = "auth")]
+pub(super) use files::read_file;
 pub(super) use listener::listener;

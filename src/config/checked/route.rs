@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderName;
 
+use super::auth::AuthRules;
 use super::upstream::Upstream;
 use crate::close::CloseCode;
 #[cfg(test)]
@@ -37,6 +38,8 @@ pub(crate) struct Route {
     pub(crate) upstream_lost: CloseCode,
     pub(crate) origin: OriginRules,
     pub(crate) address: AddressRules,
+    /// `None` lets everybody in.
+    pub(crate) auth: Option<AuthRules>,
     pub(crate) limits: Limits,
     pub(crate) keepalive: Keepalive,
     pub(crate) timeouts: Timeouts,
@@ -87,6 +90,7 @@ impl Route {
             upstream_lost: CloseCode::INTERNAL_ERROR,
             origin: OriginRules::default(),
             address: AddressRules::default(),
+            auth: None,
             limits: Limits::default(),
             keepalive: Keepalive::default(),
             timeouts: Timeouts::default(),

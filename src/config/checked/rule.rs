@@ -14,13 +14,15 @@ pub(crate) enum Rule {
     OriginAllow,
     OriginMissing,
     OriginNull,
+    Auth,
+    AuthRequire,
     Connections,
     Handshakes,
 }
 
 impl Rule {
     /// All of them, each at its own index.
-    pub(in crate::config) const ALL: [Self; 9] = [
+    pub(in crate::config) const ALL: [Self; 11] = [
         Self::Http,
         Self::EncodedSlashes,
         Self::AddressAllow,
@@ -28,6 +30,8 @@ impl Rule {
         Self::OriginAllow,
         Self::OriginMissing,
         Self::OriginNull,
+        Self::Auth,
+        Self::AuthRequire,
         Self::Connections,
         Self::Handshakes,
     ];
@@ -42,6 +46,8 @@ impl Rule {
             Self::OriginAllow => "origin.allow",
             Self::OriginMissing => "origin.missing",
             Self::OriginNull => "origin.null",
+            Self::Auth => "auth",
+            Self::AuthRequire => "auth.require",
             Self::Connections => "limits.per_ip.connections",
             Self::Handshakes => "limits.per_ip.handshakes",
         }

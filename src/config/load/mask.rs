@@ -39,6 +39,8 @@ enum Place {
     ClientIp,
     /// In `acme`, whose keys are names of tables.
     Acme,
+    /// In `issuer`, whose keys are names of tables.
+    Issuer,
     /// In `[admin]`, or what is meant for it.
     Admin,
     /// In `headers`, or what is meant for it.
@@ -56,17 +58,21 @@ impl Place {
         match (self, key) {
             (Self::Settings, "client_ip") => Self::ClientIp,
             (Self::Settings, "acme") => Self::Acme,
-            (Self::Acme, _) if !key.contains("token") => Self::Settings,
+            (Self::Settings, "issuer") => Self::Issuer,
+            (Self::Acme | Self::Issuer, _) if !key.contains("token") => Self::Settings,
             (Self::ClientIp, "header") | (Self::Admin, "address") => Self::Settings,
             (Self::Headers, "remove" | "remove_untrusted" | "forwarded") => Self::Settings,
             (Self::Headers | Self::Settings | Self::ClientIp, _) if is_like("set") => Self::Set,
-            (Self::Settings | Self::ClientIp, _) if key.contains("token") => Self::Secret,
+            (Self::Settings | Self::ClientIp, _) if key.contains("token") || is_like("secret") => {
+                Self::Secret
+            }
             (Self::Settings | Self::ClientIp, _) if is_like("admin") => Self::Admin,
             (Self::Settings | Self::ClientIp, _) if is_like("headers") => Self::Headers,
             (Self::Settings | Self::ClientIp, _) => Self::Settings,
-            (Self::Acme | Self::Admin | Self::Headers | Self::Set | Self::Secret, _) => {
-                Self::Secret
-            }
+            (
+                Self::Acme | Self::Issuer | Self::Admin | Self::Headers | Self::Set | Self::Secret,
+                _,
+            ) => Self::Secret,
         }
     }
 

@@ -9,7 +9,9 @@ use super::hints::{self, DEFAULTS};
 use super::reader::{Kind, ReadError, Reader, Step};
 use crate::config::report::{Node, Report, joined};
 use crate::config::settings::Settings;
-use crate::config::settings::{AcmeSettings, OWN_KEYS, RouteSettings, UpstreamSettings};
+use crate::config::settings::{
+    AcmeSettings, IssuerSettings, OWN_KEYS, RouteSettings, UpstreamSettings,
+};
 use crate::config::values::{ValueError, nearest};
 
 /// The settings of a file whose `[defaults]` have been merged into its routes.
@@ -31,6 +33,12 @@ pub(super) fn settings(root: &mut Spanned<DeValue<'_>>, report: &mut Report<'_>)
         for (name, order) in orders.iter_mut() {
             let key = joined("acme", name.get_ref());
             read::<AcmeSettings>(order, &key, report);
+        }
+    }
+    if let Some(DeValue::Table(issuers)) = entry(root, "issuer") {
+        for (name, issuer) in issuers.iter_mut() {
+            let key = joined("issuer", name.get_ref());
+            read::<IssuerSettings>(issuer, &key, report);
         }
     }
     read(root, "", report).unwrap_or_default()

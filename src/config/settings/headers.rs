@@ -13,7 +13,8 @@ use crate::config::values::Secret;
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct HeaderSettings {
-    /// Headers to set; values may use {client_ip}, {host}, {route} and {path.NAME}.
+    /// Headers to set; values may use {client_ip}, {host}, {route}, {subject}, {claim.NAME}, {tls.subject}
+    /// and {path.NAME}.
     pub set: BTreeMap<String, Secret>,
     /// Headers to remove.
     pub remove: Vec<String>,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::address::AddressRules;
+use super::auth::RouteAuth;
 use super::headers::HeaderSettings;
 use super::keepalive::Keepalive;
 use super::limits::Limits;
@@ -60,6 +61,9 @@ pub struct RouteSettings {
     pub origin: OriginRules,
     /// Which client addresses are allowed.
     pub address: AddressRules,
+    /// Who may come in, and for how long; without this table everybody may.
+    #[cfg_attr(feature = "server", schemars(with = "RouteAuth"))]
+    pub auth: Option<RouteAuth>,
     /// Limits on what a client sends, and on its sessions.
     pub limits: Limits,
     /// Pings to both sides.
@@ -120,6 +124,7 @@ impl Default for RouteSettings {
             upstream_lost: CloseCode::INTERNAL_ERROR,
             origin: OriginRules::default(),
             address: AddressRules::default(),
+            auth: None,
             limits: Limits::default(),
             keepalive: Keepalive::default(),
             timeouts: Timeouts::default(),

@@ -12,6 +12,12 @@ const EVERYTHING: &str = r#"
 address = "[::1]:8081"
 [[listen]]
 address = "unix:/run/wsgate.sock"
+[issuer.main]
+issuer = "https://id.example.com/"
+secret = "s3cret-of-an-issuer-of-32-bytes."
+algorithms = ["HS512"]
+audience = ["chat"]
+leeway = "5s"
 [client_ip]
 trusted_proxies = ["10.0.0.0/8", "::1"]
 header = "forwarded"
@@ -63,6 +69,20 @@ null = "allow"
 [route.address]
 allow = ["10.0.0.0/8"]
 deny = ["10.1.0.0/16"]
+[route.auth]
+from = ["header:x-token", "query:token", "subprotocol:bearer."]
+jwt = "main"
+require = { scope = ["chat", 1, true], sub = "{path.id}" }
+claims = ["team"]
+on_expiry = "keep"
+[route.auth.forward]
+url = "http://127.0.0.1:4180/auth"
+copy = ["x-user"]
+subject = "x-user"
+timeout = "1s"
+recheck = "1m"
+[route.auth.tickets]
+lifetime = "1m"
 [route.limits]
 on_exceed = "delay"
 message_size = "1MB"
@@ -142,8 +162,10 @@ fn every_key_of_the_schema_is_there_and_no_other() {
     resolved["route"].as_array_mut().unwrap().truncate(1);
     let mut wrong = Vec::new();
     differences("", &resolved, &schema(), &mut wrong);
-    // Without these tables there is no TLS.
-    wrong.retain(|wrong| !wrong.ends_with(".tls is not there"));
+    // Without these tables there is no TLS, and no file of keys.
+    wrong.retain(|wrong| {
+        !wrong.ends_with(".tls is not there") && !wrong.ends_with(".auth.keys is not there")
+    });
     assert_eq!(wrong, [".defaults is not there"]);
 }
 
@@ -161,6 +183,7 @@ fn what_has_no_value_is_null_and_all_else_is_there() {
     assert_eq!(
         wrong,
         [
+            ".route[].auth is not there",
             ".route[].host is not there",
             ".route[].rewrite is not there"
         ]
@@ -211,7 +234,10 @@ fn the_settings_are_what_a_file_with_them_says() {
         let entries = resolved.as_object().unwrap().iter();
         let lines = entries.filter(|(_, value)| !value.is_null());
         let lines = lines.map(|(key, value)| format!("{key} = {}\n", toml(value)));
+        // A secret has a length of its own.
+        let secret = format!("\"secret\" = \"{}\"", "*".repeat(32));
         let again = lines.collect::<String>();
+        let again = again.replace("\"secret\" = \"***\"", &secret);
         let again =
             Config::from_toml(name, &again).unwrap_or_else(|errors| panic!("{errors}\n{again}"));
         assert_eq!(again.resolved(), resolved, "{name}");

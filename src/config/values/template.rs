@@ -18,6 +18,8 @@ enum Piece {
     Host,
     Route,
     TlsSubject,
+    Subject,
+    Claim(String),
     Path(String),
 }
 
@@ -29,6 +31,10 @@ pub(crate) struct Values<'a> {
     pub(crate) route: &'a str,
     /// The subject of the client's certificate, if it has shown one.
     pub(crate) tls_subject: Option<&'a str>,
+    /// Who the client is, if a policy has found out.
+    pub(crate) subject: Option<&'a str>,
+    /// What else is known of the client under a name.
+    pub(crate) claim: &'a (dyn Fn(&str) -> Option<&'a str> + Sync),
     /// What the route's path captured under a name.
     pub(crate) path: &'a (dyn Fn(&str) -> Option<&'a str> + Sync),
 }
@@ -69,8 +75,24 @@ impl Template {
         Ok(Self(pieces))
     }
 
-    /// The value for one request; none where the client has shown no certificate and the value is about that. It need
-    /// not be legal: what a path captured may not be.
+    /// The claims that it uses.
+    #[cfg_attr(not(feature = "auth"), allow(dead_code))]
+    pub(in crate::config) fn claims(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::Claim(name) => Some(&**name),
+            _ => None,
+        })
+    }
+
+    /// Whether it says who the client is.
+    #[cfg_attr(not(feature = "auth"), allow(dead_code))]
+    pub(in crate::config) fn uses_identity(&self) -> bool {
+        let mut pieces = self.0.iter();
+        pieces.any(|piece| matches!(piece, Piece::Subject | Piece::Claim(_)))
+    }
+
+    /// The value for one request; none where it is about something that is not there: a certificate of the client, its
+    /// subject, a claim. It need not be legal: what a path captured may not be.
     pub(crate) fn render(&self, values: &Values<'_>) -> Option<String> {
         let mut text = String::new();
         for piece in &self.0 {
@@ -80,6 +102,8 @@ impl Template {
                 Piece::Host => text.push_str(values.host),
                 Piece::Route => text.push_str(values.route),
                 Piece::TlsSubject => text.push_str(values.tls_subject?),
+                Piece::Subject => text.push_str(values.subject?),
+                Piece::Claim(name) => text.push_str((values.claim)(name)?),
                 Piece::Path(name) => text.push_str((values.path)(name).unwrap_or_default()),
             }
         }
@@ -101,7 +125,14 @@ fn placeholder(name: &str, path: &PathPattern) -> Result<Piece, ValueError> {
         "host" => return Ok(Piece::Host),
         "route" => return Ok(Piece::Route),
         "tls.subject" => return Ok(Piece::TlsSubject),
+        "subject" => return Ok(Piece::Subject),
         _ => {}
+    }
+    if let Some(claim) = name
+        .strip_prefix("claim.")
+        .filter(|claim| !claim.is_empty())
+    {
+        return Ok(Piece::Claim(claim.to_owned()));
     }
     match name.strip_prefix("path.") {
         Some(captured) if path.captures(captured) => Ok(Piece::Path(captured.to_owned())),
@@ -109,8 +140,8 @@ fn placeholder(name: &str, path: &PathPattern) -> Result<Piece, ValueError> {
             "the route's path has no such parameter: {path.NAME} is the segment `{NAME}` of the path",
         )),
         None => Err(ValueError::new(
-            "unknown placeholder: there are {client_ip}, {host}, {route}, {tls.subject} and \
-             {path.NAME}; a plain brace is written `{{` or `}}`",
+            "unknown placeholder: there are {client_ip}, {host}, {route}, {subject}, {claim.NAME}, \
+             {tls.subject} and {path.NAME}; a plain brace is written `{{` or `}}`",
         )),
     }
 }
@@ -136,6 +167,8 @@ mod tests {
             host: "chat.example.com",
             route: "chat",
             tls_subject: Some("CN=a client"),
+            subject: Some("alice"),
+            claim: &|name| (name == "a.b").then_some("c"),
             path: &|name| (name == "id").then_some("42"),
         });
         Ok(rendered.unwrap())
@@ -151,6 +184,7 @@ mod tests {
     #[case("{{{route}}}", "{chat}")]
     #[case("}}{{", "}{")]
     #[case("<{tls.subject}>", "<CN=a client>")]
+    #[case("{subject}: {claim.a.b}", "alice: c")]
     fn a_template_fills_its_placeholders(#[case] text: &str, #[case] rendered: &str) {
         assert_eq!(render(text).as_deref(), Ok(rendered));
     }
@@ -163,7 +197,7 @@ mod tests {
     #[case("{Host}", "unknown placeholder")]
     #[case(
         "{query}",
-        "there are {client_ip}, {host}, {route}, {tls.subject} and {path.NAME}"
+        "there are {client_ip}, {host}, {route}, {subject}, {claim.NAME}, {tls.subject}"
     )]
     #[case("{path.room}", "the route's path has no such parameter")]
     #[case("a\r\nb", "printable ASCII")]
@@ -174,16 +208,23 @@ mod tests {
     }
 
     #[test]
-    fn there_is_no_value_about_a_certificate_that_was_not_shown() {
+    fn there_is_no_value_about_what_is_not_known() {
         let path = "/".parse().unwrap();
         let values = Values {
             client_ip: "192.0.2.1".parse().unwrap(),
             host: "",
             route: "",
             tls_subject: None,
+            subject: None,
+            claim: &|_| None,
             path: &|_| None,
         };
-        for text in ["{tls.subject}", "verified {tls.subject}"] {
+        for text in [
+            "{tls.subject}",
+            "verified {tls.subject}",
+            "{subject}",
+            "{claim.a}",
+        ] {
             let template = Template::parse(text, &path).unwrap();
             assert_eq!(template.render(&values), None, "{text}");
         }

@@ -63,41 +63,53 @@ impl<T: Text> de::Visitor<'_> for Visitor<T> {
 /// Serde's `with` for a list whose only entry may stand without brackets; none at all if it is empty.
 pub(in crate::config) struct OneOrMany<T>(PhantomData<T>);
 
-impl<'de, T: Text<Value = T> + Deserialize<'de> + Serialize> OneOrMany<T> {
-    pub(in crate::config) fn deserialize<D: Deserializer<'de>>(
+impl<T: Text> OneOrMany<T> {
+    pub(in crate::config) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
-    ) -> Result<Vec<T>, D::Error> {
+    ) -> Result<Vec<T::Value>, D::Error> {
         deserializer.deserialize_any(Self(PhantomData))
     }
 
     pub(in crate::config) fn serialize<S: Serializer>(
-        values: &[T],
+        values: &[T::Value],
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        Some(values)
-            .filter(|values| !values.is_empty())
+        let written: Vec<_> = values.iter().map(T::print).collect();
+        Some(written)
+            .filter(|written| !written.is_empty())
             .serialize(serializer)
     }
 }
 
-impl<'de, T: Text<Value = T> + Deserialize<'de>> de::Visitor<'de> for OneOrMany<T> {
-    type Value = Vec<T>;
+impl<'de, T: Text> de::Visitor<'de> for OneOrMany<T> {
+    type Value = Vec<T::Value>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(T::FORM)
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<T>, E> {
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<T::Value>, E> {
         Ok(vec![T::parse(text).map_err(ValueError::into_serde)?])
     }
 
-    fn visit_seq<A: de::SeqAccess<'de>>(self, list: A) -> Result<Vec<T>, A::Error> {
-        Vec::deserialize(de::value::SeqAccessDeserializer::new(list))
+    fn visit_seq<A: de::SeqAccess<'de>>(self, list: A) -> Result<Vec<T::Value>, A::Error> {
+        let list = de::value::SeqAccessDeserializer::new(list);
+        let entries = Vec::<Entry<T>>::deserialize(list)?;
+        Ok(entries.into_iter().map(|Entry(value)| value).collect())
     }
 
     /// JSON's `null`.
-    fn visit_unit<E: de::Error>(self) -> Result<Vec<T>, E> {
+    fn visit_unit<E: de::Error>(self) -> Result<Vec<T::Value>, E> {
         Ok(Vec::new())
+    }
+}
+
+/// An entry of a list.
+struct Entry<T: Text>(T::Value);
+
+impl<'de, T: Text> Deserialize<'de> for Entry<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        As::<T>::deserialize(deserializer).map(Self)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `[upstream.NAME.tls]`: TLS with the servers of a pool.
 
 use std::path::Path;
-#[cfg(feature = "acme")]
+#[cfg(any(feature = "acme", feature = "auth"))]
 use std::path::PathBuf;
 
 use super::files::{read, read_identity, unusable};
@@ -42,9 +42,9 @@ pub(in crate::config::check) fn client(
     }
 }
 
-/// TLS with an authority whose certificates are ordered.
-#[cfg(feature = "acme")]
-pub(in crate::config::check) fn directory(
+/// TLS with a server that is asked by its URL: an authority, an identity provider.
+#[cfg(any(feature = "acme", feature = "auth"))]
+pub(in crate::config::check) fn client_of_urls(
     ca: Option<&PathBuf>,
     node: &Node<'_>,
     directory: &Path,

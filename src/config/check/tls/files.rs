@@ -34,6 +34,17 @@ pub(super) fn read(
     read
 }
 
+/// Reads a file, which is no other's to report.
+#[cfg(feature = "auth")]
+pub(in crate::config::check) fn read_file(
+    path: &Path,
+    node: &Node<'_>,
+    directory: &Path,
+    report: &mut Report<'_>,
+) -> Option<Vec<u8>> {
+    read(path, node, directory, report).ok()
+}
+
 /// Reads the files of a certificate and its key, of which neither stands without the other.
 pub(super) fn read_identity(
     (cert, key): (&Option<PathBuf>, &Option<PathBuf>),

@@ -287,7 +287,7 @@ pub(super) const WORDS: [Words; 39] = [
 ];
 
 /// Words for what wsgate does not do, with what it does.
-pub(super) const MISSING: [(&[&str], &str); 5] = [
+pub(super) const MISSING: [(&[&str], &str); 7] = [
     (
         &["include", "includes", "import", "imports"],
         "the settings are one file, which includes no other one",
@@ -320,9 +320,18 @@ pub(super) const MISSING: [(&[&str], &str); 5] = [
          certificates = [{ cert = \"fullchain.pem\", key = \"privkey.pem\" }]",
     ),
     (
-        &["auth", "basic_auth", "jwt", "auth_request", "forward_auth"],
-        "wsgate has no authentication: the server checks tokens and cookies, which reach it with the \
-         handshake",
+        &["jwt", "jwks", "oidc", "tokens"],
+        "tokens are a part of a route: write their [issuer.NAME], and its name as `jwt` in [route.auth] below the \
+         [[route]]",
+    ),
+    (
+        &["auth_request", "forward_auth", "forwardauth", "ext_authz"],
+        "an authentication server is a part of a route: write [route.auth.forward] with its `url` below the [[route]]",
+    ),
+    (
+        &["basic_auth", "basicauth", "htpasswd"],
+        "wsgate asks for no passwords: [route.auth] takes tokens, keys and one-time tickets, or asks an authentication \
+         server",
     ),
     (
         &["health_check", "healthcheck", "health", "check"],
