@@ -1,5 +1,32 @@
-//! Who a client is, as servers of others say: the keys of issuers, and authentication servers.
+//! Who may come in, and as whom: the credentials of clients, the keys of issuers, tickets, and authentication servers.
+//!
+//! ```text
+//! credential ─► ticket, key or token ─► RouteAuth ─► Grant (identity, expiry) or rejection
+//!                                └─► TrustedIssuer ─► KeySource (kept fresh in the background)
+//! ```
 
+#[cfg(feature = "auth")]
+mod authenticator;
+#[cfg(feature = "auth")]
+mod digest;
+#[cfg(feature = "auth")]
 mod key_source;
+#[cfg(not(feature = "auth"))]
+mod none;
+#[cfg(feature = "auth")]
+mod requirement;
+#[cfg(feature = "auth")]
+mod route_auth;
+#[cfg(feature = "auth")]
+mod tickets;
+#[cfg(feature = "auth")]
+mod trusted_issuer;
 
-pub(crate) use key_source::{KeySource, KeySourceInfo, KeysUnavailable};
+#[cfg(feature = "auth")]
+pub(crate) use authenticator::Authenticator;
+#[cfg(not(feature = "auth"))]
+pub(crate) use none::{Authenticator, RouteAuth};
+#[cfg(feature = "auth")]
+pub(crate) use route_auth::RouteAuth;
+#[cfg(feature = "auth")]
+pub(crate) use tickets::TooManyTickets;

@@ -42,8 +42,6 @@
 
 #[cfg(feature = "acme")]
 pub mod acme;
-#[cfg(feature = "auth")]
-#[allow(dead_code, unused_imports, reason = "no setting asks for it yet")]
 mod auth;
 #[cfg(any(feature = "acme", feature = "auth"))]
 #[cfg_attr(not(all(feature = "acme", feature = "auth")), allow(dead_code))]
@@ -61,7 +59,6 @@ mod gate;
 mod handshake;
 mod histogram;
 #[cfg(feature = "auth")]
-#[cfg_attr(not(test), allow(dead_code, unused_imports))]
 mod jwt;
 mod limit;
 mod log_throttle;

@@ -28,9 +28,8 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use acme::AcmeSettings;
 pub(super) use address::AddressRules;
-pub(super) use auth::RouteAuth;
 #[cfg(feature = "auth")]
-pub(super) use auth::{ForwardAuth, KeyFile};
+pub(super) use auth::{ForwardAuth, KeyFile, RouteAuth};
 pub(super) use client_ip::ClientIp;
 pub(super) use drain::Drain;
 pub(super) use headers::{Forwarded, HeaderSettings};

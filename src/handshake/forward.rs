@@ -10,19 +10,20 @@ use tungstenite::handshake::client::generate_key;
 use tungstenite::handshake::derive_accept_key;
 
 use super::{forwarded, max_forwards};
-use crate::config::{Compression, Route, UpstreamHttp, Values};
+use crate::config::{Compression, UpstreamHttp};
 use crate::rejection::Rejection;
 use crate::request::{
     Deflate, Handshake, Offer, Subprotocols, belongs_to_handshake, extension_header, is_alias_of,
     is_hop_by_hop,
 };
-use crate::types::OverTls;
 
 /// What the upstream was offered, which its answer has to fit.
 pub(crate) struct Sent {
     /// The `Sec-WebSocket-Accept` that answers this leg's key. HTTP/2 has neither (RFC 8441 §5).
     pub(super) accept: Option<String>,
     pub(super) subprotocols: Subprotocols,
+    /// What the client is answered where none of them is chosen.
+    pub(super) marker: Option<HeaderValue>,
     pub(super) deflate: Vec<Deflate>,
 }
 
@@ -47,7 +48,8 @@ pub(crate) fn upstream_request(
     };
     let sent = Sent {
         accept: (key.as_ref()).map(|key| derive_accept_key(key.as_bytes())),
-        subprotocols: offer.subprotocols.clone(),
+        subprotocols: handshake.forwarded_subprotocols(),
+        marker: (handshake.subprotocol_marker()).and_then(|name| HeaderValue::from_str(name).ok()),
         deflate: match handshake.settings().compression {
             Compression::Passthrough => offer.deflate.clone(),
             Compression::Off => Vec::new(),
@@ -100,7 +102,6 @@ pub(crate) fn path_and_query(base: &str, path: &str, query: Option<&str>) -> Str
 
 /// What every request upstream has in common.
 fn request_headers(handshake: &Handshake) -> Result<HeaderMap, Rejection> {
-    let route = handshake.settings();
     let mut headers = end_to_end(handshake)?;
     // The very authority that the route and the Origin were checked against.
     let authority = handshake.target().authority().map(HeaderValue::try_from);
@@ -108,15 +109,7 @@ fn request_headers(handshake: &Handshake) -> Result<HeaderMap, Rejection> {
     if let Some(authority) = &authority {
         headers.insert(header::HOST, authority.clone());
     }
-    let captured = |name: &str| handshake.path_parameter(name);
-    let values = Values {
-        client_ip: handshake.client(),
-        host: handshake.host().unwrap_or_default(),
-        route: &route.name,
-        tls_subject: handshake.over_tls().and_then(OverTls::subject),
-        path: &captured,
-    };
-    set(&mut headers, route, &values)?;
+    set(&mut headers, handshake)?;
     for (name, value) in granted(handshake) {
         headers.insert(name, value.clone());
     }
@@ -141,6 +134,7 @@ fn end_to_end(handshake: &Handshake) -> Result<HeaderMap, Rejection> {
             || without_body && is_about_a_body(text)
             || forwarding.takes_out(text)
             || handshake.nominates(name)
+            || handshake.is_credential(text)
             || is_replaced(handshake, text)
         {
             continue;
@@ -150,6 +144,10 @@ fn end_to_end(handshake: &Handshake) -> Result<HeaderMap, Rejection> {
             headers.insert(name, forwarded::address(handshake.client())?);
         } else if let (&header::MAX_FORWARDS, Some(left)) = (name, &max_forwards) {
             headers.insert(name, left.clone());
+        } else if name == header::COOKIE {
+            if let Some(cookies) = handshake.forwarded_cookies(value) {
+                headers.append(name, cookies);
+            }
         } else {
             headers.append(name, value.clone());
         }
@@ -191,10 +189,10 @@ fn granted(handshake: &Handshake) -> impl Iterator<Item = &(HeaderName, HeaderVa
 }
 
 /// Puts in what the route sets.
-fn set(headers: &mut HeaderMap, route: &Route, values: &Values<'_>) -> Result<(), Rejection> {
-    for (name, template) in &route.headers.set {
+fn set(headers: &mut HeaderMap, handshake: &Handshake) -> Result<(), Rejection> {
+    for (name, template) in &handshake.settings().headers.set {
         // Without a value the client's own header of this name is out all the same.
-        if let Some(value) = template.render(values) {
+        if let Some(value) = handshake.render(template) {
             let value = HeaderValue::try_from(value);
             headers.insert(name, value.map_err(|_| Rejection::Header)?);
         }

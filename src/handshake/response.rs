@@ -215,7 +215,7 @@ pub(crate) fn plain_response_headers(headers: &mut HeaderMap) {
 fn chosen_subprotocol(headers: &HeaderMap, sent: &Sent) -> Result<Option<HeaderValue>, Rejection> {
     let name = header::SEC_WEBSOCKET_PROTOCOL;
     if !headers.contains_key(&name) {
-        return Ok(None);
+        return Ok(sent.marker.clone());
     }
     let chosen = only(headers, &name).and_then(|answer| sent.subprotocols.find(answer));
     let chosen = chosen.and_then(|name| HeaderValue::from_str(name).ok());

@@ -1,7 +1,6 @@
 //! A token as it was received.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::Algorithm;
 use serde_json::Value;
 
@@ -92,7 +91,7 @@ pub(crate) fn looks_like_token(text: &str) -> bool {
 }
 
 fn object(part: &str) -> Result<Object, TokenFault> {
-    let json = URL_SAFE_NO_PAD.decode(part);
+    let json = BASE64URL_NOPAD.decode(part.as_bytes());
     let json = json.map_err(|_| TokenFault::Malformed)?;
     serde_json::from_slice(&json).map_err(|_| TokenFault::Malformed)
 }

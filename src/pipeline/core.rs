@@ -15,6 +15,7 @@ use super::hint::UntrustedHint;
 use super::refusal::{self, Refusal};
 use super::server_drains::ServerDrains;
 use super::snapshot::{CustomPolicies, Snapshot};
+use crate::auth::Authenticator;
 use crate::config::{Config, Route};
 use crate::handshake::Pseudonym;
 use crate::observe::{HandshakeTrace, Observers, SessionInfo};
@@ -40,6 +41,7 @@ pub(crate) struct Core {
     pub(crate) failures: Arc<FailureCounts>,
     pub(crate) drains: ServerDrains,
     pub(crate) revocations: Revocations,
+    pub(crate) auth: Authenticator,
     untrusted: UntrustedHint,
     housekeeping: OnceLock<AbortOnDropHandle<()>>,
     /// The tasks that send sessions of removed routes and drained servers away. Each ends at its
@@ -78,7 +80,9 @@ impl Core {
         observers: Observers,
     ) -> Self {
         let failures = Arc::default();
-        let settings = Snapshot::new(config, Arc::clone(&failures), connector, &seams.policies);
+        let auth = Authenticator::default();
+        let custom = &seams.policies;
+        let settings = Snapshot::new(config, Arc::clone(&failures), connector, custom, &auth);
         let observers = Arc::new(observers);
         Self {
             settings: RwLock::new(Arc::new(settings)),
@@ -95,6 +99,7 @@ impl Core {
             failures,
             drains: ServerDrains::default(),
             revocations: Revocations::default(),
+            auth,
             untrusted: UntrustedHint::default(),
             housekeeping: OnceLock::new(),
             evictions: TaskTracker::new(),
@@ -114,7 +119,8 @@ impl Core {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let old = self.settings();
-        let new = Arc::new(old.followed_by(config, &self.seams.policies));
+        let new = Arc::new(old.followed_by(config, &self.seams.policies, &self.auth));
+        self.auth.keep_issuers_of(&new.config);
         let settings = self.settings.write();
         *settings.unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);
         (old, new)
@@ -212,6 +218,7 @@ impl Core {
     /// Starts the gate's own task, once; it ends with the last clone of the gate.
     pub(crate) fn start_housekeeping(self: &Arc<Self>) {
         self.housekeeping.get_or_init(|| {
+            self.auth.start();
             let core = Arc::downgrade(self);
             let task = TaskTracker::new().spawn(async move {
                 for check in 1_u32.. {
@@ -220,6 +227,7 @@ impl Core {
                     core.registry.follow_wall_clock();
                     if check % CHECKS_PER_SWEEP == 0 {
                         core.settings().rates.sweep();
+                        core.auth.sweep();
                         core.report();
                     }
                 }

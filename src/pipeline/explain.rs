@@ -123,7 +123,7 @@ fn path_upstream(handshake: &Handshake, route: &Route) -> Result<String, Rejecti
     let path = route.upstream_path(handshake.path())?.into_owned();
     match handshake.offer() {
         Some(offer) => {
-            let target = path_and_query("", &path, handshake.query());
+            let target = path_and_query("", &path, handshake.forwarded_query().as_deref());
             upstream_request(handshake, offer, target, route.upstream.http)?;
         }
         None => {

@@ -217,7 +217,11 @@ impl PlainRequest {
     pub(crate) fn head(&self) -> Result<request::Parts, Rejection> {
         self.forwarding.set_server(self.lease.server());
         let handshake = self.forwarding.handshake();
-        let path = path_and_query(self.lease.base_path(), &self.path, handshake.query());
+        let path = path_and_query(
+            self.lease.base_path(),
+            &self.path,
+            handshake.forwarded_query().as_deref(),
+        );
         let mut sent = http::Request::new(()).into_parts().0;
         sent.method = handshake.method().clone();
         sent.uri = path.parse::<Uri>().map_err(|_| Rejection::Path)?;

@@ -166,7 +166,11 @@ async fn connect(
             connection,
             tries,
         } = connected;
-        let path = path_and_query(lease.base_path(), &path, handshake.query());
+        let path = path_and_query(
+            lease.base_path(),
+            &path,
+            handshake.forwarded_query().as_deref(),
+        );
         let http = lease.upstream().http;
         let (mut request, sent) = upstream_request(handshake, offer, path, http)?;
         let version = handshake.parts().version;

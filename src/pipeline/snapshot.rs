@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::auth::Authenticator;
 use crate::config::{Config, Route};
 use crate::policy::{BoxedPolicy, PolicyList, rate};
 use crate::route;
@@ -42,9 +43,9 @@ impl CustomPolicies {
         self.every_route.iter().chain(own).cloned()
     }
 
-    fn lists(&self, config: &Config) -> HashMap<Arc<str>, PolicyList> {
+    fn lists(&self, config: &Config, auth: &Authenticator) -> HashMap<Arc<str>, PolicyList> {
         let lists = config.routes.iter().map(|route| {
-            let list = PolicyList::new(route, self.of_route(&route.name));
+            let list = PolicyList::new(route, auth.of_route(route), self.of_route(&route.name));
             (Arc::clone(&route.name), list)
         });
         lists.collect()
@@ -58,6 +59,7 @@ impl Snapshot {
         failures: Arc<FailureCounts>,
         connector: Connector,
         custom: &CustomPolicies,
+        auth: &Authenticator,
     ) -> Self {
         let pools = config.upstreams.iter().map(|settings| {
             let pool = Pool::new(
@@ -69,7 +71,7 @@ impl Snapshot {
         });
         Self {
             routes: route::Table::new(&config.routes),
-            policies: custom.lists(&config),
+            policies: custom.lists(&config, auth),
             pools: pools.collect(),
             rates: rate::RateTable::new(&config.client_ip),
             failures,
@@ -79,7 +81,12 @@ impl Snapshot {
     }
 
     /// The settings that follow these. State is carried over by name.
-    pub(crate) fn followed_by(&self, mut config: Config, custom: &CustomPolicies) -> Self {
+    pub(crate) fn followed_by(
+        &self,
+        mut config: Config,
+        custom: &CustomPolicies,
+        auth: &Authenticator,
+    ) -> Self {
         for route in &mut config.routes {
             // Sessions hold their routes: one that did not change is held once, however often the
             // settings were read.
@@ -100,7 +107,7 @@ impl Snapshot {
         });
         Self {
             routes: route::Table::new(&config.routes),
-            policies: custom.lists(&config),
+            policies: custom.lists(&config, auth),
             pools: pools.collect(),
             rates: match self.rates.matches(&config.client_ip) {
                 true => self.rates.clone(),

@@ -1,5 +1,6 @@
 //! The policies of one route.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -8,6 +9,7 @@ use super::custom::BoxedPolicy;
 use super::rate::{Admission, RateTable};
 use super::refusal::PolicyRefusal;
 use super::{address, origin};
+use crate::auth::RouteAuth;
 use crate::config::{AddressRules, HttpOrigin, PerIp, Route, Rule};
 use crate::rejection::Rejection;
 use crate::request::{Handshake, SingleLine};
@@ -23,6 +25,7 @@ enum Check {
     Address,
     Origin,
     Rate,
+    Auth(Arc<RouteAuth>),
     Custom(BoxedPolicy),
 }
 
@@ -32,10 +35,16 @@ const DECISION_TIMEOUT: Duration = Duration::from_secs(10);
 impl PolicyList {
     /// The policies that the route's settings ask for, and these behind them. What cannot refuse
     /// anybody is left out.
-    pub(crate) fn new(route: &Route, custom: impl IntoIterator<Item = BoxedPolicy>) -> Self {
+    pub(crate) fn new(
+        route: &Route,
+        auth: Option<RouteAuth>,
+        custom: impl IntoIterator<Item = BoxedPolicy>,
+    ) -> Self {
         let address = (route.address != AddressRules::default()).then_some(Check::Address);
         let rate = (route.limits.per_ip != PerIp::default()).then_some(Check::Rate);
-        let own = [address, Some(Check::Origin), rate].into_iter().flatten();
+        let auth = auth.map(|auth| Check::Auth(Arc::new(auth)));
+        let own = [address, Some(Check::Origin), rate, auth].into_iter();
+        let own = own.flatten();
         let custom = custom.into_iter().map(Check::Custom);
         Self {
             policies: own.chain(custom).collect(),
@@ -63,6 +72,11 @@ impl PolicyList {
                     admission = admitted.map_err(by_rate)?;
                 }
                 Check::Rate => {}
+                Check::Auth(auth) => {
+                    // It waits for nothing for longer than the settings allow.
+                    let grant = auth.check(handshake).await.map_err(by_auth)?;
+                    handshake.add_grant(grant);
+                }
                 Check::Custom(policy) => {
                     let decision = timeout(DECISION_TIMEOUT, policy.check(handshake)).await;
                     let grant = decision.map_err(|_elapsed| Rejection::PolicyTimeout)??;
@@ -98,6 +112,13 @@ fn check_origin(handshake: &Handshake) -> Result<(), PolicyRefusal> {
     })
 }
 
+fn by_auth(rejection: Rejection) -> PolicyRefusal {
+    match rejection {
+        Rejection::ClaimRefused => PolicyRefusal::by(Rule::AuthRequire, rejection),
+        _ => PolicyRefusal::by(Rule::Auth, rejection),
+    }
+}
+
 fn by_rate(rejection: Rejection) -> PolicyRefusal {
     match rejection {
         Rejection::TooManySessions => PolicyRefusal::by(Rule::Connections, rejection),
@@ -108,7 +129,6 @@ fn by_rate(rejection: Rejection) -> PolicyRefusal {
 #[cfg(test)]
 mod tests {
     use std::future::pending;
-    use std::sync::Arc;
 
     use http::Request;
 
@@ -146,7 +166,7 @@ mod tests {
     async fn a_policy_that_does_not_decide_has_refused() {
         let route = Arc::new(Route::for_tests("chat", "/ws"));
         let undecided: BoxedPolicy = Arc::new(Undecided);
-        let list = PolicyList::new(&route, [undecided]);
+        let list = PolicyList::new(&route, None, [undecided]);
         let rates = RateTable::new(&ClientIp::default());
         let admitted = list.admit(&mut handshake(&route), &rates).await;
         assert_eq!(admitted.unwrap_err(), Rejection::PolicyTimeout.into());
@@ -155,6 +175,6 @@ mod tests {
     #[test]
     fn what_refuses_nobody_is_not_in_the_list() {
         let route = Route::for_tests("chat", "/ws");
-        assert_eq!(PolicyList::new(&route, []).policies.len(), 1);
+        assert_eq!(PolicyList::new(&route, None, []).policies.len(), 1);
     }
 }

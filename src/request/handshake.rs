@@ -16,7 +16,7 @@ use super::lines::{Lines, SingleLine};
 use super::offer::Offer;
 use super::target::Target;
 use crate::close::CloseCode;
-use crate::config::Route;
+use crate::config::{Route, Template, Values};
 use crate::types::{ClientAddr, OverTls};
 
 /// A request that wants in: a WebSocket's opening handshake, or a plain request on a route that
@@ -189,6 +189,21 @@ impl Handshake {
     /// Who the client is, if a policy before this one has found out.
     pub fn identity(&self) -> Option<&Arc<Identity>> {
         self.grants.iter().rev().find_map(Grant::identity)
+    }
+
+    /// The value of a template for this request; none where it is about something that is not known.
+    pub(crate) fn render(&self, template: &Template) -> Option<String> {
+        let identity = self.identity();
+        let subject = identity.map(|identity| identity.subject());
+        template.render(&Values {
+            client_ip: self.client(),
+            host: self.host().unwrap_or_default(),
+            route: self.route(),
+            tls_subject: self.over_tls().and_then(OverTls::subject),
+            subject: subject.filter(|subject| !subject.is_empty()),
+            claim: &|name| identity.and_then(|identity| identity.claim(name)),
+            path: &|name| self.path_parameter(name),
+        })
     }
 
     /// Takes a value out of the extensions of the request.

@@ -7,6 +7,8 @@
 
 mod client;
 mod cookies;
+#[cfg_attr(not(feature = "auth"), allow(dead_code))]
+mod credential;
 mod extensions;
 mod fields;
 mod forwarded_host;

@@ -28,6 +28,12 @@ impl Subprotocols {
         &self.0
     }
 
+    /// Those that are not `taken`.
+    pub(crate) fn without(&self, taken: impl Fn(&str) -> bool) -> Self {
+        let kept = self.0.iter().filter(|name| !taken(name));
+        Self(kept.cloned().collect())
+    }
+
     /// The offered one that the answer names; names are compared as they stand (RFC 6455 §11.5).
     pub(crate) fn find(&self, answer: &HeaderValue) -> Option<&str> {
         let answer = list::trim(answer.as_bytes());

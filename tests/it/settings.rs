@@ -82,7 +82,9 @@ fn a_masked_token_is_in_no_expected_error() {
     for (name, path) in files("tests/corpus/invalid") {
         let expected = read(&path.with_extension("expected"));
         assert!(
-            !expected.contains("secret") && !expected.contains("shown"),
+            !["hidden", "to be shown", "hunter2", "canary"]
+                .iter()
+                .any(|secret| expected.contains(secret)),
             "{name}"
         );
         masked += usize::from(expected.contains("***"));

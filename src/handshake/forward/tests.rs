@@ -9,7 +9,7 @@ use crate::config::UpstreamHttp;
 use crate::handshake::fixtures::{
     Caller, PEER, handshake, plain, route, sending, sent_lines, setting, upstream, websocket,
 };
-use crate::request::Lines;
+use crate::request::{Grant, Identity, Lines};
 
 #[test]
 fn the_upstream_gets_a_handshake_of_its_own() {
@@ -147,15 +147,12 @@ fn the_route_may_set_another_host() {
 
 #[test]
 fn a_value_that_no_header_has_is_refused() {
-    let route = setting("x-id", "{path.id}");
-    let values = Values {
-        tls_subject: None,
-        client_ip: "203.0.113.7".parse().unwrap(),
-        host: "chat.example.com",
-        route: "chat",
-        path: &|_| Some("a\r\nb: c"),
-    };
-    let refused = set(&mut HeaderMap::new(), &route, &values);
+    let parts = handshake(&[]);
+    let route = setting("x-id", "{subject}");
+    let (mut handshake, _) = websocket(&parts, &route, Caller::stranger(PEER));
+    let identity = Identity::new("a\r\nb: c");
+    handshake.add_grant(Grant::new().with_identity(identity));
+    let refused = set(&mut HeaderMap::new(), &handshake);
     assert_eq!(refused, Err(Rejection::Header));
 }
 

@@ -23,6 +23,7 @@ fn sent(subprotocols: &'static str, extensions: &'static str) -> Sent {
     Sent {
         accept: Some(ACCEPT.to_owned()),
         subprotocols: offer.subprotocols,
+        marker: None,
         deflate: offer.deflate,
     }
 }

@@ -9,9 +9,11 @@ use super::{depth, exports, imported};
 /// Where features of the crate may be asked for: at the root of the library and of the binary, and in
 /// the file that stands in for what a feature leaves out.
 const FEATURE_FILES: &[&str] = &[
+    "auth.rs",
     "lib.rs",
     "main.rs",
     "observe/spans.rs",
+    "request/mod.rs",
     "request/protocol.rs",
     "server/mod.rs",
     "session/mod.rs",

@@ -1,0 +1,128 @@
+//! What authentication keeps over reloads: the keys of issuers, and tickets.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use super::key_source::KeySource;
+use super::route_auth::RouteAuth;
+use super::tickets::{Tickets, TooManyTickets};
+use super::trusted_issuer::TrustedIssuer;
+use crate::config::{Config, Issuer, IssuerKeys, Route};
+use crate::jwt::{Claims, UnverifiedToken};
+use crate::rejection::Rejection;
+use crate::request::Identity;
+use crate::wall_clock::WallClock;
+
+/// Authenticates the clients of a gate.
+#[derive(Default)]
+pub(crate) struct Authenticator {
+    /// By name of the issuer, with the settings that they are for.
+    sources: Mutex<HashMap<Arc<str>, (Arc<Issuer>, KeySource)>>,
+    tickets: Tickets,
+    clock: WallClock,
+}
+
+impl Authenticator {
+    /// What decides about the clients of a route; `None` where everybody may come in. The keys of a URL begin to be
+    /// fetched.
+    pub(crate) fn of_route(&self, route: &Arc<Route>) -> Option<RouteAuth> {
+        let rules = route.auth.as_ref()?;
+        let issuers = rules
+            .issuers
+            .iter()
+            .filter_map(|issuer| self.trusted(issuer));
+        Some(RouteAuth::new(
+            route,
+            issuers.collect(),
+            self.tickets.clone(),
+        ))
+    }
+
+    /// Forgets the keys of issuers that these settings do not have.
+    pub(crate) fn keep_issuers_of(&self, config: &Config) {
+        let auths = config.routes.iter().filter_map(|route| route.auth.as_ref());
+        let issuers: Vec<_> = auths.flat_map(|rules| &rules.issuers).collect();
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.retain(|_, (issuer, _)| issuers.iter().any(|kept| **kept == *issuer));
+    }
+
+    /// Begins to fetch keys, where there is a runtime.
+    pub(crate) fn start(&self) {
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.values().for_each(|(_, source)| source.start());
+    }
+
+    /// Forgets tickets whose time is over.
+    pub(crate) fn sweep(&self) {
+        self.tickets.sweep();
+    }
+
+    /// Issues a ticket for a route that accepts some; `None` where it accepts none.
+    pub(crate) fn issue_ticket(
+        &self,
+        route: &Route,
+        identity: Identity,
+        session_expires: Option<SystemTime>,
+    ) -> Option<Result<String, TooManyTickets>> {
+        let lifetime = route.auth.as_ref()?.ticket_lifetime?;
+        let name = Arc::clone(&route.name);
+        Some(
+            self.tickets
+                .issue(name, identity, session_expires, lifetime),
+        )
+    }
+
+    /// Verifies a token that ends logins, of the issuer of this name; `None` where the settings have none.
+    pub(crate) async fn verify_logout(
+        &self,
+        config: &Config,
+        issuer: &str,
+        text: &str,
+    ) -> Option<Result<Claims, Rejection>> {
+        let auths = config.routes.iter().filter_map(|route| route.auth.as_ref());
+        let mut issuers = auths.flat_map(|rules| &rules.issuers);
+        let issuer = issuers.find(|known| *known.name == *issuer)?;
+        let trusted = self.trusted(issuer)?;
+        Some(match UnverifiedToken::read_logout(text) {
+            Ok(token) => trusted.verify_logout(&token).await,
+            Err(fault) => Err(Rejection::Token(fault)),
+        })
+    }
+
+    fn trusted(&self, issuer: &Arc<Issuer>) -> Option<TrustedIssuer> {
+        TrustedIssuer::new(issuer, || self.source(issuer), &self.clock)
+    }
+
+    /// The keys of a URL: those that are there already, if the issuer is still the same.
+    fn source(&self, issuer: &Arc<Issuer>) -> Option<KeySource> {
+        let IssuerKeys::Url(url, tls) = &issuer.keys else {
+            return None;
+        };
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, source)) = sources.get(&issuer.name)
+            && known.keys == issuer.keys
+        {
+            let source = source.clone();
+            sources.insert(
+                Arc::clone(&issuer.name),
+                (Arc::clone(issuer), source.clone()),
+            );
+            return Some(source);
+        }
+        let source = KeySource::new(url.clone(), tls.clone());
+        source.start();
+        let entry = (Arc::clone(issuer), source.clone());
+        sources.insert(Arc::clone(&issuer.name), entry);
+        Some(source)
+    }
+}
+
+impl fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authenticator")
+            .field("tickets", &self.tickets)
+            .finish_non_exhaustive()
+    }
+}

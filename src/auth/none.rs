@@ -1,0 +1,33 @@
+//! What stands for authentication in a build without the feature `auth`.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use crate::config::{Config, Route};
+use crate::rejection::Rejection;
+use crate::request::{Grant, Handshake};
+
+/// Authenticates nobody: no settings ask for it.
+#[derive(Debug, Default)]
+pub(crate) struct Authenticator;
+
+/// What decides about the clients of a route: no settings make it.
+pub(crate) struct RouteAuth(Infallible);
+
+impl Authenticator {
+    pub(crate) fn of_route(&self, _route: &Arc<Route>) -> Option<RouteAuth> {
+        None
+    }
+
+    pub(crate) fn keep_issuers_of(&self, _config: &Config) {}
+
+    pub(crate) fn start(&self) {}
+
+    pub(crate) fn sweep(&self) {}
+}
+
+impl RouteAuth {
+    pub(crate) async fn check(&self, _handshake: &Handshake) -> Result<Grant, Rejection> {
+        match self.0 {}
+    }
+}

@@ -1,0 +1,79 @@
+//! What the claims of a token have to be, and what is kept of them.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::config::{RequiredValue, Requirement};
+use crate::jwt::Claims;
+use crate::request::{Handshake, Identity};
+
+/// Whether a claim is one of the values that the route requires.
+pub(super) fn meets(required: &Requirement, claims: &Claims, handshake: &Handshake) -> bool {
+    let Some(claim) = claims.find(&required.claim) else {
+        return false;
+    };
+    let mut values = required.values.iter();
+    values.any(|value| match value {
+        RequiredValue::Text(template) => handshake
+            .render(template)
+            .is_some_and(|text| !text.is_empty() && holds_text(claim, &text)),
+        RequiredValue::Number(number) => holds(claim, |claim| claim.as_i64() == Some(*number)),
+        RequiredValue::Bool(value) => holds(claim, |claim| claim.as_bool() == Some(*value)),
+    })
+}
+
+/// Whether a claim is this text, has it among its words (RFC 8693 §4.2), or lists it.
+fn holds_text(claim: &Value, text: &str) -> bool {
+    holds(claim, |claim| {
+        claim.as_str().is_some_and(|claim| claim == text)
+    }) || claim
+        .as_str()
+        .is_some_and(|claim| claim.split(' ').any(|word| word == text))
+}
+
+fn holds(claim: &Value, is: impl Fn(&Value) -> bool) -> bool {
+    match claim {
+        Value::Array(entries) => entries.iter().any(is),
+        claim => is(claim),
+    }
+}
+
+/// Who a token is about: the subject, what tells the token apart, and the claims that the route keeps.
+pub(super) fn identity(claims: &Claims, issuer: &Arc<str>, kept: &[String]) -> Identity {
+    let identity = Identity::new(claims.subject().unwrap_or_default())
+        .with_issuer(Arc::clone(issuer))
+        .with_token(claims.token_id(), claims.login(), claims.issued_at());
+    kept.iter()
+        .fold(identity, |identity, name| match claims.word(name) {
+            Some(value) => identity.with_claim(name, value),
+            None => identity,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_claim_is_equal_or_lists_the_value() {
+        for (claim, text, expected) in [
+            (json!("chat"), "chat", true),
+            (json!("chat read"), "read", true),
+            (json!("chat read"), "chat read", true),
+            (json!(["chat", "read"]), "read", true),
+            (json!(["chat read"]), "read", false),
+            (json!("chatter"), "chat", false),
+            (json!(["chatter"]), "chat", false),
+            (json!(1), "1", false),
+            (json!(null), "", false),
+            (json!({"chat": 1}), "chat", false),
+        ] {
+            assert_eq!(holds_text(&claim, text), expected, "{claim} {text}");
+        }
+        assert!(holds(&json!([1, 2]), |claim| claim.as_i64() == Some(2)));
+        assert!(!holds(&json!("2"), |claim| claim.as_i64() == Some(2)));
+    }
+}
