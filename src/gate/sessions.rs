@@ -1,5 +1,6 @@
 //! The live sessions that an operator selects.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::config::{Network, networks_contain};
@@ -9,7 +10,7 @@ use crate::session::{Revocation, SessionEntry};
 use crate::types::SessionId;
 
 /// A choice of live sessions: all, unless a field narrows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Selection {
     /// Only sessions of the route of this name.
     pub route: Option<String>,
@@ -83,6 +84,20 @@ impl Selection {
             && is_known(&self.token_id, Identity::token_id)
             && is(&self.upstream, &metadata.upstream)
             && (self.client).is_none_or(|network| networks_contain(&[network], metadata.client))
+    }
+}
+
+/// The subject and the token stay out: they are personal data.
+impl fmt::Debug for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Selection")
+            .field("route", &self.route)
+            .field("client", &self.client)
+            .field("upstream", &self.upstream)
+            .field("has_subject", &self.subject.is_some())
+            .field("issuer", &self.issuer)
+            .field("has_token_id", &self.token_id.is_some())
+            .finish()
     }
 }
 

@@ -69,6 +69,8 @@ pub struct Refused {
     pub client: Option<IpAddr>,
     /// The socket's peer.
     pub peer: Option<ClientAddr>,
+    /// Who the client is, if a policy had found out before.
+    pub identity: Option<Arc<Identity>>,
     /// The upstream whose server failed.
     pub upstream: Option<Arc<str>>,
     /// The server that failed.

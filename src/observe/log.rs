@@ -1,12 +1,14 @@
 //! The lines of the log about sessions, forwarded requests and refusals. `reason` is their key: its words never change.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::event::{Closed, Event, Forwarded, Refused, RequestKind};
 use super::observer::Observer;
 use super::session::SessionInfo;
 use crate::log_throttle::LogThrottle;
+use crate::request::Identity;
 use crate::types::http_word;
 
 /// Logs each session that opens and closes, each request that was forwarded, and each refusal until there are too many; then a
@@ -16,6 +18,8 @@ pub(super) struct Log {
     refusals: LogThrottle,
     /// Refusals without a line, since the beginning.
     suppressed: AtomicU64,
+    /// Lines say who the client is.
+    subjects: AtomicBool,
 }
 
 impl Observer for Log {
@@ -23,13 +27,14 @@ impl Observer for Log {
         match event {
             Event::Refused(refused) => self.refused(refused),
             Event::Abandoned { .. } => {}
-            Event::Opened(opened) => log_opened(&opened.session),
-            Event::Closed(closed) => log_closed(closed),
-            Event::Forwarded(forwarded) => log_forwarded(forwarded),
+            Event::Opened(opened) => self.opened(&opened.session),
+            Event::Closed(closed) => self.closed(closed),
+            Event::Forwarded(forwarded) => self.forwarded(forwarded),
         }
     }
 }
 
+/// The target of the lines of sessions and forwarded requests is what `log.access` turns off.
 impl Log {
     fn refused(&self, refused: &Refused) {
         if !self.refusals.allows() {
@@ -54,11 +59,89 @@ impl Log {
             line = refused.line,
             client = refused.client.map(tracing::field::display),
             peer = refused.peer.map(tracing::field::display),
+            subject = self.subject(&refused.identity),
             upstream = refused.upstream.as_deref(),
             server = refused.server.as_deref(),
             error = refused.error.as_deref(),
             "{message}"
         );
+    }
+
+    fn opened(&self, session: &SessionInfo) {
+        tracing::info!(
+            target: "wsgate::access",
+            id = %session.id,
+            route = %session.route,
+            client = %session.client,
+            peer = %session.peer,
+            subject = self.subject(&session.identity),
+            tls = session.tls,
+            http_version = http_word(session.http_version),
+            upstream = %session.upstream,
+            server = %session.server,
+            reason = "accepted",
+            "session open"
+        );
+    }
+
+    fn closed(&self, closed: &Closed) {
+        let session = &closed.session;
+        tracing::info!(
+            target: "wsgate::access",
+            id = %session.id,
+            route = %session.route,
+            client = %session.client,
+            peer = %session.peer,
+            subject = self.subject(&session.identity),
+            tls = session.tls,
+            http_version = http_word(session.http_version),
+            upstream = %session.upstream,
+            server = %session.server,
+            duration_ms = milliseconds(session.age),
+            client_messages = session.messages_from_client,
+            client_bytes = session.bytes_from_client,
+            upstream_messages = session.messages_from_upstream,
+            upstream_bytes = session.bytes_from_upstream,
+            closed_by = closed.closed_by,
+            code = closed.code.map(|code| code.get()),
+            reason = closed.reason,
+            "session closed"
+        );
+    }
+
+    fn forwarded(&self, forwarded: &Forwarded) {
+        tracing::info!(
+            target: "wsgate::access",
+            reason = forwarded.reason,
+            status = forwarded.status.map(|status| status.as_u16()),
+            method = %forwarded.method,
+            path = %forwarded.path,
+            http_version = http_word(forwarded.http_version),
+            route = %forwarded.route,
+            client = %forwarded.client,
+            peer = %forwarded.peer,
+            subject = self.subject(&forwarded.identity),
+            tls = forwarded.tls,
+            upstream = %forwarded.upstream,
+            server = forwarded.server.as_deref(),
+            duration_ms = milliseconds(forwarded.duration),
+            upstream_head_ms = forwarded.response_head.map(milliseconds),
+            client_bytes = forwarded.bytes_from_client,
+            upstream_bytes = forwarded.bytes_from_upstream,
+            error = forwarded.error.as_deref(),
+            "request forwarded"
+        );
+    }
+
+    /// Who the client is, if that is known and to be logged.
+    fn subject<'a>(&self, identity: &'a Option<Arc<Identity>>) -> Option<&'a str> {
+        let subject = identity.as_ref().map(|identity| identity.subject());
+        // Relaxed: which line is the first after a reload does not matter.
+        subject.filter(|subject| !subject.is_empty() && self.subjects.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_subjects(&self, subjects: bool) {
+        self.subjects.store(subjects, Ordering::Relaxed);
     }
 
     pub(super) fn suppressed(&self) -> u64 {
@@ -77,73 +160,9 @@ impl Log {
     }
 }
 
-/// The target of these lines is what `log.access` turns off.
-fn log_opened(session: &SessionInfo) {
-    tracing::info!(
-        target: "wsgate::access",
-        id = %session.id,
-        route = %session.route,
-        client = %session.client,
-        peer = %session.peer,
-        tls = session.tls,
-        http_version = http_word(session.http_version),
-        upstream = %session.upstream,
-        server = %session.server,
-        reason = "accepted",
-        "session open"
-    );
-}
-
-fn log_closed(closed: &Closed) {
-    let session = &closed.session;
-    tracing::info!(
-        target: "wsgate::access",
-        id = %session.id,
-        route = %session.route,
-        client = %session.client,
-        peer = %session.peer,
-        tls = session.tls,
-        http_version = http_word(session.http_version),
-        upstream = %session.upstream,
-        server = %session.server,
-        duration_ms = milliseconds(session.age),
-        client_messages = session.messages_from_client,
-        client_bytes = session.bytes_from_client,
-        upstream_messages = session.messages_from_upstream,
-        upstream_bytes = session.bytes_from_upstream,
-        closed_by = closed.closed_by,
-        code = closed.code.map(|code| code.get()),
-        reason = closed.reason,
-        "session closed"
-    );
-}
-
 /// Whether anybody reads the lines of sessions and forwarded requests.
 pub(super) fn has_access_lines() -> bool {
     tracing::enabled!(target: "wsgate::access", tracing::Level::INFO)
-}
-
-fn log_forwarded(forwarded: &Forwarded) {
-    tracing::info!(
-        target: "wsgate::access",
-        reason = forwarded.reason,
-        status = forwarded.status.map(|status| status.as_u16()),
-        method = %forwarded.method,
-        path = %forwarded.path,
-        http_version = http_word(forwarded.http_version),
-        route = %forwarded.route,
-        client = %forwarded.client,
-        peer = %forwarded.peer,
-        tls = forwarded.tls,
-        upstream = %forwarded.upstream,
-        server = forwarded.server.as_deref(),
-        duration_ms = milliseconds(forwarded.duration),
-        upstream_head_ms = forwarded.response_head.map(milliseconds),
-        client_bytes = forwarded.bytes_from_client,
-        upstream_bytes = forwarded.bytes_from_upstream,
-        error = forwarded.error.as_deref(),
-        "request forwarded"
-    );
 }
 
 fn milliseconds(duration: Duration) -> u64 {

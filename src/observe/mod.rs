@@ -85,6 +85,11 @@ impl Observers {
         }
     }
 
+    /// Whether the lines of the log say who the client is (`log.subject`).
+    pub(crate) fn log_subjects(&self, subjects: bool) {
+        self.log.set_subjects(subjects);
+    }
+
     /// Subscribes to events from now on.
     pub(crate) fn subscribe(&self, filter: EventFilter) -> Result<EventStream, SubscribeError> {
         self.feed.subscribe(filter)

@@ -83,6 +83,7 @@ impl Core {
         let auth = Authenticator::default();
         let custom = &seams.policies;
         let settings = Snapshot::new(config, Arc::clone(&failures), connector, custom, &auth);
+        observers.log_subjects(settings.config.log.subject);
         let observers = Arc::new(observers);
         Self {
             settings: RwLock::new(Arc::new(settings)),
@@ -121,6 +122,7 @@ impl Core {
         let old = self.settings();
         let new = Arc::new(old.followed_by(config, &self.seams.policies, &self.auth));
         self.auth.keep_issuers_of(&new.config);
+        self.observers.log_subjects(new.config.log.subject);
         let settings = self.settings.write();
         *settings.unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);
         (old, new)

@@ -117,6 +117,7 @@ impl Forwarding {
         self.trace.refused(rejection.status(), rejection.reason());
         let refusal = refusal.by(*self.handshake.client_identity());
         let refusal = refusal.to(self.handshake.target().clone());
+        let refusal = refusal.known_as(self.handshake.identity());
         self.core.refuse_plain(self.handshake.parts(), refusal)
     }
 

@@ -11,7 +11,7 @@ use crate::config::{Config, Rule};
 use crate::observe::{Event, HandshakeTrace, Refused, RequestKind};
 use crate::policy::PolicyRefusal;
 use crate::rejection::Rejection;
-use crate::request::{ClientIdentity, Target, is_websocket};
+use crate::request::{ClientIdentity, Identity, Target, is_websocket};
 use crate::types::ClientAddr;
 use crate::upstream::{ServerFault, UpstreamError};
 
@@ -26,6 +26,8 @@ pub(crate) struct Refusal {
     pub(crate) header: Option<HeaderName>,
     /// The rule of the route that refuses it, and its line in the file.
     pub(crate) rule: Option<(Rule, Option<usize>)>,
+    /// Who the client is, as far as a policy had found out.
+    pub(crate) identity: Option<Arc<Identity>>,
     /// The server that failed, if one did.
     pub(crate) fault: Option<ServerFault>,
     /// The upstream's own answer, where that is what the client gets.
@@ -56,6 +58,13 @@ impl Refusal {
     pub(super) fn by(self, client: ClientIdentity) -> Self {
         Self {
             client: Some(client),
+            ..self
+        }
+    }
+
+    pub(super) fn known_as(self, identity: Option<&Arc<Identity>>) -> Self {
+        Self {
+            identity: identity.cloned(),
             ..self
         }
     }
@@ -105,6 +114,7 @@ impl Refusal {
             line: self.rule.and_then(|(_, line)| line),
             client: self.client.map(|client| client.ip),
             peer: self.client.map(|client| client.peer),
+            identity: self.identity.clone(),
             upstream: fault.map(|fault| Arc::clone(&fault.upstream)),
             server: fault.map(|fault| Arc::clone(&fault.server)),
             error: fault.and_then(|fault| fault.error.clone()),
@@ -152,6 +162,7 @@ impl From<Rejection> for Refusal {
             target: None,
             header: rejection.header(),
             rule: None,
+            identity: None,
             fault: None,
             answer: None,
             rejection,

@@ -68,6 +68,7 @@ pub(crate) async fn answer(
     match opened {
         Ok(response) => response,
         Err(refusal) => {
+            let refusal = refusal.known_as(handshake.identity());
             let (parts, path) = (handshake.parts(), handshake.path());
             core.refuse(refusal, parts, path, &mut trace)
         }

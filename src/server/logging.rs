@@ -205,6 +205,7 @@ mod tests {
             level: level.to_owned(),
             format,
             access: true,
+            subject: false,
         }
     }
 

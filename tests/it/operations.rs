@@ -6,3 +6,4 @@ mod metrics;
 mod reload;
 mod servers;
 mod sessions;
+mod subjects;

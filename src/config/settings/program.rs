@@ -79,6 +79,9 @@ pub struct Log {
     pub format: LogFormat,
     /// Log a line when a session opens, when it closes, and for each forwarded plain request.
     pub access: bool,
+    /// Log who the client is, with these lines and those of refused requests: the subject of its identity. It is
+    /// personal data.
+    pub subject: bool,
 }
 
 /// The format of a line of the log.
@@ -125,6 +128,7 @@ impl Default for Log {
             level: "info".to_owned(),
             format: LogFormat::default(),
             access: true,
+            subject: false,
         }
     }
 }

@@ -79,6 +79,7 @@ impl Server {
         let running = &mut self.running.log;
         applied.key("log.level", log.level != running.level);
         applied.key("log.access", log.access != running.access);
+        applied.key("log.subject", log.subject != running.subject);
         applied.restart("log.format", log.format != running.format);
         *running = config::Log {
             format: running.format,
