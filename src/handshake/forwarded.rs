@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::config::{Forwarded, ForwardingHeader};
 use crate::rejection::Rejection;
-use crate::request::{Handshake, is_word_of_proxy};
+use crate::request::{Handshake, is_forwarding, is_word_of_proxy};
 use crate::types::ClientAddr;
 
 /// Which received forwarding headers stay: neither those in which the peer is not believed, nor
@@ -161,10 +161,6 @@ fn quoted(text: &str) -> String {
         true => format!("\"{text}\""),
         false => text.to_owned(),
     }
-}
-
-fn is_forwarding(name: &str) -> bool {
-    name == FORWARDED || name == X_REAL_IP || name.starts_with(X_FORWARDED)
 }
 
 fn lines(headers: &HeaderMap, name: HeaderName) -> Vec<Vec<u8>> {

@@ -14,5 +14,5 @@ mod response;
 mod via;
 
 pub(crate) use forward::{path_and_query, plain_request_headers, upstream_request};
-pub(crate) use response::{Agreed, accepted, plain_response_headers, refused, verify};
+pub(crate) use response::{Agreed, accepted, refused, verify};
 pub(crate) use via::Pseudonym;

@@ -4,14 +4,14 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::response::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
 use http_body_util::Full;
 
 use super::forward::Sent;
 use crate::rejection::{Rejection, is_passed_on};
 use crate::request::{
-    Acceptance, Deflate, belongs_to_handshake, chosen_extension, extension_header, has_token,
-    is_hop_by_hop, is_token, nominated, only, trim,
+    Acceptance, Deflate, chosen_extension, describe_own_body, extension_header, has_token,
+    keep_end_to_end, only, trim,
 };
 
 /// What both legs have agreed upon.
@@ -113,25 +113,6 @@ pub(crate) fn accepted(acceptance: &Acceptance, agreed: Agreed) -> Response<Full
     response
 }
 
-/// Takes out what ends at this hop (RFC 9110 §7.6.1) and what belongs to the handshake.
-fn keep_end_to_end(headers: &mut HeaderMap) {
-    remove_where(headers, |name| {
-        is_hop_by_hop(name) || belongs_to_handshake(name)
-    });
-}
-
-/// Takes out what `Connection` nominates, every header for which `ends` holds, and those that HTTP/1.1 has no name for.
-fn remove_where(headers: &mut HeaderMap, ends: impl Fn(&str) -> bool) {
-    let mut names = nominated(headers);
-    let ending = headers
-        .keys()
-        .filter(|name| ends(name.as_str()) || !is_token(name.as_str()));
-    names.extend(ending.cloned());
-    for name in &names {
-        headers.remove(name);
-    }
-}
-
 /// Passes an upstream's own refusal (a redirect, 4xx or 5xx) on, with its whole body, or with a sentence of ours
 /// where that is too long. The connection closes behind it, as behind every refused upgrade.
 ///
@@ -153,7 +134,10 @@ pub(crate) fn refused(
     let mut headers = parts.headers;
     keep_end_to_end(&mut headers);
     let rejection = Rejection::UpstreamAnswered(status);
-    let body = body.unwrap_or_else(|| replace_body(&mut headers, &rejection));
+    let body = body.unwrap_or_else(|| {
+        describe_own_body(&mut headers);
+        Bytes::from(format!("{}\n", rejection.message()))
+    });
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     if status == StatusCode::UPGRADE_REQUIRED {
@@ -171,45 +155,6 @@ pub(crate) fn refused(
     // The typed cause, as a refusal of the gate's own has it.
     response.extensions_mut().insert(rejection);
     Ok(response)
-}
-
-/// Our own body in the place of one that is too long, and the headers for it: those of the upstream
-/// describe the other one (RFC 9110 §8).
-fn replace_body(headers: &mut HeaderMap, rejection: &Rejection) -> Bytes {
-    let described = headers.keys().filter(|name| describes_body(name));
-    let described: Vec<_> = described.cloned().collect();
-    for name in described {
-        headers.remove(name);
-    }
-    let text = HeaderValue::from_static("text/plain; charset=utf-8");
-    headers.insert(header::CONTENT_TYPE, text);
-    // A later request may get the upstream's own body.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Bytes::from(format!("{}\n", rejection.message()))
-}
-
-/// Whether a header says something of the body that comes with it, or of its copies in caches.
-fn describes_body(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    let is_of_content = name.starts_with("content-") && !name.starts_with("content-security-");
-    is_of_content
-        || matches!(
-            name,
-            "accept-ranges"
-                | "age"
-                | "digest"
-                | "etag"
-                | "expires"
-                | "last-modified"
-                | "repr-digest"
-                | "signature"
-                | "signature-input"
-        )
-}
-
-/// Takes out of a plain HTTP response what ends at this hop (RFC 9110 §7.6.1).
-pub(crate) fn plain_response_headers(headers: &mut HeaderMap) {
-    remove_where(headers, is_hop_by_hop);
 }
 
 fn chosen_subprotocol(headers: &HeaderMap, sent: &Sent) -> Result<Option<HeaderValue>, Rejection> {

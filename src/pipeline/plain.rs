@@ -24,8 +24,9 @@ use super::refusal::{Refusal, refusal_of_connect};
 use crate::config::ServerAddress;
 use crate::error_report::ErrorReport;
 use crate::framing;
-use crate::handshake::{path_and_query, plain_request_headers, plain_response_headers};
+use crate::handshake::{path_and_query, plain_request_headers};
 use crate::rejection::Rejection;
+use crate::request::plain_response_headers;
 use crate::types::Side;
 use crate::upstream::{Lease, Pool, ServerFailure, Tries};
 

@@ -25,6 +25,11 @@ pub(crate) fn is_alias_of(one: &str, other: &str) -> bool {
     one.len() == other.len() && one.bytes().zip(other.bytes()).all(same)
 }
 
+/// Whether a proxy says in this header, which the gate speaks itself, who its client is.
+pub(crate) fn is_forwarding(name: &str) -> bool {
+    name == "forwarded" || name == "x-real-ip" || name.starts_with("x-forwarded-")
+}
+
 /// Whether the name, in whatever spelling, is one in which a proxy or CDN says who its client is or
 /// what that has asked for. Frameworks and middleware believe whoever sends it.
 pub(crate) fn is_word_of_proxy(name: &str) -> bool {

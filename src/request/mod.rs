@@ -5,6 +5,7 @@
 //! head ─► Lines (one pass) ─► client, Target, Offer ─► + route ─► Handshake ─► + grants
 //! ```
 
+mod answer;
 mod client;
 mod cookies;
 #[cfg_attr(not(feature = "auth"), allow(dead_code))]
@@ -26,11 +27,12 @@ pub use grant::Grant;
 pub use handshake::Handshake;
 pub use identity::Identity;
 
+pub(crate) use answer::{describe_own_body, keep_end_to_end, plain_response_headers};
 pub(crate) use client::{ClientIdentity, identify};
 pub(crate) use cookies::join_cookies;
 pub(crate) use extensions::{Deflate, chosen as chosen_extension, to_header as extension_header};
 pub(crate) use fields::{
-    belongs_to_handshake, is_alias_of, is_hop_by_hop, is_token, is_word_of_proxy, nominated,
+    belongs_to_handshake, is_alias_of, is_forwarding, is_hop_by_hop, is_word_of_proxy,
 };
 pub(crate) use forwarded_host::{forwarded_host, name as forwarded_host_header};
 pub(crate) use handshake::{Facts, Kind, over_tls, scheme};

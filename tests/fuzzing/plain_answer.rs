@@ -12,7 +12,7 @@ use super::head::Head;
 use super::said::Said;
 use super::wire::{Script, run, serve};
 use crate::framing;
-use crate::handshake::plain_response_headers;
+use crate::request::plain_response_headers;
 
 /// A `GET` that the server answers with these bytes: the client is told what a simple reader of the
 /// RFC makes of them, or that they are wrong.

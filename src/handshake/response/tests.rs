@@ -1,10 +1,10 @@
-use http::Request;
+use http::{HeaderName, Request};
 use http_body_util::BodyExt;
 use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
-use crate::request::Offer;
+use crate::request::{Offer, is_hop_by_hop, plain_response_headers};
 
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
