@@ -13,8 +13,8 @@ use super::{forwarded, max_forwards};
 use crate::config::{Compression, UpstreamHttp};
 use crate::rejection::Rejection;
 use crate::request::{
-    Deflate, Handshake, Offer, Subprotocols, belongs_to_handshake, extension_header, is_alias_of,
-    is_hop_by_hop,
+    Deflate, Grant, Handshake, Offer, Subprotocols, belongs_to_handshake, extension_header,
+    is_alias_of, is_hop_by_hop,
 };
 
 /// What the upstream was offered, which its answer has to fit.
@@ -110,8 +110,8 @@ fn request_headers(handshake: &Handshake) -> Result<HeaderMap, Rejection> {
         headers.insert(header::HOST, authority.clone());
     }
     set(&mut headers, handshake)?;
-    for (name, value) in granted(handshake) {
-        headers.insert(name, value.clone());
+    for grant in handshake.grants() {
+        put_in_granted(&mut headers, grant);
     }
     forwarded::put_in(&mut headers, handshake, authority)?;
     Ok(headers)
@@ -177,15 +177,27 @@ fn is_replaced(handshake: &Handshake, name: &str) -> bool {
         None => &changes.remove_untrusted[..],
     });
     let set = changes.set.iter().map(|(name, _)| name);
-    let granted = granted(handshake).map(|(name, _)| name);
+    let granted = handshake.grants().iter().flat_map(granted);
+    let granted = granted.map(|(name, _)| name);
     let mut replaced = removed.chain(set).chain(granted);
     replaced.any(|replaced| is_alias_of(replaced.as_str(), name))
 }
 
-/// The headers of its grants; what belongs to the connection or a body is none of a policy's.
-fn granted(handshake: &Handshake) -> impl Iterator<Item = &(HeaderName, HeaderValue)> {
-    let granted = handshake.granted_headers();
+/// The headers of a grant; what belongs to the connection or a body is none of a policy's.
+fn granted(grant: &Grant) -> impl Iterator<Item = &(HeaderName, Option<HeaderValue>)> {
+    let granted = grant.headers().iter();
     granted.filter(|(name, _)| !belongs_to_hop(name.as_str()) && !is_about_a_body(name.as_str()))
+}
+
+/// Puts in what a grant sends, in the place of what is there under its names.
+fn put_in_granted(headers: &mut HeaderMap, grant: &Grant) {
+    let sent = || granted(grant).filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    for (name, _) in sent() {
+        headers.remove(name);
+    }
+    for (name, value) in sent() {
+        headers.append(name, value.clone());
+    }
 }
 
 /// Puts in what the route sets.

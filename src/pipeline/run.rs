@@ -10,6 +10,7 @@ use http::Response;
 use http_body_util::Full;
 use tokio::io::AsyncWrite;
 use tokio::time::{Instant, timeout};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::admit::admit;
 use super::core::Core;
@@ -133,7 +134,9 @@ async fn open(
         route,
     };
     let response = handshake::accepted(&offer.acceptance, agreed);
-    let held: Held = (lease, admission, handshake.take_grants());
+    let grants = handshake.take_grants().into_iter();
+    let grants = grants.map(|grant| watched(core, grant.after_request(), &guard));
+    let held: Held = (lease, admission, grants.collect());
     let session = run(Arc::clone(core), upgrade, upstream, parameters, guard, held);
     core.registry.tasks.spawn(session);
     counts.handshakes.add(began.elapsed());
@@ -247,6 +250,16 @@ fn evict_if_late(core: &Core, guard: &SessionGuard, lease: &Lease) {
     } else if lease.is_draining() && core.drains.is_closing(&entry.metadata) {
         entry.request_close(CloseReason::ServerDrained(settings.config.drain.close_code));
     }
+}
+
+/// Begins to watch the session for a grant that wants it.
+fn watched(core: &Core, mut grant: Grant, guard: &SessionGuard) -> Grant {
+    grant.begin_watch(|watching| {
+        let entry = Arc::clone(guard.entry());
+        let task = async move { entry.request_close(watching.await) };
+        AbortOnDropHandle::new(core.registry.tasks.spawn(task))
+    });
+    grant
 }
 
 /// The session, from our 101 to its end. It does not hold the gate: a host that lets go of it keeps

@@ -2,13 +2,15 @@
 
 use std::any::Any;
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::{HeaderName, HeaderValue};
 
 use super::identity::Identity;
-use crate::close::CloseCode;
+use crate::close::{CloseCode, CloseReason};
 
 /// What a [`Policy`](crate::Policy) gives to a request that it accepts; by default nothing but the
 /// permission.
@@ -28,10 +30,18 @@ use crate::close::CloseCode;
 #[derive(Default)]
 pub struct Grant {
     permit: Option<Box<dyn Any + Send + Sync>>,
-    headers: Vec<(HeaderName, HeaderValue)>,
+    /// A name without a value only takes the client's lines out.
+    headers: Vec<(HeaderName, Option<HeaderValue>)>,
+    watch: Option<Watch>,
     identity: Option<Arc<Identity>>,
     expiry: Option<(SystemTime, CloseCode)>,
 }
+
+/// Begins to watch a session.
+pub(crate) type Watch = Box<dyn FnOnce() -> Watching + Send + Sync>;
+
+/// Ends when a session is to be closed, with the reason.
+pub(crate) type Watching = Pin<Box<dyn Future<Output = CloseReason> + Send>>;
 
 impl Grant {
     /// Lets the request in, and gives nothing else.
@@ -50,12 +60,51 @@ impl Grant {
     /// Sends this header to the upstream. The client's own lines of that name, and of names that a
     /// backend could take for it (`x_user` for `x-user`), are always taken out.
     ///
+    /// A grant may give one name several lines. They take the place of what the route and earlier grants send
+    /// under it.
+    ///
     /// Headers of the connection and of the handshake (`Connection`, `Upgrade`,
     /// `Sec-WebSocket-*`, …) belong to the gate: a grant that sets one has no effect on them.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
+        self.headers.push((name, Some(value)));
         self
+    }
+
+    /// Takes the client's own lines of this name out, and of names that a backend could take for it, as
+    /// [`Grant::with_header`] does, and sends none.
+    #[must_use]
+    pub fn without_header(mut self, name: HeaderName) -> Self {
+        self.headers.push((name, None));
+        self
+    }
+
+    /// Closes the session when this says so, and for its reason. It is called when the session begins, and ends with it.
+    #[must_use]
+    #[allow(dead_code, reason = "only authentication uses it")]
+    pub(crate) fn watched_by(mut self, watch: Watch) -> Self {
+        self.watch = Some(watch);
+        self
+    }
+
+    /// Begins to watch the session: `begin` gets what says when to close it. What it returns is kept as long as the
+    /// session.
+    pub(crate) fn begin_watch<T: Send + Sync + 'static>(
+        &mut self,
+        begin: impl FnOnce(Watching) -> T,
+    ) {
+        if let Some(watch) = self.watch.take() {
+            let before = self.permit.take();
+            self.permit = Some(Box::new((before, begin(watch()))));
+        }
+    }
+
+    /// Lets go of what only a request needs: its headers.
+    pub(crate) fn after_request(self) -> Self {
+        Self {
+            headers: Vec::new(),
+            ..self
+        }
     }
 
     /// Says who the client is. Of several grants with an identity the last one counts.
@@ -79,7 +128,7 @@ impl Grant {
         self
     }
 
-    pub(crate) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
+    pub(crate) fn headers(&self) -> &[(HeaderName, Option<HeaderValue>)] {
         &self.headers
     }
 
@@ -98,8 +147,37 @@ impl fmt::Debug for Grant {
         f.debug_struct("Grant")
             .field("has_permit", &self.permit.is_some())
             .field("headers", &self.headers.len())
+            .field("is_watched", &self.watch.is_some())
             .field("identity", &self.identity)
             .field("expiry", &self.expiry)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use super::*;
+
+    #[test]
+    fn what_watches_a_session_is_called_once_and_kept_beside_the_permit() {
+        let (permit, kept) = (Arc::new(()), Arc::new(()));
+        let mut grant = Grant::new()
+            .with_permit(Arc::clone(&permit))
+            .watched_by(Box::new(|| Box::pin(ready(CloseReason::AccessDenied))));
+        let mut called = 0;
+        for _ in 0..2 {
+            grant.begin_watch(|_watching| {
+                called += 1;
+                Arc::clone(&kept)
+            });
+        }
+        let held = || (Arc::strong_count(&permit), Arc::strong_count(&kept));
+        assert_eq!((called, held()), (1, (2, 2)));
+        let grant = grant.after_request();
+        assert_eq!(held(), (2, 2));
+        drop(grant);
+        assert_eq!(held(), (1, 1));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::request::Parts;
-use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request};
+use http::{Extensions, HeaderMap, HeaderName, Method, Request};
 use hyper::upgrade::OnUpgrade;
 
 use super::client::ClientIdentity;
@@ -263,9 +263,9 @@ impl Handshake {
         self.grants.push(grant);
     }
 
-    /// The headers that its grants send upstream.
-    pub(crate) fn granted_headers(&self) -> impl Iterator<Item = &(HeaderName, HeaderValue)> {
-        self.grants.iter().flat_map(Grant::headers)
+    /// What its policies have given it so far, in their order.
+    pub(crate) fn grants(&self) -> &[Grant] {
+        &self.grants
     }
 
     /// When the first of its grants ends, and the close code then.

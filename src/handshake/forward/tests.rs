@@ -277,3 +277,38 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_a_grant_sends_takes_the_place_of_all_others_and_what_it_only_takes_out_is_the_clients() {
+    let parts = handshake(&[
+        ("x-user", "root"),
+        ("x_user", "root"),
+        ("x-team", "root"),
+        ("x-kept", "1"),
+    ]);
+    let caller = Caller::stranger(PEER);
+    let (mut handshake, _) = websocket(&parts, &setting("x-set", "route"), caller);
+    let granted = |pairs: &[(&str, &str)]| {
+        let pairs = pairs.iter();
+        pairs.fold(Grant::new(), |grant, (name, value)| {
+            grant.with_header(name.parse().unwrap(), value.parse().unwrap())
+        })
+    };
+    handshake.add_grant(granted(&[("x-user", "first"), ("x-first", "1")]));
+    let last = granted(&[("x-user", "a"), ("x-user", "b"), ("upgrade", "h2c")]);
+    let last = ["x-team", "x-set", "x-first"]
+        .iter()
+        .fold(last, |grant, name| {
+            grant.without_header(name.parse().unwrap())
+        });
+    handshake.add_grant(last);
+    let headers = request_headers(&handshake).unwrap();
+    let all = |name: &str| Vec::from_iter(headers.get_all(name));
+    assert_eq!(all("x-user"), ["a", "b"]);
+    assert_eq!(all("x-kept"), ["1"]);
+    assert_eq!(all("x-set"), ["route"]);
+    assert_eq!(all("x-first"), ["1"]);
+    for name in ["x-team", "x_user", "upgrade"] {
+        assert!(!headers.contains_key(name), "{headers:?}");
+    }
+}
