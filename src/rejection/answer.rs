@@ -36,7 +36,11 @@ impl Rejection {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         self.status_headers(status, headers);
         if let Self::Denied(denial) = &self {
-            headers.extend(denial.headers.clone());
+            if let Some(body) = &denial.body {
+                headers.remove(header::CONTENT_TYPE);
+                *response.body_mut() = Full::new(body.clone());
+            }
+            response.headers_mut().extend(denial.headers.clone());
         }
         // The typed cause, for the host's own logs and error pages.
         response.extensions_mut().insert(self);

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 /// How a policy of the embedder's refuses a request: [`Rejection::Denied`](super::Rejection::Denied).
@@ -20,6 +21,7 @@ pub struct Denial {
     pub(super) status: StatusCode,
     pub(super) reason: &'static str,
     pub(super) message: Cow<'static, str>,
+    pub(super) body: Option<Bytes>,
     pub(super) headers: HeaderMap,
     pub(super) retry_after: Option<Duration>,
 }
@@ -37,6 +39,7 @@ impl Denial {
             },
             reason,
             message: Cow::Borrowed("this request is not allowed"),
+            body: None,
             headers: HeaderMap::new(),
             retry_after: None,
         }
@@ -63,6 +66,13 @@ impl Denial {
         self
     }
 
+    /// A body in the place of the sentence. `Content-Type` is for [`Denial::with_header`] to say.
+    #[must_use]
+    pub fn with_body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = Some(body.into());
+        self
+    }
+
     /// A header of the answer; one of the same name takes its place. Headers of the connection and
     /// of the body (`Connection`, `Content-Length`, `Transfer-Encoding`, `Upgrade`) belong to the
     /// gate and are left out.
@@ -71,6 +81,16 @@ impl Denial {
         if !OWNED.contains(&name) {
             self.headers.insert(name, value);
         }
+        self
+    }
+
+    /// Headers of another server's answer, as it has repeated them; the same are left out.
+    #[allow(dead_code, reason = "only authentication uses it")]
+    pub(crate) fn with_headers(mut self, mut headers: HeaderMap) -> Self {
+        for owned in &OWNED {
+            headers.remove(owned);
+        }
+        self.headers.extend(headers);
         self
     }
 
@@ -102,6 +122,8 @@ impl fmt::Debug for Denial {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt;
+
     use super::*;
     use crate::rejection::Rejection;
 
@@ -115,5 +137,29 @@ mod tests {
         assert_eq!(response.status(), 403);
         assert_eq!(response.headers()[header::CONNECTION], "close");
         assert_eq!(response.headers()[header::SET_COOKIE], "canary=1");
+    }
+
+    #[tokio::test]
+    async fn a_denial_may_repeat_another_servers_answer() {
+        let headers = [
+            (header::SET_COOKIE, "a=1"),
+            (header::SET_COOKIE, "b=2"),
+            (header::CONTENT_LENGTH, "7"),
+            (header::CONTENT_TYPE, "text/html"),
+        ];
+        let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
+        let denial = Denial::new(StatusCode::UNAUTHORIZED, "no")
+            .with_headers(HeaderMap::from_iter(headers))
+            .with_body("<p>no</p>");
+        let response = Rejection::from(denial).into_response();
+        let cookies = response.headers().get_all(header::SET_COOKIE);
+        assert_eq!(Vec::from_iter(cookies), ["a=1", "b=2"]);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "text/html");
+        assert!(!response.headers().contains_key(header::CONTENT_LENGTH));
+        let body = response.into_body().collect().await.unwrap();
+        assert_eq!(body.to_bytes(), "<p>no</p>");
+
+        let bare = Rejection::from(Denial::forbidden("no").with_body("x")).into_response();
+        assert!(!bare.headers().contains_key(header::CONTENT_TYPE));
     }
 }
