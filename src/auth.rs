@@ -10,6 +10,8 @@ mod authenticator;
 #[cfg(feature = "auth")]
 mod digest;
 #[cfg(feature = "auth")]
+mod forward;
+#[cfg(feature = "auth")]
 mod key_source;
 #[cfg(not(feature = "auth"))]
 mod none;
@@ -17,6 +19,8 @@ mod none;
 mod requirement;
 #[cfg(feature = "auth")]
 mod route_auth;
+#[cfg(feature = "auth")]
+mod shown_url;
 #[cfg(feature = "auth")]
 mod tickets;
 #[cfg(feature = "auth")]

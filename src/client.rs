@@ -29,7 +29,8 @@ pub(crate) use error::ClientError;
 /// Asks servers, within these bounds.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
-    pub(crate) tls: ClientTls,
+    /// Without it, only servers without TLS are asked.
+    pub(crate) tls: Option<ClientTls>,
     pub(crate) plain: PlainHttp,
     /// From the look-up of the name to the end of the answer's body.
     pub(crate) timeout: Duration,
@@ -99,7 +100,7 @@ impl Client {
         headers.insert(HOST, destination.authority.clone());
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         *request.uri_mut() = destination.target.clone();
-        let stream = connect(&destination, &self.tls).await?;
+        let stream = connect(&destination, self.tls.as_ref()).await?;
         let mut builder = http1::Builder::new();
         let handshake = builder
             .max_buf_size(HEAD)

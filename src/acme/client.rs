@@ -30,7 +30,7 @@ const MOST: usize = 1024 * 1024;
 impl DirectoryClient {
     pub(super) fn new(tls: ClientTls) -> Self {
         let client = Client {
-            tls,
+            tls: Some(tls),
             plain: PlainHttp::Never,
             timeout: WHOLE,
             body: |_| MOST,

@@ -21,6 +21,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use self::fetch::{Fetch, HttpFetch};
 use self::keeper::Keeper;
 use self::status::{Status, Wish};
+use super::shown_url::shown;
 use crate::jwt::KeySet;
 use crate::tls::ClientTls;
 
@@ -42,8 +43,8 @@ struct Inner {
 }
 
 impl KeySource {
-    /// The keys at this URL: https://, or http:// to this machine. Nothing is fetched yet.
-    pub(crate) fn new(url: Uri, tls: ClientTls) -> Self {
+    /// The keys at this URL: https://, or http:// to this machine, which needs no TLS. Nothing is fetched yet.
+    pub(crate) fn new(url: Uri, tls: Option<ClientTls>) -> Self {
         let shown = shown(&url);
         Self::with(&shown, Arc::new(HttpFetch::new(url, tls)))
     }
@@ -132,16 +133,6 @@ impl KeySource {
         // A fetch has this bound itself; the task may be gone.
         let _late = timeout(fetch::TIMEOUT, ended).await;
     }
-}
-
-/// The URL without its query, which may be a secret.
-fn shown(url: &Uri) -> String {
-    let scheme = url.scheme_str().unwrap_or_default();
-    let authority = url.authority().map_or("", |authority| {
-        let authority = authority.as_str();
-        authority.rsplit('@').next().unwrap_or(authority)
-    });
-    format!("{scheme}://{authority}{}", url.path())
 }
 
 impl fmt::Debug for KeySource {

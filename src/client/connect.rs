@@ -21,13 +21,16 @@ const ADDRESSES: usize = 4;
 
 pub(super) async fn connect(
     destination: &Destination,
-    tls: &ClientTls,
+    tls: Option<&ClientTls>,
 ) -> Result<Transport, ClientError> {
     let host = &destination.host;
-    let stream = Transport::Tcp(connect_tcp(destination).await?);
     if !destination.is_tls {
-        return Ok(stream);
+        return Ok(Transport::Tcp(connect_tcp(destination).await?));
     }
+    let Some(tls) = tls else {
+        return Err(ClientError::NoTls { host: host.clone() });
+    };
+    let stream = Transport::Tcp(connect_tcp(destination).await?);
     let secured = tls.secure(host, stream).await;
     secured.map_err(|source| ClientError::Tls {
         host: host.clone(),

@@ -13,6 +13,8 @@ pub(crate) enum ClientError {
     Url,
     #[error("{host} is to be asked over https://")]
     NotTls { host: String },
+    #[error("{host} cannot be verified: there are no certificate authorities")]
+    NoTls { host: String },
     #[error("{host} has no address")]
     Resolve {
         host: String,

@@ -53,7 +53,7 @@ fn client(ca: &str) -> Client {
         identity: None,
     };
     Client {
-        tls: ClientTls::new(files, None, ApplicationProtocol::Http1).unwrap(),
+        tls: Some(ClientTls::new(files, None, ApplicationProtocol::Http1).unwrap()),
         plain: PlainHttp::Loopback,
         timeout: LIMIT,
         body: |status| match status.as_u16() {
@@ -172,6 +172,16 @@ async fn a_server_over_tls_is_verified() {
             Err(error) => panic!("{error:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn without_authorities_nobody_is_asked_over_tls() {
+    let client = Client {
+        tls: None,
+        ..client(&Issued::new().ca)
+    };
+    let error = client.send(get("https://localhost/")).await.unwrap_err();
+    assert!(matches!(error, ClientError::NoTls { .. }), "{error:?}");
 }
 
 #[tokio::test]

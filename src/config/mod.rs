@@ -65,7 +65,9 @@ pub use values::server_url::ServerUrl;
 #[cfg(feature = "acme")]
 pub(crate) use checked::acme::AcmeOrder;
 #[cfg(feature = "auth")]
-pub(crate) use checked::auth::{AuthRules, Issuer, IssuerKeys, RequiredValue, Requirement};
+pub(crate) use checked::auth::{
+    AuthRules, AuthServer, Issuer, IssuerKeys, RequiredValue, Requirement,
+};
 pub(crate) use checked::route::Route;
 pub(crate) use checked::rule::Rule;
 pub(crate) use checked::upstream::{Upstream, UpstreamServer};

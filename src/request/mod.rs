@@ -24,6 +24,8 @@ mod subprotocols;
 mod target;
 
 pub use grant::Grant;
+#[allow(unused_imports, reason = "only authentication uses it")]
+pub(crate) use grant::Watch;
 pub use handshake::Handshake;
 pub use identity::Identity;
 

@@ -52,7 +52,7 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 const LONGEST: usize = 256 * 1024;
 
 impl HttpFetch {
-    pub(super) fn new(url: Uri, tls: ClientTls) -> Self {
+    pub(super) fn new(url: Uri, tls: Option<ClientTls>) -> Self {
         let client = Client {
             tls,
             plain: PlainHttp::Loopback,

@@ -10,7 +10,6 @@ use tokio::time::{Instant, sleep};
 
 use super::fetch::{FetchError, Fetched, Fetching};
 use super::*;
-use crate::tls::{ApplicationProtocol, ClientFiles};
 
 /// A server whose next answers are decided by the test; the last one is repeated.
 struct Server {
@@ -258,7 +257,6 @@ async fn the_keys_are_renewed_in_time_whatever_tokens_come() {
 #[tokio::test]
 async fn keys_come_over_a_socket_and_redirects_are_not_followed() {
     let set = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
-    let tls = ClientTls::new(test_authority(), None, ApplicationProtocol::Http1).unwrap();
     let long = format!("{{\"keys\":[],\"x\":\"{}\"}}", "x".repeat(256 * 1024));
     for (line, body, expected) in [
         ("200 OK", set, Ok(1)),
@@ -270,7 +268,7 @@ async fn keys_come_over_a_socket_and_redirects_are_not_followed() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let url = format!("http://{address}/keys?canary").parse().unwrap();
-        let fetch = HttpFetch::new(url, tls.clone());
+        let fetch = HttpFetch::new(url, None);
         let serve = async {
             let mut stream = listener.accept().await.unwrap().0;
             let mut head = Vec::new();
@@ -300,24 +298,13 @@ async fn keys_come_over_a_socket_and_redirects_are_not_followed() {
 
 #[tokio::test]
 async fn other_machines_are_asked_over_tls_only() {
-    let tls = ClientTls::new(test_authority(), None, ApplicationProtocol::Http1).unwrap();
     let url: Uri = "http://id.test/keys?canary".parse().unwrap();
-    let error = HttpFetch::new(url.clone(), tls.clone()).fetch().await;
+    let error = HttpFetch::new(url.clone(), None).fetch().await;
     let error = crate::error_report::ErrorReport(&error.unwrap_err()).to_string();
     assert!(
         error.contains("id.test is to be asked over https://"),
         "{error}"
     );
-    let source = format!("{:?}", KeySource::new(url, tls));
+    let source = format!("{:?}", KeySource::new(url, None));
     assert_eq!(source, r#"KeySource("http://id.test/keys")"#);
-}
-
-/// The system of a test need not have any.
-fn test_authority() -> ClientFiles {
-    let parameters = rcgen::CertificateParams::new(vec!["id.test".to_owned()]).unwrap();
-    let certificate = parameters.self_signed(&rcgen::KeyPair::generate().unwrap());
-    ClientFiles {
-        ca: Some(certificate.unwrap().pem().into_bytes()),
-        identity: None,
-    }
 }
