@@ -1,15 +1,16 @@
-//! What authentication keeps over reloads: the keys of issuers, and tickets.
+//! What authentication keeps over reloads: the keys of issuers, tickets, and what is known of authentication servers.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use super::forward::ForwardAuth;
 use super::key_source::KeySource;
 use super::route_auth::RouteAuth;
 use super::tickets::{Tickets, TooManyTickets};
 use super::trusted_issuer::TrustedIssuer;
-use crate::config::{Config, Issuer, IssuerKeys, Route};
+use crate::config::{AuthServer, Config, Issuer, IssuerKeys, Route};
 use crate::jwt::{Claims, UnverifiedToken};
 use crate::rejection::Rejection;
 use crate::request::Identity;
@@ -20,6 +21,8 @@ use crate::wall_clock::WallClock;
 pub(crate) struct Authenticator {
     /// By name of the issuer, with the settings that they are for.
     sources: Mutex<HashMap<Arc<str>, (Arc<Issuer>, KeySource)>>,
+    /// Those that are asked, by the name of their route.
+    servers: Mutex<HashMap<Arc<str>, ForwardAuth>>,
     tickets: Tickets,
     clock: WallClock,
 }
@@ -37,15 +40,22 @@ impl Authenticator {
             route,
             issuers.collect(),
             self.tickets.clone(),
+            self.server(route),
         ))
     }
 
-    /// Forgets the keys of issuers that these settings do not have.
-    pub(crate) fn keep_issuers_of(&self, config: &Config) {
+    /// Forgets the keys of issuers and the authentication servers that these settings do not have.
+    pub(crate) fn keep_those_of(&self, config: &Config) {
         let auths = config.routes.iter().filter_map(|route| route.auth.as_ref());
         let issuers: Vec<_> = auths.flat_map(|rules| &rules.issuers).collect();
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.retain(|_, (issuer, _)| issuers.iter().any(|kept| **kept == *issuer));
+        let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        servers.retain(|name, _| {
+            let mut routes = config.routes.iter();
+            let route = routes.find(|route| route.name == *name);
+            route.is_some_and(|route| forward_of(route).is_some())
+        });
     }
 
     /// Begins to fetch keys, where there is a runtime.
@@ -95,6 +105,20 @@ impl Authenticator {
         TrustedIssuer::new(issuer, || self.source(issuer), &self.clock)
     }
 
+    /// The authentication server of a route: the one that was asked before, if it is still the same.
+    fn server(&self, route: &Route) -> Option<ForwardAuth> {
+        let settings = forward_of(route)?;
+        let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(server) = servers.get(&route.name)
+            && server.is_of(settings)
+        {
+            return Some(server.clone());
+        }
+        let server = ForwardAuth::new(settings);
+        servers.insert(Arc::clone(&route.name), server.clone());
+        Some(server)
+    }
+
     /// The keys of a URL: those that are there already, if the issuer is still the same.
     fn source(&self, issuer: &Arc<Issuer>) -> Option<KeySource> {
         let IssuerKeys::Url(url, tls) = &issuer.keys else {
@@ -117,6 +141,10 @@ impl Authenticator {
         sources.insert(Arc::clone(&issuer.name), entry);
         Some(source)
     }
+}
+
+fn forward_of(route: &Route) -> Option<&Arc<AuthServer>> {
+    route.auth.as_ref()?.forward.as_ref()
 }
 
 impl fmt::Debug for Authenticator {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::config::{Config, Route};
 use crate::rejection::Rejection;
-use crate::request::{Grant, Handshake};
+use crate::request::Handshake;
 
 /// Authenticates nobody: no settings ask for it.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ impl Authenticator {
         None
     }
 
-    pub(crate) fn keep_issuers_of(&self, _config: &Config) {}
+    pub(crate) fn keep_those_of(&self, _config: &Config) {}
 
     pub(crate) fn start(&self) {}
 
@@ -27,7 +27,7 @@ impl Authenticator {
 }
 
 impl RouteAuth {
-    pub(crate) async fn check(&self, _handshake: &Handshake) -> Result<Grant, Rejection> {
+    pub(crate) async fn check(&self, _handshake: &mut Handshake) -> Result<(), Rejection> {
         match self.0 {}
     }
 }

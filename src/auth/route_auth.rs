@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::digest::digest;
+use super::forward::ForwardAuth;
 use super::requirement::{identity, meets};
 use super::tickets::Tickets;
 use super::trusted_issuer::TrustedIssuer;
@@ -16,29 +17,40 @@ pub(crate) struct RouteAuth {
     route: Arc<Route>,
     issuers: Vec<TrustedIssuer>,
     tickets: Tickets,
+    server: Option<ForwardAuth>,
 }
 
 impl RouteAuth {
-    pub(super) fn new(route: &Arc<Route>, issuers: Vec<TrustedIssuer>, tickets: Tickets) -> Self {
+    pub(super) fn new(
+        route: &Arc<Route>,
+        issuers: Vec<TrustedIssuer>,
+        tickets: Tickets,
+        server: Option<ForwardAuth>,
+    ) -> Self {
         Self {
             route: Arc::clone(route),
             issuers,
             tickets,
+            server,
         }
     }
 
-    /// Lets a request in with what its credential gives, or refuses it.
+    /// Lets a request in with what its credential gives and then the authentication server, or refuses it.
     ///
     /// # Errors
     /// The rejection that the client is answered with.
-    pub(crate) async fn check(&self, handshake: &Handshake) -> Result<Grant, Rejection> {
-        let Some(rules) = &self.route.auth else {
-            return Ok(Grant::new());
-        };
-        match rules.takes_credentials() {
-            true => self.check_credential(rules, handshake).await,
-            false => Ok(Grant::new()),
+    pub(crate) async fn check(&self, handshake: &mut Handshake) -> Result<(), Rejection> {
+        if let Some(rules) = &self.route.auth
+            && rules.takes_credentials()
+        {
+            let grant = self.check_credential(rules, handshake).await?;
+            handshake.add_grant(grant);
         }
+        if let Some(server) = &self.server {
+            let grant = server.check(handshake).await?;
+            handshake.add_grant(grant);
+        }
+        Ok(())
     }
 
     async fn check_credential(

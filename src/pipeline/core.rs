@@ -121,7 +121,7 @@ impl Core {
             .unwrap_or_else(PoisonError::into_inner);
         let old = self.settings();
         let new = Arc::new(old.followed_by(config, &self.seams.policies, &self.auth));
-        self.auth.keep_issuers_of(&new.config);
+        self.auth.keep_those_of(&new.config);
         self.observers.log_subjects(new.config.log.subject);
         let settings = self.settings.write();
         *settings.unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);

@@ -74,8 +74,7 @@ impl PolicyList {
                 Check::Rate => {}
                 Check::Auth(auth) => {
                     // It waits for nothing for longer than the settings allow.
-                    let grant = auth.check(handshake).await.map_err(by_auth)?;
-                    handshake.add_grant(grant);
+                    auth.check(handshake).await.map_err(by_auth)?;
                 }
                 Check::Custom(policy) => {
                     let decision = timeout(DECISION_TIMEOUT, policy.check(handshake)).await;
