@@ -19,13 +19,14 @@ use tokio::time::timeout;
 
 use self::answer::{AuthError, Verdict};
 use self::question::Question;
+use self::recheck::until_refused;
 use super::shown_url::shown;
 use crate::client::{Client, PlainHttp};
 use crate::config::AuthServer;
 use crate::error_report::ErrorReport;
 use crate::log_throttle::LogThrottle;
 use crate::rejection::Rejection;
-use crate::request::{Grant, Handshake, Identity, only};
+use crate::request::{Grant, Handshake, Identity, Watch, only};
 
 /// An authentication server. A clone is the same one.
 #[derive(Clone)]
@@ -98,7 +99,7 @@ impl ForwardAuth {
                 self.log_answer();
                 Ok(match self.0.settings.recheck {
                     Some(interval) if handshake.is_websocket() => {
-                        grant.watched_by(recheck::watch(self.clone(), question, interval))
+                        grant.watched_by(self.clone().watch(question, interval))
                     }
                     Some(_) | None => grant,
                 })
@@ -108,6 +109,16 @@ impl ForwardAuth {
                 Err(Rejection::AuthUnavailable)
             }
         }
+    }
+
+    /// Asks the question of a handshake again, until the answer is another one.
+    fn watch(self, question: Question, interval: Duration) -> Watch {
+        Box::new(move || {
+            Box::pin(async move {
+                let ask = || self.ask_again(&question);
+                until_refused(interval, rand::random, ask).await
+            })
+        })
     }
 
     /// Asks again for a session, and waits for a place.

@@ -5,11 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::ForwardAuth;
 use super::answer::{AuthError, Verdict};
-use super::question::Question;
 use crate::close::CloseReason;
-use crate::request::Watch;
 
 /// A session is kept for so long while the server decides nothing.
 const GRACE: Duration = Duration::from_secs(5 * 60);
@@ -17,19 +14,9 @@ const GRACE: Duration = Duration::from_secs(5 * 60);
 /// Meanwhile it is asked so often at least.
 const RETRY: Duration = Duration::from_secs(60);
 
-/// Asks the question of a handshake again, until the answer is another one.
-pub(super) fn watch(server: ForwardAuth, question: Question, interval: Duration) -> Watch {
-    Box::new(move || {
-        Box::pin(async move {
-            let ask = || server.ask_again(&question);
-            until_refused(interval, rand::random, ask).await
-        })
-    })
-}
-
 /// Ends when the server refuses, or has decided nothing for too long. `random` is from 0 to 1: sessions that began
 /// together do not ask together.
-async fn until_refused<F>(
+pub(super) async fn until_refused<F>(
     interval: Duration,
     random: impl Fn() -> f64,
     ask: impl Fn() -> F,
