@@ -9,6 +9,7 @@
 mod authenticator;
 #[cfg(feature = "auth")]
 mod digest;
+mod ended_login;
 #[cfg(feature = "auth")]
 mod forward;
 #[cfg(feature = "auth")]
@@ -32,5 +33,3 @@ pub(crate) use authenticator::Authenticator;
 pub(crate) use none::{Authenticator, RouteAuth};
 #[cfg(feature = "auth")]
 pub(crate) use route_auth::RouteAuth;
-#[cfg(feature = "auth")]
-pub(crate) use tickets::TooManyTickets;

@@ -88,9 +88,9 @@ pub use config::{Config, Settings};
 pub use error_report::ErrorReport;
 pub use gate::{
     BrokenRequestMetrics, BuildError, Builder, ClosedMetrics, Gate, GateLayer, GateService, Handle,
-    HandshakeMetrics, Metrics, Page, PlainRequestMetrics, PlainRouteMetrics, Refuse, Reloaded,
-    ResponseBody, ResponseFuture, RouteMetrics, Selection, ServerDrain, ServerInfo, ServerMetrics,
-    UnknownServer, UpstreamInfo,
+    HandshakeMetrics, IssuedTicket, LogoutError, Metrics, Page, PlainRequestMetrics,
+    PlainRouteMetrics, Refuse, Reloaded, ResponseBody, ResponseFuture, RouteMetrics, Selection,
+    ServerDrain, ServerInfo, ServerMetrics, TicketError, UnknownServer, UpstreamInfo,
 };
 pub use histogram::Durations;
 pub use observe::{

@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use super::ended_login::EndedLogin;
 use super::forward::ForwardAuth;
 use super::key_source::KeySource;
 use super::route_auth::RouteAuth;
-use super::tickets::{Tickets, TooManyTickets};
+use super::tickets::Tickets;
 use super::trusted_issuer::TrustedIssuer;
 use crate::config::{AuthServer, Config, Issuer, IssuerKeys, Route};
-use crate::jwt::{Claims, UnverifiedToken};
+use crate::jwt::UnverifiedToken;
 use crate::rejection::Rejection;
 use crate::request::Identity;
 use crate::wall_clock::WallClock;
@@ -69,36 +70,39 @@ impl Authenticator {
         self.tickets.sweep();
     }
 
-    /// Issues a ticket for a route that accepts some; `None` where it accepts none.
+    /// Issues a ticket for a route; `None` where too many wait.
     pub(crate) fn issue_ticket(
         &self,
-        route: &Route,
+        route: &Arc<str>,
         identity: Identity,
         session_expires: Option<SystemTime>,
-    ) -> Option<Result<String, TooManyTickets>> {
-        let lifetime = route.auth.as_ref()?.ticket_lifetime?;
-        let name = Arc::clone(&route.name);
-        Some(
-            self.tickets
-                .issue(name, identity, session_expires, lifetime),
-        )
+        lifetime: Duration,
+    ) -> Option<String> {
+        let route = Arc::clone(route);
+        (self.tickets).issue(route, identity, session_expires, lifetime)
     }
 
-    /// Verifies a token that ends logins, of the issuer of this name; `None` where the settings have none.
+    /// Verifies a token that ends logins, of the issuer of this name; `None` where no route takes its tokens.
     pub(crate) async fn verify_logout(
         &self,
         config: &Config,
         issuer: &str,
         text: &str,
-    ) -> Option<Result<Claims, Rejection>> {
+    ) -> Option<Result<EndedLogin, Rejection>> {
         let auths = config.routes.iter().filter_map(|route| route.auth.as_ref());
         let mut issuers = auths.flat_map(|rules| &rules.issuers);
         let issuer = issuers.find(|known| *known.name == *issuer)?;
         let trusted = self.trusted(issuer)?;
-        Some(match UnverifiedToken::read_logout(text) {
+        let claims = match UnverifiedToken::read_logout(text) {
             Ok(token) => trusted.verify_logout(&token).await,
             Err(fault) => Err(Rejection::Token(fault)),
-        })
+        };
+        Some(claims.map(|claims| EndedLogin {
+            subject: claims.subject().unwrap_or_default().to_owned(),
+            login: claims.login().map(str::to_owned),
+            // The token of a logout always says it.
+            at: claims.issued_at().unwrap_or_else(|| self.clock.now()),
+        }))
     }
 
     fn trusted(&self, issuer: &Arc<Issuer>) -> Option<TrustedIssuer> {

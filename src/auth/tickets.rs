@@ -14,13 +14,13 @@ use crate::request::Identity;
 /// The tickets that were issued and not used; clones share them. They live as long as the gate does, so that a reload
 /// forgets none.
 #[derive(Clone, Default)]
-pub(crate) struct Tickets(Arc<Mutex<HashMap<Digest, Ticket>>>);
+pub(super) struct Tickets(Arc<Mutex<HashMap<Digest, Ticket>>>);
 
 /// What a ticket stands for.
-pub(crate) struct Ticket {
-    pub(crate) identity: Identity,
+pub(super) struct Ticket {
+    pub(super) identity: Identity,
     /// When the right to the session ends.
-    pub(crate) session_expires: Option<SystemTime>,
+    pub(super) session_expires: Option<SystemTime>,
     route: Arc<str>,
     usable_until: Instant,
 }
@@ -31,22 +31,15 @@ const MOST: usize = 100_000;
 /// The bytes of a ticket: nobody guesses one (RFC 6750 §5.2).
 const LENGTH: usize = 32;
 
-/// There are as many tickets as may wait.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct TooManyTickets;
-
 impl Tickets {
-    /// Makes a ticket for one handshake on this route.
-    ///
-    /// # Errors
-    /// [`TooManyTickets`] where too many were issued and not used.
-    pub(crate) fn issue(
+    /// Makes a ticket for one handshake on this route; `None` where too many were issued and not used.
+    pub(super) fn issue(
         &self,
         route: Arc<str>,
         identity: Identity,
         session_expires: Option<SystemTime>,
         lifetime: Duration,
-    ) -> Result<String, TooManyTickets> {
+    ) -> Option<String> {
         let now = Instant::now();
         let secret: [u8; LENGTH] = rand::random();
         let text = BASE64URL_NOPAD.encode(&secret);
@@ -55,7 +48,7 @@ impl Tickets {
             tickets.retain(|_, ticket| ticket.usable_until > now);
         }
         if tickets.len() >= MOST {
-            return Err(TooManyTickets);
+            return None;
         }
         let ticket = Ticket {
             identity,
@@ -64,7 +57,7 @@ impl Tickets {
             usable_until: now + lifetime,
         };
         tickets.insert(digest(text.as_bytes()), ticket);
-        Ok(text)
+        Some(text)
     }
 
     /// Uses a ticket, which is gone then. One for another route stays.
@@ -79,7 +72,7 @@ impl Tickets {
     }
 
     /// Forgets the tickets whose time is over.
-    pub(crate) fn sweep(&self) {
+    pub(super) fn sweep(&self) {
         let now = Instant::now();
         let mut tickets = self.tickets();
         tickets.retain(|_, ticket| ticket.usable_until > now);

@@ -27,6 +27,10 @@ impl Handle {
         Self { core }
     }
 
+    pub(super) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
     /// All live sessions, oldest first.
     pub fn sessions(&self) -> Vec<SessionInfo> {
         let mut entries = self.core.registry.list();

@@ -4,6 +4,7 @@ mod build_error;
 mod builder;
 mod handle;
 mod layer;
+mod logins;
 mod metrics;
 mod reload;
 mod revoke;
@@ -14,6 +15,7 @@ pub use build_error::BuildError;
 pub use builder::{Builder, Gate};
 pub use handle::Handle;
 pub use layer::{GateLayer, GateService, Refuse, ResponseBody, ResponseFuture};
+pub use logins::{IssuedTicket, LogoutError, TicketError};
 pub use metrics::{
     BrokenRequestMetrics, ClosedMetrics, HandshakeMetrics, Metrics, PlainRequestMetrics,
     PlainRouteMetrics, RouteMetrics, ServerMetrics,

@@ -13,6 +13,7 @@ mod exposition;
 mod guard;
 mod interface;
 mod library;
+mod logout;
 mod metadata;
 mod metrics;
 mod openapi;
@@ -27,6 +28,7 @@ mod secured;
 mod sessions;
 mod settings;
 mod stream;
+mod tickets;
 mod timestamp;
 mod upstreams;
 mod value;
@@ -55,7 +57,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
-use self::access::{Access, Admission, is_probe};
+use self::access::{Access, Admission, needs_no_token};
 use self::answer::Answer;
 use self::guard::Guard;
 use self::interface::Interface;
@@ -225,7 +227,7 @@ impl AdminService {
             // Behind a body hyper would read the next request though this response is still to be
             // written, and a client that reads none would pile them up.
             let is_last = !request.body().is_end_stream();
-            let takes_body = request.method() == Method::PATCH;
+            let takes_body = takes_body(request.method(), request.uri().path());
             let (admin, mut request) = (
                 self.clone(),
                 request.map(|body| match takes_body {
@@ -282,7 +284,7 @@ impl AdminService {
             Err(refusal) => return refusal.into_response(),
         };
         if let Some(place) = request.extensions().get::<Arc<Place>>()
-            && !is_probe(request.uri().path())
+            && !needs_no_token(request.uri().path())
             && !place.authenticate()
         {
             return Refusal::new(StatusCode::SERVICE_UNAVAILABLE, BUSY).into_response();
@@ -320,6 +322,15 @@ impl AdminService {
                 .admit(path, headers, &self.scheme, self.browsable)?,
             closing: self.closing.clone(),
         })
+    }
+}
+
+/// Whether the body of a request is read.
+fn takes_body(method: &Method, path: &str) -> bool {
+    match *method {
+        Method::PATCH => true,
+        Method::POST => path == "/tickets" || path.starts_with("/logout/"),
+        _ => false,
     }
 }
 

@@ -49,7 +49,8 @@ impl Access {
     /// Admits a request, and gives what is cancelled when it would not be admitted any more.
     ///
     /// No page of another site gets in by a browser that it drives, nor anybody without the token
-    /// where there is one. A probe needs no token: it learns one bit. `browsable` is an address
+    /// where there is one. A probe needs no token: it learns one bit; and the end of a
+    /// login has a token of its own. `browsable` is an address
     /// that a browser can connect to, and
     /// `scheme` that of its requests.
     pub(super) fn admit(
@@ -68,7 +69,7 @@ impl Access {
         }
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         match &current.token {
-            _ if is_probe(path) => {}
+            _ if needs_no_token(path) => {}
             Some(token) if !bears(headers, token) => {
                 return refuse(StatusCode::UNAUTHORIZED, "a bearer token is needed");
             }
@@ -95,9 +96,9 @@ impl Admission {
     }
 }
 
-/// Whether a request for this path is a probe, which needs no token.
-pub(super) fn is_probe(path: &str) -> bool {
-    matches!(path, "/healthz" | "/readyz")
+/// Whether a request for this path needs no token: a probe, and an identity provider, whose own token is verified.
+pub(super) fn needs_no_token(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz") || path.starts_with("/logout/")
 }
 
 /// Whether a page of another site is behind the request, as far as its browser says so.

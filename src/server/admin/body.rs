@@ -1,10 +1,11 @@
-//! The body of a request, which serde reads. Only a PATCH has one.
+//! The body of a request, which serde reads.
 
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::StatusCode;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
@@ -45,14 +46,20 @@ impl<T: DeserializeOwned + Described, S: Sync> FromRequest<S> for JsonBody<T> {
     }
 }
 
+/// The bytes of a body of at most so many.
+pub(super) async fn bytes_of(body: Body, longest: usize) -> Result<Bytes, Refusal> {
+    let refusal = |sentence: String| Refusal::new(StatusCode::BAD_REQUEST, sentence);
+    let body = timeout(TIMEOUT, to_bytes(body, longest)).await;
+    let body = body.map_err(|_late| refusal("the body did not arrive in time".to_owned()))?;
+    body.map_err(|_error| {
+        let problem = format!("the body broke off, or has more than {longest} bytes");
+        refusal(problem)
+    })
+}
+
 async fn read<T: DeserializeOwned + Described>(body: Body) -> Result<T, Refusal> {
     let refusal = |sentence: String| Refusal::new(StatusCode::BAD_REQUEST, sentence);
-    let body = timeout(TIMEOUT, to_bytes(body, LONGEST)).await;
-    let body = body.map_err(|_late| refusal("the body did not arrive in time".to_owned()))?;
-    let body = body.map_err(|_error| {
-        let problem = format!("the body broke off, or has more than {LONGEST} bytes");
-        refusal(problem)
-    })?;
+    let body = bytes_of(body, LONGEST).await?;
     // serde's own sentence repeats what the client wrote.
     serde_json::from_slice(&body).map_err(|error| match error.is_data() {
         true => refusal(format!("the body must be {}", T::FORM)),

@@ -8,6 +8,7 @@ pub(super) use crate::config::{
 pub(super) use crate::tls::{ServerTls, Tickets, TlsAcceptError, TlsAcceptor};
 pub(super) use crate::{
     BrokenRequestMetrics, CloseCode, Closed, Durations, Event, EventFilter, EventKind, EventStream,
-    Forwarded, Handle, Identity, Metrics, RecordedEvent, RequestKind, RouteMetrics, Selection,
-    ServerInfo, SessionId, SessionInfo, Transport, UnknownServer, UpstreamInfo,
+    Forwarded, Handle, Identity, LogoutError, Metrics, RecordedEvent, RequestKind, RouteMetrics,
+    Selection, ServerInfo, SessionId, SessionInfo, TicketError, Transport, UnknownServer,
+    UpstreamInfo,
 };

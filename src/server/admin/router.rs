@@ -13,7 +13,9 @@ use super::interface::Interface;
 use super::openapi::{Description, Document, complete};
 use super::query::{NoKeys, Query};
 use super::response::{Json, Refusal, WrongQuery};
-use super::{drain, events, expiry, probes, reload, sessions, settings, upstreams};
+use super::{
+    drain, events, expiry, logout, probes, reload, sessions, settings, tickets, upstreams,
+};
 
 /// Answers all requests.
 pub(super) fn router(interface: Arc<Interface>) -> Router {
@@ -34,6 +36,8 @@ fn endpoints() -> OpenApiRouter<Arc<Interface>> {
         .routes(routes!(probes::metrics))
         .routes(routes!(sessions::list, sessions::close_selected))
         .routes(routes!(sessions::close, expiry::change))
+        .routes(routes!(tickets::issue))
+        .routes(routes!(logout::end_login))
         .routes(routes!(upstreams::list))
         .routes(routes!(upstreams::drain))
         .routes(routes!(upstreams::resume))
@@ -106,7 +110,7 @@ mod tests {
                 assert_eq!(error.is_empty(), sentence.is_empty(), "{named}: {error}");
                 assert!(error.ends_with(&sentence), "{named}: {error}");
                 assert_eq!(status == 400, !error.is_empty(), "{named}: {status}");
-                let is_open = matches!(&**path, "/healthz" | "/readyz");
+                let is_open = matches!(&**path, "/healthz" | "/readyz" | "/logout/{issuer}");
                 assert_eq!(operation.get("security").is_some(), is_open, "{named}");
             }
         }

@@ -31,6 +31,7 @@ impl PartialSchema for Settings {
             .description(Some(description))
             .property("listen", Array::new(any_object()))
             .property("acme", any_object())
+            .property("issuer", any_object())
             .property("client_ip", any_object())
             .property("admin", admin)
             .property("log", any_object())

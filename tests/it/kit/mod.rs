@@ -46,6 +46,8 @@ mod tls;
 #[cfg(feature = "server")]
 mod tls_client;
 #[cfg(feature = "server")]
+pub(crate) mod token;
+#[cfg(feature = "server")]
 mod vitals;
 pub(crate) mod yaml;
 

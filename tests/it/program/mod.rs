@@ -3,6 +3,7 @@
 mod access;
 mod activation;
 mod admin;
+mod auth;
 mod command;
 mod commands;
 mod connections;

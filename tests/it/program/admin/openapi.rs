@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use super::super::kit::token::{issuer, logout_token};
 use super::super::kit::{Echo, Program, Response, Socket, Wire, settings, websocket};
 use super::{ADMIN, ask, patch};
 
@@ -143,7 +144,7 @@ impl Document {
 #[tokio::test]
 async fn every_answer_is_as_the_document_says() {
     let echo = Echo::start().await;
-    let text = settings(echo.url(), ADMIN);
+    let text = settings(echo.url(), ADMIN) + &issuer() + TICKETS;
     let program = Program::run(&text).await;
     let admin = &*program.admin().await;
     let document = ask(admin, "GET /openapi.json", "").await;
@@ -156,6 +157,8 @@ async fn every_answer_is_as_the_document_says() {
         Socket::open(&program.address, "/ws/").await,
     ];
     patches(&mut document, admin).await;
+    tickets(&mut document, admin).await;
+    logouts(&mut document, admin).await;
     const DRAIN: &str = "/upstreams/{name}/{server}/drain";
     const RESUME: &str = "/upstreams/{name}/{server}/resume";
     for (method, path, given, query, status) in [
@@ -300,4 +303,42 @@ async fn patches(document: &mut Document, admin: &str) {
         assert_eq!(answer.status(), status, "{body}");
         document.check("PATCH", PATH, &answer);
     }
+}
+
+/// A route that takes tickets, and tokens of the issuer.
+const TICKETS: &str = "[[route]]\nname = \"tickets\"\npath = \"/tickets\"\nupstream = \"chat\"\n\
+                       auth = { jwt = \"main\", tickets = {} }\n";
+
+async fn tickets(document: &mut Document, admin: &str) {
+    for (route, status) in [("tickets", 201), ("chat", 409), ("nowhere", 404), ("", 400)] {
+        let subject = if status == 400 { "" } else { "alice" };
+        let body = json!({ "route": route, "subject": subject }).to_string();
+        let answer = post(admin, "/tickets", "application/json", &body).await;
+        assert_eq!(answer.status(), status, "{route}");
+        document.check("POST", "/tickets", &answer);
+    }
+}
+
+async fn logouts(document: &mut Document, admin: &str) {
+    let form = "application/x-www-form-urlencoded";
+    let body = format!("logout_token={}", logout_token(&json!({})));
+    for (issuer, body, status) in [
+        ("main", &*body, 200),
+        ("other", &*body, 404),
+        ("main", "", 400),
+    ] {
+        let answer = post(admin, &format!("/logout/{issuer}"), form, body).await;
+        assert_eq!(answer.status(), status, "{issuer}");
+        document.check("POST", "/logout/{issuer}", &answer);
+    }
+}
+
+async fn post(admin: &str, target: &str, kind: &str, body: &str) -> Response {
+    let length = body.len();
+    let mut wire = Wire::connect(admin).await;
+    wire.send(format!(
+        "POST {target} HTTP/1.1\r\nHost: {admin}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}"
+    ))
+    .await;
+    wire.response().await
 }
