@@ -16,6 +16,8 @@ mod settings;
 mod client_tls;
 mod embedding;
 mod examples;
+#[cfg(feature = "server")]
+mod forward_auth;
 mod forwarding;
 mod handover;
 mod handshake;

@@ -62,7 +62,10 @@ impl Verdict {
 /// The server's own answer, with a sentence of ours where its body is too long.
 fn refusal(status: StatusCode, mut headers: HeaderMap, body: Option<Bytes>) -> Denial {
     keep_end_to_end(&mut headers);
-    let denial = Denial::new(status, REASON);
+    let denial = match status {
+        StatusCode::UNAUTHORIZED => Denial::new(status, REASON).with_message("this needs a login"),
+        _ => Denial::new(status, REASON),
+    };
     match body {
         Some(body) => denial.with_headers(headers).with_body(body),
         None => {
