@@ -139,7 +139,7 @@ impl Authenticator {
             );
             return Some(source);
         }
-        let source = KeySource::new(url.clone(), Some(tls.clone()));
+        let source = KeySource::new(url.clone(), tls.clone());
         source.start();
         let entry = (Arc::clone(issuer), source.clone());
         sources.insert(Arc::clone(&issuer.name), entry);

@@ -21,6 +21,8 @@ mod forward_auth;
 mod forwarding;
 mod handover;
 mod handshake;
+#[cfg(feature = "server")]
+mod issuer_keys;
 #[cfg_attr(
     not(feature = "server"),
     allow(

@@ -73,8 +73,8 @@ pub(crate) struct Issuer {
 pub(crate) enum IssuerKeys {
     /// They were read with the settings.
     Fixed(Arc<KeySet>),
-    /// They are fetched, again and again.
-    Url(Uri, ClientTls),
+    /// They are fetched, again and again. The TLS is for a URL with https://.
+    Url(Uri, Option<ClientTls>),
 }
 
 /// An authentication server.

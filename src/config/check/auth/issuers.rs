@@ -204,7 +204,13 @@ fn keys(
         (None, written) if written.contains("://") => {
             let url = parse_secure_url(written);
             let url = url.map_err(|problem| report.error(&jwks, problem)).ok()?;
-            let tls = tls::client_of_urls(settings.ca.as_ref(), table, directory, report)?;
+            let tls = match url.scheme_str() {
+                Some("https") => {
+                    let ca = settings.ca.as_ref();
+                    Some(tls::client_of_urls(ca, table, directory, report)?)
+                }
+                _ => None,
+            };
             Some(IssuerKeys::Url(url, tls))
         }
         (None, file) => {
