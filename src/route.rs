@@ -7,6 +7,7 @@ use crate::config::{
     EncodedSlashes, Route, has_dot_segment, has_encoded_slash, with_slashes_decoded,
 };
 use crate::rejection::Rejection;
+use crate::request::Identity;
 
 /// Why a route does not take a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,17 +149,25 @@ impl Route {
         (!self.takes_offer(offered)).then_some(Mismatch::Subprotocols)
     }
 
-    /// The path to send upstream for this one, without the request's query.
+    /// The path to send upstream for this one, without the request's query. `identity` is the client's, if a policy has
+    /// found out.
     ///
     /// # Errors
-    /// [`Rejection::Path`] where a rewrite makes a dot segment of the request's text and its own:
+    /// [`Rejection::ClaimRefused`] where a rewrite needs to know who the client is, and [`Rejection::Path`] where a rewrite makes a dot segment of the request's text and its own:
     /// `/.{id}` of `;x`.
-    pub(crate) fn upstream_path<'p>(&self, path: &'p str) -> Result<Cow<'p, str>, Rejection> {
+    pub(crate) fn upstream_path<'p>(
+        &self,
+        path: &'p str,
+        identity: Option<&Identity>,
+    ) -> Result<Cow<'p, str>, Rejection> {
         let Some(rewrite) = &self.rewrite else {
             return Ok(Cow::Borrowed(path));
         };
         let captures = self.path.capture(path).ok_or(Rejection::Path)?;
-        let path = rewrite.apply(&captures);
+        let subject = identity.map(Identity::subject);
+        let claim = |name: &str| identity.and_then(|identity| identity.claim(name));
+        let path = rewrite.apply(&captures, subject, claim);
+        let path = path.ok_or(Rejection::ClaimRefused)?;
         match has_dot_segment(&path) {
             true => Err(Rejection::Path),
             false => Ok(Cow::Owned(path)),
@@ -335,13 +344,13 @@ mod tests {
 
         let path = "/rooms/a%2Fb/c//d";
         let found = table.find(Some("a.test"), path, &[""; 0]).unwrap();
-        assert_eq!(found.upstream_path(path).unwrap(), "/r/a%2Fb/c//d");
+        assert_eq!(found.upstream_path(path, None).unwrap(), "/r/a%2Fb/c//d");
         let captured = found.path.named_captures(path);
         assert_eq!(captured, [("room".to_owned(), "a%2Fb".to_owned())]);
 
         let found = table.find(Some("a.test"), "/plain/7", &[""; 0]).unwrap();
         assert!(matches!(
-            found.upstream_path("/plain/7"),
+            found.upstream_path("/plain/7", None),
             Ok(Cow::Borrowed("/plain/7"))
         ));
     }
@@ -353,7 +362,7 @@ mod tests {
         let table = table([dotted]);
         let sent = |path: &'static str| {
             let found = table.find(Some("a.test"), path, &[""; 0]).unwrap();
-            found.upstream_path(path)
+            found.upstream_path(path, None)
         };
         assert_eq!(sent("/x").unwrap(), "/v/.x");
         assert_eq!(sent("/..x").unwrap(), "/v/...x");

@@ -84,4 +84,4 @@ pub(crate) use values::server_url::ServerAddress;
 pub(crate) use values::template::{Template, Values};
 
 #[cfg(test)]
-pub(crate) use values::path::Rewrite;
+pub(crate) use values::rewrite::Rewrite;

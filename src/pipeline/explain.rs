@@ -120,7 +120,9 @@ async fn decide(settings: &Snapshot, mut handshake: Handshake) -> Explanation {
 
 /// The path that goes upstream with a request that can be written.
 fn path_upstream(handshake: &Handshake, route: &Route) -> Result<String, Rejection> {
-    let path = route.upstream_path(handshake.path())?.into_owned();
+    let path = route
+        .upstream_path(handshake.path(), handshake.identity().map(Arc::as_ref))?
+        .into_owned();
     match handshake.offer() {
         Some(offer) => {
             let target = path_and_query("", &path, handshake.forwarded_query().as_deref());

@@ -106,7 +106,9 @@ pub(crate) async fn admit(
         let mut headers = plain_request_headers(handshake)?;
         let version = handshake.parts().version;
         core.pseudonym.sign(&mut headers, version)?;
-        let path = route.upstream_path(handshake.path())?.into_owned();
+        let path = route
+            .upstream_path(handshake.path(), handshake.identity().map(Arc::as_ref))?
+            .into_owned();
         Ok((headers, path, pool.place(handshake.client())?))
     });
     match prepared {

@@ -153,7 +153,7 @@ async fn connect(
     parents: &SpanParents,
 ) -> Result<Accepted, Refusal> {
     let route = handshake.settings();
-    let path = route.upstream_path(handshake.path())?;
+    let path = route.upstream_path(handshake.path(), handshake.identity().map(Arc::as_ref))?;
     let began = Instant::now();
     let span = parents.begin_connect();
     let proxied = proxied_connection(handshake);

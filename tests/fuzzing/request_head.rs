@@ -120,7 +120,7 @@ fn forward(parts: &Parts, ways: Ways) -> Result<Accepted, Rejection> {
     policy::origin::check(handshake.origin(), &route.origin, host, port, false)?;
     let path = path_and_query(
         "/base",
-        &route.upstream_path(target.path())?,
+        &route.upstream_path(target.path(), None)?,
         target.query(),
     );
     let (request, _sent) = upstream_request(&handshake, &offer, path, UpstreamHttp::H1)?;

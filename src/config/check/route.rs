@@ -154,7 +154,14 @@ fn route(
         report.error(&node.get("path"), encoded_slash());
     }
     let headers = headers::headers(headers, &path, &node.get("headers"), report);
-    let auth = auth(&whole, &path, &headers, context, node, report);
+    let auth = auth(
+        &whole,
+        &path,
+        (&headers, rewrite.as_ref()),
+        context,
+        node,
+        report,
+    );
     Some(Route {
         name: name.into(),
         hosts: host,
@@ -182,12 +189,13 @@ fn route(
 fn auth(
     settings: &RouteSettings,
     path: &PathPattern,
-    headers: &Headers,
+    (headers, rewrite): (&Headers, Option<&Rewrite>),
     context: &Context<'_>,
     node: &Node<'_>,
     report: &mut Report<'_>,
 ) -> Option<AuthRules> {
     let claims = headers.set.iter().flat_map(|(_, value)| value.claims());
+    let claims = claims.chain(rewrite.into_iter().flat_map(Rewrite::claims));
     let claims = claims.map(str::to_owned);
     super::auth::auth(settings, path, claims, &context.auth, node, report)
 }
@@ -197,7 +205,7 @@ fn auth(
 fn auth(
     settings: &RouteSettings,
     _path: &PathPattern,
-    _headers: &Headers,
+    _used: (&Headers, Option<&Rewrite>),
     _context: &Context<'_>,
     node: &Node<'_>,
     report: &mut Report<'_>,

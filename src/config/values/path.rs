@@ -1,6 +1,6 @@
-//! `path` and `rewrite`: which paths a route serves, and which path the upstream sees.
+//! `path`: which paths a route serves.
 //!
-//! Both work on paths in their normal form, of the request as of the settings, so that two spellings of
+//! It works on paths in their normal form, as a `rewrite` does, of the request as of the settings, so that two spellings of
 //! one path are matched alike, and what was matched and what is sent on cannot differ.
 
 use std::borrow::Cow;
@@ -21,7 +21,7 @@ pub struct PathPattern {
     /// What stands between the slashes, behind the first one.
     segments: Vec<Segment>,
     /// Whether a `*` ends the pattern.
-    open: bool,
+    pub(super) open: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,9 +34,9 @@ enum Segment {
 /// What a pattern took out of a path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Captures<'p> {
-    parameters: Vec<&'p str>,
+    pub(super) parameters: Vec<&'p str>,
     /// What stood in the place of the `*`.
-    rest: &'p str,
+    pub(super) rest: &'p str,
 }
 
 impl PathPattern {
@@ -166,11 +166,11 @@ impl PathPattern {
         }
     }
 
-    fn position(&self, name: &str) -> Option<usize> {
+    pub(super) fn position(&self, name: &str) -> Option<usize> {
         self.parameters().position(|parameter| parameter == name)
     }
 
-    fn parameters(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn parameters(&self) -> impl Iterator<Item = &str> {
         self.segments.iter().filter_map(|segment| match segment {
             Segment::Literal(_) => None,
             Segment::Parameter(name) => Some(name.as_str()),
@@ -239,80 +239,8 @@ text!(
     r"^((/([A-Za-z0-9._~!$&'()+,;=:@-]|%[0-9A-Fa-f]{2})+|/\{[A-Za-z_][A-Za-z0-9_]*\})+(/\*?)?|/\*?)$"
 );
 
-/// The path sent upstream: text in which `{name}` is a parameter of the route's [`PathPattern`],
-/// and a `/*` at the end is what stood for the `*` there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Rewrite(Vec<Piece>);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
-    /// In its normal form.
-    Text(String),
-    /// The index among the captured parameters, and the name to print it back.
-    Parameter(usize, String),
-    Rest,
-}
-
-impl Rewrite {
-    /// Parses a rewrite for a route with this path: every placeholder must be captured there.
-    pub(crate) fn parse(text: &str, path: &PathPattern) -> Result<Self, ValueError> {
-        check_path(text)?;
-        let mut pieces = Vec::new();
-        let (mut rest, open) = match text.strip_suffix("/*") {
-            Some(_) => (&text[..text.len() - 1], true),
-            None => (text, false),
-        };
-        if open && !path.open {
-            return Err(ValueError::new(format!(
-                "`{text}` ends with `*`, but the route's path `{path}` does not"
-            )));
-        }
-        while let Some((literal, behind)) = rest.split_once('{') {
-            let Some((name, behind)) = behind.split_once('}') else {
-                return Err(ValueError::new(format!(
-                    "`{text}` has a `{{` without its `}}`"
-                )));
-            };
-            let Some(index) = path.position(name) else {
-                return Err(no_parameter(text, name, path));
-            };
-            push_text(&mut pieces, literal, text)?;
-            pieces.push(Piece::Parameter(index, name.to_owned()));
-            rest = behind;
-        }
-        push_text(&mut pieces, rest, text)?;
-        if open {
-            pieces.push(Piece::Rest);
-        }
-        Ok(Self(pieces))
-    }
-
-    /// The path sent upstream, made of what the route's path captured.
-    pub(crate) fn apply(&self, captures: &Captures<'_>) -> String {
-        let mut path = String::new();
-        for piece in &self.0 {
-            path.push_str(match piece {
-                Piece::Text(text) => text,
-                Piece::Parameter(index, _) => captures.parameters.get(*index).unwrap_or(&""),
-                Piece::Rest => captures.rest,
-            });
-        }
-        path
-    }
-}
-
-impl fmt::Display for Rewrite {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|piece| match piece {
-            Piece::Text(text) => f.write_str(text),
-            Piece::Parameter(_, name) => write!(f, "{{{name}}}"),
-            Piece::Rest => f.write_str("*"),
-        })
-    }
-}
-
 /// Checks what every path owes, whatever stands in it, and takes its first slash off.
-fn check_path(text: &str) -> Result<&str, ValueError> {
+pub(super) fn check_path(text: &str) -> Result<&str, ValueError> {
     let error = |message: String| Err(ValueError::new(message));
     let Some(rest) = text.strip_prefix('/') else {
         let problem = ValueError::new(format!("`{text}` is not a path: it begins with `/`"));
@@ -372,16 +300,8 @@ fn parse_segment(segment: &str, path: &str) -> Result<Segment, ValueError> {
     Ok(Segment::Parameter(name.to_owned()))
 }
 
-fn push_text(pieces: &mut Vec<Piece>, literal: &str, rewrite: &str) -> Result<(), ValueError> {
-    let normal = check_text(literal, rewrite)?;
-    if !literal.is_empty() {
-        pieces.push(Piece::Text(normal.into_owned()));
-    }
-    Ok(())
-}
-
 /// Checks literal text of a path (RFC 3986 §3.3), and returns its normal form.
-fn check_text<'t>(literal: &'t str, path: &str) -> Result<Cow<'t, str>, ValueError> {
+pub(super) fn check_text<'t>(literal: &'t str, path: &str) -> Result<Cow<'t, str>, ValueError> {
     let error = |message: String| Err(ValueError::new(message));
     if literal.contains('*') {
         let problem = ValueError::new(format!("`{path}`: a `*` stands only at the end, as `/*`"));
@@ -415,20 +335,6 @@ fn check_text<'t>(literal: &'t str, path: &str) -> Result<Cow<'t, str>, ValueErr
             "`{path}`: two hexadecimal digits stand behind a `%`"
         ))
     })
-}
-
-fn no_parameter(rewrite: &str, name: &str, path: &PathPattern) -> ValueError {
-    let known: Vec<String> = path
-        .parameters()
-        .map(|name| format!("`{{{name}}}`"))
-        .collect();
-    let known = match known.is_empty() {
-        true => "none".to_owned(),
-        false => known.join(", "),
-    };
-    ValueError::new(format!(
-        "`{rewrite}`: the route's path `{path}` has no parameter `{{{name}}}` (it has {known})"
-    ))
 }
 
 #[cfg(test)]

@@ -194,13 +194,17 @@ async fn an_upstream_gets_who_the_client_is_from_the_gate_alone() {
     let upstream = Upstream::start().await;
     let headers = r#"[route.headers]
         set = { x-user = "{subject}", x-team = "{claim.team}", x-mail = "{claim.mail}" }"#;
-    let program = Program::run(&authenticated(&upstream, "jwt = \"main\"", headers)).await;
+    let settings = authenticated(&upstream, "jwt = \"main\"", headers);
+    let rewrite = "upstream = \"chat\"\nrewrite = \"/users/{subject}/*\"\n";
+    let settings = settings.replace("upstream = \"chat\"\n", rewrite);
+    let program = Program::run(&settings).await;
     let request = bearing(&token(&json!({})))
         .header("X-User", "root")
         .header("x_team", "red")
         .header("X-Mail", "root@gate.test");
     let (_, (_, asked)) = session(&program, &upstream, &request).await;
     asked.assert(&[("x-user", "alice"), ("x-team", "blue")]);
+    assert_eq!(asked.target(), "/users/alice/a");
     for gone in ["x_team", "x-mail"] {
         assert!(asked.all(gone).is_empty(), "{asked:?}");
     }

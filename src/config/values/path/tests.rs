@@ -1,6 +1,7 @@
 use rstest::rstest;
 
 use super::*;
+use crate::config::values::Rewrite;
 
 fn pattern(text: &str) -> PathPattern {
     text.parse().unwrap()
@@ -114,7 +115,12 @@ fn a_rewrite_is_made_of_what_was_captured(
 ) {
     let path = pattern(path);
     let rewrite = Rewrite::parse(rewrite, &path).unwrap();
-    assert_eq!(rewrite.apply(&path.capture(request).unwrap()), upstream);
+    assert_eq!(
+        rewrite
+            .apply(&path.capture(request).unwrap(), None, |_| None)
+            .as_deref(),
+        Some(upstream)
+    );
 }
 
 #[rstest]
