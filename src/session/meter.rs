@@ -16,14 +16,16 @@ use crate::limit::{Exceeded, Limit};
 /// for a message.
 #[derive(Debug)]
 pub(crate) struct Meter {
-    messages: [Option<Arc<Limit>>; 2],
+    /// Those of messages, and then those of bytes, each in the order of charging.
+    limits: Box<[Arc<Limit>]>,
+    /// How many of them are those of messages.
+    message_limits: usize,
     /// Pings and pongs: as many as messages, but counted for themselves, so that a client that
     /// keeps its connection alive may still say as much.
     controls: Option<Arc<Limit>>,
-    bytes: [Option<Arc<Limit>>; 2],
     on_exceed: OnExceed,
     /// How many of the limits have been paid for what is waiting now, so that none is paid twice
-    /// when it is charged again.
+    /// when it is charged again: that of controls, in the place before all others, and the others.
     paid: usize,
     limit_counts: Arc<LimitCounts>,
 }
@@ -52,18 +54,19 @@ pub(super) enum Charge {
 impl Meter {
     /// A meter of these limits, each list in the order of charging; `None` if there is nothing to
     /// charge.
-    pub(crate) fn new(
-        messages: [Option<Arc<Limit>>; 2],
+    pub(crate) fn new<const LIMITS: usize>(
+        messages: [Option<Arc<Limit>>; LIMITS],
         controls: Option<Arc<Limit>>,
-        bytes: [Option<Arc<Limit>>; 2],
+        bytes: [Option<Arc<Limit>>; LIMITS],
         on_exceed: OnExceed,
         limit_counts: &Arc<LimitCounts>,
     ) -> Option<Self> {
-        let any = messages.iter().chain(&bytes).any(Option::is_some);
-        any.then_some(Self {
-            messages,
+        let message_limits = messages.iter().flatten().count();
+        let limits: Box<[_]> = messages.into_iter().chain(bytes).flatten().collect();
+        (!limits.is_empty()).then(|| Self {
+            limits,
+            message_limits,
             controls,
-            bytes,
             on_exceed,
             paid: 0,
             limit_counts: Arc::clone(limit_counts),
@@ -78,7 +81,8 @@ impl Meter {
 
     /// The most bytes that may be charged at once and still be given.
     pub(super) fn portion(&self) -> usize {
-        let bursts = self.bytes.iter().flatten().map(|limit| limit.burst());
+        let byte_limits = self.limits.iter().skip(self.message_limits);
+        let bursts = byte_limits.map(|limit| limit.burst());
         bursts
             .min()
             .and_then(|burst| usize::try_from(burst).ok())
@@ -88,25 +92,38 @@ impl Meter {
     /// Charges messages and bytes to every limit.
     #[inline]
     pub(super) fn charge(&mut self, messages: u64, bytes: u64, now: Instant) -> Charge {
-        let [of_address, of_connection] = &self.messages;
-        let cost = Cost {
-            frames: messages,
-            bytes,
-            now,
-        };
-        cost.pay(of_address, of_connection, &self.bytes, &mut self.paid)
+        self.pay(messages, bytes, now)
             .unwrap_or_else(|exceeded| self.exceeded(exceeded))
     }
 
     /// Charges a ping or a pong, and its bytes.
     pub(super) fn charge_control(&mut self, bytes: u64, now: Instant) -> Charge {
-        let cost = Cost {
-            frames: 1,
-            bytes,
-            now,
-        };
-        cost.pay(&self.controls, &None, &self.bytes, &mut self.paid)
-            .unwrap_or_else(|exceeded| self.exceeded(exceeded))
+        if self.paid == 0
+            && let Some(controls) = &self.controls
+            && let Err(exceeded) = controls.take(1, now)
+        {
+            return self.exceeded(exceeded);
+        }
+        self.charge(0, bytes, now)
+    }
+
+    /// Takes messages and bytes out of their buckets, but out of none that was paid before.
+    #[inline]
+    fn pay(&mut self, messages: u64, bytes: u64, now: Instant) -> Result<Charge, Exceeded> {
+        for (index, limit) in self.limits.iter().enumerate() {
+            let units = match index < self.message_limits {
+                true => messages,
+                false => bytes,
+            };
+            // The place before them is that of controls.
+            let place = index + 1;
+            if units > 0 && place >= self.paid {
+                self.paid = place;
+                limit.take(units, now)?;
+            }
+        }
+        self.paid = 0;
+        Ok(Charge::Paid)
     }
 
     /// Counts what is dropped for want of its charge.
@@ -116,7 +133,7 @@ impl Meter {
 
     /// What follows from an empty bucket, the one that is not `paid`.
     fn exceeded(&mut self, exceeded: Exceeded) -> Charge {
-        let reason = match self.paid < self.messages.len() {
+        let reason = match self.paid <= self.message_limits {
             true => CloseReason::MessageRate,
             false => CloseReason::ByteRate,
         };
@@ -131,43 +148,6 @@ impl Meter {
             }
             (OnExceed::Close | OnExceed::Delay, _) => Charge::End(reason),
         }
-    }
-}
-
-/// What to charge, and when.
-struct Cost {
-    frames: u64,
-    bytes: u64,
-    now: Instant,
-}
-
-impl Cost {
-    /// Takes frames and bytes out of their buckets, but out of none that was `paid` before.
-    #[inline]
-    fn pay(
-        &self,
-        frames: &Option<Arc<Limit>>,
-        more_frames: &Option<Arc<Limit>>,
-        [bytes, more_bytes]: &[Option<Arc<Limit>>; 2],
-        paid: &mut usize,
-    ) -> Result<Charge, Exceeded> {
-        let buckets = [
-            (frames, self.frames),
-            (more_frames, self.frames),
-            (bytes, self.bytes),
-            (more_bytes, self.bytes),
-        ];
-        for (index, (limit, units)) in buckets.into_iter().enumerate() {
-            if let Some(limit) = limit
-                && units > 0
-                && index >= *paid
-            {
-                *paid = index;
-                limit.take(units, self.now)?;
-            }
-        }
-        *paid = 0;
-        Ok(Charge::Paid)
     }
 }
 
