@@ -101,6 +101,13 @@ pub enum Rejection {
     /// Whoever knows who may come in cannot be asked.
     AuthUnavailable,
 
+    /// The user has as many sessions as one may have.
+    SubjectSessions,
+    /// The user makes handshakes too fast.
+    SubjectHandshakes {
+        /// When the next one would be accepted.
+        retry_after: Duration,
+    },
     /// A policy of the embedder's refused it.
     Denied(Box<Denial>),
     /// A policy of the embedder's did not decide in time.
@@ -190,7 +197,10 @@ impl Rejection {
             Self::NotUpgrade | Self::Version | Self::NotUpgradable => StatusCode::UPGRADE_REQUIRED,
             // RFC 9220 §3 says so of an unknown `:protocol`.
             Self::Connect => StatusCode::NOT_IMPLEMENTED,
-            Self::TooManySessions | Self::HandshakeRate { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManySessions
+            | Self::HandshakeRate { .. }
+            | Self::SubjectSessions
+            | Self::SubjectHandshakes { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Denied(denial) => denial.status,
             Self::ClientAddrMissing => StatusCode::INTERNAL_SERVER_ERROR,
             Self::UpstreamRefused
@@ -251,6 +261,8 @@ impl Rejection {
             Self::OriginInvalid => "origin_invalid",
             Self::TooManySessions => "ip_connections",
             Self::HandshakeRate { .. } => "handshake_rate",
+            Self::SubjectSessions => "subject_sessions",
+            Self::SubjectHandshakes { .. } => "subject_handshakes",
             Self::CredentialMissing => "credential_missing",
             Self::CredentialAmbiguous => "credential_ambiguous",
             Self::CredentialUnknown => "credential_unknown",
@@ -316,6 +328,8 @@ impl Rejection {
             Self::OriginInvalid => "the Origin header is malformed",
             Self::TooManySessions => "too many connections from this address",
             Self::HandshakeRate { .. } => "too many connection attempts from this address",
+            Self::SubjectSessions => "too many connections of this user",
+            Self::SubjectHandshakes { .. } => "too many connection attempts of this user",
             Self::CredentialMissing => "this needs a login",
             Self::CredentialAmbiguous => "the request has two credentials that differ",
             Self::CredentialUnknown => "this credential is not known here, or not any more",

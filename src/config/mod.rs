@@ -35,7 +35,7 @@ pub use settings::headers::{Forwarded, HeaderSettings};
 pub use settings::http_versions::{HttpVersion, HttpVersions};
 pub use settings::issuer::{IssuerSettings, TokenAlgorithm};
 pub use settings::keepalive::{Keepalive, Ping};
-pub use settings::limits::{Limits, OnExceed, PerConnection, PerIp};
+pub use settings::limits::{Limits, OnExceed, PerConnection, PerIp, PerSubject};
 pub use settings::listen_tls::{CertificateFiles, ClientAuth, ListenTls, TlsVersion};
 pub use settings::origin::OriginRules;
 pub use settings::plain_http::{HttpMode, HttpOrigin, PlainHttp};

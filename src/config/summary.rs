@@ -127,13 +127,19 @@ fn limits(limits: &Limits) -> Vec<String> {
     if let Some(connections) = limits.per_ip.connections {
         words.push(format!("{connections} sessions/ip"));
     }
+    if let Some(connections) = limits.per_subject.connections {
+        words.push(format!("{connections} sessions/subject"));
+    }
     let counts = [
         ("handshakes/ip", limits.per_ip.handshakes),
         ("messages/ip", limits.per_ip.messages),
+        ("handshakes/subject", limits.per_subject.handshakes),
+        ("messages/subject", limits.per_subject.messages),
         ("messages", limits.per_connection.messages),
     ];
     let bytes = [
         ("bytes/ip", limits.per_ip.bytes),
+        ("bytes/subject", limits.per_subject.bytes),
         ("bytes", limits.per_connection.bytes),
     ];
     let mut push = |name: &str, limit: Option<Rate>, number: fn(u64) -> String| {

@@ -48,6 +48,10 @@ pub struct Metrics {
     pub addresses_tracked: u64,
     /// Handshakes that shared a limit, because more addresses came than are tracked.
     pub addresses_overflowed: u64,
+    /// Subjects that have limits of their own at the moment; one on two routes is two.
+    pub subjects_tracked: u64,
+    /// Handshakes that shared a limit, because more subjects came than are tracked.
+    pub subjects_overflowed: u64,
 }
 
 /// How many handshakes on a route came to one outcome.
@@ -208,8 +212,10 @@ impl Metrics {
             most_sessions: core.registry.max_sessions().map(|most| most as u64),
             handshakes_open: (core.registry.permits() as u64).saturating_sub(open),
             log_lines_left_out: core.observers.suppressed_refusals() + core.failures.left_out(),
-            addresses_tracked: settings.rates.len() as u64,
-            addresses_overflowed: settings.rates.overflowed(),
+            addresses_tracked: settings.rates.addresses.len() as u64,
+            addresses_overflowed: settings.rates.addresses.overflowed(),
+            subjects_tracked: settings.rates.subjects.len() as u64,
+            subjects_overflowed: settings.rates.subjects.overflowed(),
         }
     }
 }

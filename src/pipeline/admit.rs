@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::core::Core;
 use super::refusal::Refusal;
 use super::snapshot::Snapshot;
-use crate::policy::rate::Admission;
+use crate::policy::Places;
 use crate::rejection::{Rejection, TokenFault};
 use crate::request::{Handshake, Identity};
 
@@ -14,17 +14,16 @@ pub(super) async fn admit(
     core: &Core,
     settings: &Snapshot,
     handshake: &mut Handshake,
-) -> Result<Admission, Refusal> {
+) -> Result<Places, Refusal> {
     let policies = settings.policies(handshake.settings());
     let admitted = policies.admit(handshake, &settings.rates).await;
     let name = &handshake.settings().name;
-    let admission =
-        admitted.map_err(|refusal| Refusal::by_policy(name, refusal, &settings.config))?;
+    let places = admitted.map_err(|refusal| Refusal::by_policy(name, refusal, &settings.config))?;
     match handshake.identity() {
         Some(identity) if core.is_revoked(identity) => {
             Err(Refusal::on(name, Rejection::Token(TokenFault::Revoked)))
         }
-        Some(_) | None => Ok(admission),
+        Some(_) | None => Ok(places),
     }
 }
 

@@ -26,7 +26,7 @@ use crate::frame::write_close;
 use crate::handshake::{self, Agreed, path_and_query, upstream_request, verify};
 use crate::limit::Limit;
 use crate::observe::{HandshakeTrace, PathParameters, SpanParents};
-use crate::policy::rate::Admission;
+use crate::policy::Places;
 use crate::rejection::Rejection;
 use crate::request::{Grant, Handshake, Offer};
 use crate::session::drain::{self, Eviction};
@@ -47,9 +47,9 @@ struct Accepted {
     lease: Lease,
 }
 
-/// What a session holds until its end: its place on the server, its place in the rate table, and
+/// What a session holds until its end: its place on the server, its places in the rate tables, and
 /// what its policies granted.
-type Held = (Lease, Admission, Vec<Grant>);
+type Held = (Lease, Places, Vec<Grant>);
 
 /// Answers one handshake by these settings, whatever a reload does meanwhile; the session that an
 /// acceptance opens runs on a task of its own.
@@ -100,8 +100,8 @@ async fn open(
     let route = Arc::clone(handshake.settings());
     trace.set_route(&route.name);
     let refused = |refusal: Refusal| Refusal::on(&route.name, refusal).by(client);
-    let admission = admit(core, settings, handshake).await;
-    let admission = admission.map_err(|refusal| refusal.by(client))?;
+    let places = admit(core, settings, handshake).await;
+    let places = places.map_err(|refusal| refusal.by(client))?;
     let counts = core.counts.route(&route.name);
     let Some(offer) = handshake.offer() else {
         return Err(refused(Rejection::NotUpgrade.into()));
@@ -128,7 +128,7 @@ async fn open(
     guard.set_trace(trace.accepted(guard.entry().id));
     evict_if_late(core, &guard, &lease);
     let parameters = SessionParameters {
-        meter: meter(&counts, &route, &admission),
+        meter: meter(&counts, &route, &places),
         deflate: agreed.deflate(),
         filter: None,
         route,
@@ -136,7 +136,7 @@ async fn open(
     let response = handshake::accepted(&offer.acceptance, agreed);
     let grants = handshake.take_grants().into_iter();
     let grants = grants.map(|grant| watched(core, grant.after_request(), &guard));
-    let held: Held = (lease, admission, grants.collect());
+    let held: Held = (lease, places, grants.collect());
     let session = run(Arc::clone(core), upgrade, upstream, parameters, guard, held);
     core.registry.tasks.spawn(session);
     counts.handshakes.add(began.elapsed());
@@ -312,14 +312,18 @@ fn say_goodbye(mut upstream: Transport) {
 }
 
 /// The limits that bear on a session, each found once.
-fn meter(counts: &RouteCounts, route: &Route, admission: &Admission) -> Option<Meter> {
-    let own = route.limits.per_connection;
+fn meter(counts: &RouteCounts, route: &Route, places: &Places) -> Option<Meter> {
+    let limits = &route.limits;
+    let own = limits.per_connection;
     let limit = |rate: Option<_>| rate.map(|rate| Arc::new(Limit::new(rate)));
+    let ([address, subject], [address_bytes, subject_bytes]) = (places.messages(), places.bytes());
+    let shared = limits.per_ip.messages;
+    let shared = shared.or(limits.per_subject.messages.filter(|_| subject.is_some()));
     Meter::new(
-        [admission.messages(), limit(own.messages)],
-        limit(own.messages.or(route.limits.per_ip.messages)),
-        [admission.bytes(), limit(own.bytes)],
-        route.limits.on_exceed,
+        [address, subject, limit(own.messages)],
+        limit(own.messages.or(shared)),
+        [address_bytes, subject_bytes, limit(own.bytes)],
+        limits.on_exceed,
         &counts.limited,
     )
 }

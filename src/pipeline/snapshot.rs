@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::auth::Authenticator;
 use crate::config::{Config, Route};
-use crate::policy::{BoxedPolicy, PolicyList, rate};
+use crate::policy::{BoxedPolicy, PolicyList, RateTables};
 use crate::route;
 use crate::upstream::{Connector, FailureCounts, Pool};
 
@@ -22,8 +22,8 @@ pub(crate) struct Snapshot {
     pools: HashMap<Arc<str>, Pool>,
     failures: Arc<FailureCounts>,
     connector: Connector,
-    /// The same table as before a reload, as long as `[client_ip]` lets it be.
-    pub(crate) rates: rate::RateTable,
+    /// The same tables as before a reload, as long as `[client_ip]` lets them be.
+    pub(crate) rates: RateTables,
 }
 
 /// Policies of the embedder's.
@@ -73,7 +73,7 @@ impl Snapshot {
             routes: route::Table::new(&config.routes),
             policies: custom.lists(&config, auth),
             pools: pools.collect(),
-            rates: rate::RateTable::new(&config.client_ip),
+            rates: RateTables::new(&config.client_ip),
             failures,
             connector,
             config: Arc::new(config),
@@ -109,10 +109,7 @@ impl Snapshot {
             routes: route::Table::new(&config.routes),
             policies: custom.lists(&config, auth),
             pools: pools.collect(),
-            rates: match self.rates.matches(&config.client_ip) {
-                true => self.rates.clone(),
-                false => self.rates.rebuilt(&config.client_ip),
-            },
+            rates: self.rates.followed_by(&config.client_ip),
             failures: Arc::clone(&self.failures),
             connector: self.connector.clone(),
             config: Arc::new(config),
@@ -143,13 +140,26 @@ impl Snapshot {
     /// Logs what came up too often to be logged each time.
     pub(crate) fn report(&self) {
         self.pools.values().for_each(Pool::report);
-        let overflowed = self.rates.take_new_overflows();
+        let RateTables {
+            addresses,
+            subjects,
+        } = &self.rates;
+        let overflowed = addresses.take_new_overflows();
         if overflowed > 0 {
             tracing::warn!(
                 reason = "limiter_full",
                 handshakes = overflowed,
-                tracked = self.rates.len(),
+                tracked = addresses.len(),
                 "more client addresses than are tracked: newcomers share one limit"
+            );
+        }
+        let overflowed = subjects.take_new_overflows();
+        if overflowed > 0 {
+            tracing::warn!(
+                reason = "limiter_full",
+                handshakes = overflowed,
+                tracked = subjects.len(),
+                "more subjects than are tracked: newcomers share one limit"
             );
         }
     }

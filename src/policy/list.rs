@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::custom::BoxedPolicy;
-use super::rate::{Admission, RateTable};
+use super::rates::{Places, RateTables};
 use super::refusal::PolicyRefusal;
 use super::{address, origin};
 use crate::auth::RouteAuth;
-use crate::config::{AddressRules, HttpOrigin, PerIp, Route, Rule};
+use crate::config::{AddressRules, HttpOrigin, PerIp, PerSubject, Route, Rule};
 use crate::rejection::Rejection;
 use crate::request::{Handshake, SingleLine};
 
@@ -27,6 +27,8 @@ enum Check {
     Rate,
     Auth(Arc<RouteAuth>),
     Custom(BoxedPolicy),
+    /// The last: any of the others may find out who the client is.
+    SubjectRate,
 }
 
 /// A policy of the embedder's has so long to decide.
@@ -46,8 +48,10 @@ impl PolicyList {
         let own = [address, Some(Check::Origin), rate, auth].into_iter();
         let own = own.flatten();
         let custom = custom.into_iter().map(Check::Custom);
+        let counts_subjects = route.limits.per_subject != PerSubject::default();
+        let last = counts_subjects.then_some(Check::SubjectRate);
         Self {
-            policies: own.chain(custom).collect(),
+            policies: own.chain(custom).chain(last).collect(),
         }
     }
 
@@ -58,9 +62,9 @@ impl PolicyList {
     pub(crate) async fn admit(
         &self,
         handshake: &mut Handshake,
-        rates: &RateTable,
-    ) -> Result<Admission, PolicyRefusal> {
-        let mut admission = Admission::default();
+        rates: &RateTables,
+    ) -> Result<Places, PolicyRefusal> {
+        let mut places = Places::default();
         for policy in &self.policies {
             match policy {
                 Check::Address => {
@@ -68,10 +72,15 @@ impl PolicyList {
                 }
                 Check::Origin => check_origin(handshake)?,
                 Check::Rate if handshake.is_websocket() => {
-                    let admitted = rates.admit(handshake.settings(), handshake.client());
-                    admission = admitted.map_err(by_rate)?;
+                    let (route, client) = (handshake.settings(), handshake.client());
+                    let admitted = rates.admit_address(route, client, &mut places);
+                    admitted.map_err(by_rate)?;
                 }
-                Check::Rate => {}
+                Check::SubjectRate if handshake.is_websocket() => {
+                    let admitted = rates.admit_subject(handshake, &mut places);
+                    admitted.map_err(by_rate)?;
+                }
+                Check::Rate | Check::SubjectRate => {}
                 Check::Auth(auth) => {
                     // It waits for nothing for longer than the settings allow.
                     auth.check(handshake).await.map_err(by_auth)?;
@@ -83,7 +92,7 @@ impl PolicyList {
                 }
             }
         }
-        Ok(admission)
+        Ok(places)
     }
 }
 
@@ -121,6 +130,10 @@ fn by_auth(rejection: Rejection) -> PolicyRefusal {
 fn by_rate(rejection: Rejection) -> PolicyRefusal {
     match rejection {
         Rejection::TooManySessions => PolicyRefusal::by(Rule::Connections, rejection),
+        Rejection::SubjectSessions => PolicyRefusal::by(Rule::SubjectConnections, rejection),
+        Rejection::SubjectHandshakes { .. } => {
+            PolicyRefusal::by(Rule::SubjectHandshakes, rejection)
+        }
         _ => PolicyRefusal::by(Rule::Handshakes, rejection),
     }
 }
@@ -166,7 +179,7 @@ mod tests {
         let route = Arc::new(Route::for_tests("chat", "/ws"));
         let undecided: BoxedPolicy = Arc::new(Undecided);
         let list = PolicyList::new(&route, None, [undecided]);
-        let rates = RateTable::new(&ClientIp::default());
+        let rates = RateTables::new(&ClientIp::default());
         let admitted = list.admit(&mut handshake(&route), &rates).await;
         assert_eq!(admitted.unwrap_err(), Rejection::PolicyTimeout.into());
     }

@@ -1,4 +1,4 @@
-//! How much one client address may do on a route: handshakes, sessions at once, and the message
+//! How much one client address or one user may do on a route: handshakes, sessions at once, and the message
 //! and byte rates that its sessions share.
 //!
 //! A handshake looks the table up once, and the end of a session once more. A session holds its own
@@ -16,13 +16,14 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use self::counters::{AddressCounters, RouteRates};
-use self::shard::{AddressKey, Shard};
-use crate::config::{ClientIp, PerIp, Route};
+use self::counters::{Counters, Quota, RouteRates, UsedUp};
+use self::shard::{RateKey, Shard, Who};
+use crate::config::{ClientIp, Route};
 use crate::limit::Limit;
 use crate::rejection::Rejection;
+use crate::request::Identity;
 
-/// What every address has done on every route, up to `client_ip.tracked` addresses.
+/// What every address, or every subject, has done on every route, up to `client_ip.tracked` of them.
 ///
 /// State is kept by the route's name; where the route comes with another rate, that begins anew.
 #[derive(Clone, Debug)]
@@ -41,20 +42,28 @@ const SWEPT_PER_INSERT: usize = 4;
 const SWEPT_WHEN_FULL: usize = 64;
 
 impl RateTable {
+    /// A table of addresses.
     pub(crate) fn new(settings: &ClientIp) -> Self {
-        Self::counted(settings, Arc::default())
+        Self::counted(settings, Counted::Addresses, Arc::default())
     }
 
-    fn counted(settings: &ClientIp, overflowed: Arc<Overflowed>) -> Self {
+    /// A table of subjects, of the same size.
+    pub(crate) fn of_subjects(settings: &ClientIp) -> Self {
+        Self::counted(settings, Counted::Subjects, Arc::default())
+    }
+
+    fn counted(settings: &ClientIp, counted: Counted, overflowed: Arc<Overflowed>) -> Self {
         let hasher = RandomState::new();
         let shards = (0..SHARDS).map(|_| Mutex::new(Shard::new(hasher.clone())));
         let inner = TableInner {
+            counted,
             ipv6_prefix: settings.ipv6_prefix,
             tracked: settings.tracked,
             rules: RwLock::default(),
             next_rules: AtomicUsize::new(0),
             shards: shards.collect(),
             hasher,
+            second_hasher: RandomState::new(),
             entries: AtomicUsize::new(0),
             overflowed,
             next_swept: AtomicUsize::new(0),
@@ -66,7 +75,8 @@ impl RateTable {
 
     /// An empty table for other settings. Newcomers are counted on, those to this one included.
     pub(crate) fn rebuilt(&self, settings: &ClientIp) -> Self {
-        Self::counted(settings, Arc::clone(&self.inner.overflowed))
+        let overflowed = Arc::clone(&self.inner.overflowed);
+        Self::counted(settings, self.inner.counted, overflowed)
     }
 
     /// Whether the table of these settings would count addresses in the same way.
@@ -91,51 +101,71 @@ impl RateTable {
     ///
     /// A route without limits per address touches no table.
     pub(crate) fn admit(&self, route: &Route, ip: IpAddr) -> Result<Admission, Rejection> {
-        let per_ip = &route.limits.per_ip;
-        if *per_ip == PerIp::default() {
+        let who = Who::Address(self.inner.address_of(ip));
+        self.admit_who(route, &Quota::from(&route.limits.per_ip), who)
+    }
+
+    /// Counts a handshake of this client, and takes a place for its session; `None` if there is nothing to
+    /// count, or nobody.
+    pub(crate) fn admit_subject(
+        &self,
+        route: &Route,
+        identity: &Identity,
+    ) -> Result<Option<Admission>, Rejection> {
+        let quota = Quota::from(&route.limits.per_subject);
+        if quota == Quota::default() || identity.subject().is_empty() {
+            return Ok(None);
+        }
+        let who = self.inner.subject_of(identity);
+        self.admit_who(route, &quota, who).map(Some)
+    }
+
+    fn admit_who(&self, route: &Route, quota: &Quota, who: Who) -> Result<Admission, Rejection> {
+        if *quota == Quota::default() {
             return Ok(Admission::default());
         }
-        let rules = self.inner.rules_of(&route.name, per_ip);
-        let key = AddressKey {
+        let rules = self.inner.rules_of(&route.name, quota);
+        let key = RateKey {
             route: rules.id,
-            address: self.inner.address_of(ip),
+            who,
         };
-        if let Some(admission) = self.admit_tracked(key, &rules, per_ip) {
-            return admission;
+        let refuse = |used_up| self.inner.counted.rejection(used_up);
+        if let Some(admission) = self.admit_tracked(key, &rules, quota) {
+            return admission.map_err(refuse);
         }
         self.inner.make_room();
-        if let Some(admission) = self.admit_tracked(key, &rules, per_ip) {
-            return admission;
+        if let Some(admission) = self.admit_tracked(key, &rules, quota) {
+            return admission.map_err(refuse);
         }
         self.inner.overflowed.all.fetch_add(1, Ordering::Relaxed);
         let mut counters = lock(&rules.overflow);
-        counters.enter(&rules, per_ip)?;
+        counters.enter(&rules, quota).map_err(refuse)?;
         let place = CountedIn::Overflow(Arc::clone(&rules.overflow));
         Ok(Admission::new(place, &counters))
     }
 
-    /// As [`RateTable::admit`], and `None` where the address has no entry and can get none.
+    /// As [`RateTable::admit_who`], and `None` where there is no entry and none is left.
     fn admit_tracked(
         &self,
-        key: AddressKey,
+        key: RateKey,
         rules: &RouteRates,
-        per_ip: &PerIp,
-    ) -> Option<Result<Admission, Rejection>> {
+        quota: &Quota,
+    ) -> Option<Result<Admission, UsedUp>> {
         let mut shard = lock(self.inner.shard_of(&key));
         if !shard.contains(&key) {
             self.inner.release(shard.sweep(SWEPT_PER_INSERT));
             if !self.inner.reserve() {
                 return None;
             }
-            shard.insert(key, AddressCounters::new(rules));
+            shard.insert(key, Counters::new(rules));
         }
         let counters = shard.find(&key)?;
         let place = || CountedIn::Entry(Arc::clone(&self.inner), key);
-        let entered = counters.enter(rules, per_ip);
+        let entered = counters.enter(rules, quota);
         Some(entered.map(|()| Admission::new(place(), counters)))
     }
 
-    /// Forgets every address that has no session and nothing missing from its buckets, and gives
+    /// Forgets everybody who has no session and nothing missing from its buckets, and gives
     /// memory back. Worth calling every few seconds.
     pub(crate) fn sweep(&self) {
         for shard in &self.inner.shards {
@@ -146,7 +176,7 @@ impl RateTable {
         }
     }
 
-    /// How many addresses have state; an address on two routes counts twice.
+    /// How many have state; an address or a subject on two routes counts twice.
     pub(crate) fn len(&self) -> usize {
         self.inner.entries.load(Ordering::Relaxed)
     }
@@ -170,14 +200,14 @@ impl RateTable {
 /// A session's place. It is given back on drop.
 #[derive(Debug, Default)]
 pub(crate) struct Admission {
-    /// `None` on a route without limits per address.
+    /// `None` on a route without such limits.
     place: Option<CountedIn>,
     messages: Option<Arc<Limit>>,
     bytes: Option<Arc<Limit>>,
 }
 
 impl Admission {
-    fn new(place: CountedIn, counters: &AddressCounters) -> Self {
+    fn new(place: CountedIn, counters: &Counters) -> Self {
         Self {
             place: Some(place),
             messages: counters.messages.clone(),
@@ -185,12 +215,12 @@ impl Admission {
         }
     }
 
-    /// The message rate that the address's sessions on this route share.
+    /// The message rate that the sessions of the address or the subject share on this route.
     pub(crate) fn messages(&self) -> Option<Arc<Limit>> {
         self.messages.clone()
     }
 
-    /// The byte rate that the address's sessions on this route share.
+    /// The byte rate that they share.
     pub(crate) fn bytes(&self) -> Option<Arc<Limit>> {
         self.bytes.clone()
     }
@@ -212,8 +242,8 @@ impl Drop for Admission {
 
 /// Where a session is counted.
 enum CountedIn {
-    Entry(Arc<TableInner>, AddressKey),
-    Overflow(Arc<Mutex<AddressCounters>>),
+    Entry(Arc<TableInner>, RateKey),
+    Overflow(Arc<Mutex<Counters>>),
 }
 
 impl fmt::Debug for CountedIn {
@@ -225,8 +255,31 @@ impl fmt::Debug for CountedIn {
     }
 }
 
+/// What the entries of a table are.
+#[derive(Clone, Copy, Debug)]
+enum Counted {
+    Addresses,
+    Subjects,
+}
+
+impl Counted {
+    fn rejection(self, used_up: UsedUp) -> Rejection {
+        match (self, used_up) {
+            (Self::Addresses, UsedUp::Sessions) => Rejection::TooManySessions,
+            (Self::Addresses, UsedUp::Handshakes { retry_after }) => {
+                Rejection::HandshakeRate { retry_after }
+            }
+            (Self::Subjects, UsedUp::Sessions) => Rejection::SubjectSessions,
+            (Self::Subjects, UsedUp::Handshakes { retry_after }) => {
+                Rejection::SubjectHandshakes { retry_after }
+            }
+        }
+    }
+}
+
 #[derive(Debug)]
 struct TableInner {
+    counted: Counted,
     ipv6_prefix: u8,
     tracked: usize,
     /// By route name.
@@ -236,6 +289,8 @@ struct TableInner {
     shards: Box<[Mutex<Shard>]>,
     /// Picks the shard of a key; seeded, so that no client can aim at one.
     hasher: RandomState,
+    /// With the other one it makes the key of a subject.
+    second_hasher: RandomState,
     /// In all shards; at most `tracked`.
     entries: AtomicUsize,
     overflowed: Arc<Overflowed>,
@@ -253,17 +308,17 @@ struct Overflowed {
 }
 
 impl TableInner {
-    fn rules_of(&self, route: &Arc<str>, per_ip: &PerIp) -> Arc<RouteRates> {
+    fn rules_of(&self, route: &Arc<str>, quota: &Quota) -> Arc<RouteRates> {
         let known = self.rules.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(rules) = known.get(route).filter(|rules| rules.has_rates_of(per_ip)) {
+        if let Some(rules) = known.get(route).filter(|rules| rules.has_rates_of(quota)) {
             return Arc::clone(rules);
         }
         drop(known);
         let mut known = self.rules.write().unwrap_or_else(PoisonError::into_inner);
         let rules = match known.get(route) {
-            Some(rules) if rules.has_rates_of(per_ip) => return Arc::clone(rules),
-            Some(rules) => rules.changed(per_ip),
-            None => RouteRates::new(self.next_rules.fetch_add(1, Ordering::Relaxed), per_ip),
+            Some(rules) if rules.has_rates_of(quota) => return Arc::clone(rules),
+            Some(rules) => rules.changed(quota),
+            None => RouteRates::new(self.next_rules.fetch_add(1, Ordering::Relaxed), quota),
         };
         let rules = Arc::new(rules);
         known.insert(Arc::clone(route), Arc::clone(&rules));
@@ -282,7 +337,12 @@ impl TableInner {
         }
     }
 
-    fn shard_of(&self, key: &AddressKey) -> &Mutex<Shard> {
+    fn subject_of(&self, identity: &Identity) -> Who {
+        let name = (identity.issuer(), identity.subject());
+        Who::Subject([&self.hasher, &self.second_hasher].map(|hasher| hasher.hash_one(name)))
+    }
+
+    fn shard_of(&self, key: &RateKey) -> &Mutex<Shard> {
         // The maps use the hash's lowest and highest bits themselves.
         let hash = self.hasher.hash_one(key) >> 32;
         &self.shards[hash as usize % SHARDS]

@@ -11,7 +11,9 @@ use super::Rejection;
 impl Rejection {
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::HandshakeRate { retry_after } => Some(*retry_after),
+            Self::HandshakeRate { retry_after } | Self::SubjectHandshakes { retry_after } => {
+                Some(*retry_after)
+            }
             Self::Denied(denial) => denial.retry_after,
             _ => match self.status() {
                 StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {

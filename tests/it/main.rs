@@ -34,6 +34,7 @@ mod issuer_keys;
 mod kit;
 mod layering;
 mod operations;
+mod per_subject;
 mod plain_requests;
 mod plugin;
 #[cfg(feature = "http2")]

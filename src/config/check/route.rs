@@ -246,6 +246,7 @@ fn warn_small_bursts(limits: &Limits, node: &Node<'_>, report: &mut Report<'_>) 
     }
     for (table, rate) in [
         ("per_ip", limits.per_ip.bytes),
+        ("per_subject", limits.per_subject.bytes),
         ("per_connection", limits.per_connection.bytes),
     ] {
         let Some(rate) = rate.filter(|rate| rate.burst < limits.message_size) else {

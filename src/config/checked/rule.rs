@@ -18,11 +18,13 @@ pub(crate) enum Rule {
     AuthRequire,
     Connections,
     Handshakes,
+    SubjectConnections,
+    SubjectHandshakes,
 }
 
 impl Rule {
     /// All of them, each at its own index.
-    pub(in crate::config) const ALL: [Self; 11] = [
+    pub(in crate::config) const ALL: [Self; 13] = [
         Self::Http,
         Self::EncodedSlashes,
         Self::AddressAllow,
@@ -34,6 +36,8 @@ impl Rule {
         Self::AuthRequire,
         Self::Connections,
         Self::Handshakes,
+        Self::SubjectConnections,
+        Self::SubjectHandshakes,
     ];
 
     /// Its key in the table of the route.
@@ -50,6 +54,8 @@ impl Rule {
             Self::AuthRequire => "auth.require",
             Self::Connections => "limits.per_ip.connections",
             Self::Handshakes => "limits.per_ip.handshakes",
+            Self::SubjectConnections => "limits.per_subject.connections",
+            Self::SubjectHandshakes => "limits.per_subject.handshakes",
         }
     }
 }

@@ -13,6 +13,8 @@ use crate::config::values::{As, Bytes, Counts, Rate, Size, ZeroForNone};
 pub struct Limits {
     /// Limits of one client address, over all its sessions on the route.
     pub per_ip: PerIp,
+    /// Limits of one user, over all the user's sessions on the route.
+    pub per_subject: PerSubject,
     /// Limits of one session.
     pub per_connection: PerConnection,
     /// The action for a client over its message or byte rate: close (1008), delay or drop.
@@ -30,6 +32,28 @@ pub struct Limits {
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct PerIp {
+    /// Open sessions; 0 is no limit.
+    #[serde(with = "ZeroForNone")]
+    pub connections: Option<u32>,
+    /// Handshakes.
+    #[serde(with = "Counts")]
+    pub handshakes: Option<Rate>,
+    /// Messages, client to upstream.
+    #[serde(with = "Counts")]
+    pub messages: Option<Rate>,
+    /// Bytes, client to upstream.
+    #[serde(with = "Bytes")]
+    pub bytes: Option<Rate>,
+}
+
+/// Limits of one user, over all the user's sessions on the route; `None` is no limit.
+///
+/// The user is the subject of the identity that a policy has found, with the issuer of its token. A client without a
+/// subject has no limit here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct PerSubject {
     /// Open sessions; 0 is no limit.
     #[serde(with = "ZeroForNone")]
     pub connections: Option<u32>,
@@ -84,6 +108,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             per_ip: PerIp::default(),
+            per_subject: PerSubject::default(),
             per_connection: PerConnection::default(),
             on_exceed: OnExceed::default(),
             message_size: 16 * 1024 * 1024,

@@ -1,42 +1,57 @@
-//! The sessions and rates of one address on one route.
+//! The sessions and rates of one address or one subject on one route.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::config::PerIp;
+use crate::config::{PerIp, PerSubject, Rate};
 use crate::limit::{Exceeded, Limit};
-use crate::rejection::Rejection;
 
-/// A route's limits per address, as the table knows them.
+/// What one address or one subject may do on a route.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Quota {
+    pub(super) connections: Option<u32>,
+    pub(super) handshakes: Option<Rate>,
+    pub(super) messages: Option<Rate>,
+    pub(super) bytes: Option<Rate>,
+}
+
+/// Which part of a quota is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum UsedUp {
+    Sessions,
+    Handshakes { retry_after: Duration },
+}
+
+/// A route's quota, as the table knows it.
 #[derive(Debug)]
 pub(super) struct RouteRates {
     /// Names the route in keys.
     pub(super) id: usize,
-    per_ip: PerIp,
+    quota: Quota,
     /// Tells buckets of these rates from those of earlier settings.
     generation: u32,
-    /// Counts all addresses together that find the table full.
-    pub(super) overflow: Arc<Mutex<AddressCounters>>,
+    /// Counts all together that find the table full.
+    pub(super) overflow: Arc<Mutex<Counters>>,
 }
 
 impl RouteRates {
-    pub(super) fn new(id: usize, per_ip: &PerIp) -> Self {
-        let overflow = Arc::new(Mutex::new(AddressCounters::with(per_ip, 0)));
+    pub(super) fn new(id: usize, quota: &Quota) -> Self {
+        let overflow = Arc::new(Mutex::new(Counters::with(quota, 0)));
         Self {
             id,
-            per_ip: *per_ip,
+            quota: *quota,
             generation: 0,
             overflow,
         }
     }
 
     /// The same route's rules after its rates have changed.
-    pub(super) fn changed(&self, per_ip: &PerIp) -> Self {
+    pub(super) fn changed(&self, quota: &Quota) -> Self {
         Self {
             id: self.id,
-            per_ip: *per_ip,
+            quota: *quota,
             generation: self.generation.wrapping_add(1),
             overflow: Arc::clone(&self.overflow),
         }
@@ -44,15 +59,15 @@ impl RouteRates {
 
     /// Whether these are the same rates. The number of sessions is not a rate: it is read from the
     /// route at each handshake.
-    pub(super) fn has_rates_of(&self, per_ip: &PerIp) -> bool {
-        let rates = |per_ip: &PerIp| (per_ip.handshakes, per_ip.messages, per_ip.bytes);
-        rates(&self.per_ip) == rates(per_ip)
+    pub(super) fn has_rates_of(&self, quota: &Quota) -> bool {
+        let rates = |quota: &Quota| (quota.handshakes, quota.messages, quota.bytes);
+        rates(&self.quota) == rates(quota)
     }
 }
 
-/// An address's sessions and buckets.
+/// The sessions and buckets of an address or a subject.
 #[derive(Debug)]
-pub(super) struct AddressCounters {
+pub(super) struct Counters {
     generation: u32,
     sessions: u32,
     handshakes: Option<Limit>,
@@ -61,23 +76,23 @@ pub(super) struct AddressCounters {
     pub(super) bytes: Option<Arc<Limit>>,
 }
 
-impl AddressCounters {
+impl Counters {
     pub(super) fn new(rules: &RouteRates) -> Self {
-        Self::with(&rules.per_ip, rules.generation)
+        Self::with(&rules.quota, rules.generation)
     }
 
-    fn with(per_ip: &PerIp, generation: u32) -> Self {
+    fn with(quota: &Quota, generation: u32) -> Self {
         Self {
             generation,
             sessions: 0,
-            handshakes: per_ip.handshakes.map(Limit::new),
-            messages: per_ip.messages.map(Limit::new).map(Arc::new),
-            bytes: per_ip.bytes.map(Limit::new).map(Arc::new),
+            handshakes: quota.handshakes.map(Limit::new),
+            messages: quota.messages.map(Limit::new).map(Arc::new),
+            bytes: quota.bytes.map(Limit::new).map(Arc::new),
         }
     }
 
     /// Counts a handshake, and then a session.
-    pub(super) fn enter(&mut self, rules: &RouteRates, per_ip: &PerIp) -> Result<(), Rejection> {
+    pub(super) fn enter(&mut self, rules: &RouteRates, quota: &Quota) -> Result<(), UsedUp> {
         if self.generation != rules.generation {
             // Sessions from before keep their buckets; those from now on share new ones.
             let sessions = self.sessions;
@@ -94,10 +109,10 @@ impl AddressCounters {
                 // A burst is never less than one.
                 Exceeded::Ever => Duration::ZERO,
             };
-            return Err(Rejection::HandshakeRate { retry_after });
+            return Err(UsedUp::Handshakes { retry_after });
         }
-        if per_ip.connections.is_some_and(|most| self.sessions >= most) {
-            return Err(Rejection::TooManySessions);
+        if quota.connections.is_some_and(|most| self.sessions >= most) {
+            return Err(UsedUp::Sessions);
         }
         self.sessions = self.sessions.saturating_add(1);
         Ok(())
@@ -117,5 +132,39 @@ impl AddressCounters {
             && self.handshakes.as_mut().is_none_or(full)
             && self.messages.as_mut().is_none_or(free)
             && self.bytes.as_mut().is_none_or(free)
+    }
+}
+
+impl From<&PerIp> for Quota {
+    fn from(per_ip: &PerIp) -> Self {
+        let PerIp {
+            connections,
+            handshakes,
+            messages,
+            bytes,
+        } = *per_ip;
+        Self {
+            connections,
+            handshakes,
+            messages,
+            bytes,
+        }
+    }
+}
+
+impl From<&PerSubject> for Quota {
+    fn from(per_subject: &PerSubject) -> Self {
+        let PerSubject {
+            connections,
+            handshakes,
+            messages,
+            bytes,
+        } = *per_subject;
+        Self {
+            connections,
+            handshakes,
+            messages,
+            bytes,
+        }
     }
 }

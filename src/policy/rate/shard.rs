@@ -6,20 +6,29 @@ use std::net::IpAddr;
 
 use tokio::time::Instant;
 
-use super::counters::AddressCounters;
+use super::counters::Counters;
 
-/// An address on a route.
+/// An address or a subject on a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct AddressKey {
+pub(super) struct RateKey {
     pub(super) route: usize,
-    pub(super) address: IpAddr,
+    pub(super) who: Who,
+}
+
+/// Who is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Who {
+    Address(IpAddr),
+    /// A subject and its issuer, hashed with the seeds of the table: 128 bits are the same for no two of
+    /// them, and keep no name.
+    Subject([u64; 2]),
 }
 
 /// Entries in a row, so that a sweep can stop after any of them and go on there the next time.
 #[derive(Debug)]
 pub(super) struct Shard {
-    index: HashMap<AddressKey, usize>,
-    entries: Vec<(AddressKey, AddressCounters)>,
+    index: HashMap<RateKey, usize>,
+    entries: Vec<(RateKey, Counters)>,
     /// The entry that the next sweep looks at.
     next: usize,
 }
@@ -42,17 +51,17 @@ impl Shard {
         self.entries.capacity() + self.index.capacity()
     }
 
-    pub(super) fn contains(&self, key: &AddressKey) -> bool {
+    pub(super) fn contains(&self, key: &RateKey) -> bool {
         self.index.contains_key(key)
     }
 
-    pub(super) fn find(&mut self, key: &AddressKey) -> Option<&mut AddressCounters> {
+    pub(super) fn find(&mut self, key: &RateKey) -> Option<&mut Counters> {
         let place = *self.index.get(key)?;
         self.entries.get_mut(place).map(|(_, counters)| counters)
     }
 
     /// Adds an entry for a key that has none.
-    pub(super) fn insert(&mut self, key: AddressKey, counters: AddressCounters) {
+    pub(super) fn insert(&mut self, key: RateKey, counters: Counters) {
         self.index.insert(key, self.entries.len());
         self.entries.push((key, counters));
     }

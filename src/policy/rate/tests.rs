@@ -1,6 +1,7 @@
 mod full;
 mod model;
 mod reload;
+mod subjects;
 mod sweep;
 
 use std::time::Duration;
@@ -9,7 +10,7 @@ use rstest::rstest;
 use tokio::time::Instant;
 
 use super::*;
-use crate::config::Rate;
+use crate::config::{PerIp, Rate};
 use crate::limit::Exceeded;
 
 const SECOND: Duration = Duration::from_secs(1);

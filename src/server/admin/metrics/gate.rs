@@ -277,4 +277,14 @@ fn bounds(text: &mut Exposition, metrics: &Metrics) {
         "Handshakes that shared a limit, because more addresses came than are tracked.",
     )
     .sample(&[], metrics.addresses_overflowed);
+    text.gauge(
+        "wsgate_subjects_tracked",
+        "Subjects that have limits of their own.",
+    )
+    .sample(&[], metrics.subjects_tracked);
+    text.counter(
+        "wsgate_subjects_overflowed_total",
+        "Handshakes that shared a limit, because more subjects came than are tracked.",
+    )
+    .sample(&[], metrics.subjects_overflowed);
 }
