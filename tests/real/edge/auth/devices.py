@@ -1,0 +1,58 @@
+"""Keys of devices in a file."""
+
+import asyncio
+import base64
+import hashlib
+import os
+
+from .gate import Gate
+from .wire import shake
+
+SETTINGS = """
+[[route]]
+name = "header"
+path = "/*"
+upstream = "echo"
+[route.headers]
+set = {{ x-user = "{{subject}}" }}
+[route.auth.keys]
+file = "{file}"
+"""
+
+
+class Devices:
+    def __init__(self, stage):
+        self.stage, self.file = stage, stage.scratch / "devices.keys"
+        self.first, self.second = (base64.b64encode(os.urandom(32)).decode() for _ in range(2))
+        self.write(f"# keys\nfirst = {self.hash(self.first)}\n")
+        self.gate = Gate(stage, "devices", SETTINGS.format(file=self.file))
+
+    def hash(self, key):
+        return "sha256:" + hashlib.sha256(key.encode()).hexdigest()
+
+    def write(self, text):
+        new = self.file.with_suffix(".new")
+        new.write_text(text)
+        new.rename(self.file)
+
+    async def status(self, key):
+        return (await shake(self.gate.port, "/", f"Authorization: Bearer {key}")).status
+
+    async def all(self):
+        found = await self.status(self.first), self.stage.upstream.last("x-user")
+        self.stage.expect("a key of the file, and its name upstream", found, (101, "first"))
+        self.stage.expect("a key that is not there, and a name", (await self.status(self.second), await self.status("first")), (401, 401))
+        self.stage.expect("the hash of a key in the place of the key", await self.status(self.hash(self.first)), 401)
+        self.write(f"first = {self.hash(self.second)}\n")
+        for _ in range(200):
+            if await self.status(self.second) == 101:
+                break
+            await asyncio.sleep(0.1)
+        self.stage.expect("the file was replaced: the key of before, the new one",
+                          (await self.status(self.first), await self.status(self.second)), (401, 101))
+        self.write("this is no file of keys\n")
+        await asyncio.to_thread(self.gate.process.wait_for, r"reload|ERROR|WARN", 20)
+        self.stage.expect("a broken file: the new key still counts", await self.status(self.second), 101)
+        log = self.gate.log.read_text()
+        self.stage.expect("keys in the log", [key for key in (self.first, self.second) if key in log], [])
+        self.gate.end()

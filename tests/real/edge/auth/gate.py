@@ -1,0 +1,74 @@
+"""A gate with its settings, its log and its admin interface."""
+
+import asyncio
+import json
+import re
+import signal
+
+from harness import Process
+
+from .wire import get
+
+BASE = """
+[[listen]]
+address = "127.0.0.1:0"
+[admin]
+address = "127.0.0.1:0"
+[log]
+level = "{level}"
+format = "json"
+[drain]
+spread = "0s"
+[upstream.echo]
+servers = ["ws://127.0.0.1:{port}"]
+"""
+
+
+class Gate:
+    """The program, with settings of a scene behind those that all scenes have."""
+
+    def __init__(self, stage, name, settings, level="info"):
+        self.stage, self.name, self.level = stage, name, level
+        self.file = stage.scratch / f"{name}.toml"
+        self.log = stage.scratch / f"{name}.log"
+        self.write(settings)
+        self.process = Process(name, [stage.program, "run", str(self.file)], self.log)
+        stage.started.append(self.process)
+        self.port, self.admin = (int(self.process.wait_for(pattern, 20)[1]) for pattern in
+                                 [r'"listening","address":"127\.0\.0\.1:(\d+)"', r'"admin interface listening","address":"127\.0\.0\.1:(\d+)"'])
+
+    def write(self, settings):
+        self.file.write_text(BASE.format(port=self.stage.upstream.port, level=self.level) + settings)
+
+    async def reload(self, settings):
+        self.write(settings)
+        self.process.child.send_signal(signal.SIGHUP)
+        await asyncio.to_thread(self.process.wait_for, r"settings reloaded", 20)
+
+    async def ask(self, method, path, body=b"", kind="application/json"):
+        """A request to the admin interface: the status, and the JSON."""
+        body = body if isinstance(body, bytes) else json.dumps(body).encode()
+        answer = await get(self.admin, path, f"Content-Type: {kind}", method=method, body=body, host=f"127.0.0.1:{self.admin}")
+        try:
+            return answer.status, json.loads(answer.body)
+        except ValueError:
+            return answer.status, answer.body
+
+    async def sessions(self):
+        """How many sessions it has."""
+        status, found = await self.ask("GET", "/sessions")
+        assert status == 200, found
+        return found["total"]
+
+    def lines(self):
+        """What the log has said until now."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+    async def outcomes(self, route):
+        """How many handshakes of a route had which outcome."""
+        _, text = await self.ask("GET", "/metrics")
+        lines = re.findall(r"^wsgate_handshakes_total{(.*)} (\d+)", text.decode(), re.MULTILINE)
+        return {re.search('outcome="(.*?)"', labels)[1]: int(count) for labels, count in lines if f'route="{route}"' in labels}
+
+    def end(self):
+        self.process.end()
