@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+import json
 import os
 
 from .gate import Gate
@@ -19,13 +20,31 @@ set = {{ x-user = "{{subject}}" }}
 file = "{file}"
 """
 
+OPERATORS = "the-key-of-the-operator"
+
+# A gateway: the client's key is taken out, and the operator's put in.
+GATEWAY = """
+[[route]]
+name = "gateway"
+path = "/v1/realtime"
+upstream = "echo"
+http = "forward"
+[route.auth]
+from = ["header:authorization", "subprotocol:openai-insecure-api-key."]
+[route.auth.keys]
+file = "{file}"
+[route.headers]
+set = {{ authorization = "Bearer ${{GATEWAY_KEY}}", host = "api.test" }}
+"""
+
 
 class Devices:
     def __init__(self, stage):
         self.stage, self.file = stage, stage.scratch / "devices.keys"
         self.first, self.second = (base64.b64encode(os.urandom(32)).decode() for _ in range(2))
-        self.write(f"# keys\nfirst = {self.hash(self.first)}\n")
-        self.gate = Gate(stage, "devices", SETTINGS.format(file=self.file))
+        self.plain = os.urandom(32).hex()
+        self.write(f"# keys\nfirst = {self.hash(self.first)}\nplain = {self.hash(self.plain)}\n")
+        self.gate = Gate(stage, "devices", GATEWAY.format(file=self.file) + SETTINGS.format(file=self.file), "trace", {"GATEWAY_KEY": OPERATORS})
 
     def hash(self, key):
         return "sha256:" + hashlib.sha256(key.encode()).hexdigest()
@@ -43,6 +62,7 @@ class Devices:
         self.stage.expect("a key of the file, and its name upstream", found, (101, "first"))
         self.stage.expect("a key that is not there, and a name", (await self.status(self.second), await self.status("first")), (401, 401))
         self.stage.expect("the hash of a key in the place of the key", await self.status(self.hash(self.first)), 401)
+        await self.gateway()
         self.write(f"first = {self.hash(self.second)}\n")
         for _ in range(200):
             if await self.status(self.second) == 101:
@@ -54,5 +74,22 @@ class Devices:
         await asyncio.to_thread(self.gate.process.wait_for, r"reload|ERROR|WARN", 20)
         self.stage.expect("a broken file: the new key still counts", await self.status(self.second), 101)
         log = self.gate.log.read_text()
-        self.stage.expect("keys in the log", [key for key in (self.first, self.second) if key in log], [])
+        self.stage.expect("keys in the log", [key for key in (self.first, self.second, OPERATORS) if key in log], [])
         self.gate.end()
+
+    async def gateway(self):
+        upstream = self.stage.upstream
+        prefix = "openai-insecure-api-key."
+        # A subprotocol has fewer characters than base64.
+        for tried, fields in [("header", [f"Authorization: Bearer {self.plain}"]),
+                              ("subprotocol", [f"Sec-WebSocket-Protocol: realtime, {prefix}{self.plain}, chat"])]:
+            answer = await shake(self.gate.port, "/v1/realtime?model=x", *fields)
+            found = (answer.status, upstream.last("authorization"), upstream.last("host"), self.plain.encode() in upstream.heads[-1],
+                     upstream.last("sec-websocket-protocol"), OPERATORS.encode() in answer.head)
+            self.stage.expect(f"a gateway, the client's key by {tried}: upstream it is the operator's", found, (
+                101, f"Bearer {OPERATORS}", "api.test", False, "realtime, chat" if tried == "subprotocol" else None, False))
+        for tried, fields in [("none", []), ("another", ["Authorization: Bearer nobody"]), ("the operator's", [f"Authorization: Bearer {OPERATORS}"])]:
+            self.stage.expect(f"a gateway, {tried} key", (await shake(self.gate.port, "/v1/realtime", *fields)).status, 401)
+        _, settings = await self.gate.ask("GET", "/config")
+        self.stage.expect("the operator's key in GET /config", OPERATORS in json.dumps(settings) if isinstance(settings, dict) else
+                          OPERATORS.encode() in settings, False)

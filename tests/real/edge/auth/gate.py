@@ -27,12 +27,12 @@ servers = ["ws://127.0.0.1:{port}"]
 class Gate:
     """The program, with settings of a scene behind those that all scenes have."""
 
-    def __init__(self, stage, name, settings, level="info"):
+    def __init__(self, stage, name, settings, level="info", environment=None):
         self.stage, self.name, self.level = stage, name, level
         self.file = stage.scratch / f"{name}.toml"
         self.log = stage.scratch / f"{name}.log"
         self.write(settings)
-        self.process = Process(name, [stage.program, "run", str(self.file)], self.log)
+        self.process = Process(name, [stage.program, "run", str(self.file)], self.log, environment)
         stage.started.append(self.process)
         self.port, self.admin = (int(self.process.wait_for(pattern, 20)[1]) for pattern in
                                  [r'"listening","address":"127\.0\.0\.1:(\d+)"', r'"admin interface listening","address":"127\.0\.0\.1:(\d+)"'])
