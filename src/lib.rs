@@ -1,7 +1,7 @@
 //! wsgate: a WebSocket-aware reverse proxy, and the same thing as a plugin for any hyper 1.x server.
 //!
 //! It stands in front of existing backends, terminates client WebSockets, decides who may come in
-//! (Origin, address, rate), forwards frames to the server that a TOML route names, and keeps both
+//! (Origin, address, rate, credentials), forwards frames to the server that a TOML route names, and keeps both
 //! sides alive and honest: pings, size and rate limits, real close codes, graceful drain.
 //!
 //! ```text

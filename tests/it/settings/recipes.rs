@@ -73,6 +73,26 @@ fn further_settings_of_a_recipe_load_behind_the_first() {
     }
 }
 
+/// A recipe of authentication is a part of a page, so each block stands alone.
+#[test]
+fn each_settings_of_the_page_about_authentication_load_without_a_warning() {
+    let page = read(&root().join("docs/authentication.md"));
+    let (blocks, folder) = (blocks(&page), folder());
+    let hash = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    let line = format!("device-17 = sha256:{hash}\n");
+    std::fs::write(folder.file_of("devices.keys"), line).unwrap();
+    for settings in &blocks {
+        // A test sets no variable: the environment belongs to all tests.
+        let settings = settings
+            .replace("${SERVICES_JWT_SECRET}", "a secret of thirty-two bytes ...")
+            .replace("${OPENAI_API_KEY}", "key");
+        let config = loaded(&folder, "authentication.md", &settings);
+        let config = config.unwrap_or_else(|errors| panic!("{}", errors.render(false)));
+        assert_eq!(Vec::from_iter(config.warnings()), [""; 0], "{settings}");
+    }
+    assert!(blocks.len() >= 10, "{} blocks", blocks.len());
+}
+
 #[test]
 fn the_index_of_recipes_names_every_page() {
     let pages = pages();
