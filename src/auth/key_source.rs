@@ -122,6 +122,7 @@ impl KeySource {
     }
 
     /// For metrics.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no metric shows it yet"))]
     pub(crate) fn info(&self) -> KeySourceInfo {
         self.0.status.borrow().info()
     }

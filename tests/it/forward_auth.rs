@@ -1,9 +1,12 @@
 //! An authentication server decides who may come in.
 
+use serde_json::json;
 use wsgate::{Config, Gate};
 
+use crate::kit::token::{issuer, token};
 use crate::kit::{
-    Bench, Frame, Head, Logs, Request, Setup, Upstream, Wire, answer, setup, soon, switching, until,
+    Authority, Bench, Frame, Head, Logs, Request, Setup, Terminator, Upstream, Validity, Wire,
+    answer, setup, soon, switching, until,
 };
 
 /// A gate whose route asks the server about each request, with these keys beside its URL.
@@ -166,6 +169,73 @@ async fn without_a_decision_nobody_comes_in_and_the_log_says_why_once() {
     let error = lines[0].field("error");
     assert!(error.contains("500"), "{error}");
     assert!(!lines[0].field("url").contains("c4nary"));
+}
+
+#[tokio::test]
+async fn a_server_over_tls_is_verified() {
+    let (upstream, server) = (Upstream::start().await, Upstream::start().await);
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let shown = authority.issue("localhost", Validity::Now);
+    let terminator = Terminator::start(shown, server.url(), None).await;
+    let url = terminator
+        .url("localhost")
+        .replacen("wss://", "https://", 1);
+    for (ca, is_trusted) in [(&authority, true), (&stranger, false)] {
+        let forward = format!("auth.forward = {{ url = {url:?}, ca = {:?} }}", ca.file());
+        let bench = setup([upstream.url()]).route(&forward).start().await;
+        let mut client = bench.ask(&Request::websocket("/")).await;
+        if is_trusted {
+            let question = answered(&server, ALLOWED).await;
+            assert!(question.one("host").starts_with("localhost:"));
+            upstream.session().await;
+        }
+        let status = if is_trusted { 101 } else { 503 };
+        assert_eq!(client.head().await.status(), status);
+    }
+    assert!(server.untouched() && upstream.untouched());
+}
+
+#[tokio::test]
+async fn a_server_is_asked_only_about_clients_whose_credential_is_right() {
+    let (upstream, server) = (Upstream::start().await, Upstream::start().await);
+    let bench = asking(&upstream, &server, "subject = \"x-id\"")
+        .top(&issuer())
+        .route("auth.jwt = \"main\"");
+    let bench = bench.start().await;
+    let (head, _) = bench.refused(&Request::websocket("/")).await;
+    assert_eq!(head.status(), 401);
+    assert!(server.untouched());
+    let token = format!("Bearer {}", token(&json!({})));
+    let request = Request::websocket("/").header("Authorization", &token);
+    for (line, subject) in [("X-Id: 7\r\n", "7"), ("", "alice")] {
+        let mut client = bench.ask(&request).await;
+        let question = answered(&server, &answer("200 OK", line, "")).await;
+        assert_eq!(question.one("authorization"), token);
+        let (mut backend, head) = upstream.request().await;
+        assert!(!head.names().contains(&"authorization"), "{head:?}");
+        backend.send(switching(&head, "")).await;
+        assert_eq!(client.head().await.status(), 101);
+        let sessions = bench.handle.sessions();
+        let identity = sessions.last().unwrap().identity.as_ref().unwrap();
+        assert_eq!(identity.subject(), subject);
+    }
+}
+
+#[tokio::test]
+async fn a_reload_changes_whom_new_clients_ask_about_and_not_those_of_open_sessions() {
+    let (upstream, server) = (Upstream::start().await, Upstream::start().await);
+    let other = Upstream::start().await;
+    let bench = asking(&upstream, &server, "recheck = \"50ms\"");
+    let bench = bench.start().await;
+    let (mut client, _backend) = session(&bench, &server, &upstream).await;
+    let changed = asking(&upstream, &other, "").toml();
+    bench
+        .handle
+        .reload(Config::from_toml("test", &changed).unwrap())
+        .unwrap();
+    let (_client, _backend) = session(&bench, &other, &upstream).await;
+    answered(&server, "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n").await;
+    client.expect_close(4403).await;
 }
 
 #[tokio::test]
