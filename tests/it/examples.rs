@@ -113,6 +113,54 @@ async fn the_policy_example_looks_tokens_up_and_ends_sessions_with_them() {
 }
 
 #[tokio::test]
+async fn the_login_example_lets_a_cookie_in_and_ends_its_sockets_with_the_login() {
+    let upstream = Upstream::start().await;
+    let example = Example::run("axum_sessions", upstream.url()).await;
+    let post = async |path: &str, cookie: &str, body: &str| {
+        let length = body.len();
+        let mut wire = Wire::connect(&example.address).await;
+        wire.send(format!(
+            "POST {path} HTTP/1.1\r\nHost: gate.test\r\nCookie: {cookie}\r\nContent-Type: text/plain\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        ))
+        .await;
+        wire.response().await
+    };
+    let login = post("/login", "a=b", "alice").await;
+    let cookie = login
+        .head
+        .one("set-cookie")
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
+    let ask = async |cookie: &str| {
+        let mut client = Wire::connect(&example.address).await;
+        let request = Request::websocket("/ws/a").header("Cookie", cookie);
+        client.send(request.header("X-User", "root").text()).await;
+        client
+    };
+    assert_eq!(ask("session=made-up").await.head().await.status(), 401);
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        let mut client = ask(&cookie).await;
+        let (mut server, head) = upstream.request().await;
+        assert_eq!(head.all("x-user"), ["alice"]);
+        assert!(head.all("cookie").is_empty(), "{head:?}");
+        server.send(switching(&head, "")).await;
+        assert_eq!(client.head().await.status(), 101);
+        open.push((client, server));
+    }
+    assert_eq!(ask(&cookie).await.head().await.status(), 429);
+    let logout = post("/logout", &cookie, "").await;
+    assert_eq!(logout.text(), "3 sockets of alice closed\n");
+    for (client, _) in &mut open {
+        client.expect_close(4403).await;
+    }
+    assert_eq!(ask(&cookie).await.head().await.status(), 401);
+}
+
+#[tokio::test]
 async fn the_filter_example_names_the_client_and_drops_what_has_no_type() {
     let backend = Echo::start().await;
     let example = Example::run("message_filter", backend.url()).await;
