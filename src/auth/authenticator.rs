@@ -29,8 +29,7 @@ pub(crate) struct Authenticator {
 }
 
 impl Authenticator {
-    /// What decides about the clients of a route; `None` where everybody may come in. The keys of a URL begin to be
-    /// fetched.
+    /// What decides about the clients of a route; `None` where everybody may come in.
     pub(crate) fn of_route(&self, route: &Arc<Route>) -> Option<RouteAuth> {
         let rules = route.auth.as_ref()?;
         let issuers = rules
@@ -140,7 +139,6 @@ impl Authenticator {
             return Some(source);
         }
         let source = KeySource::new(url.clone(), tls.clone());
-        source.start();
         let entry = (Arc::clone(issuer), source.clone());
         sources.insert(Arc::clone(&issuer.name), entry);
         Some(source)

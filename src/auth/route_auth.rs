@@ -46,7 +46,9 @@ impl RouteAuth {
             let grant = self.check_credential(rules, handshake).await?;
             handshake.add_grant(grant);
         }
-        if let Some(server) = &self.server {
+        if let Some(server) = &self.server
+            && !handshake.is_explained()
+        {
             let grant = server.check(handshake).await?;
             handshake.add_grant(grant);
         }

@@ -45,6 +45,12 @@ pub enum LogoutError {
 }
 
 impl Handle {
+    /// Begins to fetch the keys of issuers, so that they are there for the first client. Without this call the first request
+    /// does it. Call it within a tokio runtime, which then renews them.
+    pub fn fetch_keys(&self) {
+        self.core().auth.start();
+    }
+
     /// Issues a ticket: whoever shows it first, in its time, comes in on this route as `identity`. The session ends at
     /// `session_expires` as it would with a token.
     ///

@@ -125,6 +125,7 @@ impl Core {
         self.observers.log_subjects(new.config.log.subject);
         let settings = self.settings.write();
         *settings.unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);
+        self.auth.start();
         (old, new)
     }
 

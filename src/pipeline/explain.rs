@@ -13,7 +13,7 @@ use crate::config::Route;
 use crate::handshake::{path_and_query, plain_request_headers, upstream_request};
 use crate::observe::Refused;
 use crate::rejection::Rejection;
-use crate::request::{Handshake, Lines, Offer, Target, is_websocket};
+use crate::request::{Explained, Handshake, Lines, Offer, Target, is_websocket};
 use crate::route::Mismatch;
 
 /// What would become of a request, and why: [`Gate::explain`](crate::Gate::explain).
@@ -26,6 +26,8 @@ pub struct Explanation {
     pub authority: Option<String>,
     /// The routes that were tried, in their order; the last one is the request's, if it has one.
     pub routes: Vec<TriedRoute>,
+    /// The authentication server that would be asked first, without the query of its URL. It was not asked.
+    pub asks: Option<String>,
     /// Why it is refused; none where it goes to the upstream.
     pub refused: Option<Refused>,
     /// The sentence of the answer if it is refused.
@@ -60,8 +62,9 @@ pub struct Destination {
 }
 
 /// Takes a request through the stages up to the connect. Nothing is reported.
-pub(crate) async fn explain(core: &Arc<Core>, parts: Parts) -> Explanation {
+pub(crate) async fn explain(core: &Arc<Core>, mut parts: Parts) -> Explanation {
     let settings = core.settings();
+    parts.extensions.insert(Explained);
     let read = match is_websocket(&parts) {
         true => match receive(core, &settings, parts) {
             Received::Handshake(handshake) => Ok(handshake),
@@ -102,6 +105,7 @@ async fn decide(settings: &Snapshot, mut handshake: Handshake) -> Explanation {
             client: Some(client.ip),
             authority: handshake.target().authority().map(str::to_owned),
             routes,
+            asks: asks(&route),
             refused: None,
             message: None,
             destination: Some(Destination {
@@ -135,6 +139,13 @@ fn path_upstream(handshake: &Handshake, route: &Route) -> Result<String, Rejecti
     Ok(path)
 }
 
+/// The authentication server of a route. Its query may be a secret.
+fn asks(route: &Route) -> Option<String> {
+    let server = route.auth.as_ref()?.forward.as_ref()?;
+    let url = server.url.to_string();
+    Some(url.split('?').next().unwrap_or_default().to_owned())
+}
+
 fn names_of_servers(route: &Route) -> Vec<Arc<str>> {
     let servers = route.upstream.servers.iter();
     servers.map(|server| Arc::clone(&server.name)).collect()
@@ -152,6 +163,7 @@ fn refused(
         client: event.client,
         authority: target.and_then(Target::authority).map(str::to_owned),
         routes: routes.unwrap_or_default(),
+        asks: None,
         refused: Some(event),
         message: Some(refusal.rejection.message().to_owned()),
         destination: None,

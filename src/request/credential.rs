@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use data_encoding::BASE64URL_NOPAD;
 use http::{HeaderValue, header};
 
-use super::handshake::Handshake;
+use super::handshake::{Explained, Handshake};
 use super::subprotocols::Subprotocols;
 use crate::config::CredentialSource;
 use crate::rejection::{Rejection, TokenFault};
@@ -111,6 +111,11 @@ impl Handshake {
             }
             _ => None,
         }
+    }
+
+    /// Whether nobody has sent it: what would become of it is explained.
+    pub(crate) fn is_explained(&self) -> bool {
+        self.extensions().get::<Explained>().is_some()
     }
 
     /// Whether a header is a credential as a whole.

@@ -42,6 +42,10 @@ pub(crate) enum Kind {
     Plain,
 }
 
+/// Stands in the extensions of a request that nobody has sent: what would become of it is explained.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Explained;
+
 /// What was read of a head, before its route is known.
 pub(crate) struct Facts {
     pub(crate) client: ClientIdentity,

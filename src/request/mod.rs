@@ -37,7 +37,7 @@ pub(crate) use fields::{
     belongs_to_handshake, is_alias_of, is_forwarding, is_hop_by_hop, is_word_of_proxy,
 };
 pub(crate) use forwarded_host::{forwarded_host, name as forwarded_host_header};
-pub(crate) use handshake::{Facts, Kind, over_tls, scheme};
+pub(crate) use handshake::{Explained, Facts, Kind, over_tls, scheme};
 pub(crate) use lines::{Lines, SingleLine};
 pub(crate) use list::{has_token, only, trim};
 pub(crate) use offer::{Acceptance, Offer, is_websocket};

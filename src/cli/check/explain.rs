@@ -125,6 +125,9 @@ impl Question<'_> {
             return answer.text;
         };
         tell_routes(&explanation.routes, &mut answer);
+        if let Some(server) = &explanation.asks {
+            answer.line("asks", &format!("{server} first, which was not done here"));
+        }
         if let Some(destination) = &explanation.destination {
             let upstream = &destination.upstream;
             answer.line("answer", &format!("that of the upstream {upstream}"));

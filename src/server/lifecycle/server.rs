@@ -146,6 +146,9 @@ impl Server {
         let (background, connections) = (tasks.background.clone(), tasks.connections.clone());
         let reminders = certificates::remind_daily(gate.handle());
         workers.first().spawn(&background, reminders);
+        let handle = gate.handle();
+        let keys = async move { handle.fetch_keys() };
+        workers.first().spawn(&background, keys);
         let mut server = Self {
             dispatcher: Arc::new(Dispatcher::new(
                 slots(

@@ -27,6 +27,18 @@ rewrite = \"/socket/*\"
 address.deny = [\"192.0.2.0/24\"]
 origin.allow = [\"https://a.test\"]
 limits.per_ip.handshakes = { rate = \"1/h\", burst = 1 }
+[[route]]
+name = \"tokens\"
+path = \"/tokens\"
+upstream = \"chat\"
+[route.auth]
+tickets = {}
+[[route]]
+name = \"asked\"
+path = \"/asked\"
+upstream = \"chat\"
+[route.auth.forward]
+url = \"http://127.0.0.1:1/check?c4nary\"
 ";
 
 /// What `check --explain` says of a request with these further arguments.
@@ -83,7 +95,7 @@ sent     as /socket/room to one of
         (
             "ws://gate.test/wss",
             &[],
-            "chat   has another path (line 12)\n\
+            "asked   has another path (line 26)\n\
              answer   404 no_route: nothing is served under this path\n",
         ),
         ("ws://gate.test/ws/../x", &[], "answer   400 bad_path: "),
@@ -92,6 +104,17 @@ sent     as /socket/room to one of
             &[],
             "takes it (line 12)\nanswer   400 encoded_slash: the path has an encoded slash (%2F), which \
              is not accepted here\nrule     encoded_slashes, the default\n",
+        ),
+        (
+            "ws://gate.test/tokens",
+            &[],
+            "answer   401 credential_missing: this needs a login\nrule     auth, wsgate.toml:24\n",
+        ),
+        (
+            "ws://gate.test/asked",
+            &[],
+            "asks     http://127.0.0.1:1/check first, which was not done here\n\
+             answer   that of the upstream chat\n",
         ),
         (
             "http://any.test/up",
