@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
 use axum::routing::post;
 use tokio::net::TcpListener;
@@ -83,7 +83,7 @@ struct Application {
 async fn login(State(app): State<Application>, user: String) -> impl IntoResponse {
     let cookie = app.logins.begin(&user);
     let cookie = format!("session={cookie}; HttpOnly; SameSite=Lax; Path=/");
-    (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)])
+    ([(header::SET_COOKIE, cookie)], "logged in\n")
 }
 
 /// Ends the login first: a socket that opens meanwhile is refused, or is among those that are closed.
