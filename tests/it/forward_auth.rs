@@ -133,8 +133,7 @@ async fn a_refusal_of_the_server_is_the_answer_to_the_client() {
 #[tokio::test]
 async fn without_a_decision_nobody_comes_in_and_the_log_says_why_once() {
     let (upstream, server) = (Upstream::start().await, Upstream::start().await);
-    let bench = asking(&upstream, &server, "timeout = \"200ms\"");
-    let bench = bench.start().await;
+    let bench = asking(&upstream, &server, "").start().await;
     let logs = Logs::capture();
     let head = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(1024 * 1024));
     for with in ["HTTP/1.1 500 Oh\r\n\r\n", "no HTTP\r\n\r\n", &head, ""] {
@@ -143,19 +142,13 @@ async fn without_a_decision_nobody_comes_in_and_the_log_says_why_once() {
         assert_eq!(head.one("retry-after"), "5");
         assert_eq!(body, "logins cannot be checked at the moment\n");
     }
-    // It holds the connection, and says nothing.
-    let request = Request::websocket("/");
-    let (refused, held) = tokio::join!(bench.refused(&request), server.request());
-    assert_eq!(refused.0.status(), 503);
-    drop(held);
     assert!(upstream.untouched());
-
     let long = answer("200 OK", "", &"x".repeat(1024 * 1024));
     let decide = async {
         let (mut wire, _) = server.request().await;
         wire.try_send(&long).await;
     };
-    let mut client = bench.ask(&request).await;
+    let mut client = bench.ask(&Request::websocket("/")).await;
     let ((), _backend) = tokio::join!(decide, upstream.session());
     assert_eq!(client.head().await.status(), 101);
     let reasons = ["auth_unavailable", "auth_answers"];
@@ -239,9 +232,15 @@ async fn a_reload_changes_whom_new_clients_ask_about_and_not_those_of_open_sessi
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_lets_nobody_in() {
+async fn a_server_that_is_not_there_or_says_nothing_lets_nobody_in() {
     let (upstream, server) = (Upstream::start().await, Upstream::dead());
     let bench = asking(&upstream, &server, "").start().await;
+    let (head, _) = bench.refused(&Request::websocket("/")).await;
+    assert_eq!(head.status(), 503);
+    // One that holds the connection and says nothing.
+    let server = Upstream::start().await;
+    let bench = asking(&upstream, &server, "timeout = \"50ms\"");
+    let bench = bench.start().await;
     let (head, _) = bench.refused(&Request::websocket("/")).await;
     assert_eq!(head.status(), 503);
     assert!(upstream.untouched());
