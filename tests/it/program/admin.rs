@@ -28,7 +28,7 @@ pub(super) async fn ask(admin: &str, line: &str, lines: &str) -> Response {
 }
 
 /// A PATCH with this body.
-async fn patch(admin: &str, target: &str, body: &str) -> Response {
+pub(super) async fn patch(admin: &str, target: &str, body: &str) -> Response {
     // The end of the head is the end of the body as well here, where it is a space.
     let length = body.len() + 2;
     let lines = format!("Content-Length: {length}\r\n\r\n{body}");

@@ -1,6 +1,7 @@
 //! `[route.auth]`: who comes in, as whom and for how long.
 
 mod logins;
+mod revocation;
 mod tickets;
 
 use serde_json::json;
