@@ -68,8 +68,8 @@ Examples:
   wsgate close --route chat --yes
   wsgate close --subject alice
 
---subject or --token-id, alone or with --issuer, also revokes: tokens that were issued until now are refused for a
-day.
+--subject or --token-id, alone or with --issuer, also revokes: tokens that were issued until now
+are refused for a day.
 
 All are closed at once. If many clients would reconnect at once, drain a server (`wsgate upstreams
 drain`) or the process (`wsgate drain`) instead. On a terminal, more than one session that is not selected by ID
