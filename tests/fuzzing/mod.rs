@@ -11,6 +11,8 @@
     reason = "a target that cannot go on has found something"
 )]
 
+#[cfg(feature = "server")]
+mod credential;
 mod direction;
 mod forwarding;
 mod frame_walker;
@@ -38,6 +40,8 @@ mod settings;
 mod upstream_request;
 mod wire;
 
+#[cfg(feature = "server")]
+pub use credential::credential;
 pub use direction::direction;
 pub use forwarding::forwarding;
 pub use frame_walker::frame_walker;

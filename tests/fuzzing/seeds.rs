@@ -13,6 +13,7 @@ use super::*;
 #[case::direction("direction", direction)]
 #[case::forwarding("forwarding", forwarding)]
 #[case::origin("origin", origin)]
+#[cfg_attr(feature = "server", case::credential("credential", credential))]
 #[cfg_attr(
     feature = "server",
     case::http2_request("http2_request", http2_request)
