@@ -72,8 +72,8 @@ Examples:
 are refused for a day.
 
 All are closed at once. If many clients would reconnect at once, drain a server (`wsgate upstreams
-drain`) or the process (`wsgate drain`) instead. On a terminal, more than one session that is not selected by ID
-is closed only after a confirmation."
+drain`) or the process (`wsgate drain`) instead. On a terminal, more than one session that is not
+selected by ID is closed only after a confirmation."
 );
 
 impl Close {
