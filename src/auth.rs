@@ -14,6 +14,7 @@ mod ended_login;
 mod forward;
 #[cfg(feature = "auth")]
 mod key_source;
+mod key_source_info;
 #[cfg(not(feature = "auth"))]
 mod none;
 #[cfg(feature = "auth")]

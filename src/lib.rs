@@ -88,7 +88,7 @@ pub use config::{Config, Settings};
 pub use error_report::ErrorReport;
 pub use gate::{
     BrokenRequestMetrics, BuildError, Builder, ClosedMetrics, Gate, GateLayer, GateService, Handle,
-    HandshakeMetrics, IssuedTicket, LogoutError, Metrics, Page, PlainRequestMetrics,
+    HandshakeMetrics, IssuedTicket, IssuerMetrics, LogoutError, Metrics, Page, PlainRequestMetrics,
     PlainRouteMetrics, Refuse, Reloaded, ResponseBody, ResponseFuture, RouteMetrics, Selection,
     ServerDrain, ServerInfo, ServerMetrics, TicketError, UnknownServer, UpstreamInfo,
 };

@@ -1,6 +1,6 @@
 //! What authentication keeps over reloads: the keys of issuers, tickets, and what is known of authentication servers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::ended_login::EndedLogin;
 use super::forward::ForwardAuth;
 use super::key_source::KeySource;
+use super::key_source_info::KeySourceInfo;
 use super::route_auth::RouteAuth;
 use super::tickets::Tickets;
 use super::trusted_issuer::TrustedIssuer;
@@ -62,6 +63,19 @@ impl Authenticator {
     pub(crate) fn start(&self) {
         let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.values().for_each(|(_, source)| source.start());
+    }
+
+    /// The keys that are fetched from a URL, by the name of their issuer.
+    pub(crate) fn key_sources(&self) -> BTreeMap<Arc<str>, KeySourceInfo> {
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let each = sources.iter();
+        each.map(|(name, (_, source))| (Arc::clone(name), source.info()))
+            .collect()
+    }
+
+    /// How many tickets wait to be used.
+    pub(crate) fn tickets(&self) -> usize {
+        self.tickets.len()
     }
 
     /// Forgets tickets whose time is over.

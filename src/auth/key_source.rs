@@ -21,11 +21,12 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use self::fetch::{Fetch, HttpFetch};
 use self::keeper::Keeper;
 use self::status::{Status, Wish};
+use super::key_source_info::KeySourceInfo;
 use super::shown_url::shown;
 use crate::jwt::KeySet;
 use crate::tls::ClientTls;
 
-pub(crate) use status::{KeySourceInfo, KeysUnavailable};
+pub(crate) use status::KeysUnavailable;
 
 /// The keys at one URL. They are fetched in the background and kept fresh, from [`start`](Self::start) or the first
 /// use on.
@@ -122,7 +123,6 @@ impl KeySource {
     }
 
     /// For metrics.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no metric shows it yet"))]
     pub(crate) fn info(&self) -> KeySourceInfo {
         self.0.status.borrow().info()
     }

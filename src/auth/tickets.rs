@@ -71,6 +71,11 @@ impl Tickets {
         (ticket.usable_until > Instant::now()).then_some(ticket)
     }
 
+    /// How many wait; those whose time is over are among them for a while.
+    pub(super) fn len(&self) -> usize {
+        self.tickets().len()
+    }
+
     /// Forgets the tickets whose time is over.
     pub(super) fn sweep(&self) {
         let now = Instant::now();

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::issuer_metrics::IssuerMetrics;
 use crate::config::{HttpMode, Route, UpstreamHttp};
 use crate::histogram::Durations;
 use crate::observe::{ACCEPTED, FORWARDED_WELL};
@@ -34,6 +35,10 @@ pub struct Metrics {
     pub closed: Vec<ClosedMetrics>,
     /// Every server of every upstream.
     pub servers: Vec<ServerMetrics>,
+    /// Every issuer whose keys are fetched from a URL.
+    pub issuers: Vec<IssuerMetrics>,
+    /// Tickets that were issued and not used, at the moment.
+    pub tickets_open: u64,
     /// Whether the gate has begun to drain, and accepts no new sessions.
     pub draining: bool,
     /// The most sessions at once; `None` is no limit. A handshake takes a session's place from
@@ -208,6 +213,8 @@ impl Metrics {
             plain_routes: plain_routes(core, &settings),
             routes: route_metrics(core, &settings, routes),
             servers: server_metrics(core, &settings, servers),
+            issuers: IssuerMetrics::all(core),
+            tickets_open: core.auth.tickets() as u64,
             draining: core.registry.is_draining(),
             most_sessions: core.registry.max_sessions().map(|most| most as u64),
             handshakes_open: (core.registry.permits() as u64).saturating_sub(open),

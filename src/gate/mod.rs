@@ -3,6 +3,7 @@
 mod build_error;
 mod builder;
 mod handle;
+mod issuer_metrics;
 mod layer;
 mod logins;
 mod metrics;
@@ -14,6 +15,7 @@ mod sessions;
 pub use build_error::BuildError;
 pub use builder::{Builder, Gate};
 pub use handle::Handle;
+pub use issuer_metrics::IssuerMetrics;
 pub use layer::{GateLayer, GateService, Refuse, ResponseBody, ResponseFuture};
 pub use logins::{IssuedTicket, LogoutError, TicketError};
 pub use metrics::{

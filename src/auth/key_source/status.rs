@@ -5,25 +5,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::auth::key_source_info::KeySourceInfo;
 use crate::jwt::KeySet;
 
 /// There are no keys that may be used: none were fetched, or the last success was too long ago.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there are no keys of the issuer")]
 pub(crate) struct KeysUnavailable;
-
-/// The state of a source, for metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct KeySourceInfo {
-    /// Fetches that brought keys.
-    pub(crate) succeeded: u64,
-    /// Fetches that brought none.
-    pub(crate) failed: u64,
-    /// The keys that are in use.
-    pub(crate) keys: usize,
-    /// How long ago those were fetched; none without any.
-    pub(crate) age: Option<Duration>,
-}
 
 /// What the task of a source has found out, and what others wish of it.
 #[derive(Debug)]

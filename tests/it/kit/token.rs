@@ -55,3 +55,19 @@ fn sign(header: &Value, claims: &Value) -> String {
     let signature = hmac::sign(&key, text.as_bytes());
     format!("{text}.{}", encode(signature.as_ref()))
 }
+
+/// Public keys that another library has made.
+pub(crate) fn public_keys() -> String {
+    cases()["jwks"].to_string()
+}
+
+/// A token with a right signature of one of [`public_keys`], for another service.
+pub(crate) fn foreign_token() -> String {
+    let cases = cases();
+    let token = cases["tokens"][0]["token"].as_str();
+    token.expect("a token").to_owned()
+}
+
+fn cases() -> Value {
+    serde_json::from_str(include_str!("../../tokens/cases.json")).expect("JSON")
+}

@@ -2,7 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::kit::docs;
+use super::metrics::{ADMIN, fetch};
+use crate::client_tls::listen_tls;
+use crate::kit::token::{foreign_token, public_keys};
+use crate::kit::{
+    Authority, Echo, Program, Request, Socket, Upstream, Validity, Wire, answer, docs, settings,
+};
 
 /// The metrics by name.
 pub(super) type Families = BTreeMap<String, Family>;
@@ -73,4 +78,53 @@ pub(super) fn listed() -> Families {
         (name.to_owned(), family)
     });
     rows.collect()
+}
+
+#[tokio::test]
+async fn the_text_is_what_prometheus_reads_and_what_the_document_lists() {
+    let (echo, authority) = (Echo::start().await, Authority::new());
+    let shown = authority.issue("a.test", Validity::Now);
+    let tls = listen_tls(&authority, &[("a", &shown)], "");
+    let streams = "[upstream.streams]\nservers = [\"http://127.0.0.1:1\"]\nhttp = \"h2\"\n";
+    let provider = Upstream::start().await;
+    let url = provider.url().replacen("ws://", "http://", 1);
+    let issuer = format!(
+        "[issuer.main]\nissuer = \"a\"\naudience = [\"a\"]\njwks = \"{url}/keys\"\n\
+         [[route]]\nname = \"tokens\"\npath = \"/tokens\"\nupstream = \"chat\"\nauth.jwt = \"main\"\n"
+    );
+    let more = format!(
+        "http = \"forward\"\n{ADMIN}{streams}[[listen]]\naddress = \"127.0.0.2:0\"\n{tls}{issuer}"
+    );
+    let program = Program::run(&settings(echo.url(), &more)).await;
+    let admin = program.admin().await;
+    // Its keys are fetched before the first client comes.
+    let (mut keys, asked) = provider.request().await;
+    assert_eq!(asked.target(), "/keys");
+    keys.send(answer("200 OK", "", &public_keys())).await;
+    // A token is looked at when they are there.
+    let mut client = Wire::connect(&program.address).await;
+    let bearer = format!("Bearer {}", foreign_token());
+    let request = Request::websocket("/tokens").header("Authorization", &bearer);
+    client.send(request.text()).await;
+    assert_eq!(client.response().await.status(), 401);
+    let socket = Socket::open(&program.address, "/ws/").await;
+    socket.close().await;
+    program.event("session closed").await;
+    let answer = fetch(&admin).await;
+    let head = &answer.head;
+    assert_eq!(
+        head.one("content-type"),
+        "text/plain; version=0.0.4; charset=utf-8"
+    );
+    assert_eq!(head.one("cache-control"), "no-store");
+
+    assert!(
+        answer
+            .text()
+            .contains("wsgate_issuer_keys{issuer=\"main\"} 7\n")
+    );
+    let families = families(answer.text());
+    assert!(families.values().all(|family| family.labels.len() < 5));
+    assert_eq!(listed(), families);
+    program.stop().await;
 }

@@ -2,11 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::families::{families, listed};
-use crate::client_tls::listen_tls;
-use crate::kit::{
-    Authority, Echo, Program, Response, Socket, Upstream, Validity, Wire, settings, soon, websocket,
-};
+use crate::kit::{Echo, Program, Response, Socket, Upstream, Wire, settings, soon, websocket};
 
 pub(super) const ADMIN: &str = "[admin]\naddress = \"127.0.0.1:0\"\n";
 
@@ -17,7 +13,7 @@ pub(super) const ONE_WORKER: &str = "[server]\nworkers = 1\n";
 /// The value of each sample, by its name with its labels.
 pub(super) type Samples = BTreeMap<String, f64>;
 
-async fn fetch(admin: &str) -> Response {
+pub(super) async fn fetch(admin: &str) -> Response {
     let mut wire = Wire::connect(admin).await;
     let request = format!("GET /metrics HTTP/1.1\r\nHost: {admin}\r\n\r\n");
     wire.send(request).await;
@@ -354,33 +350,6 @@ async fn a_session_goes_from_open_to_closed_and_no_count_falls() {
     let stepped = steps(&start, &ended, "wsgate_handshakes_total");
     assert_eq!(stepped, [(accepted, 1.0)]);
     assert!(!fetch(&admin).await.text().contains("c4nary"));
-    program.stop().await;
-}
-
-#[tokio::test]
-async fn the_text_is_what_prometheus_reads_and_what_the_document_lists() {
-    let (echo, authority) = (Echo::start().await, Authority::new());
-    let shown = authority.issue("a.test", Validity::Now);
-    let tls = listen_tls(&authority, &[("a", &shown)], "");
-    let streams = "[upstream.streams]\nservers = [\"http://127.0.0.1:1\"]\nhttp = \"h2\"\n";
-    let more =
-        format!("http = \"forward\"\n{ADMIN}{streams}[[listen]]\naddress = \"127.0.0.2:0\"\n{tls}");
-    let program = Program::run(&settings(echo.url(), &more)).await;
-    let admin = program.admin().await;
-    let socket = Socket::open(&program.address, "/ws/").await;
-    socket.close().await;
-    program.event("session closed").await;
-    let answer = fetch(&admin).await;
-    let head = &answer.head;
-    assert_eq!(
-        head.one("content-type"),
-        "text/plain; version=0.0.4; charset=utf-8"
-    );
-    assert_eq!(head.one("cache-control"), "no-store");
-
-    let families = families(answer.text());
-    assert!(families.values().all(|family| family.labels.len() < 5));
-    assert_eq!(listed(), families);
     program.stop().await;
 }
 

@@ -23,6 +23,7 @@ pub(super) fn write(text: &mut Exposition, metrics: &Metrics) {
     traffic(text, metrics);
     liveness(text, metrics);
     servers(text, metrics);
+    issuers(text, metrics);
     bounds(text, metrics);
 }
 
@@ -252,6 +253,40 @@ fn servers(text: &mut Exposition, metrics: &Metrics) {
             family.sample(&labels, count);
         }
     }
+}
+
+/// What lets clients in.
+fn issuers(text: &mut Exposition, metrics: &Metrics) {
+    let mut family = text.gauge(
+        "wsgate_issuer_keys",
+        "Keys of an issuer that are in use; without any its tokens are refused.",
+    );
+    for each in &metrics.issuers {
+        family.sample(&[("issuer", &each.issuer)], each.keys);
+    }
+    let mut family = text.gauge(
+        "wsgate_issuer_keys_age_seconds",
+        "How long ago the keys of an issuer were fetched.",
+    );
+    for each in &metrics.issuers {
+        if let Some(age) = each.keys_age {
+            family.sample(&[("issuer", &each.issuer)], age.as_secs());
+        }
+    }
+    let mut family = text.counter(
+        "wsgate_issuer_fetches_total",
+        "Fetches of the keys of an issuer.",
+    );
+    for each in &metrics.issuers {
+        for (result, count) in [("success", each.fetched), ("failure", each.failed_fetches)] {
+            family.sample(&[("issuer", &each.issuer), ("result", result)], count);
+        }
+    }
+    text.gauge(
+        "wsgate_tickets_open",
+        "One-time tickets that were issued and not used.",
+    )
+    .sample(&[], metrics.tickets_open);
 }
 
 /// What is left of what the gate has, and of what it tells.
