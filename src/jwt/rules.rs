@@ -63,11 +63,12 @@ impl TokenRules {
         let (Some(_), Some(issued_at), None) = (says_logout, issued_at, values.get("nonce")) else {
             return Err(TokenFault::Claims);
         };
-        if now > issued_at + self.leeway + LOGOUT_LIFETIME {
-            return Err(TokenFault::Expired);
-        }
+        // First, because nothing can be added to the last moment that there is.
         if issued_at > now + self.leeway {
             return Err(TokenFault::NotYet);
+        }
+        if now > issued_at + self.leeway + LOGOUT_LIFETIME {
+            return Err(TokenFault::Expired);
         }
         let expires_at = values.get("exp").and_then(moment);
         let expires_at = self.check_time(&values, expires_at, now)?;

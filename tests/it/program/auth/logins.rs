@@ -65,6 +65,8 @@ async fn a_logout_that_is_not_to_be_believed_ends_nothing() {
     let logout = format!("logout_token={}", logout_token(&json!({})));
     let access = format!("logout_token={}", token(&json!({})));
     let forged = format!("logout_token={}x", logout_token(&json!({})));
+    let last = json!({ "iat": i64::MAX });
+    let at_the_end_of_time = format!("logout_token={}", logout_token(&last));
     for (issuer, kind, body, status, sentence) in [
         ("other", FORM, &*logout, 404, "no such issuer"),
         (
@@ -88,6 +90,13 @@ async fn a_logout_that_is_not_to_be_believed_ends_nothing() {
             &*access,
             400,
             "a claim of the token is missing",
+        ),
+        (
+            "main",
+            FORM,
+            &*at_the_end_of_time,
+            400,
+            "the token is not valid yet",
         ),
         (
             "main",
