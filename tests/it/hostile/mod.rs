@@ -14,6 +14,7 @@ mod cases;
 mod choices;
 mod compression;
 mod connections;
+mod credentials;
 mod descriptors;
 mod early_data;
 mod floods;
