@@ -44,7 +44,6 @@ class Devices:
         self.first, self.second = (base64.b64encode(os.urandom(32)).decode() for _ in range(2))
         self.plain = os.urandom(32).hex()
         self.write(f"# keys\nfirst = {self.hash(self.first)}\nplain = {self.hash(self.plain)}\n")
-        self.gate = Gate(stage, "devices", GATEWAY.format(file=self.file) + SETTINGS.format(file=self.file), "trace", {"GATEWAY_KEY": OPERATORS})
 
     def hash(self, key):
         return "sha256:" + hashlib.sha256(key.encode()).hexdigest()
@@ -58,6 +57,7 @@ class Devices:
         return (await shake(self.gate.port, "/", f"Authorization: Bearer {key}")).status
 
     async def all(self):
+        self.gate = await Gate.start(self.stage, "devices", GATEWAY.format(file=self.file) + SETTINGS.format(file=self.file), "trace", {"GATEWAY_KEY": OPERATORS})
         found = await self.status(self.first), self.stage.upstream.last("x-user")
         self.stage.expect("a key of the file, and its name upstream", found, (101, "first"))
         self.stage.expect("a key that is not there, and a name", (await self.status(self.second), await self.status("first")), (401, 401))
@@ -71,11 +71,11 @@ class Devices:
         self.stage.expect("the file was replaced: the key of before, the new one",
                           (await self.status(self.first), await self.status(self.second)), (401, 101))
         self.write("this is no file of keys\n")
-        await asyncio.to_thread(self.gate.process.wait_for, r"reload|ERROR|WARN", 20)
+        await self.gate.says(r"reload|ERROR|WARN")
         self.stage.expect("a broken file: the new key still counts", await self.status(self.second), 101)
         log = self.gate.log.read_text()
         self.stage.expect("keys in the log", [key for key in (self.first, self.second, OPERATORS) if key in log], [])
-        self.gate.end()
+        await self.gate.end()
 
     async def gateway(self):
         upstream = self.stage.upstream

@@ -34,8 +34,19 @@ class Gate:
         self.write(settings)
         self.process = Process(name, [stage.program, "run", str(self.file)], self.log, environment)
         stage.started.append(self.process)
-        self.port, self.admin = (int(self.process.wait_for(pattern, 20)[1]) for pattern in
-                                 [r'"listening","address":"127\.0\.0\.1:(\d+)"', r'"admin interface listening","address":"127\.0\.0\.1:(\d+)"'])
+
+    @classmethod
+    async def start(cls, *arguments, **options):
+        """A gate that listens."""
+        gate = cls(*arguments, **options)
+        # Servers of other scenes answer meanwhile.
+        gate.port = int((await gate.says(r'"listening","address":"127\.0\.0\.1:(\d+)"'))[1])
+        gate.admin = int((await gate.says(r'"admin interface listening","address":"127\.0\.0\.1:(\d+)"'))[1])
+        return gate
+
+    async def says(self, pattern):
+        """Waits for a line of the log."""
+        return await asyncio.to_thread(self.process.wait_for, pattern, 20)
 
     def write(self, settings):
         self.file.write_text(BASE.format(port=self.stage.upstream.port, level=self.level) + settings)
@@ -43,7 +54,7 @@ class Gate:
     async def reload(self, settings):
         self.write(settings)
         self.process.child.send_signal(signal.SIGHUP)
-        await asyncio.to_thread(self.process.wait_for, r"settings reloaded", 20)
+        await self.says(r"settings reloaded")
 
     async def ask(self, method, path, body=b"", kind="application/json"):
         """A request to the admin interface: the status, and the JSON."""
@@ -70,5 +81,5 @@ class Gate:
         lines = re.findall(r"^wsgate_handshakes_total{(.*)} (\d+)", text.decode(), re.MULTILINE)
         return {re.search('outcome="(.*?)"', labels)[1]: int(count) for labels, count in lines if f'route="{route}"' in labels}
 
-    def end(self):
-        self.process.end()
+    async def end(self):
+        await asyncio.to_thread(self.process.end)

@@ -23,7 +23,6 @@ jwt = "id"
 class Logout:
     def __init__(self, stage):
         self.stage, self.make, self.maker = stage, stage.make, stage.maker
-        self.gate = Gate(stage, "logout", ISSUER.format(jwks=stage.jwks_file()) + ROUTE)
 
     async def open(self, token):
         return await websockets.connect(f"ws://127.0.0.1:{self.gate.port}/", additional_headers={"Authorization": f"Bearer {token}"},
@@ -48,10 +47,11 @@ class Logout:
         return self.make.sign(self.make.LT, self.maker.logout(iat=self.maker.now, **changes), self.maker.rsa)
 
     async def all(self):
+        self.gate = await Gate.start(self.stage, "logout", ISSUER.format(jwks=self.stage.jwks_file()) + ROUTE)
         await self.wrong()
         await self.of_a_login()
         await self.of_a_subject()
-        self.gate.end()
+        await self.gate.end()
 
     async def wrong(self):
         self.maker.now = int(time.time())

@@ -55,7 +55,7 @@ class Provider:
         return await self.line()
 
     async def tokens(self, issuer):
-        gate = Gate(self.stage, "provider", SETTINGS.format(issuer=issuer))
+        gate = await Gate.start(self.stage, "provider", SETTINGS.format(issuer=issuer))
 
         async def found(token):
             answer = await shake(gate.port, "/", f"Authorization: Bearer {token}")
@@ -65,10 +65,10 @@ class Provider:
         self.stage.expect("a token of oauth2-mock-server", await found(first), (101, "dora"))
         self.stage.expect("with the signature of another", await found(first.rsplit(".", 1)[0] + "." + (await self.token("emil")).rsplit(".", 1)[1]),
                           (401, None))
-        gate.end()
+        await gate.end()
         # Wrong signatures cause a fetch too; the next one is not made before 30 s are over.
-        gate = Gate(self.stage, "provider-again", SETTINGS.format(issuer=issuer))
+        gate = await Gate.start(self.stage, "provider-again", SETTINGS.format(issuer=issuer))
         await found(first)
         self.server.stdin.write(b"+ES256\n")
         self.stage.expect("its new key, for ES256: the first token", await found(await self.token("emil")), (101, "emil"))
-        gate.end()
+        await gate.end()

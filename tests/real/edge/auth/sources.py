@@ -62,8 +62,6 @@ def status_of(source, token, fault):
 class Sources:
     def __init__(self, stage):
         self.stage, self.maker = stage, stage.maker
-        settings = ISSUER.format(jwks=stage.jwks_file()) + "".join(ROUTE.format(name=name, source=source) for name, source in SOURCES.items())
-        self.gate = Gate(stage, "sources", settings, level="trace")
         self.tokens, self.answers = [], []
 
     def cases(self):
@@ -74,6 +72,8 @@ class Sources:
         return cases
 
     async def all(self):
+        settings = ISSUER.format(jwks=self.stage.jwks_file()) + "".join(ROUTE.format(name=name, source=source) for name, source in SOURCES.items())
+        self.gate = await Gate.start(self.stage, "sources", settings, level="trace")
         for source in SOURCES:
             await self.every_token(source)
         await self.upstream_sees()
@@ -81,7 +81,7 @@ class Sources:
         await self.two()
         await self.only_the_token()
         self.nothing_leaks()
-        self.gate.end()
+        await self.gate.end()
 
     async def every_token(self, source):
         before = len(self.stage.upstream.heads)

@@ -25,7 +25,6 @@ AT_ONCE = 50
 class Subjects:
     def __init__(self, stage):
         self.stage = stage
-        self.gate = Gate(stage, "subjects", ISSUER.format(jwks=stage.jwks_file()) + ROUTE)
 
     async def open(self, token):
         """A session, or the status that it is refused with."""
@@ -36,6 +35,7 @@ class Subjects:
             return refused.response.status_code
 
     async def all(self):
+        self.gate = await Gate.start(self.stage, "subjects", ISSUER.format(jwks=self.stage.jwks_file()) + ROUTE)
         tokens = [self.stage.signed(jti=f"token-{number}") for number in range(AT_ONCE)]
         found = await asyncio.gather(*map(self.open, tokens))
         opened = [session for session in found if not isinstance(session, int)]
@@ -49,4 +49,4 @@ class Subjects:
                 break
             await asyncio.sleep(0.05)
         self.stage.expect("one ends, and two come", [isinstance(await self.open(tokens[0]), int) for _ in range(2)], [False, True])
-        self.gate.end()
+        await self.gate.end()

@@ -26,8 +26,6 @@ AT_ONCE = 100
 class Tickets:
     def __init__(self, stage):
         self.stage, self.tickets = stage, []
-        routes = [("chat", "30s"), ("brief", "1s")]
-        self.gate = Gate(stage, "tickets", "".join(SETTINGS.format(name=name, lifetime=lifetime) for name, lifetime in routes), level="trace")
 
     async def issue(self, route="chat", **more):
         status, answer = await self.gate.ask("POST", "/tickets", {"route": route, "subject": "alice", **more})
@@ -39,6 +37,8 @@ class Tickets:
         return (await shake(self.gate.port, f"/{route}/x?ticket={ticket}&a=1")).status
 
     async def all(self):
+        routes = [("chat", "30s"), ("brief", "1s")]
+        self.gate = await Gate.start(self.stage, "tickets", "".join(SETTINGS.format(name=name, lifetime=lifetime) for name, lifetime in routes), level="trace")
         ticket = await self.issue(claims={"team": "red"})
         found = (await self.use(ticket), self.stage.upstream.last("x-user"), self.stage.upstream.last("x-team"),
                  self.stage.upstream.heads[-1].split(b" ")[1])
@@ -58,7 +58,7 @@ class Tickets:
             self.stage.expect(f"POST /tickets {body}", (await self.gate.ask("POST", "/tickets", body))[0], status)
         whole = self.gate.log.read_text()
         self.stage.expect("tickets in the log at level trace", [ticket for ticket in self.tickets if ticket in whole], [])
-        self.gate.end()
+        await self.gate.end()
 
     async def expires(self):
         moment = int(time.time()) + 3

@@ -24,11 +24,15 @@ class Answer:
         return None
 
 
+def handshake(path, host="a.test"):
+    """The lines of a right one."""
+    return [f"GET {path} HTTP/1.1", f"Host: {host}", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+            f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}"]
+
+
 async def shake(port, path, *fields, host="a.test", seconds=20):
     """A handshake with these further fields, `name: value` each: its answer. An accepted session is dropped at once."""
-    lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
-             f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}", *fields]
-    return await asyncio.wait_for(ask(port, lines), seconds)
+    return await asyncio.wait_for(ask(port, [*handshake(path, host), *fields]), seconds)
 
 
 async def get(port, path, *fields, method="GET", body=b"", host="a.test", seconds=20):
