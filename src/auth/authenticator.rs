@@ -21,13 +21,16 @@ use crate::wall_clock::WallClock;
 /// Authenticates the clients of a gate.
 #[derive(Default)]
 pub(crate) struct Authenticator {
-    /// By name of the issuer, with the settings that they are for.
-    sources: Mutex<HashMap<Arc<str>, (Arc<Issuer>, KeySource)>>,
+    /// By name of the issuer.
+    sources: Mutex<Sources>,
     /// Those that are asked, by the name of their route.
     servers: Mutex<HashMap<Arc<str>, ForwardAuth>>,
     tickets: Tickets,
     clock: WallClock,
 }
+
+/// The keys of issuers, with the settings that they are for.
+type Sources = HashMap<Arc<str>, (Arc<Issuer>, KeySource)>;
 
 impl Authenticator {
     /// What decides about the clients of a route; `None` where everybody may come in.
@@ -42,6 +45,7 @@ impl Authenticator {
             issuers.collect(),
             self.tickets.clone(),
             self.server(route),
+            self.clock.clone(),
         ))
     }
 
@@ -92,6 +96,7 @@ impl Authenticator {
         lifetime: Duration,
     ) -> Option<String> {
         let route = Arc::clone(route);
+        let identity = identity.with_issued_at(self.clock.now());
         (self.tickets).issue(route, identity, session_expires, lifetime)
     }
 

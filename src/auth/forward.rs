@@ -11,7 +11,7 @@ mod recheck;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName};
 use tokio::sync::Semaphore;
@@ -160,7 +160,9 @@ impl ForwardAuth {
         let subject = only(answer, name).and_then(|value| value.to_str().ok());
         let subject = subject.filter(|subject| !subject.is_empty());
         let subject = subject.ok_or_else(|| AuthError::Subject(name.clone()))?;
-        Ok(grant.with_identity(Identity::new(subject)))
+        // The server has decided now, whatever was revoked before.
+        let identity = Identity::new(subject).with_issued_at(SystemTime::now());
+        Ok(grant.with_identity(identity))
     }
 
     /// The headers that are the server's to say: those of the client with these names go nowhere.

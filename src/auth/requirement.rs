@@ -43,7 +43,11 @@ fn holds(claim: &Value, is: impl Fn(&Value) -> bool) -> bool {
 pub(super) fn identity(claims: &Claims, issuer: &Arc<str>, kept: &[String]) -> Identity {
     let identity = Identity::new(claims.subject().unwrap_or_default())
         .with_issuer(Arc::clone(issuer))
-        .with_token(claims.token_id(), claims.login(), claims.issued_at());
+        .with_token(claims.token_id(), claims.login());
+    let identity = match claims.issued_at() {
+        Some(moment) => identity.with_issued_at(moment),
+        None => identity,
+    };
     kept.iter()
         .fold(identity, |identity, name| match claims.word(name) {
             Some(value) => identity.with_claim(name, value),

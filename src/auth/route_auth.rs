@@ -11,6 +11,7 @@ use crate::config::{AuthRules, Route};
 use crate::jwt::{UnverifiedToken, looks_like_token};
 use crate::rejection::{Rejection, TokenFault};
 use crate::request::{Grant, Handshake, Identity};
+use crate::wall_clock::WallClock;
 
 /// Decides about the credentials of one route.
 pub(crate) struct RouteAuth {
@@ -18,6 +19,7 @@ pub(crate) struct RouteAuth {
     issuers: Vec<TrustedIssuer>,
     tickets: Tickets,
     server: Option<ForwardAuth>,
+    clock: WallClock,
 }
 
 impl RouteAuth {
@@ -26,12 +28,14 @@ impl RouteAuth {
         issuers: Vec<TrustedIssuer>,
         tickets: Tickets,
         server: Option<ForwardAuth>,
+        clock: WallClock,
     ) -> Self {
         Self {
             route: Arc::clone(route),
             issuers,
             tickets,
             server,
+            clock,
         }
     }
 
@@ -74,7 +78,8 @@ impl RouteAuth {
         if let Some(keys) = &rules.keys
             && let Some(name) = keys.name(&digest(credential.as_bytes()))
         {
-            return Ok(Grant::new().with_identity(Identity::new(&**name)));
+            let identity = Identity::new(&**name).with_issued_at(self.clock.now());
+            return Ok(Grant::new().with_identity(identity));
         }
         match !self.issuers.is_empty()
             && (looks_like_token(&credential) || takes_tokens_alone(rules))

@@ -14,10 +14,10 @@ pub struct Identity {
     token: Option<Box<TokenFacts>>,
 }
 
-/// What is known of the token that an identity comes from.
-#[derive(Clone, PartialEq, Eq)]
+/// What is known of the token, or of whatever else an identity comes from.
+#[derive(Clone, Default, PartialEq, Eq)]
 struct TokenFacts {
-    issuer: Arc<str>,
+    issuer: Option<Arc<str>>,
     id: Option<Box<str>>,
     login: Option<Box<str>>,
     issued_at: Option<SystemTime>,
@@ -47,30 +47,30 @@ impl Identity {
     /// Adds the issuer of the token that this comes from, by its name in the settings.
     #[must_use]
     pub fn with_issuer(mut self, issuer: impl Into<Arc<str>>) -> Self {
-        self.token = Some(Box::new(TokenFacts {
-            issuer: issuer.into(),
-            id: None,
-            login: None,
-            issued_at: None,
-        }));
+        self.facts_mut().issuer = Some(issuer.into());
         self
     }
 
-    /// Adds what tells the token apart: its `jti` (RFC 7519 §4.1.7), the `sid` of its login (OpenID Connect
-    /// Back-Channel Logout 1.0 §2.1), and when it was issued. Without an issuer it has no effect.
+    /// Adds what tells the token apart: its `jti` (RFC 7519 §4.1.7), and the `sid` of its login (OpenID Connect
+    /// Back-Channel Logout 1.0 §2.1).
     #[must_use]
-    pub fn with_token(
-        mut self,
-        id: Option<&str>,
-        login: Option<&str>,
-        issued_at: Option<SystemTime>,
-    ) -> Self {
-        if let Some(token) = &mut self.token {
-            token.id = id.map(Box::from);
-            token.login = login.map(Box::from);
-            token.issued_at = issued_at;
-        }
+    pub fn with_token(mut self, id: Option<&str>, login: Option<&str>) -> Self {
+        let facts = self.facts_mut();
+        facts.id = id.map(Box::from);
+        facts.login = login.map(Box::from);
         self
+    }
+
+    /// Adds when this became known: when the token was issued, or the user was looked up. A
+    /// [`Revocation`](crate::Revocation) takes what became known before it; what does not say when is taken for a day.
+    #[must_use]
+    pub fn with_issued_at(mut self, moment: SystemTime) -> Self {
+        self.facts_mut().issued_at = Some(moment);
+        self
+    }
+
+    fn facts_mut(&mut self) -> &mut TokenFacts {
+        self.token.get_or_insert_default()
     }
 
     /// The user's name or number. It is empty if the client is known by something else, such as a token without
@@ -87,7 +87,7 @@ impl Identity {
 
     /// Who has issued the token that this comes from, by the name in the settings.
     pub fn issuer(&self) -> Option<&str> {
-        self.token.as_ref().map(|token| &*token.issuer)
+        self.token.as_ref()?.issuer.as_deref()
     }
 
     /// The `jti` of the token that this comes from, which revokes it alone.
@@ -100,7 +100,7 @@ impl Identity {
         self.token.as_ref()?.login.as_deref()
     }
 
-    /// When the token was issued.
+    /// When this became known: when the token was issued, say.
     pub fn issued_at(&self) -> Option<SystemTime> {
         self.token.as_ref()?.issued_at
     }
@@ -126,17 +126,11 @@ mod tests {
             .with_claim("team", "blue")
             .with_claim("team", "canary")
             .with_issuer("main")
-            .with_token(Some("canary-id"), Some("canary-login"), None);
+            .with_token(Some("canary-id"), Some("canary-login"));
         assert_eq!(identity.claim("team"), Some("canary"));
         assert_eq!(identity.claim("room"), None);
         assert_eq!(identity.token_id(), Some("canary-id"));
         assert_eq!(identity.login(), Some("canary-login"));
         assert!(!format!("{identity:?}").contains("canary"));
-    }
-
-    #[test]
-    fn an_identity_without_an_issuer_has_no_token() {
-        let identity = Identity::new("alice").with_token(Some("id"), None, None);
-        assert_eq!(identity.token_id(), None);
     }
 }

@@ -9,9 +9,13 @@ fn at(seconds: u64) -> SystemTime {
 
 /// Alice with a token of `main`.
 fn alice(issued_at: Option<SystemTime>) -> Identity {
-    Identity::new("alice")
+    let identity = Identity::new("alice")
         .with_issuer("main")
-        .with_token(Some("t1"), Some("l1"), issued_at)
+        .with_token(Some("t1"), Some("l1"));
+    match issued_at {
+        Some(moment) => identity.with_issued_at(moment),
+        None => identity,
+    }
 }
 
 fn revoked(revocation: &Revocation, identity: &Identity) -> bool {
@@ -111,7 +115,7 @@ fn the_oldest_revocation_goes_for_one_too_many() {
     let is_revoked = |number: usize| {
         let id = format!("t{number}");
         let identity = Identity::new("").with_issuer("main");
-        list.is_revoked(&identity.with_token(Some(&id), None, None), now)
+        list.is_revoked(&identity.with_token(Some(&id), None), now)
     };
     assert!(is_revoked(0) && is_revoked(2) && is_revoked(MOST));
     assert!(!is_revoked(1));

@@ -6,8 +6,8 @@ use wsgate::{Grant, Handshake, Identity, Rejection};
 
 use super::Request;
 
-/// Knows a client by its headers: `x-subject`, and `x-issuer`, `x-jti`, `x-sid` and `x-issued-at` (in seconds since 1970) for a
-/// token. Without a subject it lets in whom it does not know.
+/// Knows a client by its headers: `x-subject`, and `x-issuer`, `x-jti` and `x-sid` for a token, and `x-issued-at` (in
+/// seconds since 1970). Without a subject it lets in whom it does not know.
 pub(crate) fn by_headers(handshake: &Handshake) -> Result<Grant, Rejection> {
     let header = |name| {
         let value = handshake.headers().get(name)?;
@@ -18,12 +18,11 @@ pub(crate) fn by_headers(handshake: &Handshake) -> Result<Grant, Rejection> {
     };
     let mut identity = Identity::new(subject);
     if let Some(issuer) = header("x-issuer") {
-        let seconds = header("x-issued-at").and_then(|seconds| seconds.parse().ok());
-        let issued_at = seconds.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds));
-        identity =
-            identity
-                .with_issuer(issuer)
-                .with_token(header("x-jti"), header("x-sid"), issued_at);
+        let token = identity.with_issuer(issuer);
+        identity = token.with_token(header("x-jti"), header("x-sid"));
+    }
+    if let Some(seconds) = header("x-issued-at").and_then(|seconds| seconds.parse().ok()) {
+        identity = identity.with_issued_at(UNIX_EPOCH + Duration::from_secs(seconds));
     }
     Ok(Grant::new().with_identity(identity))
 }

@@ -58,6 +58,29 @@ async fn a_session_of_a_ticket_ends_when_its_issuer_says() {
 }
 
 #[tokio::test]
+async fn a_revocation_takes_the_tickets_from_before_it() {
+    let upstream = Upstream::start().await;
+    let program = Program::run(&authenticated(&upstream, TICKETS, ADMIN)).await;
+    let admin = program.admin().await;
+    let body = json!({ "route": "chat", "subject": "bob" }).to_string();
+    let used = issue(&admin, &body).await.json();
+    let ((mut client, _), _server) = session(&program, &upstream, &showing(&used)).await;
+    let before = issue(&admin, &body).await.json();
+    let mut operator = Wire::connect(&admin).await;
+    let delete = format!("DELETE /sessions?subject=bob HTTP/1.1\r\nHost: {admin}\r\n\r\n");
+    operator.send(delete).await;
+    assert_eq!(operator.response().await.json(), json!({ "closed": 1 }));
+    client.expect_close(4403).await;
+    assert_eq!(refused(&program, &showing(&before)).await.0, 401);
+    assert_eq!(
+        program.event("handshake rejected").await["reason"],
+        "token_revoked"
+    );
+    let after = issue(&admin, &body).await.json();
+    session(&program, &upstream, &showing(&after)).await;
+}
+
+#[tokio::test]
 async fn a_ticket_outlives_a_reload() {
     let upstream = Upstream::start().await;
     let settings = authenticated(&upstream, TICKETS, ADMIN);
