@@ -6,11 +6,13 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, header};
 
 use crate::config::{Config, Route};
 use crate::frame::FrameRules;
+use crate::jwt::{KeySet, TokenRules, UnverifiedToken};
 use crate::policy::{address, origin, rate};
 use crate::rejection::Rejection;
 use crate::request::SingleLine;
@@ -76,6 +78,48 @@ impl Policies {
             message_size: self.first.limits.message_size,
         };
         Ok(Way(OneWay::new(rules, self.first.validate_utf8, meter)))
+    }
+}
+
+/// An issuer and its tokens.
+#[derive(Debug)]
+pub struct Tokens {
+    rules: TokenRules,
+    keys: KeySet,
+    now: SystemTime,
+}
+
+impl Tokens {
+    /// An issuer with these keys, at this moment in seconds since 1970; `None` where they are none.
+    pub fn of_keys(jwks: &str, now: u64) -> Option<Self> {
+        let algorithms = ["RS256", "PS256", "ES256", "ES384", "EdDSA"];
+        Self::new(KeySet::parse(jwks.as_bytes()).ok()?, &algorithms, now)
+    }
+
+    /// An issuer with this secret.
+    pub fn of_secret(secret: &str, now: u64) -> Option<Self> {
+        Self::new(KeySet::of_secret(secret.as_bytes()).ok()?, &["HS256"], now)
+    }
+
+    fn new(keys: KeySet, algorithms: &[&str], now: u64) -> Option<Self> {
+        let algorithms = algorithms.iter().map(|name| name.parse().ok());
+        Some(Self {
+            rules: TokenRules {
+                issuer: "https://id.example.com/".to_owned(),
+                audience: vec!["chat".to_owned()],
+                algorithms: algorithms.collect::<Option<_>>()?,
+                leeway: Duration::from_secs(30),
+            },
+            keys,
+            now: SystemTime::UNIX_EPOCH + Duration::from_secs(now),
+        })
+    }
+
+    /// Reads a token and verifies it.
+    pub fn verify(&self, token: &str) -> Result<impl Sized + use<>, Rejection> {
+        let token = UnverifiedToken::read(token).map_err(Rejection::Token)?;
+        let claims = self.rules.verify(&token, &self.keys, self.now);
+        claims.map_err(Rejection::Token)
     }
 }
 

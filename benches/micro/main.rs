@@ -10,6 +10,7 @@
 
 mod frames;
 mod policies;
+mod tokens;
 
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use wsgate::microbench::Policies;
 criterion_group! {
     name = benches;
     config = criterion();
-    targets = frames::walks, frames::texts, policies::checks, policies::rates, policies::routes
+    targets = frames::walks, frames::texts, policies::checks, policies::rates, policies::routes, tokens::checks
 }
 criterion_main!(benches);
 

@@ -28,7 +28,7 @@ use crate::limit::Limit;
 use crate::observe::{HandshakeTrace, PathParameters, SpanParents};
 use crate::policy::Places;
 use crate::rejection::Rejection;
-use crate::request::{Grant, Handshake, Offer};
+use crate::request::{Grant, Handshake, Offer, Permit};
 use crate::session::drain::{self, Eviction};
 use crate::session::{
     Endpoint, Expiry, Meter, PermitError, Session, SessionGuard, SessionMetadata, SessionParameters,
@@ -48,8 +48,8 @@ struct Accepted {
 }
 
 /// What a session holds until its end: its place on the server, its places in the rate tables, and
-/// what its policies granted.
-type Held = (Lease, Places, Vec<Grant>);
+/// the permits of its policies.
+type Held = (Lease, Places, Box<[Permit]>);
 
 /// Answers one handshake by these settings, whatever a reload does meanwhile; the session that an
 /// acceptance opens runs on a task of its own.
@@ -135,8 +135,8 @@ async fn open(
     };
     let response = handshake::accepted(&offer.acceptance, agreed);
     let grants = handshake.take_grants().into_iter();
-    let grants = grants.map(|grant| watched(core, grant.after_request(), &guard));
-    let held: Held = (lease, places, grants.collect());
+    let permits = grants.filter_map(|grant| held_of(core, grant, &guard));
+    let held: Held = (lease, places, permits.collect());
     let session = run(Arc::clone(core), upgrade, upstream, parameters, guard, held);
     core.registry.tasks.spawn(session);
     counts.handshakes.add(began.elapsed());
@@ -252,14 +252,13 @@ fn evict_if_late(core: &Core, guard: &SessionGuard, lease: &Lease) {
     }
 }
 
-/// Begins to watch the session for a grant that wants it.
-fn watched(core: &Core, mut grant: Grant, guard: &SessionGuard) -> Grant {
-    grant.begin_watch(|watching| {
+/// What the session holds of a grant. It begins to watch the session for one that wants it.
+fn held_of(core: &Core, grant: Grant, guard: &SessionGuard) -> Option<Permit> {
+    grant.into_permit(|watching| {
         let entry = Arc::clone(guard.entry());
         let task = async move { entry.request_close(watching.await) };
         AbortOnDropHandle::new(core.registry.tasks.spawn(task))
-    });
-    grant
+    })
 }
 
 /// The session, from our 101 to its end. It does not hold the gate: a host that lets go of it keeps

@@ -29,13 +29,16 @@ use crate::close::{CloseCode, CloseReason};
 /// ```
 #[derive(Default)]
 pub struct Grant {
-    permit: Option<Box<dyn Any + Send + Sync>>,
+    permit: Option<Permit>,
     /// A name without a value only takes the client's lines out.
     headers: Vec<(HeaderName, Option<HeaderValue>)>,
     watch: Option<Watch>,
     identity: Option<Arc<Identity>>,
     expiry: Option<(SystemTime, CloseCode)>,
 }
+
+/// What is dropped when a session ends.
+pub(crate) type Permit = Box<dyn Any + Send + Sync>;
 
 /// Begins to watch a session.
 pub(crate) type Watch = Box<dyn FnOnce() -> Watching + Send + Sync>;
@@ -87,23 +90,15 @@ impl Grant {
         self
     }
 
-    /// Begins to watch the session: `begin` gets what says when to close it. What it returns is kept as long as the
-    /// session.
-    pub(crate) fn begin_watch<T: Send + Sync + 'static>(
-        &mut self,
+    /// What of it a session holds to its end: its permit, and what `begin` makes of its watch. All else is for the
+    /// request.
+    pub(crate) fn into_permit<T: Send + Sync + 'static>(
+        self,
         begin: impl FnOnce(Watching) -> T,
-    ) {
-        if let Some(watch) = self.watch.take() {
-            let before = self.permit.take();
-            self.permit = Some(Box::new((before, begin(watch()))));
-        }
-    }
-
-    /// Lets go of what only a request needs: its headers.
-    pub(crate) fn after_request(self) -> Self {
-        Self {
-            headers: Vec::new(),
-            ..self
+    ) -> Option<Permit> {
+        match (self.permit, self.watch) {
+            (permit, None) => permit,
+            (permit, Some(watch)) => Some(Box::new((permit, begin(watch())))),
         }
     }
 
@@ -161,23 +156,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_watches_a_session_is_called_once_and_kept_beside_the_permit() {
+    fn a_session_holds_the_permit_and_what_watches_it_and_nothing_else() {
         let (permit, kept) = (Arc::new(()), Arc::new(()));
-        let mut grant = Grant::new()
+        let grant = Grant::new()
             .with_permit(Arc::clone(&permit))
             .watched_by(Box::new(|| Box::pin(ready(CloseReason::AccessDenied))));
-        let mut called = 0;
-        for _ in 0..2 {
-            grant.begin_watch(|_watching| {
-                called += 1;
-                Arc::clone(&kept)
-            });
-        }
-        let held = || (Arc::strong_count(&permit), Arc::strong_count(&kept));
-        assert_eq!((called, held()), (1, (2, 2)));
-        let grant = grant.after_request();
-        assert_eq!(held(), (2, 2));
-        drop(grant);
-        assert_eq!(held(), (1, 1));
+        let held = grant.into_permit(|_watching| Arc::clone(&kept));
+        let count = || (Arc::strong_count(&permit), Arc::strong_count(&kept));
+        assert_eq!(count(), (2, 2));
+        drop(held);
+        assert_eq!(count(), (1, 1));
+        let grant = Grant::new().with_identity(Identity::new("alice"));
+        assert!(grant.into_permit(|_watching| ()).is_none());
     }
 }

@@ -9,27 +9,26 @@ use std::time::SystemTime;
 /// A session holds it to its end: it is small, and cheap to keep.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
-    subject: Box<str>,
-    claims: Vec<(Box<str>, Box<str>)>,
-    token: Option<Box<TokenFacts>>,
-}
-
-/// What is known of the token, or of whatever else an identity comes from.
-#[derive(Clone, Default, PartialEq, Eq)]
-struct TokenFacts {
+    /// The subject, the id of the token and the login, one behind the other: one piece of memory for all three.
+    words: Box<str>,
+    subject_end: usize,
+    token_id_end: usize,
+    claims: Box<[(Box<str>, Box<str>)]>,
     issuer: Option<Arc<str>>,
-    id: Option<Box<str>>,
-    login: Option<Box<str>>,
     issued_at: Option<SystemTime>,
 }
 
 impl Identity {
     /// An identity with this subject: the user's name or number.
     pub fn new(subject: impl Into<String>) -> Self {
+        let words = subject.into().into_boxed_str();
         Self {
-            subject: subject.into().into_boxed_str(),
-            claims: Vec::new(),
-            token: None,
+            subject_end: words.len(),
+            token_id_end: words.len(),
+            words,
+            claims: Box::default(),
+            issuer: None,
+            issued_at: None,
         }
     }
 
@@ -39,7 +38,11 @@ impl Identity {
         let (name, value) = (name.into(), value.into().into_boxed_str());
         match self.claims.iter_mut().find(|(known, _)| **known == *name) {
             Some((_, known)) => *known = value,
-            None => self.claims.push((name.into_boxed_str(), value)),
+            None => {
+                let mut claims = self.claims.into_vec();
+                claims.push((name.into_boxed_str(), value));
+                self.claims = claims.into_boxed_slice();
+            }
         }
         self
     }
@@ -47,17 +50,17 @@ impl Identity {
     /// Adds the issuer of the token that this comes from, by its name in the settings.
     #[must_use]
     pub fn with_issuer(mut self, issuer: impl Into<Arc<str>>) -> Self {
-        self.facts_mut().issuer = Some(issuer.into());
+        self.issuer = Some(issuer.into());
         self
     }
 
     /// Adds what tells the token apart: its `jti` (RFC 7519 §4.1.7), and the `sid` of its login (OpenID Connect
-    /// Back-Channel Logout 1.0 §2.1).
+    /// Back-Channel Logout 1.0 §2.1). An empty one is none.
     #[must_use]
     pub fn with_token(mut self, id: Option<&str>, login: Option<&str>) -> Self {
-        let facts = self.facts_mut();
-        facts.id = id.map(Box::from);
-        facts.login = login.map(Box::from);
+        let (id, login) = (id.unwrap_or_default(), login.unwrap_or_default());
+        self.token_id_end = self.subject_end + id.len();
+        self.words = [self.subject(), id, login].concat().into_boxed_str();
         self
     }
 
@@ -65,18 +68,14 @@ impl Identity {
     /// [`Revocation`](crate::Revocation) takes what became known before it; what does not say when is taken for a day.
     #[must_use]
     pub fn with_issued_at(mut self, moment: SystemTime) -> Self {
-        self.facts_mut().issued_at = Some(moment);
+        self.issued_at = Some(moment);
         self
-    }
-
-    fn facts_mut(&mut self) -> &mut TokenFacts {
-        self.token.get_or_insert_default()
     }
 
     /// The user's name or number. It is empty if the client is known by something else, such as a token without
     /// a subject.
     pub fn subject(&self) -> &str {
-        &self.subject
+        &self.words[..self.subject_end]
     }
 
     /// What else is known of the client under this name.
@@ -87,22 +86,22 @@ impl Identity {
 
     /// Who has issued the token that this comes from, by the name in the settings.
     pub fn issuer(&self) -> Option<&str> {
-        self.token.as_ref()?.issuer.as_deref()
+        self.issuer.as_deref()
     }
 
     /// The `jti` of the token that this comes from, which revokes it alone.
     pub fn token_id(&self) -> Option<&str> {
-        self.token.as_ref()?.id.as_deref()
+        Some(&self.words[self.subject_end..self.token_id_end]).filter(|id| !id.is_empty())
     }
 
     /// The `sid` of the login that the token comes from, which all tokens of one login have in common.
     pub fn login(&self) -> Option<&str> {
-        self.token.as_ref()?.login.as_deref()
+        Some(&self.words[self.token_id_end..]).filter(|login| !login.is_empty())
     }
 
     /// When this became known: when the token was issued, say.
     pub fn issued_at(&self) -> Option<SystemTime> {
-        self.token.as_ref()?.issued_at
+        self.issued_at
     }
 }
 
@@ -131,6 +130,10 @@ mod tests {
         assert_eq!(identity.claim("room"), None);
         assert_eq!(identity.token_id(), Some("canary-id"));
         assert_eq!(identity.login(), Some("canary-login"));
+        assert_eq!(identity.subject(), "canary");
+        let other = identity.clone().with_token(None, Some("b"));
+        assert_eq!((other.token_id(), other.login()), (None, Some("b")));
+        assert_eq!(Identity::new("a").token_id(), None);
         assert!(!format!("{identity:?}").contains("canary"));
     }
 }

@@ -25,7 +25,7 @@ mod target;
 
 pub use grant::Grant;
 #[allow(unused_imports, reason = "only authentication uses it")]
-pub(crate) use grant::Watch;
+pub(crate) use grant::{Permit, Watch};
 pub use handshake::Handshake;
 pub use identity::Identity;
 
