@@ -1,5 +1,6 @@
 //! The settings as `wsgate check` shows them: the routes in the order of matching.
 
+mod auth;
 #[cfg(feature = "tls")]
 mod tls;
 mod wrapped;
@@ -71,6 +72,10 @@ fn tell(route: &Route, rewrite: Option<&str>, summary: &mut String) {
     row("http", http(&route.http));
     row("origin", origin(&route.origin));
     row("address", address(&route.address));
+    row(
+        "auth",
+        route.auth.as_ref().map(auth::words).unwrap_or_default(),
+    );
     row("limits", limits(&route.limits));
     row("keepalive", keepalive(&route.keepalive));
     row("timeouts", timeouts(&route.timeouts));

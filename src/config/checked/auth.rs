@@ -97,6 +97,11 @@ pub(crate) struct AuthServer {
 pub(crate) struct KeyHashes(pub(in crate::config) HashMap<[u8; 32], Arc<str>>);
 
 impl KeyHashes {
+    /// How many keys there are.
+    pub(in crate::config) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The name of the key with this hash. The look-up need not take the same time for all: who cannot choose the hash of
     /// what it sends learns nothing from it.
     #[cfg_attr(not(feature = "auth"), allow(dead_code))]

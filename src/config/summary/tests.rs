@@ -72,6 +72,23 @@ fn the_summary_says_which_upstreams_are_reached_over_http2() {
     );
 }
 
+#[cfg(feature = "auth")]
+#[test]
+fn the_summary_says_who_may_come_in() {
+    let text = "[issuer.main]\nissuer = \"tests\"\naudience = [\"chat\"]\nsecret = \"a secret of thirty-two bytes ...\"\n\
+                [upstream.a]\nservers = [\"ws://127.0.0.1:1\"]\n\
+                [[route]]\nname = \"all\"\npath = \"/*\"\nupstream = \"a\"\n\
+                [route.auth]\njwt = \"main\"\nrequire = { scope = \"chat\" }\ntickets = { lifetime = \"15s\" }\n\
+                from = [\"header:authorization\", \"query:ticket\"]\n\
+                forward = { url = \"http://127.0.0.1:4180/canary?canary\", recheck = \"1m\" }\n";
+    let summary = Config::from_toml("a.toml", text).unwrap().summary();
+    let expected = "  auth       tokens of main, tickets 15s, requires scope,\n             \
+                    asks 127.0.0.1:4180 every 1m, from header:authorization,\n             \
+                    from query:ticket\n";
+    assert!(summary.contains(expected), "{summary}");
+    assert!(!summary.contains("canary"), "{summary}");
+}
+
 #[test]
 fn the_summary_shows_what_differs_from_route_to_route_in_eighty_columns() {
     let networks: Vec<_> = (0..20).map(|net| format!("\"10.{net}.0.0/16\"")).collect();
