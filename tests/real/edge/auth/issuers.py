@@ -1,6 +1,8 @@
 """An issuer that changes its keys, is away, or is flooded with what strangers make up."""
 
 import asyncio
+import gzip
+import json
 import time
 import uuid
 
@@ -22,6 +24,20 @@ upstream = "echo"
 [route.auth]
 jwt = "id"
 """
+
+SETTINGS_OF = """
+[issuer.{name}]
+issuer = "https://id.example.com/"
+jwks = "http://127.0.0.1:{port}/{name}?secret=c4nary"
+audience = ["chat"]
+[[route]]
+name = "{name}"
+path = "/{name}/*"
+upstream = "echo"
+auth = {{ jwt = "{name}" }}
+"""
+
+RIGHT = {"right", "another-type", "chunked", "until-the-end", "hints-before"}
 
 PAUSE = 30
 AT_ONCE = 16
@@ -99,6 +115,69 @@ class Start(Scene):
         said = [line["reason"] for line in self.gate.lines() if line.get("reason", "").startswith("keys_")]
         self.stage.expect("what the log says of the keys", said, ["keys_failed", "keys_fetched"])
         await self.gate.end()
+
+
+class Answers(Scene):
+    """What an issuer may answer, right and wrong: a route for each."""
+
+    async def all(self):
+        body = json.dumps(document(self.first)).encode()
+        length = f"Content-Length: {len(body)}"
+        self.answers = {
+            "right": self.answer("200 OK", length, body=body),
+            "another-type": self.answer("200 OK", length, "Content-Type: text/html", body=body),
+            "chunked": self.answer("200 OK", "Transfer-Encoding: chunked", body=b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)),
+            "until-the-end": self.answer("200 OK", body=body),
+            "hints-before": self.answer("103 Early Hints") + self.answer("200 OK", length, body=body),
+            "redirect": self.answer("302 Found", "Location: /right", "Content-Length: 0"),
+            "page": self.answer("200 OK", "Content-Length: 6", body=b"<html>"),
+            "compressed": self.answer("200 OK", "Content-Encoding: gzip", body=gzip.compress(body)),
+            "broken-off": self.answer("200 OK", length, body=body[:100]),
+            "no-keys": self.answer("200 OK", "Content-Length: 11", body=b'{"keys":[]}'),
+            "two-lengths": self.answer("200 OK", length, f"Content-Length: {len(body) + 1}", body=body),
+            "no-http": b"hello\r\n\r\n",
+            "silent": None,
+            "endless": "endless",
+            "dripping": "dripping",
+        }
+        server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        self.gate = await Gate.start(self.stage, "answers", "".join(SETTINGS_OF.format(name=name, port=port) for name in self.answers))
+        token = self.stage.signed(self.first, {"alg": "RS256", "kid": "first"})
+
+        async def status(name):
+            return name, (await shake(self.gate.port, f"/{name}/x", f"Authorization: Bearer {token}")).status
+
+        found = await asyncio.gather(*map(status, self.answers))
+        for expected in (101, 503):
+            names = [name for name, status in found if status == expected]
+            self.stage.expect(f"answers of an issuer after which a token gets {expected}", names,
+                              [name for name in self.answers if (name in RIGHT) == (expected == 101)])
+        self.stage.expect("the query of an issuer's URL in the log", "c4nary" in self.gate.log.read_text(), False)
+        await self.gate.end()
+        server.close()
+
+    def answer(self, status, *fields, body=b""):
+        return "\r\n".join([f"HTTP/1.1 {status}", *fields]).encode() + b"\r\n\r\n" + body
+
+    async def serve(self, reader, writer):
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            match self.answers[head.split(b" ")[1].decode().strip("/").split("?")[0]]:
+                case None:
+                    await reader.read()
+                case "endless" | "dripping" as kind:
+                    writer.write(self.answer("200 OK", "Content-Length: 99999999"))
+                    while not reader.at_eof():
+                        writer.write(b"x" * (1 if kind == "dripping" else 65_536))
+                        await writer.drain()
+                        await asyncio.sleep(0.1 if kind == "dripping" else 0)
+                case answer:
+                    writer.write(answer)
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
+            pass
+        finally:
+            writer.close()
 
 
 class Flood(Scene):
