@@ -8,7 +8,7 @@ use crate::request::{Grant, Handshake};
 
 /// Decides whether a request may come in: a policy of the embedder's, beside those of the settings.
 ///
-/// It runs after the gate's own policies (address, origin, rate) and before the gate connects to the
+/// It runs after the gate's own policies (address, origin, rate, authentication) and before the gate connects to the
 /// upstream, for each opening handshake and for each plain request that a route forwards. It may
 /// wait, for a database say. A policy that has not decided after ten seconds has refused with
 /// [`Rejection::PolicyTimeout`].
