@@ -48,12 +48,15 @@ impl Claims {
         names.try_fold(outer, |value, name| value.as_object()?.get(name))
     }
 
-    /// A claim as a word: a string, a number or a boolean; of a list, its words with commas between them.
+    /// A claim as a word: a string, a number or a boolean; of a list, its words with commas between them. A list of which a
+    /// word has a comma is none: it would look like another list.
     pub(crate) fn word(&self, name: &str) -> Option<String> {
         match self.find(name)? {
             Value::Array(values) => {
                 let words: Option<Vec<_>> = values.iter().map(word).collect();
-                Some(words?.join(","))
+                let words = words?;
+                let is_clear = words.iter().all(|word| !word.contains(','));
+                is_clear.then(|| words.join(","))
             }
             value => word(value),
         }

@@ -172,3 +172,16 @@ fn no_key_and_no_claim_is_shown() {
     assert!(looks_like_token(&cases.tokens[0].token));
     assert!(!looks_like_token("ticket"));
 }
+
+#[test]
+fn a_list_that_would_look_like_another_one_is_no_word() {
+    let claims = |roles: Value| Claims {
+        values: [("roles".to_owned(), roles)].into_iter().collect(),
+        expires_at: None,
+    };
+    let word = |roles| claims(roles).word("roles");
+    assert_eq!(word(serde_json::json!(["a", 1])).as_deref(), Some("a,1"));
+    assert_eq!(word(serde_json::json!(["a,admin"])), None);
+    assert_eq!(word(serde_json::json!([])).as_deref(), Some(""));
+    assert_eq!(word(serde_json::json!(["a", null])), None);
+}

@@ -50,9 +50,15 @@ pub(super) fn auth(
         let node = node.get("keys");
         key_file::key_hashes(keys, &node, context.directory, report)
     });
-    let forward = settings.forward.as_ref().and_then(|settings| {
+    let forward = settings.forward.as_ref().and_then(|server| {
         let node = node.get("forward");
-        auth_server(settings, &node, context.directory, report)
+        if !server.subject.is_empty() && takes_credentials(settings) {
+            let problem = ValueError::new("the credential says who the client is already")
+                .label("beside `jwt`, `keys` or `tickets`")
+                .help("leave it out: `copy` sends the header upstream all the same");
+            report.error(&node.get("subject"), problem);
+        }
+        auth_server(server, &node, context.directory, report)
     });
     let ticket_lifetime = settings.tickets.as_ref().map(|tickets| tickets.lifetime);
     if ticket_lifetime.is_some_and(|lifetime| lifetime > LONGEST_TICKET) {

@@ -50,7 +50,7 @@ pub struct ForwardAuth {
     pub url: String,
     /// Headers of its answer that go upstream; the client's own of these names never do.
     pub copy: Vec<String>,
-    /// The header of its answer that names the subject; "" is none.
+    /// The header of its answer that names the subject; "" is none. Not beside jwt, keys or tickets.
     pub subject: String,
     /// The longest wait for its answer; then the request is refused with 503.
     #[serde(with = "As::<Positive>")]

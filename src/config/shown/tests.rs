@@ -78,7 +78,6 @@ on_expiry = "keep"
 [route.auth.forward]
 url = "http://127.0.0.1:4180/auth"
 copy = ["x-user"]
-subject = "x-user"
 timeout = "1s"
 recheck = "1m"
 [route.auth.tickets]
