@@ -6,7 +6,6 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use http::StatusCode;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
 use utoipa::ToSchema;
 
 use super::body::{Described, JsonBody, WrongBody};
@@ -14,13 +13,13 @@ use super::interface::Shared;
 use super::library::SessionId;
 use super::query::{NoKeys, Query};
 use super::response::{Error, Refusal};
-use super::timestamp::{parse_timestamp, timestamp};
+use super::timestamp::{self, timestamp};
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SessionChange {
     /// When the session ends, in RFC 3339; null is never. A moment that has passed ends it now.
-    #[serde(deserialize_with = "moment")]
+    #[serde(deserialize_with = "timestamp::optional")]
     #[schema(value_type = Option<String>, format = DateTime)]
     expires: Option<SystemTime>,
 }
@@ -55,14 +54,4 @@ pub(super) async fn change(
         }
         _ => Err(Refusal::new(StatusCode::NOT_FOUND, "no such session")),
     }
-}
-
-fn moment<'de, D: Deserializer<'de>>(value: D) -> Result<Option<SystemTime>, D::Error> {
-    let Some(text) = Option::<String>::deserialize(value)? else {
-        return Ok(None);
-    };
-    let moment = parse_timestamp(&text);
-    moment
-        .map(Some)
-        .ok_or_else(|| D::Error::custom("not a time of RFC 3339"))
 }

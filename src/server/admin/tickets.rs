@@ -5,7 +5,6 @@ use std::time::SystemTime;
 
 use axum::extract::State;
 use http::StatusCode;
-use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -14,7 +13,7 @@ use super::interface::Shared;
 use super::library::{Identity, TicketError};
 use super::query::{NoKeys, Query};
 use super::response::{Error, Json, Refusal};
-use super::timestamp::parse_timestamp;
+use super::timestamp;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -27,7 +26,7 @@ pub(super) struct TicketRequest {
     #[serde(default)]
     claims: BTreeMap<String, String>,
     /// When the session ends, in RFC 3339; without it, not for this reason.
-    #[serde(default, deserialize_with = "moment")]
+    #[serde(default, deserialize_with = "timestamp::optional")]
     #[schema(value_type = Option<String>, format = DateTime)]
     session_expires: Option<SystemTime>,
 }
@@ -83,14 +82,4 @@ pub(super) async fn issue(
         expires_in: issued.lifetime.as_secs(),
     };
     Ok((StatusCode::CREATED, Json(answer)))
-}
-
-fn moment<'de, D: Deserializer<'de>>(value: D) -> Result<Option<SystemTime>, D::Error> {
-    let Some(text) = Option::<String>::deserialize(value)? else {
-        return Ok(None);
-    };
-    let moment = parse_timestamp(&text);
-    moment
-        .map(Some)
-        .ok_or_else(|| D::Error::custom("not a time of RFC 3339"))
 }

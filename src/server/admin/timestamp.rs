@@ -2,6 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
+
 /// `2026-07-01T12:00:00Z`.
 pub(super) fn timestamp(moment: SystemTime) -> String {
     let moment = jiff::Timestamp::try_from(moment).unwrap_or_default();
@@ -9,7 +12,7 @@ pub(super) fn timestamp(moment: SystemTime) -> String {
 }
 
 /// Reads a moment with its date, time and offset (RFC 3339 §5.6).
-pub(super) fn parse_timestamp(text: &str) -> Option<SystemTime> {
+fn parse_timestamp(text: &str) -> Option<SystemTime> {
     // Jiff takes shorter forms as well, and names of time zones.
     let is_long = matches!(
         text.as_bytes(),
@@ -40,6 +43,20 @@ pub(super) fn parse_timestamp(text: &str) -> Option<SystemTime> {
     let since = text.parse::<jiff::Timestamp>().ok()?.as_duration();
     // What was before 1970 has passed all the same.
     UNIX_EPOCH.checked_add(since.try_into().unwrap_or_default())
+}
+
+/// Serde's `deserialize_with` for a time of RFC 3339, or null.
+pub(super) fn optional<'de, D>(value: D) -> Result<Option<SystemTime>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let Some(text) = Option::<String>::deserialize(value)? else {
+        return Ok(None);
+    };
+    let moment = parse_timestamp(&text);
+    moment
+        .map(Some)
+        .ok_or_else(|| D::Error::custom("not a time of RFC 3339"))
 }
 
 #[cfg(test)]
