@@ -7,7 +7,9 @@ mod tickets;
 use serde_json::json;
 
 use crate::kit::token::{issuer, now, token};
-use crate::kit::{Program, Request, Upstream, Wire, answer, settings, switching};
+use crate::kit::{
+    Http2, Program, Request, Upstream, Wire, answer, extended_connect, settings, switching,
+};
 
 /// Settings with these lines in `[route.auth]`, and `more` behind them. The log shows everything.
 pub(super) fn authenticated(upstream: &Upstream, auth: &str, more: &str) -> String {
@@ -284,4 +286,50 @@ async fn the_file_of_keys_is_followed() {
         })
         .await;
     session(&program, &upstream, &bearing("second")).await;
+}
+
+#[tokio::test]
+async fn a_stream_of_http_2_is_let_in_by_the_same_rules() {
+    let upstream = Upstream::start().await;
+    let auth = "from = [\"cookie:session\", \"subprotocol:bearer.\"]\njwt = \"main\"";
+    let settings = authenticated(&upstream, auth, "");
+    let both = "\nhttp = [\"h1\", \"h2\"]\n[log]";
+    let program = Program::run(&settings.replacen("\n[log]", both, 1)).await;
+    let mut client = Http2::connect(&program.address).await;
+    let with = |lines: &[(&'static str, String)]| {
+        let mut request = extended_connect("/ws/a");
+        for (name, value) in lines {
+            let value = value.parse().expect("a value");
+            request.headers_mut().append(*name, value);
+        }
+        request
+    };
+    let protocols = "sec-websocket-protocol";
+    assert_eq!(client.refused(with(&[])).await, 401);
+    let token = token(&json!({}));
+    let forged = [(protocols, format!("bearer, bearer.{token}x"))];
+    assert_eq!(client.refused(with(&forged)).await, 401);
+    // Cookies come in lines of their own here.
+    let cookies =
+        ["a=b", &*format!("session={token}"), "c=d"].map(|line| ("cookie", line.to_owned()));
+    for (lines, left) in [
+        (&cookies[..], "a=b; c=d"),
+        (
+            &[(protocols, format!("bearer, bearer.{token}, chat"))],
+            "chat",
+        ),
+    ] {
+        let (opened, (_server, asked)) = tokio::join!(client.ask(with(lines)), async {
+            let (mut server, asked) = upstream.request().await;
+            server.send(switching(&asked, "")).await;
+            (server, asked)
+        });
+        assert_eq!(opened.0.status(), 200);
+        let sent = format!("{asked:?}");
+        assert!(sent.contains(left) && !shows(&sent, &token), "{sent}");
+        let chosen = opened.0.headers().get(protocols);
+        assert_eq!(chosen.is_some_and(|name| name == "bearer"), left == "chat");
+    }
+    let log = program.stop().await;
+    assert!(!shows(&log, &token), "{log}");
 }
