@@ -82,12 +82,14 @@ impl ForwardAuth {
     /// [`Rejection::Header`] if the request cannot be told to it.
     pub(super) async fn check(&self, handshake: &Handshake) -> Result<Grant, Rejection> {
         let question = Question::about(handshake, &self.0.settings.url, self.replaced())?;
+        // It decides by what it knows from now on: what is revoked while it is asked takes this client too.
+        let asked = SystemTime::now();
         let answer = match self.0.handshakes.try_acquire() {
             Ok(_place) => self.ask(&question).await,
             Err(_taken) => Err(AuthError::Busy),
         };
         let granted = match answer {
-            Ok(Verdict::Allowed(headers)) => self.grant(&headers),
+            Ok(Verdict::Allowed(headers)) => self.grant(&headers, asked),
             Ok(Verdict::Refused(denial)) => {
                 self.log_answer();
                 return Err(denial.into());
@@ -140,8 +142,8 @@ impl ForwardAuth {
         Verdict::of(answer)
     }
 
-    /// What a server that lets a request in gives to it.
-    fn grant(&self, answer: &HeaderMap) -> Result<Grant, AuthError> {
+    /// What a server that lets a request in gives to it, which was `asked` then.
+    fn grant(&self, answer: &HeaderMap, asked: SystemTime) -> Result<Grant, AuthError> {
         let mut grant = Grant::new();
         for name in self.replaced() {
             grant = grant.without_header(name.clone());
@@ -160,8 +162,7 @@ impl ForwardAuth {
         let subject = only(answer, name).and_then(|value| value.to_str().ok());
         let subject = subject.filter(|subject| !subject.is_empty());
         let subject = subject.ok_or_else(|| AuthError::Subject(name.clone()))?;
-        // The server has decided now, whatever was revoked before.
-        let identity = Identity::new(subject).with_issued_at(SystemTime::now());
+        let identity = Identity::new(subject).with_issued_at(asked);
         Ok(grant.with_identity(identity))
     }
 

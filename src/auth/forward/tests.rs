@@ -204,6 +204,29 @@ async fn a_server_that_lets_in_says_who_it_is_and_its_body_is_not_read() {
 }
 
 #[tokio::test]
+async fn who_is_revoked_while_the_server_is_asked_does_not_come_in() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = server(listener.local_addr().unwrap());
+    let serve = async {
+        let mut stream = listener.accept().await.unwrap().0;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        let revoked = SystemTime::now();
+        // The answer is of a later moment, by whatever the clock can tell apart.
+        while SystemTime::now() == revoked {}
+        let answer = b"HTTP/1.1 200 OK\r\nx-subject: 7\r\ncontent-length: 0\r\n\r\n";
+        stream.write_all(answer).await.unwrap();
+        (stream, revoked)
+    };
+    let handshake = handshake(websocket(&[]));
+    let (grant, (_stream, revoked)) = tokio::join!(server.check(&handshake), serve);
+    let known = grant.unwrap().identity().unwrap().issued_at().unwrap();
+    assert!(known <= revoked, "{known:?} {revoked:?}");
+}
+
+#[tokio::test]
 async fn a_refusal_goes_on_with_its_body_and_its_end_to_end_headers() {
     let answer = "HTTP/1.1 401 No\r\nwww-authenticate: Basic\r\nset-cookie: a=1\r\nset-cookie: b=2\r\n\
         connection: x-hop\r\nx-hop: 1\r\nkeep-alive: 1\r\ncontent-type: text/html\r\n\
