@@ -228,6 +228,8 @@ impl AdminService {
             // written, and a client that reads none would pile them up.
             let is_last = !request.body().is_end_stream();
             let takes_body = takes_body(request.method(), request.uri().path());
+            // Anybody may send its body as slowly as they like: until it is verified, a newcomer may have the place.
+            let is_strangers = takes_body && needs_no_token(request.uri().path());
             let (admin, mut request) = (
                 self.clone(),
                 request.map(|body| match takes_body {
@@ -236,13 +238,18 @@ impl AdminService {
                 }),
             );
             let place = Arc::clone(&answered);
-            place.begin_answer();
+            if !is_strangers {
+                place.begin_answer();
+            }
             request.extensions_mut().insert(Arc::clone(&place));
             async move {
                 let mut response = match has_fragment {
                     true => Refusal::new(StatusCode::BAD_REQUEST, FRAGMENT).into_response(),
                     false => admin.respond(request).await,
                 };
+                if is_strangers {
+                    place.begin_answer();
+                }
                 if is_last {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(header::CONNECTION, close);
