@@ -7,6 +7,7 @@ mod acme;
 mod auth;
 mod headers;
 mod health;
+mod hidden;
 mod loops;
 mod overlap;
 pub(super) mod program;
@@ -124,7 +125,7 @@ pub(super) fn config(
         routes,
         written: (upstream, route),
         written_acme: acme,
-        written_issuers: issuer,
+        written_issuers: hidden::issuers(issuer, root, report),
         files: report.files().to_vec(),
         warnings: Warnings::default(),
     }

@@ -141,7 +141,7 @@ impl Config {
     /// in every route.
     ///
     /// The values of headers that are set are not in it, nor is a `rewrite` that an environment variable
-    /// was filled into: both stand there as `***`. Keep the [`Settings`] that you build a `Config` from
+    /// was filled into: both stand there as `***`. So do the query of `jwks` and that of `auth.forward.url`. Keep the [`Settings`] that you build a `Config` from
     /// if you need them again.
     ///
     /// ```

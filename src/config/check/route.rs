@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 #[cfg(feature = "auth")]
 use super::auth::AuthContext;
-use super::headers;
 use super::upstream::Pools;
+use super::{headers, hidden};
 use crate::config::checked::auth::AuthRules;
 use crate::config::checked::route::{Headers, Route};
 use crate::config::checked::rule::{RouteLines, Rule, RuleLines};
@@ -50,6 +50,7 @@ fn whole(settings: &RouteSettings, node: &Node<'_>, report: &Report<'_>) -> Rout
             true => Some(MASK.to_owned()),
             false => settings.rewrite.clone(),
         },
+        auth: hidden::auth(settings.auth.as_ref(), node, report),
         ..settings.clone()
     }
 }

@@ -69,7 +69,7 @@ pub(crate) struct Issuer {
 
 /// Where the keys of an issuer are.
 #[cfg(feature = "auth")]
-#[derive(Debug, PartialEq)]
+#[derive(PartialEq)]
 pub(crate) enum IssuerKeys {
     /// They were read with the settings.
     Fixed(Arc<KeySet>),
@@ -78,7 +78,7 @@ pub(crate) enum IssuerKeys {
 }
 
 /// An authentication server.
-#[derive(Debug, PartialEq)]
+#[derive(PartialEq)]
 #[cfg_attr(not(feature = "auth"), allow(dead_code))]
 pub(crate) struct AuthServer {
     pub(crate) url: Uri,
@@ -107,6 +107,37 @@ impl KeyHashes {
     #[cfg_attr(not(feature = "auth"), allow(dead_code))]
     pub(crate) fn name(&self, hash: &[u8; 32]) -> Option<&Arc<str>> {
         self.0.get(hash)
+    }
+}
+
+/// The query of a URL may be a secret.
+#[cfg(feature = "auth")]
+impl fmt::Debug for IssuerKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(keys) => f.debug_tuple("Fixed").field(keys).finish(),
+            Self::Url(url, tls) => f
+                .debug_tuple("Url")
+                .field(&url.authority())
+                .field(&url.path())
+                .field(tls)
+                .finish(),
+        }
+    }
+}
+
+/// The query of its URL may be a secret.
+impl fmt::Debug for AuthServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthServer")
+            .field("authority", &self.url.authority())
+            .field("path", &self.url.path())
+            .field("tls", &self.tls)
+            .field("copy", &self.copy)
+            .field("subject", &self.subject)
+            .field("timeout", &self.timeout)
+            .field("recheck", &self.recheck)
+            .finish()
     }
 }
 

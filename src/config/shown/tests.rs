@@ -255,6 +255,33 @@ fn the_settings_are_what_a_file_with_them_says() {
 }
 
 #[test]
+fn the_query_of_a_url_and_what_is_filled_into_one_are_not_shown() {
+    let environment = |_: &str| Ok("s3cret".to_owned());
+    let file = |url: &str| {
+        EVERYTHING
+            .replace("http://127.0.0.1:4180/auth", url)
+            .replace("jwt = \"main\"", "jwt = [\"main\", \"other\"]")
+            + &format!("[issuer.other]\nissuer = \"i\"\naudience = [\"a\"]\njwks = \"{url}\"\n")
+    };
+    for (url, shown) in [
+        (
+            "http://127.0.0.1:1/a?key=s3cret",
+            "http://127.0.0.1:1/a?***",
+        ),
+        ("http://127.0.0.1:1/${PART}", MASK),
+        ("http://127.0.0.1:1/a?key=${PART}", MASK),
+        ("http://127.0.0.1:1/a", "http://127.0.0.1:1/a"),
+    ] {
+        let config = Config::read("file", &file(url), Path::new(""), &environment).unwrap();
+        let resolved = config.resolved();
+        assert_eq!(resolved["route"][0]["auth"]["forward"]["url"], shown);
+        assert_eq!(resolved["issuer"]["other"]["jwks"], shown);
+        let debug = format!("{config:#?}");
+        assert!(!debug.contains("key="), "{debug}");
+    }
+}
+
+#[test]
 fn no_secret_is_shown() {
     let environment = |name: &str| match name {
         "PART" => Ok("s3cret-path".to_owned()),
