@@ -129,9 +129,13 @@ fn check_sources(
         report.error(&from, problem);
     }
     for (index, source) in settings.from.iter().enumerate() {
-        if settings.from[..index].contains(source) {
-            let problem = ValueError::new("this place stands in the list twice");
-            report.duplicate(&from.at(index), &from.at(0), problem);
+        let mut before = settings.from[..index].iter();
+        if let Some(first) = before.position(|before| before.overlaps(source)) {
+            let problem = ValueError::new(match settings.from[first] == *source {
+                true => "this place stands in the list twice",
+                false => "both prefixes fit one subprotocol, which would be two credentials",
+            });
+            report.duplicate(&from.at(index), &from.at(first), problem);
         }
         if !source.is_cookie() {
             continue;

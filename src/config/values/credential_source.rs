@@ -29,6 +29,17 @@ impl CredentialSource {
     pub(in crate::config) fn is_cookie(&self) -> bool {
         matches!(self, Self::Cookie(_))
     }
+
+    /// Whether one credential could stand in both places.
+    #[cfg_attr(not(feature = "auth"), allow(dead_code))]
+    pub(in crate::config) fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Subprotocol(one), Self::Subprotocol(other)) => {
+                one.starts_with(&**other) || other.starts_with(&**one)
+            }
+            _ => self == other,
+        }
+    }
 }
 
 impl FromStr for CredentialSource {

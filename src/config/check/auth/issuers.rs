@@ -61,6 +61,7 @@ impl Issuers {
         report: &mut Report<'_>,
     ) -> Vec<Arc<Issuer>> {
         for (index, name) in names.iter().enumerate() {
+            self.check_once(names, index, node, report);
             if self.names.contains(name) || self.is_incomplete {
                 continue;
             }
@@ -76,6 +77,24 @@ impl Issuers {
         }
         let named = names.iter().filter_map(|name| self.by_name(name));
         named.cloned().collect()
+    }
+
+    /// Reports an issuer that would verify nothing: of several with one `iss`, the first has all tokens.
+    fn check_once(&self, names: &[String], index: usize, node: &Node<'_>, report: &mut Report<'_>) {
+        let claim = |name: &String| Some(&self.by_name(name)?.rules.issuer);
+        let (name, before) = (&names[index], &names[..index]);
+        if let Some(first) = before.iter().position(|before| before == name) {
+            let problem = ValueError::new("this issuer stands in the list twice");
+            report.duplicate(&node.at(index), &node.at(first), problem);
+        } else if let Some(first) = before
+            .iter()
+            .position(|before| claim(before).is_some() && claim(before) == claim(name))
+        {
+            let problem = ValueError::new(
+                "this issuer would verify nothing: another one of the list has the same `issuer`",
+            );
+            report.duplicate(&node.at(index), &node.at(first), problem);
+        }
     }
 
     /// Warns of issuers that no route names.
