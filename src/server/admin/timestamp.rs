@@ -5,9 +5,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
-/// `2026-07-01T12:00:00Z`.
+/// `2026-07-01T12:00:00Z`. What comes after the year 9999, for which there is no such form, is its end.
 pub(super) fn timestamp(moment: SystemTime) -> String {
-    let moment = jiff::Timestamp::try_from(moment).unwrap_or_default();
+    let moment = jiff::Timestamp::try_from(moment).unwrap_or(match moment < UNIX_EPOCH {
+        true => jiff::Timestamp::UNIX_EPOCH,
+        false => jiff::Timestamp::MAX,
+    });
     format!("{moment:.0}")
 }
 
@@ -71,6 +74,8 @@ mod tests {
             (0, "1970-01-01T00:00:00Z"),
             (951_782_400_000, "2000-02-29T00:00:00Z"),
             (1_767_225_599_999, "2025-12-31T23:59:59Z"),
+            // The `exp` of an issuer that takes milliseconds for seconds.
+            (1_767_225_599_999_000, "9999-12-30T22:00:00Z"),
         ] {
             let moment = UNIX_EPOCH + Duration::from_millis(milliseconds);
             assert_eq!(timestamp(moment), expected);
