@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use http::Uri;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
@@ -41,7 +41,12 @@ struct Inner {
     fetch: Arc<dyn Fetch>,
     status: Arc<watch::Sender<Status>>,
     task: Mutex<Option<AbortOnDropHandle<()>>>,
+    /// Places for those who wait for a fetch.
+    waiting: Semaphore,
 }
+
+/// Each who waits for a fetch has a place of a session, and anybody can make up a token that waits.
+const WAITING: usize = 1000;
 
 impl KeySource {
     /// The keys at this URL: https://, or http:// to this machine, which needs no TLS. Nothing is fetched yet.
@@ -56,6 +61,7 @@ impl KeySource {
             fetch,
             status: Arc::new(watch::Sender::new(Status::new())),
             task: Mutex::new(None),
+            waiting: Semaphore::new(WAITING),
         }))
     }
 
@@ -85,7 +91,7 @@ impl KeySource {
     /// The keys of this moment; without any, those of the fetch that is under way.
     ///
     /// # Errors
-    /// [`KeysUnavailable`] if that brings none, or no fetch is under way.
+    /// [`KeysUnavailable`] if that brings none, no fetch is under way, or too many wait for it.
     pub(crate) async fn keys(&self) -> Result<Arc<KeySet>, KeysUnavailable> {
         self.start();
         let under_way = {
@@ -95,7 +101,7 @@ impl KeySource {
                 Err(unavailable) => status.under_way().ok_or(unavailable)?,
             }
         };
-        self.finished(under_way).await;
+        self.finished(under_way).await?;
         self.current()
     }
 
@@ -104,7 +110,13 @@ impl KeySource {
     /// Such wishes lead to one fetch in 30 seconds at most. The wish that causes the fetch, and those that come while
     /// it is under way, wait for it, 5 seconds at most. Others get `None` at once, and the fetch is made when its time
     /// has come.
-    pub(crate) async fn renewed_after(&self, seen: &Arc<KeySet>) -> Option<Arc<KeySet>> {
+    ///
+    /// # Errors
+    /// [`KeysUnavailable`] if there are none any more, or too many wait for the fetch.
+    pub(crate) async fn renewed_after(
+        &self,
+        seen: &Arc<KeySet>,
+    ) -> Result<Option<Arc<KeySet>>, KeysUnavailable> {
         self.start();
         let mut wish = Wish::Later;
         self.0.status.send_if_modified(|status| {
@@ -114,12 +126,12 @@ impl KeySource {
             before.is_none() && status.wished_at().is_some()
         });
         match wish {
-            Wish::Fulfilled(keys) => return Some(keys),
-            Wish::Later => return None,
-            Wish::Awaited(fetch) => self.finished(fetch).await,
+            Wish::Fulfilled(keys) => return Ok(Some(keys)),
+            Wish::Later => return Ok(None),
+            Wish::Awaited(fetch) => self.finished(fetch).await?,
         }
-        let newest = self.current().ok()?;
-        (!Arc::ptr_eq(&newest, seen)).then_some(newest)
+        let newest = self.current()?;
+        Ok((!Arc::ptr_eq(&newest, seen)).then_some(newest))
     }
 
     /// For metrics.
@@ -128,11 +140,13 @@ impl KeySource {
     }
 
     /// Waits until this fetch has ended.
-    async fn finished(&self, fetch: u64) {
+    async fn finished(&self, fetch: u64) -> Result<(), KeysUnavailable> {
+        let _place = self.0.waiting.try_acquire().map_err(|_| KeysUnavailable)?;
         let mut status = self.0.status.subscribe();
         let ended = status.wait_for(|status| status.finished() >= fetch);
         // A fetch has this bound itself; the task may be gone.
         let _late = timeout(fetch::TIMEOUT, ended).await;
+        Ok(())
     }
 }
 

@@ -73,11 +73,11 @@ impl TrustedIssuer {
         };
         let keys = source.keys().await;
         let keys = keys.map_err(|_| Rejection::AuthUnavailable)?;
-        let verified = match verify(&keys) {
+        let renewed = match verify(&keys) {
             Err(TokenFault::Key | TokenFault::Signature) => source.renewed_after(&keys).await,
             verified => return verified.map_err(Rejection::Token),
         };
-        match verified {
+        match renewed.map_err(|_| Rejection::AuthUnavailable)? {
             Some(newer) => verify(&newer),
             None => verify(&keys),
         }

@@ -199,19 +199,48 @@ async fn a_wish_for_newer_keys_leads_to_one_fetch_that_all_wait_for() {
     };
     let ((one, other), late, ()) = tokio::join!(wishes, late, answer);
     for renewed in [one, other, late] {
-        assert_eq!(*renewed.unwrap(), keys("b"));
+        assert_eq!(*renewed.unwrap().unwrap(), keys("b"));
     }
     assert_eq!(server.asked(), 2);
     // Whoever has older keys than those that are there needs no fetch.
-    assert_eq!(*source.renewed_after(&seen).await.unwrap(), keys("b"));
+    assert_eq!(
+        *source.renewed_after(&seen).await.unwrap().unwrap(),
+        keys("b")
+    );
     assert_eq!(server.asked(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_wait_for_a_fetch_and_nobody_else() {
+    let (server, source) = Server::new(&[Answer::Keys("a", None)]);
+    server.permits.forget_permits(1000);
+    let began = Instant::now();
+    let many = futures_util::future::join_all((0..WAITING).map(|_| source.keys()));
+    let one_more = async {
+        while source.0.waiting.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let refused = source.keys().await;
+        server.permits.add_permits(1000);
+        (refused, began.elapsed())
+    };
+    let (many, one_more) = tokio::join!(many, one_more);
+    assert_eq!(one_more, (Err(KeysUnavailable), Duration::ZERO));
+    assert!(many.iter().all(Result::is_ok));
+
+    server.permits.forget_permits(1000);
+    let seen = source.current().unwrap();
+    let held = source.0.waiting.try_acquire_many(WAITING as u32).unwrap();
+    assert_eq!(source.renewed_after(&seen).await, Err(KeysUnavailable));
+    drop(held);
+    assert_eq!(began.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
 async fn keys_that_are_the_same_are_no_newer_ones() {
     let (server, source) = Server::new(&[Answer::Keys("a", None)]);
     let seen = source.keys().await.unwrap();
-    assert_eq!(source.renewed_after(&seen).await, None);
+    assert_eq!(source.renewed_after(&seen).await, Ok(None));
     assert_eq!(server.asked(), 2);
     assert!(Arc::ptr_eq(&source.current().unwrap(), &seen));
 }
@@ -221,12 +250,12 @@ async fn random_tokens_cause_one_fetch_in_a_pause_and_delay_new_keys_by_no_more(
     let (server, source) = Server::new(&[Answer::Keys("a", Some(24 * 60 * 60))]);
     let seen = source.keys().await.unwrap();
     let started = Instant::now();
-    assert_eq!(source.renewed_after(&seen).await, None);
+    assert_eq!(source.renewed_after(&seen).await, Ok(None));
     let wished = server.asked();
     while started.elapsed() < seconds(299) {
         sleep(Duration::from_millis(100)).await;
         let asked = Instant::now();
-        assert_eq!(source.renewed_after(&seen).await, None);
+        assert_eq!(source.renewed_after(&seen).await, Ok(None));
         assert_eq!(asked.elapsed(), Duration::ZERO);
     }
     assert_eq!(server.asked() - wished, 9);
