@@ -75,8 +75,15 @@ async fn let_in(mut client: Wire, upstream: &Upstream) {
     backend.expect(Frame::text("in")).await;
 }
 
+/// A gate that does not wait for the first request to fetch the keys.
+async fn fetching(setup: Setup) -> Bench {
+    let bench = setup.start().await;
+    bench.handle.fetch_keys();
+    bench
+}
+
 async fn started(upstream: &Upstream, provider: &Upstream, signers: &[&Signer]) -> Bench {
-    let bench = trusting(upstream, provider).start().await;
+    let bench = fetching(trusting(upstream, provider)).await;
     publish(provider, signers).await;
     bench
 }
@@ -85,7 +92,7 @@ async fn started(upstream: &Upstream, provider: &Upstream, signers: &[&Signer]) 
 async fn the_keys_are_fetched_before_anybody_comes_and_whoever_comes_early_waits() {
     let (upstream, provider) = (Upstream::start().await, Upstream::start().await);
     let one = Signer::new("1");
-    let bench = trusting(&upstream, &provider).start().await;
+    let bench = fetching(trusting(&upstream, &provider)).await;
     let client = bench.ask(&one.client()).await;
     assert!(upstream.untouched());
     publish(&provider, &[&one]).await;
@@ -143,7 +150,7 @@ async fn without_keys_tokens_are_not_accepted_and_everything_else_is_served() {
     let (upstream, provider) = (Upstream::start().await, Upstream::start().await);
     let open = "[[route]]\nname = \"open\"\npath = \"/open\"\nupstream = \"back\"\n";
     let logs = Logs::capture();
-    let bench = trusting(&upstream, &provider).top(open).start().await;
+    let bench = fetching(trusting(&upstream, &provider).top(open)).await;
     let (mut wire, _) = provider.request().await;
     let client = Signer::new("1").client();
     let mut waiting = bench.ask(&client).await;
