@@ -17,19 +17,24 @@ pub(super) fn meets(required: &Requirement, claims: &Claims, handshake: &Handsha
     values.any(|value| match value {
         RequiredValue::Text(template) => handshake
             .render(template)
-            .is_some_and(|text| !text.is_empty() && holds_text(claim, &text)),
+            .is_some_and(|text| !text.is_empty() && holds_text(&required.claim, claim, &text)),
         RequiredValue::Number(number) => holds(claim, |claim| claim.as_i64() == Some(*number)),
         RequiredValue::Bool(value) => holds(claim, |claim| claim.as_bool() == Some(*value)),
     })
 }
 
-/// Whether a claim is this text, has it among its words (RFC 8693 §4.2), or lists it.
-fn holds_text(claim: &Value, text: &str) -> bool {
+/// Whether a claim is this text or lists it. Of scopes it may be one of the words (RFC 8693 §4.2, RFC 9068 §2.2.3); in any
+/// other claim a space may be a part of a name that somebody has chosen.
+fn holds_text(name: &str, claim: &Value, text: &str) -> bool {
+    let is_scope = matches!(name.rsplit('.').next(), Some("scope" | "scp"));
     holds(claim, |claim| {
-        claim.as_str().is_some_and(|claim| claim == text)
-    }) || claim
-        .as_str()
-        .is_some_and(|claim| claim.split(' ').any(|word| word == text))
+        let claim = claim.as_str();
+        claim.is_some_and(|claim| claim == text || is_scope && has_word(claim, text))
+    })
+}
+
+fn has_word(claim: &str, text: &str) -> bool {
+    claim.split(' ').any(|word| word == text)
 }
 
 fn holds(claim: &Value, is: impl Fn(&Value) -> bool) -> bool {
@@ -63,19 +68,25 @@ mod tests {
 
     #[test]
     fn a_claim_is_equal_or_lists_the_value() {
-        for (claim, text, expected) in [
-            (json!("chat"), "chat", true),
-            (json!("chat read"), "read", true),
-            (json!("chat read"), "chat read", true),
-            (json!(["chat", "read"]), "read", true),
-            (json!(["chat read"]), "read", false),
-            (json!("chatter"), "chat", false),
-            (json!(["chatter"]), "chat", false),
-            (json!(1), "1", false),
-            (json!(null), "", false),
-            (json!({"chat": 1}), "chat", false),
+        for (name, claim, text, expected) in [
+            ("scope", json!("chat"), "chat", true),
+            ("scope", json!("chat read"), "read", true),
+            ("scope", json!("chat read"), "chat read", true),
+            ("api.scp", json!(["chat read"]), "read", true),
+            ("scope", json!("chatter"), "chat", false),
+            ("roles", json!(["chat", "read"]), "read", true),
+            ("roles", json!(["chatter"]), "chat", false),
+            ("sub", json!("alice bob"), "alice", false),
+            ("sub", json!("alice bob"), "alice bob", true),
+            ("sub", json!(1), "1", false),
+            ("sub", json!(null), "", false),
+            ("sub", json!({"chat": 1}), "chat", false),
         ] {
-            assert_eq!(holds_text(&claim, text), expected, "{claim} {text}");
+            assert_eq!(
+                holds_text(name, &claim, text),
+                expected,
+                "{name} {claim} {text}"
+            );
         }
         assert!(holds(&json!([1, 2]), |claim| claim.as_i64() == Some(2)));
         assert!(!holds(&json!("2"), |claim| claim.as_i64() == Some(2)));

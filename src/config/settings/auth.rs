@@ -22,8 +22,8 @@ pub struct RouteAuth {
     /// The issuer whose tokens are accepted, or a list of issuers.
     #[serde(with = "OneOrMany::<Name>")]
     pub jwt: Vec<String>,
-    /// What the claims of a token must be, by name: a value or one of a list. A claim that is a list, or words with
-    /// spaces between them, must hold it; dots lead into objects.
+    /// What the claims of a token must be, by name: a value or one of a list. A claim that is a list must hold it, and
+    /// so must the words of scope and scp; dots lead into objects.
     pub require: BTreeMap<String, ClaimValues>,
     /// Claims that are kept for the session beside those that the headers use.
     pub claims: Vec<String>,

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum ClaimValue {
-    /// A string, which may use `{path.NAME}`, `{host}` and `{client_ip}`. A claim that is a list, or a string of words
-    /// with spaces between them, may hold others too.
+    /// A string, which may use `{path.NAME}`, `{host}` and `{client_ip}`. A claim that is a list, and the
+    /// words of a scope, may hold others too.
     Text(String),
     /// A whole number.
     Number(i64),

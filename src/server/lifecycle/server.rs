@@ -146,9 +146,10 @@ impl Server {
         let (background, connections) = (tasks.background.clone(), tasks.connections.clone());
         let reminders = certificates::remind_daily(gate.handle());
         workers.first().spawn(&background, reminders);
-        let handle = gate.handle();
-        let keys = async move { handle.fetch_keys() };
-        workers.first().spawn(&background, keys);
+        {
+            let _on_a_worker = workers.first().runtime().enter();
+            gate.handle().fetch_keys();
+        }
         let mut server = Self {
             dispatcher: Arc::new(Dispatcher::new(
                 slots(

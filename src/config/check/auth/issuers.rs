@@ -136,6 +136,12 @@ fn issuer(
             report.error(&node, problem);
         }
     }
+    for (index, audience) in settings.audience.iter().enumerate() {
+        if audience.is_empty() {
+            let problem = ValueError::new("an empty `aud` names nobody");
+            report.error(&table.get("audience").at(index), problem);
+        }
+    }
     if settings.leeway > MOST_LEEWAY {
         let problem = ValueError::new("clocks may be 5 minutes apart at most")
             .help("let the clock of this machine be set by NTP");
