@@ -80,7 +80,7 @@ impl Core {
         observers: Observers,
     ) -> Self {
         let failures = Arc::default();
-        let auth = Authenticator::default();
+        let auth: Authenticator = Default::default();
         let custom = &seams.policies;
         let settings = Snapshot::new(config, Arc::clone(&failures), connector, custom, &auth);
         observers.log_subjects(settings.config.log.subject);
