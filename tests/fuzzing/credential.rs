@@ -118,6 +118,8 @@ fn check_request(text: &str) {
         trusted: None,
     };
     let parts = request.into_parts().0;
+    // A URI ends where a fragment begins; the server refuses a request line that has one.
+    let query = parts.uri.query().unwrap_or_default();
     let Ok(handshake) = Handshake::websocket(&parts, client, &ROUTE) else {
         return;
     };
