@@ -266,8 +266,12 @@ fn unescaped(text: &str) -> Cow<'_, str> {
 }
 
 fn hexadecimal(digits: &[u8]) -> Option<u8> {
-    let digits = std::str::from_utf8(digits).ok()?;
-    u8::from_str_radix(digits, 16).ok()
+    let text = std::str::from_utf8(digits).ok()?;
+    // The library takes a sign as well.
+    match digits.iter().all(u8::is_ascii_hexdigit) {
+        true => u8::from_str_radix(text, 16).ok(),
+        false => None,
+    }
 }
 
 fn is_of(name: &str, prefix: &str) -> bool {
