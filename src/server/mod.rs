@@ -11,6 +11,7 @@
 //! log, for a process that has its own.
 
 mod admin;
+mod api;
 mod error;
 mod explain;
 mod http;

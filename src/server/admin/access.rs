@@ -3,16 +3,20 @@
 use std::hint::black_box;
 use std::net::IpAddr;
 use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 
-use http::{HeaderMap, StatusCode, header, uri::Authority, uri::Scheme};
+use axum::body::Body;
+use http::uri::{Authority, Scheme};
+use http::{HeaderMap, Method, Request, StatusCode, header};
 use tokio_util::sync::CancellationToken;
 
 use super::library::Secret;
-use super::response::Refusal;
+use crate::server::api::definition::{Api, Endpoint};
+use crate::server::api::response::Refusal;
 
 /// Access by the settings of the moment.
 #[derive(Default)]
-pub(super) struct Access {
+pub(crate) struct Access {
     current: RwLock<Current>,
 }
 
@@ -27,9 +31,38 @@ struct Current {
 #[derive(Clone)]
 pub(super) struct Admission {
     /// Cancelled when the token has changed.
-    pub(super) revoked: CancellationToken,
+    revoked: CancellationToken,
     /// Cancelled when the address is no longer the interface's.
-    pub(super) closing: CancellationToken,
+    closing: CancellationToken,
+}
+
+impl Api for Access {
+    const NAME: &'static str = "admin";
+
+    const LIFETIME: Duration = Duration::from_secs(60);
+
+    fn takes_body(method: &Method, path: &str) -> bool {
+        match *method {
+            Method::PATCH => true,
+            Method::POST => path == "/tickets" || path.starts_with("/logout/"),
+            _ => false,
+        }
+    }
+
+    /// A probe learns one bit, and an identity provider has a token of its own, which is verified.
+    fn is_open(path: &str) -> bool {
+        matches!(path, "/healthz" | "/readyz") || path.starts_with("/logout/")
+    }
+
+    fn admit(&self, request: &mut Request<Body>, endpoint: &Endpoint) -> Result<(), Refusal> {
+        let (path, headers) = (request.uri().path(), request.headers());
+        let admission = Admission {
+            revoked: self.allow(path, headers, endpoint)?,
+            closing: endpoint.closing.clone(),
+        };
+        request.extensions_mut().insert(admission);
+        Ok(())
+    }
 }
 
 impl Access {
@@ -46,22 +79,18 @@ impl Access {
         }
     }
 
-    /// Admits a request, and gives what is cancelled when it would not be admitted any more.
+    /// Allows a request, and gives what is cancelled when it would not be allowed any more.
     ///
     /// No page of another site gets in by a browser that it drives, nor anybody without the token
-    /// where there is one. A probe needs no token: it learns one bit; and the end of a
-    /// login has a token of its own. `browsable` is an address
-    /// that a browser can connect to, and
-    /// `scheme` that of its requests.
-    pub(super) fn admit(
+    /// where there is one.
+    fn allow(
         &self,
         path: &str,
         headers: &HeaderMap,
-        scheme: &Scheme,
-        browsable: bool,
+        endpoint: &Endpoint,
     ) -> Result<CancellationToken, Refusal> {
         let refuse = |status, sentence| Err(Refusal::new(status, sentence));
-        if is_cross_site(headers, scheme) {
+        if is_cross_site(headers, &endpoint.scheme) {
             return refuse(
                 StatusCode::FORBIDDEN,
                 "requests of web pages are not answered",
@@ -69,12 +98,12 @@ impl Access {
         }
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         match &current.token {
-            _ if needs_no_token(path) => {}
+            _ if Self::is_open(path) => {}
             Some(token) if !bears(headers, token) => {
                 return refuse(StatusCode::UNAUTHORIZED, "a bearer token is needed");
             }
             // A foreign name whose DNS points here makes its pages same-origin with us.
-            None if browsable && !names_this_machine(headers) => {
+            None if endpoint.browsable && !names_this_machine(headers) => {
                 return refuse(
                     StatusCode::MISDIRECTED_REQUEST,
                     "Host must be an address or localhost",
@@ -94,11 +123,6 @@ impl Admission {
             () = self.closing.cancelled() => {}
         }
     }
-}
-
-/// Whether a request for this path needs no token: a probe, and an identity provider, whose own token is verified.
-pub(super) fn needs_no_token(path: &str) -> bool {
-    matches!(path, "/healthz" | "/readyz") || path.starts_with("/logout/")
 }
 
 /// Whether a page of another site is behind the request, as far as its browser says so.

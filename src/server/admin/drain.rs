@@ -9,8 +9,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::interface::Shared;
-use super::query::{NoKeys, Query};
-use super::response::{Json, WrongQuery};
+use crate::server::api::query::{NoKeys, Query};
+use crate::server::api::response::{Json, WrongQuery};
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct Draining {

@@ -8,8 +8,8 @@ use utoipa::openapi::Object;
 
 use super::library::{CloseCode, Closed, Event, Forwarded, RecordedEvent, RequestKind};
 use super::metadata::{HTTP_VERSIONS, SessionMetadata, http_version, http_versions};
-use super::schema::{one_of, one_of_or_null};
-use super::timestamp::timestamp;
+use crate::server::api::schema::{one_of, one_of_or_null};
+use crate::server::api::timestamp::timestamp;
 
 /// The data of an event `open`.
 #[derive(Serialize, ToSchema)]

@@ -11,10 +11,10 @@ use utoipa::IntoParams;
 use super::access::Admission;
 use super::interface::Shared;
 use super::library::{EventFilter, EventKind};
-use super::query::Query;
-use super::response::{Error, Refusal, WrongQuery, with_type};
 use super::stream::EventStream;
-use super::value;
+use crate::server::api::query::Query;
+use crate::server::api::response::{Error, Refusal, WrongQuery, with_type};
+use crate::server::api::value;
 
 #[derive(Deserialize, IntoParams)]
 pub(super) struct EventsQuery {

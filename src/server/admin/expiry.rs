@@ -8,12 +8,12 @@ use http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::body::{Described, JsonBody, WrongBody};
 use super::interface::Shared;
 use super::library::SessionId;
-use super::query::{NoKeys, Query};
-use super::response::{Error, Refusal};
-use super::timestamp::{self, timestamp};
+use crate::server::api::body::{Described, JsonBody, WrongBody};
+use crate::server::api::query::{NoKeys, Query};
+use crate::server::api::response::{Error, Refusal};
+use crate::server::api::timestamp::{self, timestamp};
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -10,11 +10,11 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::body::{WrongBody, bytes_of};
 use super::interface::Shared;
 use super::library::LogoutError;
-use super::query::{NoKeys, Query};
-use super::response::{Error, Json, Refusal};
+use crate::server::api::body::{WrongBody, bytes_of};
+use crate::server::api::query::{NoKeys, Query};
+use crate::server::api::response::{Error, Json, Refusal};
 
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only described: a form is read by hand")]

@@ -6,8 +6,8 @@ use utoipa::ToSchema;
 use utoipa::openapi::Object;
 
 use super::library::SessionInfo;
-use super::schema::one_of;
-use super::timestamp::timestamp;
+use crate::server::api::schema::one_of;
+use crate::server::api::timestamp::timestamp;
 
 /// The part that an entry of the list of sessions and the data of an event have in common.
 #[derive(Serialize, ToSchema)]

@@ -8,8 +8,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::interface::Shared;
-use super::response::{Json, with_type};
 use super::{exposition, metrics};
+use crate::server::api::response::{Json, with_type};
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct Alive {

@@ -10,8 +10,8 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::interface::Shared;
-use super::query::{NoKeys, Query};
-use super::response::{Error, Json, Refusal, WrongQuery};
+use crate::server::api::query::{NoKeys, Query};
+use crate::server::api::response::{Error, Json, Refusal, WrongQuery};
 use crate::server::lifecycle::reload::applied::Applied;
 use crate::server::lifecycle::reload::rejected::{Rejected, SettingsError};
 

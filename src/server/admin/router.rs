@@ -3,29 +3,24 @@
 use std::sync::Arc;
 
 use axum::Router;
-use http::StatusCode;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::interface::Interface;
-use super::openapi::{Description, Document, complete};
-use super::query::{NoKeys, Query};
-use super::response::{Json, Refusal, WrongQuery};
+use super::openapi::{Description, complete};
 use super::{
     drain, events, expiry, logout, probes, reload, sessions, settings, tickets, upstreams,
 };
+use crate::server::api;
+use crate::server::api::openapi::Document;
+use crate::server::api::query::{NoKeys, Query};
+use crate::server::api::response::{Json, WrongQuery};
 
 /// Answers all requests.
 pub(super) fn router(interface: Arc<Interface>) -> Router {
-    let (router, _document) = endpoints().split_for_parts();
-    router
-        .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "no such resource"))
-        .method_not_allowed_fallback(async || {
-            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "wrong method")
-        })
-        .with_state(interface)
+    api::router::router(endpoints(), interface)
 }
 
 /// Everything, in the order of the documentation.

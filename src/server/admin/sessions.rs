@@ -9,10 +9,10 @@ use utoipa::{IntoParams, ToSchema};
 use super::interface::Shared;
 use super::library::{CloseCode, Identity, Network, Selection, SessionId, SessionInfo};
 use super::metadata::SessionMetadata;
-use super::query::Query;
-use super::response::{Error, Json, Refusal, WrongQuery};
-use super::timestamp::timestamp;
-use super::value;
+use crate::server::api::query::Query;
+use crate::server::api::response::{Error, Json, Refusal, WrongQuery};
+use crate::server::api::timestamp::timestamp;
+use crate::server::api::value;
 
 #[derive(Deserialize, IntoParams)]
 pub(super) struct ListQuery {

@@ -7,9 +7,9 @@ use utoipa::openapi::{Array, ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::interface::Shared;
-use super::query::{NoKeys, Query};
-use super::response::{Json, WrongQuery};
-use super::schema::any_object;
+use crate::server::api::query::{NoKeys, Query};
+use crate::server::api::response::{Json, WrongQuery};
+use crate::server::api::schema::any_object;
 
 /// The tables of the settings. What they hold, `wsgate schema` prints.
 pub(super) struct Settings;

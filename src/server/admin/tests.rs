@@ -1,19 +1,28 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use http::{HeaderMap, HeaderName};
+use axum::body::Body;
+use http::{HeaderMap, HeaderName, Method, Request, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, interval};
+use tokio_util::sync::CancellationToken;
 
-use super::guard::WRITE_TIMEOUT;
 use super::*;
 use crate::Gate;
-use crate::config::Config;
+use crate::config::{Config, ListenAddress};
+use crate::server::api::definition::Api;
+use crate::server::api::guard::WRITE_TIMEOUT;
+use crate::server::api::service::HEAD_TIMEOUT;
 use crate::server::listener::descriptors::Budget;
+
+/// The interface at one address.
+type Admin = ApiService<Access>;
 
 const ADDRESS: &str = "127.0.0.1:9900";
 
-fn admin(token: Option<&str>) -> AdminService {
+const LIFETIME: Duration = Access::LIFETIME;
+
+fn admin(token: Option<&str>) -> Admin {
     admin_of(gate(), token)
 }
 
@@ -22,19 +31,19 @@ pub(super) fn gate() -> Gate {
     Gate::builder(config).build().unwrap()
 }
 
-pub(super) fn admin_of(gate: Gate, token: Option<&str>) -> AdminService {
+pub(super) fn admin_of(gate: Gate, token: Option<&str>) -> Admin {
     let (handle, tasks) = (gate.handle(), TaskTracker::new());
     let limiter = ConnectionLimiter::new(gate, Budget::new(None, 0, 1));
     let counts = Arc::new(ReloadCounts::since(SystemTime::now()));
     let admin = AdminService::new(handle, None, counts, None, tasks.clone(), tasks, limiter);
     admin.require_token(token.map(|token| Secret::new(token.to_owned())));
     let address = ListenAddress::Tcp(ADDRESS.parse().unwrap());
-    admin.at(&address, CancellationToken::new())
+    admin.service().at(&address, CancellationToken::new())
 }
 
 /// Serves a connection with a place of its own.
-pub(super) async fn serve(admin: AdminService, socket: DuplexStream) {
-    let place = Arc::new(admin.places.take());
+pub(super) async fn serve(admin: Admin, socket: DuplexStream) {
+    let place = admin.place();
     admin.serve_on(socket, place).await;
 }
 
@@ -45,12 +54,7 @@ fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
     pairs.iter().map(pair).collect()
 }
 
-async fn status(
-    admin: &AdminService,
-    method: Method,
-    path: &str,
-    pairs: &[(&'static str, &str)],
-) -> u16 {
+async fn status(admin: &Admin, method: Method, path: &str, pairs: &[(&'static str, &str)]) -> u16 {
     let mut request = Request::new(Body::empty());
     *request.method_mut() = method;
     *request.uri_mut() = path.parse().unwrap();
@@ -169,7 +173,7 @@ async fn another_token_holds_everywhere_at_once_and_an_address_that_was_left_ans
     let closing = CancellationToken::new();
     let elsewhere = ListenAddress::Unix("/run/admin.sock".into());
     let elsewhere = admin.at(&elsewhere, closing.clone());
-    admin.require_token(Some(Secret::new("n3w".to_owned())));
+    admin.own().require(Some(Secret::new("n3w".to_owned())));
     for (token, expected) in [("0ld", 401), ("n3w", 200)] {
         let bearer = format!("Bearer {token}");
         for admin in [&admin, &elsewhere] {

@@ -8,12 +8,12 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::body::{Described, JsonBody, WrongBody};
 use super::interface::Shared;
 use super::library::{Identity, TicketError};
-use super::query::{NoKeys, Query};
-use super::response::{Error, Json, Refusal};
-use super::timestamp;
+use crate::server::api::body::{Described, JsonBody, WrongBody};
+use crate::server::api::query::{NoKeys, Query};
+use crate::server::api::response::{Error, Json, Refusal};
+use crate::server::api::timestamp;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -13,10 +13,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::interface::Shared;
 use super::library::{ServerInfo, UnknownServer, UpstreamInfo};
-use super::query::{NoKeys, Query};
-use super::response::{Error, Json, Refusal, WrongQuery};
-use super::schema::one_of;
-use super::value;
+use crate::server::api::query::{NoKeys, Query};
+use crate::server::api::response::{Error, Json, Refusal, WrongQuery};
+use crate::server::api::schema::one_of;
+use crate::server::api::value;
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]

@@ -259,7 +259,8 @@ impl Server {
             accepting: CancellationToken::new(),
             closing: CancellationToken::new(),
         };
-        let service = self.admin.at(listener.setting(), tokens.closing.clone());
+        let service = self.admin.service();
+        let service = service.at(listener.setting(), tokens.closing.clone());
         let worker = self.workers.first();
         let listener = listener.limited_by(service.vacancy());
         let dispatch = service.dispatch(worker.clone());
@@ -272,7 +273,7 @@ impl Server {
     /// Gives new connections of the admin interface the TLS of the settings.
     pub(super) fn secure_admin(&self) {
         let tls = self.running.admin_tls.as_ref();
-        self.admin.set_tls(tls, &self.tickets);
+        self.admin.service().set_tls(tls, &self.tickets);
     }
 
     pub(super) fn name_addresses(&mut self) {

@@ -4,10 +4,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::super::guard::WRITE_TIMEOUT;
 use super::super::tests::{admin_of, gate, serve};
 use crate::ClientAddr;
 use crate::Gate;
+use crate::server::api::guard::WRITE_TIMEOUT;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -128,12 +128,12 @@ async fn a_stream_ends_when_who_reads_it_would_not_be_let_in_any_more() {
             let mut got = String::new();
             read_until(&mut peer, &mut got, ": listening").await;
             let token = |token: &str| Some(crate::config::Secret::new(token.to_owned()));
-            admin.require_token(token("0ld"));
+            admin.own().require(token("0ld"));
             refuse(&gate, 1);
             read_until(&mut peer, &mut got, "event: reject").await;
             match leave {
                 true => closing.cancel(),
-                false => admin.require_token(token("n3w")),
+                false => admin.own().require(token("n3w")),
             }
             refuse(&gate, 1);
             let mut rest = String::new();

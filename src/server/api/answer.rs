@@ -11,13 +11,13 @@ use hyper::body::{Frame, SizeHint};
 use super::places::Place;
 
 /// A body whose end says that its connection waits for its client.
-pub(super) struct Answer {
+pub(crate) struct Answer {
     body: Body,
     place: Arc<Place>,
 }
 
 impl Answer {
-    pub(super) fn new(body: Body, place: Arc<Place>) -> Self {
+    pub(crate) fn new(body: Body, place: Arc<Place>) -> Self {
         Self { body, place }
     }
 }

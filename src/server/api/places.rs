@@ -1,8 +1,8 @@
-//! The connections to the admin interface, and which of them is closed for a newcomer.
+//! The connections to an interface, and which of them is closed for a newcomer.
 //!
-//! Every connection is a stranger's until a request on it is admitted that is no probe; then it is an
-//! operator's. Each of the two kinds has half of the places: strangers, however many, take no place from
-//! operators, and operators none from probes. A newcomer takes the place of the stranger that has waited
+//! Every connection is a stranger's until a request on it is admitted that proves who its client is; then it is a
+//! known client's. Each of the two kinds has half of the places: strangers, however many, take no place from
+//! known clients, and these none from probes. A newcomer takes the place of the stranger that has waited
 //! longest for its client.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,9 +11,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
-/// All places of the interface.
+/// All places of an interface.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(crate) struct Places {
     /// The places of each kind.
     each: usize,
     taken: Mutex<Vec<Arc<Seat>>>,
@@ -23,7 +23,7 @@ pub(super) struct Places {
 
 /// The place of one connection, for as long as that lasts.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     places: Arc<Places>,
     seat: Arc<Seat>,
 }
@@ -36,7 +36,7 @@ struct Seat {
 
 #[derive(Clone, Copy, Debug)]
 struct SeatState {
-    is_operator: bool,
+    is_known: bool,
     /// A request is being answered.
     is_answering: bool,
     /// Its client takes nothing of an answer.
@@ -52,7 +52,7 @@ const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
 impl Places {
     /// So many places, half of them for each kind.
-    pub(super) fn new(places: usize) -> Arc<Self> {
+    pub(crate) fn new(places: usize) -> Arc<Self> {
         Arc::new(Self {
             each: (places / 2).max(1),
             taken: Mutex::default(),
@@ -61,7 +61,7 @@ impl Places {
     }
 
     /// Resolves when a newcomer may be accepted.
-    pub(super) async fn vacant(&self) {
+    pub(crate) async fn vacant(&self) {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
@@ -74,10 +74,10 @@ impl Places {
     }
 
     /// Takes a place for a newcomer.
-    pub(super) fn take(self: &Arc<Self>) -> Place {
+    pub(crate) fn take(self: &Arc<Self>) -> Place {
         let seat = Arc::new(Seat {
             state: Mutex::new(SeatState {
-                is_operator: false,
+                is_known: false,
                 is_answering: false,
                 is_stalled: false,
                 since: Instant::now(),
@@ -113,24 +113,24 @@ impl Places {
 }
 
 impl Place {
-    /// Makes it an operator's, if one of their places is vacant or can be made so.
-    pub(super) fn authenticate(&self) -> bool {
+    /// Makes it a known client's, if one of their places is vacant or can be made so.
+    pub(crate) fn authenticate(&self) -> bool {
         let taken = self.places.taken();
-        if self.seat.state().is_operator {
+        if self.seat.state().is_known {
             return true;
         }
-        let operators = of_kind(&taken, true).filter(|seat| !seat.state().is_evicted);
-        let operators: Vec<_> = operators.collect();
-        if operators.len() >= self.places.each && !evict_longest(operators.into_iter()) {
+        let known = of_kind(&taken, true).filter(|seat| !seat.state().is_evicted);
+        let known: Vec<_> = known.collect();
+        if known.len() >= self.places.each && !evict_longest(known.into_iter()) {
             return false;
         }
-        self.seat.state().is_operator = true;
+        self.seat.state().is_known = true;
         self.places.changed.notify_waiters();
         true
     }
 
     /// A request has come, even if the connection was evicted meanwhile.
-    pub(super) fn begin_answer(&self) {
+    pub(crate) fn begin_answer(&self) {
         self.set(|state| {
             state.is_answering = true;
             state.is_evicted = false;
@@ -138,19 +138,19 @@ impl Place {
     }
 
     /// The answer has been handed out; the client has to take it, and to send the next request.
-    pub(super) fn end_answer(&self) {
+    pub(crate) fn end_answer(&self) {
         self.set(|state| state.is_answering = false);
     }
 
     /// The client has taken something, or nothing, of an answer.
-    pub(super) fn set_stalled(&self, is_stalled: bool) {
+    pub(crate) fn set_stalled(&self, is_stalled: bool) {
         if self.seat.state().is_stalled != is_stalled {
             self.set(|state| state.is_stalled = is_stalled);
         }
     }
 
     /// Resolves when the connection has to close.
-    pub(super) async fn evicted(&self) {
+    pub(crate) async fn evicted(&self) {
         while !self.seat.state().is_evicted {
             // A request may have come first; then the connection stays.
             self.seat.evicted.notified().await;
@@ -188,9 +188,9 @@ impl SeatState {
     }
 }
 
-fn of_kind(taken: &[Arc<Seat>], is_operator: bool) -> impl Iterator<Item = &Arc<Seat>> {
+fn of_kind(taken: &[Arc<Seat>], is_known: bool) -> impl Iterator<Item = &Arc<Seat>> {
     let seats = taken.iter();
-    seats.filter(move |seat| seat.state().is_operator == is_operator)
+    seats.filter(move |seat| seat.state().is_known == is_known)
 }
 
 /// Evicts the connection that has waited longest; false if all are being answered.
@@ -281,27 +281,24 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn strangers_take_no_place_of_operators_nor_these_theirs() {
+    async fn strangers_take_no_place_of_known_clients_nor_these_theirs() {
         let places = Places::new(6);
-        let operators = take(&places, 3).await;
-        assert!(operators.iter().all(Place::authenticate));
+        let known = take(&places, 3).await;
+        assert!(known.iter().all(Place::authenticate));
         let strangers = take(&places, 3).await;
         assert!(!is_vacant(&places));
-        assert_eq!(
-            (evicted(&operators), evicted(&strangers)),
-            (vec![], vec![0])
-        );
+        assert_eq!((evicted(&known), evicted(&strangers)), (vec![], vec![0]));
         drop(strangers);
         assert!(is_vacant(&places));
-        // One more operator takes the place of the one that has waited longest.
+        // One more known client takes the place of the one that has waited longest.
         let more = take(&places, 2).await;
         assert!(more[0].authenticate());
-        assert_eq!(evicted(&operators), [0]);
-        drop(operators);
+        assert_eq!(evicted(&known), [0]);
+        drop(known);
         let others = take(&places, 2).await;
         assert!(others.iter().all(Place::authenticate));
-        for operator in [&more[0], &others[0], &others[1]] {
-            operator.begin_answer();
+        for known in [&more[0], &others[0], &others[1]] {
+            known.begin_answer();
         }
         assert!(!more[1].authenticate(), "all are being answered");
         assert!(more[0].authenticate(), "it is one already");

@@ -8,43 +8,43 @@ use serde::de::{Deserialize, Deserializer, Error};
 use super::library::{CloseCode, MAX_REASON, Network, parse_duration, parse_network};
 
 /// A name of the settings.
-pub(super) fn name<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
+pub(crate) fn name<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
     must_be("a name", value, |name| {
         (!name.is_empty()).then(|| Some(name.to_owned()))
     })
 }
 
 /// `true` or `false`.
-pub(super) fn flag<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+pub(crate) fn flag<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
     must_be("true or false", value, |flag| flag.parse().ok())
 }
 
 /// The id of a session.
-pub(super) fn session<'de, D: Deserializer<'de>>(value: D) -> Result<u64, D::Error> {
+pub(crate) fn session<'de, D: Deserializer<'de>>(value: D) -> Result<u64, D::Error> {
     must_be("the id of a session", value, whole_number)
 }
 
 /// How many sessions a page has.
-pub(super) fn page_size<'de, D: Deserializer<'de>>(value: D) -> Result<usize, D::Error> {
+pub(crate) fn page_size<'de, D: Deserializer<'de>>(value: D) -> Result<usize, D::Error> {
     must_be("a number from 1 to 1000", value, |number| {
         whole_number(number).filter(|number| (1..=1000).contains(number))
     })
 }
 
 /// An address, or a network of them.
-pub(super) fn network<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Network>, D::Error> {
+pub(crate) fn network<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Network>, D::Error> {
     let form = "an address, or a network such as `10.0.0.0/8` without bits behind its prefix";
     must_be(form, value, |network| parse_network(network).ok().map(Some))
 }
 
 /// A duration in the form of the settings, such as `10s`.
-pub(super) fn duration<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Duration>, D::Error> {
+pub(crate) fn duration<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Duration>, D::Error> {
     let form = "a duration such as `10s`, and no longer than a year";
     must_be(form, value, |duration| parse_duration(duration).map(Some))
 }
 
 /// A close code that may be sent.
-pub(super) fn close_code<'de, D: Deserializer<'de>>(value: D) -> Result<CloseCode, D::Error> {
+pub(crate) fn close_code<'de, D: Deserializer<'de>>(value: D) -> Result<CloseCode, D::Error> {
     let form = "1000 to 1003, 1007 to 1014 or 3000 to 4999";
     must_be(form, value, |code| {
         whole_number(code).and_then(CloseCode::new)
@@ -52,21 +52,21 @@ pub(super) fn close_code<'de, D: Deserializer<'de>>(value: D) -> Result<CloseCod
 }
 
 /// The same where there need not be one.
-pub(super) fn optional_close_code<'de, D: Deserializer<'de>>(
+pub(crate) fn optional_close_code<'de, D: Deserializer<'de>>(
     value: D,
 ) -> Result<Option<CloseCode>, D::Error> {
     close_code(value).map(Some)
 }
 
 /// The reason of a close frame.
-pub(super) fn close_reason<'de, D: Deserializer<'de>>(value: D) -> Result<String, D::Error> {
+pub(crate) fn close_reason<'de, D: Deserializer<'de>>(value: D) -> Result<String, D::Error> {
     must_be("at most 123 bytes long", value, |reason| {
         (reason.len() <= MAX_REASON).then(|| reason.to_owned())
     })
 }
 
 /// The same where there need not be one.
-pub(super) fn optional_close_reason<'de, D: Deserializer<'de>>(
+pub(crate) fn optional_close_reason<'de, D: Deserializer<'de>>(
     value: D,
 ) -> Result<Option<String>, D::Error> {
     close_reason(value).map(Some)

@@ -7,28 +7,28 @@ use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 
 /// A body in JSON, on one line.
-pub(super) struct Json<T>(pub(super) T);
+pub(crate) struct Json<T>(pub(crate) T);
 
 /// A request that is not answered, and why.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     status: StatusCode,
     sentence: String,
 }
 
 #[derive(Serialize, ToSchema)]
-pub(super) struct Error {
+pub(crate) struct Error {
     /// What is wrong, in a sentence.
-    pub(super) error: String,
+    pub(crate) error: String,
 }
 
 /// The query is wrong; nothing has changed.
 #[derive(IntoResponses)]
 #[response(status = 400)]
-pub(super) struct WrongQuery(pub(super) Error);
+pub(crate) struct WrongQuery(pub(crate) Error);
 
 impl Refusal {
-    pub(super) fn new(status: StatusCode, sentence: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, sentence: impl Into<String>) -> Self {
         Self {
             status,
             sentence: sentence.into(),
@@ -61,7 +61,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
         match serde_json::to_string(&self.0) {
             Ok(json) => with_type("application/json", format!("{json}\n")),
             Err(error) => {
-                tracing::error!(%error, "a response of the admin interface cannot be written");
+                tracing::error!(%error, "a response of an interface cannot be written");
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()
             }
         }
@@ -69,7 +69,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
 }
 
 /// A body of this type, which no cache stores and no browser takes for another type.
-pub(super) fn with_type(content_type: &'static str, body: impl Into<Body>) -> Response {
+pub(crate) fn with_type(content_type: &'static str, body: impl Into<Body>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, content_type),
         (header::CACHE_CONTROL, "no-store"),

@@ -15,16 +15,16 @@ use super::response::{Error, Refusal};
 
 /// The body of a request in JSON, of which each key is a field of `T`.
 #[derive(Debug)]
-pub(super) struct JsonBody<T>(pub(super) T);
+pub(crate) struct JsonBody<T>(pub(crate) T);
 
 /// The query or the body is wrong; nothing has changed.
 #[derive(IntoResponses)]
 #[response(status = 400)]
 #[expect(dead_code, reason = "only described: it is made as a Refusal")]
-pub(super) struct WrongBody(Error);
+pub(crate) struct WrongBody(Error);
 
 /// What a type is read from, for the sentence of a refusal.
-pub(super) trait Described {
+pub(crate) trait Described {
     /// What the body must be: `an object with …`.
     const FORM: &'static str;
 }
@@ -47,7 +47,7 @@ impl<T: DeserializeOwned + Described, S: Sync> FromRequest<S> for JsonBody<T> {
 }
 
 /// The bytes of a body of at most so many.
-pub(super) async fn bytes_of(body: Body, longest: usize) -> Result<Bytes, Refusal> {
+pub(crate) async fn bytes_of(body: Body, longest: usize) -> Result<Bytes, Refusal> {
     let refusal = |sentence: String| Refusal::new(StatusCode::BAD_REQUEST, sentence);
     let body = timeout(TIMEOUT, to_bytes(body, longest)).await;
     let body = body.map_err(|_late| refusal("the body did not arrive in time".to_owned()))?;

@@ -17,11 +17,11 @@ use super::response::{Error, WrongQuery};
 
 /// The query of a request, of which each key is a field of `T`.
 #[derive(Debug)]
-pub(super) struct Query<T>(pub(super) T);
+pub(crate) struct Query<T>(pub(crate) T);
 
 /// The query of a request that takes no keys.
 #[derive(Debug, Deserialize, IntoParams)]
-pub(super) struct NoKeys {}
+pub(crate) struct NoKeys {}
 
 /// What is wrong with a query. It repeats nothing that the client wrote, which may be a secret in
 /// the wrong place.

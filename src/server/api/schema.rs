@@ -6,13 +6,13 @@ use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::{Object, ObjectBuilder, Type};
 
 /// One of these words.
-pub(super) fn one_of<const N: usize>(words: [&'static str; N]) -> Object {
+pub(crate) fn one_of<const N: usize>(words: [&'static str; N]) -> Object {
     let word = ObjectBuilder::new().schema_type(Type::String);
     word.enum_values(Some(words)).build()
 }
 
 /// One of these words, or null.
-pub(super) fn one_of_or_null<const N: usize>(words: [&'static str; N]) -> Object {
+pub(crate) fn one_of_or_null<const N: usize>(words: [&'static str; N]) -> Object {
     let types = SchemaType::Array(vec![Type::String, Type::Null]);
     let word = ObjectBuilder::new().schema_type(types);
     let words = words.map(Value::from).into_iter().chain([Value::Null]);
@@ -20,7 +20,7 @@ pub(super) fn one_of_or_null<const N: usize>(words: [&'static str; N]) -> Object
 }
 
 /// An object of any properties.
-pub(super) fn any_object() -> Object {
+pub(crate) fn any_object() -> Object {
     let object = ObjectBuilder::new().schema_type(Type::Object);
     let any = AdditionalProperties::FreeForm(true);
     object.additional_properties(Some(any)).build()

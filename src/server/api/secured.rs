@@ -1,4 +1,4 @@
-//! TLS with clients of the interface.
+//! TLS with clients of an interface.
 
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ pub(super) async fn secured(
     socket: Transport,
     place: &Place,
     closing: &CancellationToken,
+    interface: &str,
 ) -> Option<Transport> {
     let accepted = tokio::select! {
         biased;
@@ -33,7 +34,7 @@ pub(super) async fn secured(
     match accepted {
         Ok(secured) => Some(secured.socket),
         Err(error) => {
-            tracing::debug!(error = %ErrorReport(&error), "admin connection not opened");
+            tracing::debug!(error = %ErrorReport(&error), "{interface} connection not opened");
             if let Some(socket) = error.into_plain_socket() {
                 let _client_is_gone_or_late = timeout(ANSWER_TIMEOUT, refuse(socket)).await;
             }

@@ -1,4 +1,4 @@
-//! A socket of the admin interface as hyper sees it.
+//! A socket of an interface as hyper sees it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -19,7 +19,7 @@ use crate::server::http::request_lines::RequestLines;
 ///
 /// What hyper leaves out of a request target is noted, and whether the client takes nothing: then its
 /// place may be another's sooner.
-pub(super) struct Guard<S> {
+pub(crate) struct Guard<S> {
     socket: S,
     lines: Arc<RequestLines>,
     place: Arc<Place>,
@@ -27,10 +27,10 @@ pub(super) struct Guard<S> {
 }
 
 /// For so long a client may take no byte of its answer.
-pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl<S: AsyncWrite + Unpin> Guard<S> {
-    pub(super) fn new(socket: S, lines: Arc<RequestLines>, place: Arc<Place>) -> Self {
+    pub(crate) fn new(socket: S, lines: Arc<RequestLines>, place: Arc<Place>) -> Self {
         Self {
             socket,
             lines,

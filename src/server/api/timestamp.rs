@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
 /// `2026-07-01T12:00:00Z`. What comes after the year 9999, for which there is no such form, is its end.
-pub(super) fn timestamp(moment: SystemTime) -> String {
+pub(crate) fn timestamp(moment: SystemTime) -> String {
     let moment = jiff::Timestamp::try_from(moment).unwrap_or(match moment < UNIX_EPOCH {
         true => jiff::Timestamp::UNIX_EPOCH,
         false => jiff::Timestamp::MAX,
@@ -49,7 +49,7 @@ fn parse_timestamp(text: &str) -> Option<SystemTime> {
 }
 
 /// Serde's `deserialize_with` for a time of RFC 3339, or null.
-pub(super) fn optional<'de, D>(value: D) -> Result<Option<SystemTime>, D::Error>
+pub(crate) fn optional<'de, D>(value: D) -> Result<Option<SystemTime>, D::Error>
 where
     D: Deserializer<'de>,
 {

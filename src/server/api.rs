@@ -1,0 +1,23 @@
+//! What the program's own interfaces have in common, which speak JSON over HTTP: `admin/` is for operators.
+//!
+//! `definition.rs` is what an interface has of its own. `service.rs` serves connections: `places.rs` chooses among
+//! them, `secured.rs` makes their TLS handshakes, `guard.rs` watches their clients, `answer.rs` sees the end of an
+//! answer. Requests are read with `query.rs`, `value.rs` and `body.rs`, and answered with `response.rs`. `router.rs`
+//! adds to the endpoints of an interface the answers to all other requests; `openapi.rs` and `schema.rs` complete its
+//! document.
+
+pub(crate) mod answer;
+pub(crate) mod body;
+pub(crate) mod definition;
+pub(crate) mod guard;
+mod library;
+pub(crate) mod openapi;
+pub(crate) mod places;
+pub(crate) mod query;
+pub(crate) mod response;
+pub(crate) mod router;
+pub(crate) mod schema;
+mod secured;
+pub(crate) mod service;
+pub(crate) mod timestamp;
+pub(crate) mod value;
