@@ -5,13 +5,16 @@
 mod acme;
 #[cfg(feature = "auth")]
 mod auth;
+mod channels;
 mod headers;
 mod health;
 mod hidden;
 mod loops;
 mod overlap;
 pub(super) mod program;
+pub(super) mod publish;
 mod route;
+mod shared;
 #[cfg(feature = "tls")]
 mod tls;
 mod upstream;
@@ -40,6 +43,8 @@ pub(super) fn config(
         issuer,
         client_ip,
         admin,
+        publish,
+        shared,
         log,
         drain,
         server,
@@ -64,8 +69,10 @@ pub(super) fn config(
     let issuers = auth::issuers(issuer.clone(), root, directory, report);
     #[cfg(feature = "auth")]
     issuers.warn_unused(&route, root, report);
+    let is_program = !listen.is_empty();
     let context = route::Context {
         pools,
+        is_program,
         #[cfg(feature = "auth")]
         auth: auth::AuthContext {
             issuers: &issuers,
@@ -76,13 +83,17 @@ pub(super) fn config(
     drop(context);
     check_client_ip(&client_ip, &listen, &root.get("client_ip"), report);
     check_drain(&drain, &root.get("drain"), report);
-    let is_program = !listen.is_empty();
     let listeners = root.get("listen");
     let listen = program::listeners(listen, &listeners, directory, report);
     #[cfg(feature = "acme")]
     let orders = acme::orders(acme.clone(), root, directory, report);
+    let publish =
+        publish.map(|publish| publish::listener(publish, &root.get("publish"), directory, report));
+    if let Some(publish) = &publish {
+        publish::check_address(publish, (&listen, admin.as_ref()), root, directory, report);
+    }
     #[cfg(feature = "acme")]
-    orders.warn_unused(&listen, admin.as_ref(), root, report);
+    orders.warn_unused(&listen, admin.as_ref(), publish.as_ref(), root, report);
     #[cfg(feature = "tls")]
     let listen_tls = program::listeners_tls(
         &listen,
@@ -93,14 +104,29 @@ pub(super) fn config(
         report,
     );
     #[cfg(feature = "tls")]
-    let admin_tls = program::admin_tls(
-        admin.as_ref(),
+    let admin_tls = program::table_tls(
+        admin.as_ref().and_then(|admin| admin.tls.as_ref()),
         #[cfg(feature = "acme")]
         &orders,
         &root.get("admin"),
         directory,
         report,
     );
+    #[cfg(feature = "tls")]
+    let publish_tls = program::table_tls(
+        publish.as_ref().and_then(|publish| publish.tls.as_ref()),
+        #[cfg(feature = "acme")]
+        &orders,
+        &root.get("publish"),
+        directory,
+        report,
+    );
+    #[cfg(feature = "shared")]
+    let shared_rules = shared
+        .as_ref()
+        .and_then(|shared| shared::engine(shared, &root.get("shared"), directory, report));
+    #[cfg(not(feature = "shared"))]
+    shared::refuse(shared.as_ref(), &root.get("shared"), report);
     // Without a listener of their own these may be the settings of a library, which has none. The
     // program, which then has the default listener, compares that with the servers itself.
     if is_program {
@@ -112,11 +138,16 @@ pub(super) fn config(
         listen_tls,
         #[cfg(feature = "tls")]
         admin_tls,
+        #[cfg(feature = "tls")]
+        publish_tls,
         #[cfg(feature = "acme")]
         acme: orders.all,
         has_default_listener: !is_program,
         client_ip,
         admin: admin.map(|admin| program::admin(admin, &root.get("admin"), directory, report)),
+        publish,
+        #[cfg(feature = "shared")]
+        shared: shared_rules,
         log,
         drain,
         server,
@@ -126,6 +157,7 @@ pub(super) fn config(
         written: (upstream, route),
         written_acme: acme,
         written_issuers: hidden::issuers(issuer, root, report),
+        written_shared: shared,
         files: report.files().to_vec(),
         warnings: Warnings::default(),
     }

@@ -3,8 +3,11 @@
 #[cfg(feature = "acme")]
 pub(super) mod acme;
 pub(super) mod auth;
+pub(super) mod channels;
 pub(super) mod route;
 pub(super) mod rule;
+#[cfg(feature = "shared")]
+pub(super) mod shared;
 pub(super) mod upstream;
 
 use std::collections::BTreeMap;
@@ -14,12 +17,14 @@ use std::sync::Arc;
 use self::acme::AcmeOrder;
 use self::route::Route;
 use self::rule::RuleLines;
+#[cfg(feature = "shared")]
+use self::shared::SharedRules;
 use self::upstream::Upstream;
 use super::errors::Warnings;
 use super::named_file::NamedFile;
 use super::settings::{
-    AcmeSettings, Admin, ClientIp, Drain, IssuerSettings, Listen, Log, RouteSettings, Server,
-    Settings, UpstreamSettings,
+    AcmeSettings, Admin, ClientIp, Drain, IssuerSettings, Listen, Log, Publish, RouteSettings,
+    Server, Settings, SharedSettings, UpstreamSettings,
 };
 #[cfg(feature = "tls")]
 use super::values::ListenAddress;
@@ -40,6 +45,9 @@ pub struct Config {
     /// TLS with the clients of the admin listener.
     #[cfg(feature = "tls")]
     pub(super) admin_tls: Option<ServerTls>,
+    /// TLS with the clients of the listener for publishers.
+    #[cfg(feature = "tls")]
+    pub(super) publish_tls: Option<ServerTls>,
     /// Certificates that authorities are asked for, in file order; names are unique.
     #[cfg(feature = "acme")]
     pub(crate) acme: Vec<AcmeOrder>,
@@ -48,6 +56,12 @@ pub struct Config {
     pub(crate) has_default_listener: bool,
     pub(crate) client_ip: ClientIp,
     pub(crate) admin: Option<Admin>,
+    /// The listener for publishers; the names and the values of its tokens are unique.
+    pub(crate) publish: Option<Publish>,
+    /// The engine that several processes share.
+    #[cfg(feature = "shared")]
+    #[allow(dead_code, reason = "for what connects to the engine")]
+    pub(crate) shared: Option<SharedRules>,
     pub(crate) log: Log,
     pub(crate) drain: Drain,
     pub(crate) server: Server,
@@ -62,6 +76,8 @@ pub struct Config {
     pub(super) written_acme: BTreeMap<String, AcmeSettings>,
     /// The issuers as they are written.
     pub(super) written_issuers: BTreeMap<String, IssuerSettings>,
+    /// The engine as it is written.
+    pub(super) written_shared: Option<SharedSettings>,
     /// The files beside the settings that were read for them.
     #[cfg_attr(not(feature = "server"), allow(dead_code))]
     pub(crate) files: Vec<NamedFile>,
@@ -85,7 +101,10 @@ impl Config {
                 continue;
             };
             let listeners = self.listen_tls.iter_mut().map(|(_, tls)| tls);
-            for tls in listeners.chain(&mut self.admin_tls) {
+            for tls in listeners
+                .chain(&mut self.admin_tls)
+                .chain(&mut self.publish_tls)
+            {
                 tls.replace_ordered(&order.certificate, &running.certificate);
             }
             order.certificate = Arc::clone(&running.certificate);
@@ -97,6 +116,7 @@ impl Config {
     pub(crate) fn orders(&self) -> impl Iterator<Item = &AcmeOrder> {
         let listeners = self.listen.iter().map(|listen| &listen.tls);
         let all = listeners.chain(self.admin.iter().map(|admin| &admin.tls));
+        let all = all.chain(self.publish.iter().map(|publish| &publish.tls));
         let names: Vec<_> = all.flatten().filter_map(|tls| tls.acme.as_ref()).collect();
         let orders = self.acme.iter();
         orders.filter(move |order| names.contains(&&order.name))
@@ -114,12 +134,21 @@ impl Config {
         self.admin_tls.as_ref()
     }
 
-    /// The certificates of all listeners, that of the admin interface included, each with the address of its listener.
+    /// TLS with the clients of the listener for publishers, if it has that.
+    #[cfg(feature = "tls")]
+    pub fn publish_tls(&self) -> Option<&ServerTls> {
+        self.publish_tls.as_ref()
+    }
+
+    /// The certificates of all listeners, those of the admin interface and for publishers included, each with the address
+    /// of its listener.
     #[cfg(feature = "tls")]
     pub fn certificates(&self) -> impl Iterator<Item = (&ListenAddress, CertificateFacts)> {
         let listeners = self.listen_tls.iter().map(|(address, tls)| (address, tls));
         let admin = self.admin.as_ref().map(|admin| &admin.address);
         let all = listeners.chain(admin.zip(self.admin_tls.as_ref()));
+        let publish = self.publish.as_ref().map(|publish| &publish.address);
+        let all = all.chain(publish.zip(self.publish_tls.as_ref()));
         all.flat_map(|(address, tls)| tls.certificates().map(move |facts| (address, facts)))
     }
 
@@ -160,6 +189,8 @@ impl Config {
             issuer: self.written_issuers.clone(),
             client_ip: self.client_ip.clone(),
             admin: self.admin.clone(),
+            publish: self.publish.clone(),
+            shared: self.written_shared.clone(),
             log: self.log.clone(),
             drain: self.drain,
             server: self.server.clone(),

@@ -173,6 +173,14 @@ impl Settings {
         if let (Some(admin), Some(other)) = (&mut self.admin, other.admin) {
             admin.token = other.token;
         }
+        if let (Some(publish), Some(other)) = (&mut self.publish, other.publish) {
+            for (token, other) in publish.tokens.iter_mut().zip(other.tokens) {
+                token.token = other.token;
+            }
+        }
+        if let (Some(shared), Some(other)) = (&mut self.shared, other.shared) {
+            shared.url = other.url;
+        }
         for (route, other) in self.route.iter_mut().zip(other.route) {
             route.headers.set = other.headers.set;
         }

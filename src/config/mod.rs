@@ -29,6 +29,7 @@ pub use settings::Settings;
 pub use settings::acme::AcmeSettings;
 pub use settings::address::AddressRules;
 pub use settings::auth::{ForwardAuth, KeyFile, RouteAuth, TicketSettings};
+pub use settings::channels::{ChannelSettings, OnSlow};
 pub use settings::client_ip::{ClientIp, ForwardingHeader};
 pub use settings::drain::Drain;
 pub use settings::headers::{Forwarded, HeaderSettings};
@@ -41,11 +42,15 @@ pub use settings::origin::OriginRules;
 pub use settings::plain_http::{HttpMode, HttpOrigin, PlainHttp};
 pub use settings::program::{Admin, Listen, Log, LogFormat, Server};
 pub use settings::proxy_protocol::ProxyProtocol;
+pub use settings::publish::{Publish, PublishToken};
 pub use settings::route::{Compression, EncodedSlashes, RouteSettings};
+pub use settings::shared::{OnFailure, SharedLimit, SharedSettings};
 pub use settings::timeouts::Timeouts;
 pub use settings::upstream::{
     Balance, Passive, SentProxyProtocol, ServerEntry, UpstreamHttp, UpstreamSettings, UpstreamTls,
 };
+pub use values::channel_name::ChannelName;
+pub use values::channel_pattern::ChannelPattern;
 pub use values::claim_values::{ClaimValue, ClaimValues};
 pub use values::credential_source::CredentialSource;
 #[cfg(feature = "server")]
@@ -61,6 +66,7 @@ pub use values::rate::Rate;
 pub use values::retries::Retries;
 pub use values::secret::Secret;
 pub use values::server_url::ServerUrl;
+pub use values::shared_url::SharedUrl;
 
 #[cfg(feature = "acme")]
 pub(crate) use checked::acme::AcmeOrder;
@@ -68,8 +74,13 @@ pub(crate) use checked::acme::AcmeOrder;
 pub(crate) use checked::auth::{
     AuthRules, AuthServer, Issuer, IssuerKeys, RequiredValue, Requirement,
 };
+#[allow(unused_imports, reason = "for those who put sessions into channels")]
+pub(crate) use checked::channels::ChannelRules;
 pub(crate) use checked::route::Route;
 pub(crate) use checked::rule::Rule;
+#[cfg(feature = "shared")]
+#[allow(unused_imports, reason = "for what connects to the engine")]
+pub(crate) use checked::shared::{Engine, SharedLimits, SharedRules};
 pub(crate) use checked::upstream::{Upstream, UpstreamServer};
 #[cfg(feature = "server")]
 pub(crate) use load::file::{FileError, can_be_read_again, read_again};
@@ -81,6 +92,9 @@ pub(crate) use values::normal_path::{
 };
 pub(crate) use values::origin::Origin;
 pub(crate) use values::server_url::ServerAddress;
+#[cfg(feature = "shared")]
+#[allow(unused_imports, reason = "for what connects to the engine")]
+pub(crate) use values::shared_url::EngineLayout;
 pub(crate) use values::template::{Template, Values};
 
 #[cfg(test)]

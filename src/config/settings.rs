@@ -6,6 +6,7 @@
 pub(super) mod acme;
 pub(super) mod address;
 pub(super) mod auth;
+pub(super) mod channels;
 pub(super) mod client_ip;
 pub(super) mod drain;
 pub(super) mod headers;
@@ -18,7 +19,9 @@ pub(super) mod origin;
 pub(super) mod plain_http;
 pub(super) mod program;
 pub(super) mod proxy_protocol;
+pub(super) mod publish;
 pub(super) mod route;
+pub(super) mod shared;
 pub(super) mod timeouts;
 pub(super) mod upstream;
 
@@ -30,6 +33,7 @@ pub(super) use acme::AcmeSettings;
 pub(super) use address::AddressRules;
 #[cfg(feature = "auth")]
 pub(super) use auth::{ForwardAuth, KeyFile, RouteAuth};
+pub(super) use channels::{ChannelSettings, OnSlow};
 pub(super) use client_ip::ClientIp;
 pub(super) use drain::Drain;
 pub(super) use headers::{Forwarded, HeaderSettings};
@@ -44,7 +48,11 @@ pub(super) use origin::OriginRules;
 pub(super) use plain_http::PlainHttp;
 pub(super) use program::{Admin, Listen, Log, Server};
 pub(super) use proxy_protocol::ProxyProtocol;
+pub(super) use publish::Publish;
 pub(super) use route::{Compression, EncodedSlashes, OWN_KEYS, RouteSettings};
+pub(super) use shared::SharedSettings;
+#[cfg(feature = "shared")]
+pub(super) use shared::{OnFailure, SharedLimit};
 pub(super) use timeouts::Timeouts;
 pub(super) use upstream::{
     Balance, Passive, SentProxyProtocol, ServerEntry, UpstreamHttp, UpstreamSettings, UpstreamTls,
@@ -90,8 +98,8 @@ pub(super) use upstream::{
 /// `[defaults]` is a table of files only: in Rust, make a route with the common settings and end the
 /// others with `..common.clone()`.
 ///
-/// Serialized, they show `***` in the place of the admin token, of the secrets of issuers and of the values of
-/// headers that are set.
+/// Serialized, they show `***` in the place of the tokens of the admin interface and of publishers, of the secrets of
+/// issuers, of the engine's password and of the values of headers that are set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "server", schemars(description = "Settings of wsgate."))]
@@ -108,6 +116,12 @@ pub struct Settings {
     /// The admin listener; without this table there is none.
     #[cfg_attr(feature = "server", schemars(with = "Admin"))]
     pub admin: Option<Admin>,
+    /// The listener for publishers; without this table there is none. The library ignores it.
+    #[cfg_attr(feature = "server", schemars(with = "Publish"))]
+    pub publish: Option<Publish>,
+    /// The engine that several processes share; without this table each is alone.
+    #[cfg_attr(feature = "server", schemars(with = "SharedSettings"))]
+    pub shared: Option<SharedSettings>,
     /// The program's log.
     pub log: Log,
     /// How sessions are closed when the gate stops.

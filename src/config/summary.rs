@@ -1,6 +1,10 @@
 //! The settings as `wsgate check` shows them: the routes in the order of matching.
 
 mod auth;
+mod channels;
+mod publish;
+#[cfg(feature = "shared")]
+mod shared;
 #[cfg(feature = "tls")]
 mod tls;
 mod wrapped;
@@ -14,7 +18,7 @@ use super::checked::route::Route;
 use super::settings::plain_http::{HttpMode, HttpOrigin};
 use super::settings::{
     AddressRules, EncodedSlashes, Keepalive, Limits, OnExceed, OriginRules, PlainHttp,
-    SentProxyProtocol, Timeouts, UpstreamHttp,
+    RouteSettings, SentProxyProtocol, Timeouts, UpstreamHttp,
 };
 use super::values::{AnyDuration, Text, rate, rate::Rate, size};
 
@@ -30,6 +34,11 @@ impl Config {
         if let Some(admin) = &self.admin {
             let _ = writeln!(summary, "admin   {}", admin.address);
         }
+        if let Some(publish) = &self.publish {
+            publish::tell(publish, &mut summary);
+        }
+        #[cfg(feature = "shared")]
+        shared::tell(self, &mut summary);
         if !self.server.health_path.is_empty() {
             let _ = writeln!(summary, "health  {}", self.server.health_path);
         }
@@ -37,13 +46,13 @@ impl Config {
         for (route, written) in self.routes.iter().zip(written) {
             let _ = write!(summary, "\nroute {}\n", route.name);
             // Without what an environment variable was filled in.
-            tell(route, written.rewrite.as_deref(), &mut summary);
+            tell(route, written, &mut summary);
         }
         summary
     }
 }
 
-fn tell(route: &Route, rewrite: Option<&str>, summary: &mut String) {
+fn tell(route: &Route, written: &RouteSettings, summary: &mut String) {
     let mut row = |title: &str, words: Vec<String>| {
         if !words.is_empty() {
             let _ = writeln!(summary, "  {title:9}  {}", wrapped(&words));
@@ -68,7 +77,7 @@ fn tell(route: &Route, rewrite: Option<&str>, summary: &mut String) {
         "servers",
         servers.map(|server| server.name.to_string()).collect(),
     );
-    row("rewrite", rewrite.map(str::to_owned).into_iter().collect());
+    row("rewrite", written.rewrite.iter().cloned().collect());
     row("http", http(&route.http));
     row("origin", origin(&route.origin));
     row("address", address(&route.address));
@@ -77,6 +86,10 @@ fn tell(route: &Route, rewrite: Option<&str>, summary: &mut String) {
         route.auth.as_ref().map(auth::words).unwrap_or_default(),
     );
     row("limits", limits(&route.limits));
+    row(
+        "channels",
+        channels::words(&route.channels, &written.channels.join),
+    );
     row("keepalive", keepalive(&route.keepalive));
     row("timeouts", timeouts(&route.timeouts));
 }

@@ -1,5 +1,8 @@
 //! The values of settings, each parsed once into a type that cannot be wrong.
 
+pub(super) mod channel_name;
+pub(super) mod channel_pattern;
+pub(super) mod channel_template;
 pub(super) mod claim_values;
 pub(super) mod close_code;
 pub(super) mod credential_source;
@@ -28,11 +31,14 @@ pub(super) mod schema;
 pub(super) mod secret;
 pub(super) mod server_name;
 pub(super) mod server_url;
+pub(super) mod shared_url;
 pub(super) mod size;
 pub(super) mod template;
 pub(super) mod text;
 pub(super) mod verdict;
 
+pub(super) use channel_pattern::ChannelPattern;
+pub(super) use channel_template::ChannelTemplate;
 #[cfg(feature = "auth")]
 pub(super) use claim_values::ClaimValue;
 pub(super) use claim_values::ClaimValues;
@@ -58,9 +64,12 @@ pub(super) use rate::{Bytes, Counts, Rate};
 pub(super) use retries::Retries;
 pub(super) use rewrite::Rewrite;
 pub(super) use schema::schema;
-pub(super) use secret::{MASK, Secret, check_token, token};
+pub(super) use secret::{MASK, Secret, check_token, required_token, token};
 pub(super) use server_name::ServerName;
 pub(super) use server_url::{ServerAddress, ServerUrl};
+#[cfg(feature = "shared")]
+pub(super) use shared_url::EngineLayout;
+pub(super) use shared_url::SharedUrl;
 pub(super) use size::{HeadSize, Size};
 pub(super) use template::Template;
 pub(super) use text::{As, OneOrMany, Text};

@@ -203,6 +203,7 @@ impl Handshake {
             client_ip: self.client(),
             host: self.host().unwrap_or_default(),
             route: self.route(),
+            session: None,
             tls_subject: self.over_tls().and_then(OverTls::subject),
             subject: subject.filter(|subject| !subject.is_empty()),
             claim: &|name| identity.and_then(|identity| identity.claim(name)),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::tls;
 use crate::config::checked::acme::AcmeOrder;
 use crate::config::report::{Node, Report};
-use crate::config::settings::{AcmeSettings, Admin, Listen};
+use crate::config::settings::{AcmeSettings, Admin, Listen, ListenTls, Publish};
 use crate::config::values::{ListenAddress, Name, Text, ValueError};
 use crate::tls::OrderedCertificate;
 
@@ -187,6 +187,7 @@ impl Orders {
         &self,
         listen: &[Listen],
         admin: Option<&Admin>,
+        publish: Option<&Publish>,
         root: &Node<'_>,
         report: &mut Report<'_>,
     ) {
@@ -195,18 +196,35 @@ impl Orders {
         }
         let listeners = listen.iter().filter_map(|listen| listen.tls.as_ref());
         let listeners: Vec<_> = listeners.filter_map(|tls| tls.acme.as_deref()).collect();
-        let on_admin = admin.and_then(|admin| Some((&admin.address, admin.tls.as_ref()?)));
+        let admin = admin.and_then(|admin| Some((&admin.address, admin.tls.as_ref()?)));
+        let publish = publish.and_then(|publish| Some((&publish.address, publish.tls.as_ref()?)));
         for order in self.all.iter().map(|order| &*order.name) {
             if listeners.contains(&order) {
                 continue;
             }
-            let here = on_admin.filter(|(_, tls)| tls.acme.as_deref() == Some(order));
-            let problem = match here {
-                None => "no listener shows this certificate: it is not ordered",
-                // The port of authorities (RFC 8737 §3).
-                Some((ListenAddress::Tcp(address), _)) if address.port() == 443 => continue,
-                Some(_) => {
+            let shows =
+                |(_, tls): &(&ListenAddress, &ListenTls)| tls.acme.as_deref() == Some(order);
+            let [on_admin, on_publish] = [admin, publish].map(|listener| listener.filter(shows));
+            let mut addresses = on_admin
+                .iter()
+                .chain(&on_publish)
+                .map(|(address, _)| *address);
+            // The port of authorities (RFC 8737 §3).
+            if addresses.any(
+                |address| matches!(address, ListenAddress::Tcp(address) if address.port() == 443),
+            ) {
+                continue;
+            }
+            let problem = match (on_admin, on_publish) {
+                (None, None) => "no listener shows this certificate: it is not ordered",
+                (Some(_), None) => {
                     "only [admin.tls] shows this certificate, and an authority connects to port 443"
+                }
+                (None, Some(_)) => {
+                    "only [publish.tls] shows this certificate, and an authority connects to port 443"
+                }
+                (Some(_), Some(_)) => {
+                    "only [admin.tls] and [publish.tls] show this certificate, and an authority connects to port 443"
                 }
             };
             let help = format!("write acme = \"{order}\" in a [listen.tls]");

@@ -201,9 +201,14 @@ fn require(
 
 fn template(text: &str, path: &PathPattern) -> Result<Template, ValueError> {
     let template = Template::parse(text, path)?;
-    match template.uses_identity() {
-        true => Err(ValueError::new(
+    if template.uses_identity() {
+        return Err(ValueError::new(
             "who the client is is not known yet where its claims are compared",
+        ));
+    }
+    match template.uses_session() {
+        true => Err(ValueError::new(
+            "there is no session yet where the claims of a client are compared",
         )),
         false => Ok(template),
     }

@@ -176,24 +176,36 @@ pub(super) fn admin(
         }
         None => {}
     }
-    if admin.tls.is_some() && matches!(admin.address, ListenAddress::Unix(_)) {
-        let problem = ValueError::new("a unix socket is no network: nothing there needs TLS")
-            .help("leave [admin.tls] out, or listen on an address such as 127.0.0.1:9900");
-        report.error(&node.get("tls"), problem);
+    if admin.tls.is_some() {
+        let help = "leave [admin.tls] out, or listen on an address such as 127.0.0.1:9900";
+        check_tls_address(&admin.address, help, node, report);
     }
     resolved(admin, directory)
 }
 
-/// TLS of the admin listener.
+/// Reports TLS on a unix socket.
+pub(super) fn check_tls_address(
+    address: &ListenAddress,
+    help: &str,
+    node: &Node<'_>,
+    report: &mut Report<'_>,
+) {
+    if matches!(address, ListenAddress::Unix(_)) {
+        let problem = ValueError::new("a unix socket is no network: nothing there needs TLS");
+        report.error(&node.get("tls"), problem.help(help));
+    }
+}
+
+/// TLS of a listener that has a table of its own: the admin interface's, or that for publishers.
 #[cfg(feature = "tls")]
-pub(super) fn admin_tls(
-    admin: Option<&Admin>,
+pub(super) fn table_tls(
+    settings: Option<&ListenTls>,
     #[cfg(feature = "acme")] orders: &Orders,
     node: &Node<'_>,
     directory: &Path,
     report: &mut Report<'_>,
 ) -> Option<ServerTls> {
-    let settings = admin?.tls.as_ref()?;
+    let settings = settings?;
     if report.has_lost(node, "tls") {
         return None;
     }
@@ -214,7 +226,7 @@ pub(in crate::config) fn resolved(admin: Admin, directory: &Path) -> Admin {
 }
 
 /// The address with the path of a unix socket as the settings mean it.
-fn absolute(address: ListenAddress, directory: &Path) -> ListenAddress {
+pub(super) fn absolute(address: ListenAddress, directory: &Path) -> ListenAddress {
     match address {
         ListenAddress::Tcp(address) => ListenAddress::Tcp(address),
         ListenAddress::Unix(path) => ListenAddress::Unix(directory.join(path)),

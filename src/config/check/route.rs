@@ -6,18 +6,23 @@ use std::sync::Arc;
 #[cfg(feature = "auth")]
 use super::auth::AuthContext;
 use super::upstream::Pools;
-use super::{headers, hidden};
+use super::{channels, headers, hidden};
 use crate::config::checked::auth::AuthRules;
+use crate::config::checked::channels::ChannelRules;
 use crate::config::checked::route::{Headers, Route};
 use crate::config::checked::rule::{RouteLines, Rule, RuleLines};
 use crate::config::report::{Node, Report};
 use crate::config::settings::{Compression, EncodedSlashes, Limits, OnExceed, RouteSettings};
+#[cfg(feature = "auth")]
+use crate::config::values::ChannelTemplate;
 use crate::config::values::size::written;
 use crate::config::values::{MASK, PathPattern, Rewrite, ValueError, check_subprotocol};
 
 /// What the tables beside the routes bring.
 pub(super) struct Context<'a> {
     pub(super) pools: Pools<'a>,
+    /// Whether the settings are the program's, whose policies are all in them.
+    pub(super) is_program: bool,
     #[cfg(feature = "auth")]
     pub(super) auth: AuthContext<'a>,
 }
@@ -110,6 +115,7 @@ fn route(
         address,
         auth: _,
         limits,
+        channels,
         keepalive,
         timeouts,
         headers,
@@ -155,10 +161,12 @@ fn route(
         report.error(&node.get("path"), encoded_slash());
     }
     let headers = headers::headers(headers, &path, &node.get("headers"), report);
+    let has_subjects = whole.auth.is_some() || !context.is_program;
+    let channels = channels::channels(channels, &path, has_subjects, &node.get("channels"), report);
     let auth = auth(
         &whole,
         &path,
-        (&headers, rewrite.as_ref()),
+        (&headers, rewrite.as_ref(), &channels),
         context,
         node,
         report,
@@ -179,6 +187,7 @@ fn route(
         address,
         auth,
         limits,
+        channels,
         keepalive,
         timeouts,
         headers,
@@ -190,13 +199,14 @@ fn route(
 fn auth(
     settings: &RouteSettings,
     path: &PathPattern,
-    (headers, rewrite): (&Headers, Option<&Rewrite>),
+    (headers, rewrite, channels): (&Headers, Option<&Rewrite>, &ChannelRules),
     context: &Context<'_>,
     node: &Node<'_>,
     report: &mut Report<'_>,
 ) -> Option<AuthRules> {
     let claims = headers.set.iter().flat_map(|(_, value)| value.claims());
     let claims = claims.chain(rewrite.into_iter().flat_map(Rewrite::claims));
+    let claims = claims.chain(channels.join.iter().flat_map(ChannelTemplate::claims));
     let claims = claims.map(str::to_owned);
     super::auth::auth(settings, path, claims, &context.auth, node, report)
 }
@@ -206,7 +216,7 @@ fn auth(
 fn auth(
     settings: &RouteSettings,
     _path: &PathPattern,
-    _used: (&Headers, Option<&Rewrite>),
+    _used: (&Headers, Option<&Rewrite>, &ChannelRules),
     _context: &Context<'_>,
     node: &Node<'_>,
     report: &mut Report<'_>,

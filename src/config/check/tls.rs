@@ -5,7 +5,7 @@ mod files;
 mod listener;
 
 pub(super) use client::client;
-#[cfg(any(feature = "acme", feature = "auth"))]
+#[cfg(any(feature = "acme", feature = "auth", feature = "shared"))]
 pub(super) use client::client_of_urls;
 pub(super) use files::Reported;
 #[cfg(feature = "auth")]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::HeaderName;
 
 use super::auth::AuthRules;
+use super::channels::ChannelRules;
 use super::upstream::Upstream;
 use crate::close::CloseCode;
 #[cfg(test)]
@@ -41,6 +42,8 @@ pub(crate) struct Route {
     /// `None` lets everybody in.
     pub(crate) auth: Option<AuthRules>,
     pub(crate) limits: Limits,
+    #[allow(dead_code, reason = "for those who put sessions into channels")]
+    pub(crate) channels: ChannelRules,
     pub(crate) keepalive: Keepalive,
     pub(crate) timeouts: Timeouts,
     pub(crate) headers: Headers,
@@ -92,6 +95,7 @@ impl Route {
             address: AddressRules::default(),
             auth: None,
             limits: Limits::default(),
+            channels: ChannelRules::default(),
             keepalive: Keepalive::default(),
             timeouts: Timeouts::default(),
             headers: Headers::default(),

@@ -128,10 +128,10 @@ fn table(key: &str, path: &[Step]) -> Option<Table> {
     Some(match (key, &*names) {
         ("", []) => Table::Settings,
         ("", ["listen"]) => Table::Listen,
-        ("", ["listen" | "admin", "tls"]) => Table::ListenTls,
-        ("", ["listen" | "admin", "tls", "certificates"]) => Table::Certificate,
+        ("", ["listen" | "admin" | "publish", "tls"]) => Table::ListenTls,
+        ("", ["listen" | "admin" | "publish", "tls", "certificates"]) => Table::Certificate,
         (_, []) if key.starts_with("acme.") => Table::Acme,
-        ("", ["admin"]) => Table::Admin,
+        ("", ["admin" | "publish"]) => Table::Admin,
         ("", ["log"]) => Table::Log,
         (_, []) if is_route(key) => Table::Route,
         (_, ["origin"]) if is_route(key) => Table::Origin,

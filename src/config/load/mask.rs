@@ -13,8 +13,8 @@ use crate::config::credentials;
 use crate::config::values::nearest;
 
 /// Stars every literal value that is or may be meant as a secret: under a key that reads like
-/// `token`, in `[admin]` under any key but `address`, and in `headers` under any key that changes no
-/// header's value, wherever in the file they stand; and all that stands under the keys at `unknown`.
+/// `token`, in `[admin]` under any key but `address`, in `[publish]` under any key that is not known, and in `headers`
+/// under any key that changes no header's value, wherever in the file they stand; and all that stands under the keys at `unknown`.
 /// In URLs users, passwords and queries are starred: they are refused there, but may have been
 /// written.
 pub(super) fn by_value(text: &str, document: &DeTable<'_>, unknown: &[Range<usize>]) -> String {
@@ -43,6 +43,10 @@ enum Place {
     Issuer,
     /// In `[admin]`, or what is meant for it.
     Admin,
+    /// In `[publish]`.
+    Publish,
+    /// In `tokens` of `[publish]`.
+    PublishToken,
     /// In `headers`, or what is meant for it.
     Headers,
     /// In `set`, or what is meant for it.
@@ -59,6 +63,10 @@ impl Place {
             (Self::Settings, "client_ip") => Self::ClientIp,
             (Self::Settings, "acme") => Self::Acme,
             (Self::Settings, "issuer") => Self::Issuer,
+            (Self::Settings, "publish") => Self::Publish,
+            (Self::Publish, "tokens") => Self::PublishToken,
+            (Self::Publish, "address" | "message_size" | "tls")
+            | (Self::PublishToken, "name" | "channels" | "direct" | "tickets") => Self::Settings,
             (Self::Acme | Self::Issuer, _) if !key.contains("token") => Self::Settings,
             (Self::ClientIp, "header") | (Self::Admin, "address") => Self::Settings,
             (Self::Headers, "remove" | "remove_untrusted" | "forwarded") => Self::Settings,
@@ -70,7 +78,14 @@ impl Place {
             (Self::Settings | Self::ClientIp, _) if is_like("headers") => Self::Headers,
             (Self::Settings | Self::ClientIp, _) => Self::Settings,
             (
-                Self::Acme | Self::Issuer | Self::Admin | Self::Headers | Self::Set | Self::Secret,
+                Self::Acme
+                | Self::Issuer
+                | Self::Admin
+                | Self::Publish
+                | Self::PublishToken
+                | Self::Headers
+                | Self::Set
+                | Self::Secret,
                 _,
             ) => Self::Secret,
         }
@@ -254,6 +269,13 @@ mod tests {
             "heders = { a = 'hunter2' }",
             "header.a = [\"hunter2\", { forwarded = \"hunter2\" }]",
             "[defaults.headers]\nSet = \"hunter2\"",
+            "[publish]\ntokens = [{ name = \"a\", token = \"hunter2\" }]",
+            "[[publish.tokens]]\ntoken = \"hunter2\"",
+            "[publish]\ntokens = [{ name = \"a\", tokn = \"hunter2\" }]",
+            "[publish]\ntokens = [\"hunter2\", [\"hunter2\"]]",
+            "[publish]\ntokns = [{ name = \"hunter2\" }]",
+            "[publsh]\ntokens = [{ name = \"hunter2\" }]",
+            "[publish]\nkey = \"hunter2\"",
             "sets.a = \"hunter2\"",
         ] {
             let starred = masked(text);
@@ -287,6 +309,7 @@ mod tests {
             "servers = [\"user:hunter2@a:1\", '//hunter2@b', \"ws:/hunter2@c\", 'd?k=hunter2']",
             "servers = \"\"\"\nhunter2@a\"\"\"",
             "servers = \"ws://hunter2\\u0040a\"",
+            "[shared]\nurl = \"rediss://wsgate:hunter2/hunter2?hunter2@a/0\"",
         ] {
             for starred in [masked(text), by_word(text)] {
                 assert!(!starred.contains("hunter"), "{starred}");
@@ -299,6 +322,8 @@ mod tests {
     fn what_is_no_secret_stays_readable() {
         let text = "[admin]\naddress = \"127.0.0.1:1\"\ntoken = \"${TOKEN}\"\n[log]\nlevel = \"info\"\n\
              [upstream.a]\nservers = [\"ws://a:1/b\", \"unix:/a@b:/b\"]\nretries = 2\n\
+             [publish]\naddress = \"a\"\ntokens = [{ name = \"b\", token = \"${T}\", channels = [\"a.*\"], direct = true }]\n\
+             [shared]\nurl = \"redis://a:1/0\"\n\
              [[route]]\npath = \"/@a/*\"\n[route.headers]\nremove = [\"cookie\"]\nforwarded = \"off\"";
         assert_eq!(masked(text), text);
     }
@@ -316,7 +341,7 @@ mod tests {
             ),
             ("servers = [ws://a:1/b]", "servers = [**********]"),
             ("format = info # hunter2", "format = info # *******"),
-            ("tokens = ö€😀", "****** = \u{D7}\u{2217}\u{1F7B0}"),
+            ("tokns = ö€😀", "***** = \u{D7}\u{2217}\u{1F7B0}"),
         ] {
             assert_eq!(by_word(text), left);
         }

@@ -13,7 +13,7 @@ use crate::config::values::Secret;
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct HeaderSettings {
-    /// Headers to set; values may use {client_ip}, {host}, {route}, {subject}, {claim.NAME}, {tls.subject}
+    /// Headers to set; values may use {client_ip}, {host}, {route}, {session}, {subject}, {claim.NAME}, {tls.subject}
     /// and {path.NAME}.
     pub set: BTreeMap<String, Secret>,
     /// Headers to remove.

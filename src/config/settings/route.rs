@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::AddressRules;
 use super::auth::RouteAuth;
+use super::channels::ChannelSettings;
 use super::headers::HeaderSettings;
 use super::keepalive::Keepalive;
 use super::limits::Limits;
@@ -66,6 +67,8 @@ pub struct RouteSettings {
     pub auth: Option<RouteAuth>,
     /// Limits on what a client sends, and on its sessions.
     pub limits: Limits,
+    /// The channels of its sessions, and what waits for one of them.
+    pub channels: ChannelSettings,
     /// Pings to both sides.
     pub keepalive: Keepalive,
     /// The time limits of a session.
@@ -126,6 +129,7 @@ impl Default for RouteSettings {
             address: AddressRules::default(),
             auth: None,
             limits: Limits::default(),
+            channels: ChannelSettings::default(),
             keepalive: Keepalive::default(),
             timeouts: Timeouts::default(),
             headers: HeaderSettings::default(),

@@ -26,6 +26,20 @@ tracked = 1000
 [admin]
 address = "127.0.0.1:9900"
 token = "s3cret-token"
+[publish]
+address = "127.0.0.1:9901"
+message_size = "64KiB"
+[[publish.tokens]]
+name = "billing"
+token = "s3cret-of-a-publisher"
+channels = ["user.*", "room.**"]
+direct = true
+tickets = true
+[shared]
+url = "redis-sentinel://wsgate:s3cret-password@10.0.0.1,10.0.0.2:26380/main/2"
+limits = ["connections"]
+on_failure = "deny"
+prefix = "chat"
 [log]
 level = "debug"
 format = "json"
@@ -93,6 +107,12 @@ bytes = "1MiB/h"
 [route.limits.per_connection]
 messages = "5/s"
 bytes = { rate = "64KiB/s", burst = "2MiB" }
+[route.channels]
+join = ["room.{path.id}", "user.{subject}"]
+upstream_header = true
+queue = "1MiB"
+on_slow = "drop_oldest"
+retain = 20
 [route.keepalive]
 client = { interval = "20s", timeout = "5s" }
 upstream = { interval = "0s", timeout = "1s" }
@@ -237,6 +257,12 @@ fn the_settings_are_what_a_file_with_them_says() {
         let secret = format!("\"secret\" = \"{}\"", "*".repeat(32));
         let again = lines.collect::<String>();
         let again = again.replace("\"secret\" = \"***\"", &secret);
+        // No two tokens are the same.
+        let parts = again.split("\"token\" = \"***\"").map(str::to_owned);
+        let again = parts.enumerate().reduce(|(_, text), (index, part)| {
+            (index, format!("{text}\"token\" = \"token-{index}\"{part}"))
+        });
+        let (_, again) = again.unwrap();
         let again =
             Config::from_toml(name, &again).unwrap_or_else(|errors| panic!("{errors}\n{again}"));
         assert_eq!(again.resolved(), resolved, "{name}");
@@ -294,9 +320,16 @@ fn no_secret_is_shown() {
     assert!(!shown.contains("s3cret"), "{shown}");
     for secret in [
         &resolved["admin"]["token"],
+        &resolved["publish"]["tokens"][0]["token"],
         &resolved["route"][0]["headers"]["set"]["x-key"],
         &resolved["route"][0]["rewrite"],
     ] {
         assert_eq!(secret, MASK);
+    }
+    let url = "redis-sentinel://wsgate:***@10.0.0.1,10.0.0.2:26380/main/2";
+    assert_eq!(resolved["shared"]["url"], url);
+    let debug = format!("{config:#?} {:#?}", config.settings());
+    for secret in ["s3cret-of-a-publisher", "s3cret-password"] {
+        assert!(!debug.contains(secret), "{debug}");
     }
 }

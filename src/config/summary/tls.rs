@@ -14,7 +14,11 @@ pub(super) fn tell(config: &Config, summary: &mut String) {
         .admin
         .iter()
         .map(|admin| (&admin.address, &admin.tls));
-    for (address, tls) in listeners.chain(admin) {
+    let publish = config
+        .publish
+        .iter()
+        .map(|publish| (&publish.address, &publish.tls));
+    for (address, tls) in listeners.chain(admin).chain(publish) {
         let Some(settings) = tls else {
             continue;
         };

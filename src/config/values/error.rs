@@ -104,7 +104,7 @@ impl ValueError {
 }
 
 /// What other programs call the words of the settings.
-const OTHER_WORDS: [(&[&str], &str); 12] = [
+const OTHER_WORDS: [(&[&str], &str); 17] = [
     (
         &["leastconn", "least_conn", "leastconns"],
         "least_connections",
@@ -119,6 +119,11 @@ const OTHER_WORDS: [(&[&str], &str); 12] = [
     (&["no", "false", "none"], "off"),
     (&["http1", "http/1.1", "http1.1", "1.1"], "h1"),
     (&["http2", "http/2", "http/2.0", "h2c", "2"], "h2"),
+    (&["drop", "oldest", "drop_old"], "drop_oldest"),
+    (&["newest", "last", "coalesce"], "latest"),
+    (&["sessions", "session"], "connections"),
+    (&["fail_open", "open", "allow", "ignore"], "local"),
+    (&["fail_closed", "closed", "refuse"], "deny"),
     (
         &["x_real_ip", "true_client_ip", "cf_connecting_ip"],
         "x-forwarded-for",

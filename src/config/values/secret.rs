@@ -65,6 +65,16 @@ where
     Ok(token)
 }
 
+/// The same for one that must be there.
+pub(in crate::config) fn required_token<'de, D>(deserializer: D) -> Result<Secret, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let token = Secret::deserialize(deserializer)?;
+    check_token(&token).map_err(ValueError::into_serde)?;
+    Ok(token)
+}
+
 /// Whether a token fits into `Authorization: Bearer …`.
 pub(in crate::config) fn check_token(Secret(text): &Secret) -> Result<(), ValueError> {
     match !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {

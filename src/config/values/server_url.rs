@@ -158,7 +158,10 @@ fn tcp(rest: &str, default_port: u16) -> Result<(ServerAddress, &str), ValueErro
     Ok((ServerAddress::Tcp { host, port }, base_path(base)?))
 }
 
-fn host_and_port(authority: &str, default_port: u16) -> Result<(String, u16), ValueError> {
+pub(super) fn host_and_port(
+    authority: &str,
+    default_port: u16,
+) -> Result<(String, u16), ValueError> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(bracketed) => {
             let (host, behind) = (bracketed.split_once(']'))

@@ -1,22 +1,25 @@
 //! Values of headers that are set on the request sent upstream.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
 use super::error::ValueError;
 use super::path::PathPattern;
 
-/// A header value with placeholders: `{client_ip}`, `{host}` (without the port), `{route}`, `{tls.subject}` and
-/// `{path.NAME}`; `{{` and `}}` are plain braces.
+/// A header value with placeholders: `{client_ip}`, `{host}` (without the port), `{route}`, `{session}`, `{subject}`,
+/// `{claim.NAME}`, `{tls.subject}` and `{path.NAME}`; `{{` and `}}` are plain braces.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Template(Vec<Piece>);
 
+/// A part of a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
+pub(super) enum Piece {
     Text(String),
     ClientIp,
     Host,
     Route,
+    Session,
     TlsSubject,
     Subject,
     Claim(String),
@@ -29,6 +32,8 @@ pub(crate) struct Values<'a> {
     pub(crate) client_ip: IpAddr,
     pub(crate) host: &'a str,
     pub(crate) route: &'a str,
+    /// The name of the session, if there is one already.
+    pub(crate) session: Option<&'a str>,
     /// The subject of the client's certificate, if it has shown one.
     pub(crate) tls_subject: Option<&'a str>,
     /// Who the client is, if a policy has found out.
@@ -42,37 +47,12 @@ pub(crate) struct Values<'a> {
 impl Template {
     /// Parses a value for a route with this path: `{path.NAME}` must be captured there.
     pub(crate) fn parse(text: &str, path: &PathPattern) -> Result<Self, ValueError> {
-        if !text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
-            return Err(ValueError::new(
+        match text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
+            true => pieces(text, path).map(Self),
+            false => Err(ValueError::new(
                 "a header value is made of printable ASCII characters",
-            ));
+            )),
         }
-        let mut pieces = Vec::new();
-        let mut literal = String::new();
-        let mut rest = text;
-        while let Some(at) = rest.find(['{', '}']) {
-            let (before, after) = rest.split_at(at);
-            literal.push_str(before);
-            if let Some(brace) = ["{{", "}}"].iter().find(|pair| after.starts_with(**pair)) {
-                literal.push_str(&brace[..1]);
-                rest = &after[2..];
-                continue;
-            }
-            let Some((name, after)) = after.strip_prefix('{').and_then(|a| a.split_once('}'))
-            else {
-                return Err(unbalanced(after));
-            };
-            if !literal.is_empty() {
-                pieces.push(Piece::Text(std::mem::take(&mut literal)));
-            }
-            pieces.push(placeholder(name, path)?);
-            rest = after;
-        }
-        literal.push_str(rest);
-        if !literal.is_empty() {
-            pieces.push(Piece::Text(literal));
-        }
-        Ok(Self(pieces))
     }
 
     /// The claims that it uses.
@@ -84,6 +64,12 @@ impl Template {
         })
     }
 
+    /// Whether it names the session, which there is only after all policies.
+    #[cfg_attr(not(feature = "auth"), allow(dead_code))]
+    pub(in crate::config) fn uses_session(&self) -> bool {
+        self.0.contains(&Piece::Session)
+    }
+
     /// Whether it says who the client is.
     #[cfg_attr(not(feature = "auth"), allow(dead_code))]
     pub(in crate::config) fn uses_identity(&self) -> bool {
@@ -92,22 +78,31 @@ impl Template {
     }
 
     /// The value for one request; none where it is about something that is not there: a certificate of the client, its
-    /// subject, a claim. It need not be legal: what a path captured may not be.
+    /// subject, a claim, a session. It need not be legal: what a path captured may not be.
     pub(crate) fn render(&self, values: &Values<'_>) -> Option<String> {
         let mut text = String::new();
         for piece in &self.0 {
-            match piece {
-                Piece::Text(literal) => text.push_str(literal),
-                Piece::ClientIp => text.push_str(&values.client_ip.to_string()),
-                Piece::Host => text.push_str(values.host),
-                Piece::Route => text.push_str(values.route),
-                Piece::TlsSubject => text.push_str(values.tls_subject?),
-                Piece::Subject => text.push_str(values.subject?),
-                Piece::Claim(name) => text.push_str((values.claim)(name)?),
-                Piece::Path(name) => text.push_str((values.path)(name).unwrap_or_default()),
-            }
+            text.push_str(&piece.value(values)?);
         }
         Some(text)
+    }
+}
+
+impl Piece {
+    /// What it is for one request, if that is known.
+    pub(super) fn value<'a>(&'a self, values: &'a Values<'_>) -> Option<Cow<'a, str>> {
+        let known = match self {
+            Self::ClientIp => return Some(values.client_ip.to_string().into()),
+            Self::Text(literal) => Some(&**literal),
+            Self::Host => Some(values.host),
+            Self::Route => Some(values.route),
+            Self::Session => values.session,
+            Self::TlsSubject => values.tls_subject,
+            Self::Subject => values.subject,
+            Self::Claim(name) => (values.claim)(name),
+            Self::Path(name) => Some((values.path)(name).unwrap_or_default()),
+        };
+        known.map(Cow::Borrowed)
     }
 }
 
@@ -118,12 +113,42 @@ impl fmt::Debug for Template {
     }
 }
 
+/// The parts of a template.
+pub(super) fn pieces(text: &str, path: &PathPattern) -> Result<Vec<Piece>, ValueError> {
+    let mut pieces = Vec::new();
+    let mut literal = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['{', '}']) {
+        let (before, after) = rest.split_at(at);
+        literal.push_str(before);
+        if let Some(brace) = ["{{", "}}"].iter().find(|pair| after.starts_with(**pair)) {
+            literal.push_str(&brace[..1]);
+            rest = &after[2..];
+            continue;
+        }
+        let Some((name, after)) = after.strip_prefix('{').and_then(|a| a.split_once('}')) else {
+            return Err(unbalanced(after));
+        };
+        if !literal.is_empty() {
+            pieces.push(Piece::Text(std::mem::take(&mut literal)));
+        }
+        pieces.push(placeholder(name, path)?);
+        rest = after;
+    }
+    literal.push_str(rest);
+    if !literal.is_empty() {
+        pieces.push(Piece::Text(literal));
+    }
+    Ok(pieces)
+}
+
 /// The errors repeat no part of the value, which may be a credential.
 fn placeholder(name: &str, path: &PathPattern) -> Result<Piece, ValueError> {
     match name {
         "client_ip" => return Ok(Piece::ClientIp),
         "host" => return Ok(Piece::Host),
         "route" => return Ok(Piece::Route),
+        "session" => return Ok(Piece::Session),
         "tls.subject" => return Ok(Piece::TlsSubject),
         "subject" => return Ok(Piece::Subject),
         _ => {}
@@ -140,7 +165,7 @@ fn placeholder(name: &str, path: &PathPattern) -> Result<Piece, ValueError> {
             "the route's path has no such parameter: {path.NAME} is the segment `{NAME}` of the path",
         )),
         None => Err(ValueError::new(
-            "unknown placeholder: there are {client_ip}, {host}, {route}, {subject}, {claim.NAME}, \
+            "unknown placeholder: there are {client_ip}, {host}, {route}, {session}, {subject}, {claim.NAME}, \
              {tls.subject} and {path.NAME}; a plain brace is written `{{` or `}}`",
         )),
     }
@@ -166,6 +191,7 @@ mod tests {
             client_ip: "2001:db8::1".parse().unwrap(),
             host: "chat.example.com",
             route: "chat",
+            session: Some("4f1c09a2b37d-7"),
             tls_subject: Some("CN=a client"),
             subject: Some("alice"),
             claim: &|name| (name == "a.b").then_some("c"),
@@ -185,6 +211,7 @@ mod tests {
     #[case("}}{{", "}{")]
     #[case("<{tls.subject}>", "<CN=a client>")]
     #[case("{subject}: {claim.a.b}", "alice: c")]
+    #[case("{session}", "4f1c09a2b37d-7")]
     fn a_template_fills_its_placeholders(#[case] text: &str, #[case] rendered: &str) {
         assert_eq!(render(text).as_deref(), Ok(rendered));
     }
@@ -197,7 +224,7 @@ mod tests {
     #[case("{Host}", "unknown placeholder")]
     #[case(
         "{query}",
-        "there are {client_ip}, {host}, {route}, {subject}, {claim.NAME}, {tls.subject}"
+        "there are {client_ip}, {host}, {route}, {session}, {subject}, {claim.NAME}, {tls.subject}"
     )]
     #[case("{path.room}", "the route's path has no such parameter")]
     #[case("a\r\nb", "printable ASCII")]
@@ -214,6 +241,7 @@ mod tests {
             client_ip: "192.0.2.1".parse().unwrap(),
             host: "",
             route: "",
+            session: None,
             tls_subject: None,
             subject: None,
             claim: &|_| None,
@@ -224,6 +252,7 @@ mod tests {
             "verified {tls.subject}",
             "{subject}",
             "{claim.a}",
+            "{session}",
         ] {
             let template = Template::parse(text, &path).unwrap();
             assert_eq!(template.render(&values), None, "{text}");

@@ -41,7 +41,9 @@ fn collect(table: &str, schema: &Value, keys: &mut Vec<Key>) {
             keys.push(Key {
                 table: table.to_owned(),
                 name: name.clone(),
-                default: value.get("default").map(Value::to_string),
+                // Entries of a list stand apart.
+                default: (value.get("default"))
+                    .map(|value| value.to_string().replace("\",\"", "\", \"")),
                 required: (schema["required"].as_array().unwrap().iter())
                     .any(|required| required == name.as_str()),
                 description: value["description"].as_str().unwrap_or_default().to_owned(),
@@ -161,7 +163,9 @@ fn the_full_settings_state_every_key_and_its_default() {
                 // An inline table has keys of its own.
                 for inner in value.split(['{', ',']).filter(|_| value.contains('{')) {
                     if let Some((inner, value)) = inner.split_once(" = ") {
-                        let value = value.trim_end_matches([' ', '}', ']']);
+                        let value = value.trim_end();
+                        let value = value.strip_suffix(" }]").unwrap_or(value);
+                        let value = value.strip_suffix(" }").unwrap_or(value);
                         state(format!("{table}.{key}"), inner.trim(), value);
                     }
                 }
@@ -220,6 +224,7 @@ fn the_examples_of_the_full_settings_load() {
     let text = lines
         .join("\n")
         .replace("${WSGATE_ADMIN_TOKEN}", "0123456789")
+        .replace("${PUBLISH_TOKEN}", "9876543210")
         .replace("${JWT_SECRET}", "0123456789abcdef0123456789abcdef");
     let authority = Authority::new();
     authority.write_identity_as("fullchain", &authority.issue("a.test", Validity::Now));

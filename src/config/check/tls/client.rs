@@ -1,7 +1,7 @@
 //! `[upstream.NAME.tls]`: TLS with the servers of a pool.
 
 use std::path::Path;
-#[cfg(any(feature = "acme", feature = "auth"))]
+#[cfg(any(feature = "acme", feature = "auth", feature = "shared"))]
 use std::path::PathBuf;
 
 use super::files::{read, read_identity, unusable};
@@ -43,7 +43,7 @@ pub(in crate::config::check) fn client(
 }
 
 /// TLS with a server that is asked by its URL: an authority, an identity provider.
-#[cfg(any(feature = "acme", feature = "auth"))]
+#[cfg(any(feature = "acme", feature = "auth", feature = "shared"))]
 pub(in crate::config::check) fn client_of_urls(
     ca: Option<&PathBuf>,
     node: &Node<'_>,

@@ -21,7 +21,7 @@ pub(super) enum Table {
 pub(super) type Words = (Table, &'static [&'static str], &'static str);
 
 /// What other programs call a key.
-pub(super) const WORDS: [Words; 39] = [
+pub(super) const WORDS: [Words; 40] = [
     (
         Table::Settings,
         &[
@@ -58,6 +58,7 @@ pub(super) const WORDS: [Words; 39] = [
         "log",
     ),
     (Table::Settings, &["default", "global"], "defaults"),
+    (Table::Settings, &["redis", "valkey", "cluster"], "shared"),
     (
         Table::Settings,
         &["worker_processes", "nbthread", "threads"],
