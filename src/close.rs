@@ -91,6 +91,8 @@ pub enum CloseReason {
     SlowClient,
     /// The upstream took no byte within the write time-out.
     SlowUpstream,
+    /// The client did not take the publications of its channels in time, so that its queue was full.
+    ChannelSlow,
     /// The client answered no ping and sent nothing else.
     ClientPingTimeout,
     /// The upstream did not.
@@ -159,6 +161,7 @@ impl CloseReason {
             Self::ByteRate => "byte_rate",
             Self::SlowClient => "slow_client",
             Self::SlowUpstream => "slow_upstream",
+            Self::ChannelSlow => "channel_slow",
             Self::ClientPingTimeout | Self::UpstreamPingTimeout => "ping_timeout",
             Self::ClientFrameTimeout | Self::UpstreamFrameTimeout => "frame_timeout",
             Self::Idle => "idle",
@@ -189,6 +192,7 @@ impl CloseReason {
             | Self::MessageRate
             | Self::ByteRate
             | Self::SlowClient
+            | Self::ChannelSlow
             | Self::ClientPingTimeout
             | Self::ClientFrameTimeout => "client",
             Self::UpstreamClosed(_)
@@ -246,6 +250,7 @@ impl CloseReason {
             Self::MessageRate => (CloseCode::POLICY, "message rate exceeded"),
             Self::ByteRate => (CloseCode::POLICY, "byte rate exceeded"),
             Self::SlowClient => (CloseCode::POLICY, "slow reader"),
+            Self::ChannelSlow => (CloseCode::POLICY, "slow reader of channels"),
             Self::SlowUpstream => (CloseCode::INTERNAL_ERROR, "upstream too slow"),
             Self::ClientPingTimeout => (CloseCode::GOING_AWAY, "ping timeout"),
             Self::UpstreamPingTimeout => (CloseCode::GOING_AWAY, "upstream ping timeout"),
@@ -290,6 +295,7 @@ impl CloseReason {
             | Self::MessageRate
             | Self::ByteRate
             | Self::SlowClient
+            | Self::ChannelSlow
             | Self::ClientPingTimeout
             | Self::ClientFrameTimeout
             | Self::Idle

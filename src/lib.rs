@@ -43,6 +43,7 @@
 #[cfg(feature = "acme")]
 pub mod acme;
 mod auth;
+mod channels;
 #[cfg(any(feature = "acme", feature = "auth"))]
 #[cfg_attr(not(all(feature = "acme", feature = "auth")), allow(dead_code))]
 mod client;
@@ -83,14 +84,16 @@ mod types;
 mod upstream;
 mod wall_clock;
 
+pub use channels::{Audience, ChannelError, ChannelInfo, MemberInfo, Publication, Published};
 pub use close::{CloseCode, CloseReason};
 pub use config::{Config, Settings};
 pub use error_report::ErrorReport;
 pub use gate::{
-    BrokenRequestMetrics, BuildError, Builder, ClosedMetrics, Gate, GateLayer, GateService, Handle,
-    HandshakeMetrics, IssuedTicket, IssuerMetrics, LogoutError, Metrics, Page, PlainRequestMetrics,
-    PlainRouteMetrics, Refuse, Reloaded, ResponseBody, ResponseFuture, RouteMetrics, Selection,
-    ServerDrain, ServerInfo, ServerMetrics, TicketError, UnknownServer, UpstreamInfo,
+    BrokenRequestMetrics, BuildError, Builder, ChannelMetrics, ClosedMetrics, DeliveryMetrics,
+    Gate, GateLayer, GateService, Handle, HandshakeMetrics, IssuedTicket, IssuerMetrics,
+    LogoutError, Metrics, Page, PlainRequestMetrics, PlainRouteMetrics, PublicationMetrics, Refuse,
+    Reloaded, ResponseBody, ResponseFuture, RouteMetrics, Selection, ServerDrain, ServerInfo,
+    ServerMetrics, TicketError, UnknownServer, UpstreamInfo,
 };
 pub use histogram::Durations;
 pub use observe::{
@@ -104,13 +107,16 @@ pub use pipeline::{
 pub use policy::Policy;
 pub use rejection::{Denial, Rejection, TokenFault};
 pub use request::{Grant, Handshake, Identity};
-pub use session::{Body, Drained, Message, MessageFilter, Revocation, Utf8Bytes, Verdict};
+pub use session::{Drained, Message, MessageFilter, Revocation, Verdict};
 #[cfg(feature = "http2")]
 pub use transport::Http2Stream;
 #[cfg(feature = "tls")]
 pub use transport::TlsSocket;
 pub use transport::{CustomStream, StreamSender, StreamUpgrade, Transport, WrappedSocket};
-pub use types::{ClientAddr, LocalAddr, OverTls, SessionContext, SessionId, Side};
+pub use types::{
+    Body, ClientAddr, LocalAddr, NodeId, OverTls, SessionContext, SessionId, SessionName,
+    SessionNameError, Side, Utf8Bytes,
+};
 pub use upstream::{
     Connect, ConnectError, Http2Body, Http2Error, Http2Sender, LocalResource, ServerTarget,
     TargetAddress, UpstreamStream,

@@ -1,12 +1,19 @@
 //! Words that every level shares.
 
+mod body;
+mod session_name;
+mod utf8_bytes;
+
 use std::any::Any;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::Version;
+
+pub use body::Body;
+pub use session_name::{NodeId, SessionId, SessionName, SessionNameError};
+pub use utf8_bytes::Utf8Bytes;
 
 /// The transport address of the peer that opened the connection.
 ///
@@ -166,35 +173,6 @@ pub(crate) fn http_word(version: Version) -> &'static str {
     match version < Version::HTTP_2 {
         true => "h1",
         false => "h2",
-    }
-}
-
-/// Names one session for as long as the process lives; never given twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionId(u64);
-
-impl SessionId {
-    /// The next free id of this process.
-    pub(crate) fn next() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
-    }
-
-    /// The id as a number.
-    pub fn get(self) -> u64 {
-        self.0
-    }
-}
-
-impl From<u64> for SessionId {
-    fn from(id: u64) -> Self {
-        Self(id)
-    }
-}
-
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }
 

@@ -29,6 +29,7 @@ use super::settings::{
 #[cfg(feature = "tls")]
 use super::values::ListenAddress;
 use super::values::MASK;
+use super::values::channel_name::ChannelName;
 #[cfg(feature = "tls")]
 use crate::tls::{CertificateFacts, ServerTls};
 
@@ -109,6 +110,13 @@ impl Config {
             }
             order.certificate = Arc::clone(&running.certificate);
         }
+    }
+
+    /// How many of the last publications of a channel are retained: as many as a route wants that puts sessions into it.
+    pub(crate) fn retain_of(&self, channel: &ChannelName) -> usize {
+        let rules = self.routes.iter().map(|route| &route.channels);
+        let rules = rules.filter(|rules| rules.retain > 0 && rules.may_join(channel));
+        rules.map(|rules| rules.retain).max().unwrap_or(0)
     }
 
     /// The orders whose certificates a listener shows.

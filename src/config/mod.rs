@@ -74,8 +74,6 @@ pub(crate) use checked::acme::AcmeOrder;
 pub(crate) use checked::auth::{
     AuthRules, AuthServer, Issuer, IssuerKeys, RequiredValue, Requirement,
 };
-#[allow(unused_imports, reason = "for those who put sessions into channels")]
-pub(crate) use checked::channels::ChannelRules;
 pub(crate) use checked::route::Route;
 pub(crate) use checked::rule::Rule;
 #[cfg(feature = "shared")]
@@ -86,6 +84,7 @@ pub(crate) use checked::upstream::{Upstream, UpstreamServer};
 pub(crate) use load::file::{FileError, can_be_read_again, read_again};
 #[cfg(feature = "server")]
 pub(crate) use named_file::{Fingerprint, NamedFile};
+pub(crate) use values::channel_template::ChannelTemplate;
 pub(crate) use values::network::networks_contain;
 pub(crate) use values::normal_path::{
     has_dot_segment, has_encoded_slash, normal_path, with_slashes_decoded,

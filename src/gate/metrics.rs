@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::channel_metrics::ChannelMetrics;
 use super::issuer_metrics::IssuerMetrics;
 use crate::config::{HttpMode, Route, UpstreamHttp};
 use crate::histogram::Durations;
@@ -37,6 +38,8 @@ pub struct Metrics {
     pub servers: Vec<ServerMetrics>,
     /// Every issuer whose keys are fetched from a URL.
     pub issuers: Vec<IssuerMetrics>,
+    /// Channels, and what was published.
+    pub channels: ChannelMetrics,
     /// Tickets that were issued and not used, at the moment.
     pub tickets_open: u64,
     /// Whether the gate has begun to drain, and accepts no new sessions.
@@ -214,6 +217,7 @@ impl Metrics {
             routes: route_metrics(core, &settings, routes),
             servers: server_metrics(core, &settings, servers),
             issuers: IssuerMetrics::all(core),
+            channels: ChannelMetrics::of(core),
             tickets_open: core.auth.tickets() as u64,
             draining: core.registry.is_draining(),
             most_sessions: core.registry.max_sessions().map(|most| most as u64),

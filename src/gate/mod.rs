@@ -2,11 +2,13 @@
 
 mod build_error;
 mod builder;
+mod channel_metrics;
 mod handle;
 mod issuer_metrics;
 mod layer;
 mod logins;
 mod metrics;
+mod publish;
 mod reload;
 mod revoke;
 mod servers;
@@ -14,6 +16,7 @@ mod sessions;
 
 pub use build_error::BuildError;
 pub use builder::{Builder, Gate};
+pub use channel_metrics::{ChannelMetrics, DeliveryMetrics, PublicationMetrics};
 pub use handle::Handle;
 pub use issuer_metrics::IssuerMetrics;
 pub use layer::{GateLayer, GateService, Refuse, ResponseBody, ResponseFuture};

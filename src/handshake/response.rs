@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::response::Parts;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, header};
 use http_body_util::Full;
 
 use super::forward::Sent;
@@ -14,15 +14,27 @@ use crate::request::{
     keep_end_to_end, only, trim,
 };
 
+/// Names the channels of a session in the upstream's answer.
+const CHANNELS: HeaderName = HeaderName::from_static("wsgate-channels");
+
 /// What both legs have agreed upon.
 pub(crate) struct Agreed {
     subprotocol: Option<HeaderValue>,
     deflate: Option<Deflate>,
     /// The end-to-end headers of the upstream's 101.
     headers: HeaderMap,
+    /// The lines of `Wsgate-Channels` in it.
+    channels: Vec<HeaderValue>,
 }
 
 impl Agreed {
+    /// The channels that the upstream names for the session; what is no text is none.
+    pub(crate) fn channels(&self) -> impl Iterator<Item = &str> {
+        let lines = self.channels.iter().filter_map(|line| line.to_str().ok());
+        let names = lines.flat_map(|line| line.split(',').map(str::trim));
+        names.filter(|name| !name.is_empty())
+    }
+
     /// Whether permessage-deflate is spoken, so that RSV1 has a meaning (RFC 7692 §6).
     pub(crate) fn deflate(&self) -> bool {
         self.deflate.is_some()
@@ -58,13 +70,22 @@ pub(crate) fn verify(response: Parts, sent: &Sent) -> Result<Agreed, Rejection> 
     let deflate = chosen_extension(extensions, &sent.deflate)?;
     let mut headers = response.headers;
     keep_end_to_end(&mut headers);
+    let channels = take_channels(&mut headers);
     // Neither a 101 nor the 2xx to a CONNECT has a body for these to be about (RFC 9110 §8.6).
     headers.remove(header::CONTENT_LENGTH);
     Ok(Agreed {
         subprotocol,
         deflate,
         headers,
+        channels,
     })
+}
+
+/// The channels of a session are between the upstream and the gate: no client hears of them.
+fn take_channels(headers: &mut HeaderMap) -> Vec<HeaderValue> {
+    let lines = headers.get_all(&CHANNELS).iter().cloned().collect();
+    headers.remove(&CHANNELS);
+    lines
 }
 
 /// Checks that HTTP/1.1 was switched to WebSocket with this `Sec-WebSocket-Accept`.
@@ -133,6 +154,7 @@ pub(crate) fn refused(
     let version = parts.headers.get(header::SEC_WEBSOCKET_VERSION).cloned();
     let mut headers = parts.headers;
     keep_end_to_end(&mut headers);
+    headers.remove(&CHANNELS);
     let rejection = Rejection::UpstreamAnswered(status);
     let body = body.unwrap_or_else(|| {
         describe_own_body(&mut headers);

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use http::Version;
 
 use crate::request::Identity;
-use crate::types::{ClientAddr, SessionContext, SessionId};
+use crate::types::{ClientAddr, SessionContext, SessionId, SessionName};
 
 /// One session, as it was at one moment.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ use crate::types::{ClientAddr, SessionContext, SessionId};
 pub struct SessionInfo {
     /// Its id, for [`Handle::close`](crate::Handle::close).
     pub id: SessionId,
+    /// The same among all gates, for [`Audience::Session`](crate::Audience).
+    pub name: SessionName,
     /// The name of its route.
     pub route: Arc<str>,
     /// What the route's path captured.
@@ -96,6 +98,7 @@ impl SessionInfo {
     pub(crate) fn for_tests(route: &str) -> Self {
         Self {
             id: SessionId::from(1),
+            name: SessionName::new(crate::types::NodeId::random(), SessionId::from(1)),
             route: route.into(),
             path_parameters: PathParameters::default(),
             client: std::net::Ipv4Addr::LOCALHOST.into(),

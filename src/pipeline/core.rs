@@ -16,6 +16,7 @@ use super::refusal::{self, Refusal};
 use super::server_drains::ServerDrains;
 use super::snapshot::{CustomPolicies, Snapshot};
 use crate::auth::Authenticator;
+use crate::channels::{PublicationCounts, Published, Repeats};
 use crate::config::{Config, Route};
 use crate::handshake::Pseudonym;
 use crate::observe::{HandshakeTrace, Observers, SessionInfo};
@@ -42,6 +43,9 @@ pub(crate) struct Core {
     pub(crate) drains: ServerDrains,
     pub(crate) revocations: Revocations,
     pub(crate) auth: Authenticator,
+    pub(crate) publications: PublicationCounts,
+    /// By publisher and key.
+    pub(crate) repeats: Repeats<Published>,
     untrusted: UntrustedHint,
     housekeeping: OnceLock<AbortOnDropHandle<()>>,
     /// The tasks that send sessions of removed routes and drained servers away. Each ends at its
@@ -101,6 +105,8 @@ impl Core {
             drains: ServerDrains::default(),
             revocations: Revocations::default(),
             auth,
+            publications: PublicationCounts::default(),
+            repeats: Repeats::default(),
             untrusted: UntrustedHint::default(),
             housekeeping: OnceLock::new(),
             evictions: TaskTracker::new(),

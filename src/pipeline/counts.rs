@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::channels::DeliveryCounts;
 use crate::histogram::{Histogram, PLAIN, SHORT};
 use crate::session::LimitCounts;
 use crate::types::Side;
@@ -23,6 +24,8 @@ type ByRoute = BTreeMap<Arc<str>, Arc<RouteCounts>>;
 pub(crate) struct RouteCounts {
     /// What the limits do to its sessions.
     pub(crate) limited: Arc<LimitCounts>,
+    /// What its sessions get of publications.
+    pub(crate) deliveries: Arc<DeliveryCounts>,
     /// From the request to our 101.
     pub(crate) handshakes: Histogram,
     /// To connect to a server, those tried in vain before it included.
@@ -72,6 +75,7 @@ impl Default for RouteCounts {
     fn default() -> Self {
         Self {
             limited: Arc::default(),
+            deliveries: Arc::default(),
             handshakes: Histogram::new(SHORT),
             connects: Histogram::new(SHORT),
             plain: PlainCounts::default(),

@@ -5,6 +5,7 @@
 //! `plain` does the same with a plain request as far as it goes. Only here the stages meet.
 
 mod admit;
+mod channels;
 mod connection_key;
 mod core;
 mod counts;

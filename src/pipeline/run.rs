@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::admit::admit;
+use super::channels::join_channels;
 use super::core::Core;
 use super::counts::RouteCounts;
 use super::in_flight::InFlight;
@@ -31,7 +32,8 @@ use crate::rejection::Rejection;
 use crate::request::{Grant, Handshake, Offer, Permit};
 use crate::session::drain::{self, Eviction};
 use crate::session::{
-    Endpoint, Expiry, Meter, PermitError, Session, SessionGuard, SessionMetadata, SessionParameters,
+    Endpoint, Expiry, MailSettings, Meter, PermitError, Session, SessionGuard, SessionMetadata,
+    SessionParameters,
 };
 use crate::transport::Transport;
 use crate::types::Side;
@@ -97,6 +99,7 @@ async fn open(
     // a flood hold any number of connections to it.
     let permit = core.registry.acquire();
     let permit = permit.map_err(|full| Refusal::from(Rejection::from(full)).by(client))?;
+    handshake.set_session(permit.name());
     let route = Arc::clone(handshake.settings());
     trace.set_route(&route.name);
     let refused = |refusal: Refusal| Refusal::on(&route.name, refusal).by(client);
@@ -112,7 +115,7 @@ async fn open(
         upstream,
         lease,
     } = accepted.map_err(refused)?;
-    let metadata = metadata(handshake, &lease);
+    let metadata = metadata(handshake, &lease, &counts);
     let expiry = match handshake.expiry() {
         Some((moment, code)) => Expiry::new(Some(moment), code),
         None => Expiry::never(),
@@ -126,6 +129,7 @@ async fn open(
     };
     trace.set_server(&route.upstream.name, lease.server());
     guard.set_trace(trace.accepted(guard.entry().id));
+    join_channels(core, handshake, &agreed, &guard);
     evict_if_late(core, &guard, &lease);
     let parameters = SessionParameters {
         meter: meter(&counts, &route, &places),
@@ -218,7 +222,7 @@ async fn connect(
     }
 }
 
-fn metadata(handshake: &Handshake, lease: &Lease) -> SessionMetadata {
+fn metadata(handshake: &Handshake, lease: &Lease, counts: &RouteCounts) -> SessionMetadata {
     let route = handshake.settings();
     let captured = route.path.named_captures(handshake.path());
     SessionMetadata {
@@ -232,6 +236,10 @@ fn metadata(handshake: &Handshake, lease: &Lease) -> SessionMetadata {
         context: handshake.extensions().get().cloned(),
         upstream: Arc::clone(&route.upstream.name),
         server: Arc::clone(lease.server()),
+        mail: MailSettings {
+            route: Arc::clone(route),
+            counts: Arc::clone(&counts.deliveries),
+        },
     }
 }
 

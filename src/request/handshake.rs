@@ -16,8 +16,8 @@ use super::lines::{Lines, SingleLine};
 use super::offer::Offer;
 use super::target::Target;
 use crate::close::CloseCode;
-use crate::config::{Route, Template, Values};
-use crate::types::{ClientAddr, OverTls};
+use crate::config::{ChannelName, ChannelTemplate, Route, Template, Values};
+use crate::types::{ClientAddr, OverTls, SessionName};
 
 /// A request that wants in: a WebSocket's opening handshake, or a plain request on a route that
 /// forwards such.
@@ -33,6 +33,8 @@ pub struct Handshake {
     kind: Kind,
     route: Arc<Route>,
     grants: Vec<Grant>,
+    /// What its session will be called.
+    session: Option<SessionName>,
 }
 
 /// What a request wants.
@@ -84,6 +86,7 @@ impl Handshake {
             kind: facts.kind,
             route,
             grants: Vec::new(),
+            session: None,
         }
     }
 
@@ -197,18 +200,32 @@ impl Handshake {
 
     /// The value of a template for this request; none where it is about something that is not known.
     pub(crate) fn render(&self, template: &Template) -> Option<String> {
+        self.with_values(|values| template.render(values))
+    }
+
+    /// The channel that a template makes for this request; none where it is about something that is not known.
+    pub(crate) fn channel(&self, template: &ChannelTemplate) -> Option<ChannelName> {
+        self.with_values(|values| template.render(values))
+    }
+
+    fn with_values<R>(&self, render: impl FnOnce(&Values<'_>) -> R) -> R {
         let identity = self.identity();
         let subject = identity.map(|identity| identity.subject());
-        template.render(&Values {
+        render(&Values {
             client_ip: self.client(),
             host: self.host().unwrap_or_default(),
             route: self.route(),
-            session: None,
+            session: self.session,
             tls_subject: self.over_tls().and_then(OverTls::subject),
             subject: subject.filter(|subject| !subject.is_empty()),
             claim: &|name| identity.and_then(|identity| identity.claim(name)),
             path: &|name| self.path_parameter(name),
         })
+    }
+
+    /// Says what its session will be called.
+    pub(crate) fn set_session(&mut self, name: SessionName) {
+        self.session = Some(name);
     }
 
     /// Takes a value out of the extensions of the request.

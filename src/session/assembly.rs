@@ -4,11 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 
-use super::filter::{Body, Message, MessageFilter, Verdict};
+use super::filter::{Message, MessageFilter, Verdict};
 use super::stop::Stop;
 use crate::close::CloseReason;
 use crate::frame::{DataKind, Mask, Utf8, unmask, write_frame};
-use crate::types::Side;
+use crate::types::{Body, Side};
 
 /// The message that one direction is collecting. Between messages it holds no memory.
 ///

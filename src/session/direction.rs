@@ -1,5 +1,6 @@
 //! One direction of a session: the frames from one leg to the other.
 
+mod boundaries;
 mod charging;
 
 use tokio::time::Instant;
@@ -34,6 +35,8 @@ pub(super) struct Direction {
     partial_payload: usize,
     /// See [`Direction::has_small_frames`].
     small_frames: bool,
+    /// Messages of others are put between those that pass.
+    finds_message_ends: bool,
     pub(super) messages: u64,
     pub(super) bytes: u64,
 }
@@ -68,6 +71,8 @@ pub(super) struct Walked {
     pub(super) replies: Vec<u8>,
     /// Where in what is passed on the last frame boundary is; `None` if there is none.
     pub(super) boundary: Option<usize>,
+    /// Where in it the last message ends; only looked for if the session gets publications.
+    pub(super) message_end: Option<usize>,
     /// A data frame was among it, or as much of a big one as shows that it is getting on.
     pub(super) data: bool,
     /// A ping was among it.
@@ -106,26 +111,10 @@ impl Direction {
             assembly: assembly.map(Box::new),
             partial_payload: 0,
             small_frames: false,
+            finds_message_ends: false,
             messages: 0,
             bytes: 0,
         }
-    }
-
-    /// Whether what is passed on stands at a frame boundary: only there may a frame of our own go.
-    pub(super) fn at_boundary(&self) -> bool {
-        !self.walker.in_frame()
-            || self.dropping
-            || self
-                .assembly
-                .as_ref()
-                .is_some_and(|assembly| assembly.is_collecting())
-            || matches!(self.mode, Mode::Discard | Mode::Closed)
-    }
-
-    /// Whether the sender has begun a frame, or a header, and not ended it: it can answer no ping
-    /// there.
-    pub(super) fn source_in_frame(&self) -> bool {
-        self.walker.in_frame() || !self.held.is_empty()
     }
 
     /// Whether anything may still be passed on.
@@ -205,6 +194,7 @@ impl Direction {
             assembled: Vec::new(),
             replies: Vec::new(),
             boundary: self.at_boundary().then_some(0),
+            message_end: (self.finds_message_ends && self.between_messages()).then_some(0),
             data: false,
             ping: false,
             stop: None,
@@ -224,6 +214,9 @@ impl Direction {
             }
             if self.at_boundary() {
                 walked.boundary = Some(walked.pass.max(walked.assembled.len()));
+                if self.finds_message_ends && self.between_messages() {
+                    walked.message_end = walked.boundary;
+                }
             }
         }
         if self.mode != Mode::Closed && at < buffer.len() {

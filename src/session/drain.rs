@@ -189,27 +189,14 @@ impl Turns {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
     use std::pin::pin;
 
     use super::*;
     use crate::session::{Expiry, SessionGuard, SessionMetadata};
-    use crate::types::ClientAddr;
     use crate::wall_clock::WallClock;
 
     fn place(registry: &Arc<Registry>) -> SessionGuard {
-        let metadata = SessionMetadata {
-            route: "test".into(),
-            client: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            peer: ClientAddr::Unix,
-            tls: None,
-            http_version: http::Version::HTTP_11,
-            path_parameters: Default::default(),
-            identity: None,
-            context: None,
-            upstream: "test".into(),
-            server: "test".into(),
-        };
+        let metadata = SessionMetadata::for_tests("test", "test", "test");
         registry
             .acquire()
             .unwrap()

@@ -2,8 +2,8 @@
 
 use std::future::poll_fn;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::{Duration, SystemTime};
 
@@ -12,10 +12,12 @@ use tokio::time::Instant;
 
 use super::expiry::Expiry;
 use super::totals::{EntryCounts, TrafficCounters};
+use crate::channels::{DeliveryCounts, Mailbox, Membership, Subscriber};
 use crate::close::CloseReason;
+use crate::config::Route;
 use crate::observe::{PathParameters, SessionInfo};
 use crate::request::Identity;
-use crate::types::{ClientAddr, SessionContext, SessionId};
+use crate::types::{ClientAddr, SessionContext, SessionId, SessionName};
 
 /// What identifies a session.
 #[derive(Debug)]
@@ -33,12 +35,44 @@ pub(crate) struct SessionMetadata {
     pub(crate) context: Option<SessionContext>,
     pub(crate) upstream: Arc<str>,
     pub(crate) server: Arc<str>,
+    pub(crate) mail: MailSettings,
+}
+
+#[cfg(test)]
+impl SessionMetadata {
+    /// A session of a client on this machine.
+    pub(crate) fn for_tests(route: &str, upstream: &str, server: &str) -> Self {
+        Self {
+            route: route.into(),
+            client: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+            peer: ClientAddr::Unix,
+            tls: None,
+            http_version: Version::HTTP_11,
+            path_parameters: PathParameters::default(),
+            identity: None,
+            context: None,
+            upstream: upstream.into(),
+            server: server.into(),
+            mail: MailSettings {
+                route: Arc::new(Route::for_tests(route, "/*")),
+                counts: Arc::default(),
+            },
+        }
+    }
+}
+
+/// What the mailbox of a session is made with, if it ever needs one.
+#[derive(Clone, Debug)]
+pub(crate) struct MailSettings {
+    pub(crate) route: Arc<Route>,
+    pub(crate) counts: Arc<DeliveryCounts>,
 }
 
 /// One session in the registry.
 #[derive(Debug)]
 pub(crate) struct SessionEntry {
     pub(crate) id: SessionId,
+    pub(crate) name: SessionName,
     pub(crate) metadata: SessionMetadata,
     pub(crate) opened: Instant,
     /// The same moment for a calendar.
@@ -47,8 +81,10 @@ pub(crate) struct SessionEntry {
     /// The registry changes it, which counts with it.
     pub(crate) expiry: Expiry,
     close_request: Mutex<CloseRequest>,
-    /// The session has something to look at: a request to close, or another expiry.
-    attention: AtomicBool,
+    /// What the session has to look at, in bits: see [`Attention`].
+    attention: AtomicU8,
+    /// Made when something is first published to the session, or when it joins a channel.
+    membership: OnceLock<Box<Membership>>,
 }
 
 /// A request from outside to close the session, and how to wake the session for it.
@@ -59,25 +95,39 @@ struct CloseRequest {
     waker: Option<Waker>,
 }
 
-/// What a session that is asked to look finds.
-#[derive(Debug)]
-pub(super) struct Attention {
-    /// The request to close, if there is one.
-    pub(super) close: Option<CloseReason>,
+/// What a session has to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Attention(u8);
+
+impl Attention {
+    /// A request to close, or another expiry.
+    const REQUEST: Self = Self(1);
+    /// Publications in the mailbox.
+    const MAIL: Self = Self(2);
+
+    pub(super) fn has_request(self) -> bool {
+        self.0 & Self::REQUEST.0 != 0
+    }
+
+    pub(super) fn has_mail(self) -> bool {
+        self.0 & Self::MAIL.0 != 0
+    }
 }
 
 impl SessionEntry {
     /// A session that is opened now.
-    pub(super) fn new(metadata: SessionMetadata, expiry: Expiry) -> Self {
+    pub(super) fn new(name: SessionName, metadata: SessionMetadata, expiry: Expiry) -> Self {
         Self {
-            id: SessionId::next(),
+            id: name.id(),
+            name,
             metadata,
             opened: Instant::now(),
             opened_at: SystemTime::now(),
             traffic: TrafficCounters::default(),
             expiry,
             close_request: Mutex::default(),
-            attention: AtomicBool::new(false),
+            attention: AtomicU8::new(0),
+            membership: OnceLock::new(),
         }
     }
 
@@ -94,7 +144,11 @@ impl SessionEntry {
 
     /// Asks the session to look at its expiry and at the wall clock.
     pub(super) fn request_attention(&self) {
-        self.attention.store(true, Ordering::Release);
+        self.attract(Attention::REQUEST);
+    }
+
+    fn attract(&self, attention: Attention) {
+        self.attention.fetch_or(attention.0, Ordering::Release);
         let waker = self.close_request().waker.clone();
         if let Some(waker) = waker {
             waker.wake();
@@ -103,13 +157,25 @@ impl SessionEntry {
 
     /// What has come since the last call; costs a load where nothing has.
     pub(super) fn take_attention(&self) -> Option<Attention> {
-        if !self.attention.load(Ordering::Acquire) {
+        if self.attention.load(Ordering::Relaxed) == 0 {
             return None;
         }
-        // Acquire again, for what was asked between the two.
-        self.attention.swap(false, Ordering::AcqRel);
-        let close = self.close_request().reason.clone();
-        Some(Attention { close })
+        Some(Attention(self.attention.swap(0, Ordering::Acquire)))
+    }
+
+    /// The request to close, if there is one.
+    pub(super) fn close_requested(&self) -> Option<CloseReason> {
+        self.close_request().reason.clone()
+    }
+
+    /// The session's mailbox, if it has one.
+    pub(super) fn mail(&self) -> Option<&Arc<Mailbox>> {
+        self.channels().map(Membership::mailbox)
+    }
+
+    /// The channels that the session is in, if it has ever had a mailbox.
+    pub(crate) fn channels(&self) -> Option<&Membership> {
+        self.membership.get().map(|membership| &**membership)
     }
 
     /// Ends when the session is to be over at once; for the time before the session itself listens.
@@ -151,6 +217,7 @@ impl SessionEntry {
         let metadata = &self.metadata;
         SessionInfo {
             id: self.id,
+            name: self.name,
             route: Arc::clone(&metadata.route),
             path_parameters: metadata.path_parameters.clone(),
             client: metadata.client,
@@ -182,5 +249,35 @@ impl SessionEntry {
         self.close_request
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SessionEntry {
+    /// The session's mailbox, and the channels that it is in. Made here, if it has not been needed before.
+    pub(crate) fn membership(&self) -> &Membership {
+        self.membership.get_or_init(|| {
+            let MailSettings { route, counts } = &self.metadata.mail;
+            let rules = &route.channels;
+            let mailbox = Mailbox::new(rules.queue, rules.on_slow, Arc::clone(counts));
+            Box::new(Membership::new(mailbox))
+        })
+    }
+}
+
+impl Subscriber for SessionEntry {
+    fn name(&self) -> SessionName {
+        self.name
+    }
+
+    fn mailbox(&self) -> &Mailbox {
+        self.membership().mailbox()
+    }
+
+    fn wake(&self) {
+        self.attract(Attention::MAIL);
+    }
+
+    fn close_slow(&self) {
+        self.request_close(CloseReason::ChannelSlow);
     }
 }

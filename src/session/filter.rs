@@ -1,10 +1,7 @@
 //! Message filters: the embedder's say on whole messages.
 
-use bytes::Bytes;
-
-use super::utf8_bytes::Utf8Bytes;
 use crate::close::CloseCode;
-use crate::types::Side;
+use crate::types::{Body, Side};
 
 /// Decides about every message of a session, in both directions, before it is passed on.
 ///
@@ -32,15 +29,6 @@ pub struct Message {
     pub body: Body,
 }
 
-/// The content of a message. A clone shares the bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Body {
-    /// A text message; it has been checked to be UTF-8 (RFC 6455 §8.1).
-    Text(Utf8Bytes),
-    /// A binary message.
-    Binary(Bytes),
-}
-
 /// What the gate does with a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -65,34 +53,6 @@ impl Message {
         match &self.body {
             Body::Text(text) => Some(text),
             Body::Binary(_) => None,
-        }
-    }
-}
-
-impl From<&str> for Body {
-    fn from(text: &str) -> Self {
-        Self::Text(text.into())
-    }
-}
-
-impl From<String> for Body {
-    fn from(text: String) -> Self {
-        Self::Text(text.into())
-    }
-}
-
-impl From<Bytes> for Body {
-    fn from(bytes: Bytes) -> Self {
-        Self::Binary(bytes)
-    }
-}
-
-impl Body {
-    /// The bytes that travel.
-    pub fn as_bytes(&self) -> &[u8] {
-        match self {
-            Self::Text(text) => text.as_bytes(),
-            Self::Binary(bytes) => bytes,
         }
     }
 }

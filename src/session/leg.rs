@@ -1,15 +1,20 @@
 //! One leg: a socket and what it has not taken yet.
 
+use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Poll, Waker, ready};
 use std::time::Duration;
 
+use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::keepalive::Pinger;
 use super::leg_waker::LegWaker;
+use super::outbox::Outbox;
+use crate::channels::{Mailbox, Taken};
 use crate::close::CloseCode;
 use crate::frame::{self, Opcode};
 use crate::types::Side;
@@ -17,6 +22,14 @@ use crate::types::Side;
 /// The most that is read of a peer while nothing of it is passed on any more: what was on its way when it
 /// was told of the end. The buffers of two sockets hold 10 MiB where the system has its defaults.
 pub(super) const MOST_DISCARDED: usize = 16 * 1024 * 1024;
+
+/// How often a session takes publications before the thread's other tasks get their turn.
+const MOST_AT_ONCE: usize = 16;
+
+thread_local! {
+    /// Where small publications are put together for one write; lent to one session at a time.
+    static BATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// A leg's I/O. All bytes to the peer, relayed or our own, pass through here.
 #[derive(Debug)]
@@ -27,12 +40,12 @@ pub(super) struct Leg<S> {
     is_stream: bool,
     /// Wakes the session's task for the socket.
     waker: LegWaker,
-    /// What the socket did not take; empty (and without memory) nearly always.
-    outbox: Vec<u8>,
-    /// How much of the outbox it has taken since.
-    taken: usize,
+    /// What the socket did not take.
+    outbox: Outbox,
     /// Frames of our own that wait for a frame boundary.
     own: Vec<u8>,
+    /// Publications that wait for the end of a message.
+    mail: Option<Arc<Mailbox>>,
     /// Since when the outbox has been waiting without the socket taking a byte.
     stalled: Option<Instant>,
     unflushed: bool,
@@ -58,9 +71,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
             io,
             is_stream: false,
             waker: LegWaker::noop(),
-            outbox: Vec::new(),
-            taken: 0,
+            outbox: Outbox::default(),
             own: Vec::new(),
+            mail: None,
             stalled: None,
             unflushed: false,
             pinger,
@@ -116,16 +129,67 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
         }
         if !bytes.is_empty() && !self.shut {
             self.stalled.get_or_insert(now);
-            self.outbox.extend_from_slice(bytes);
+            self.outbox.push(bytes);
         }
+    }
+
+    /// Writes a frame whose bytes other sessions write too, and keeps what the socket does not take of it without a
+    /// copy. Nothing may be waiting before it.
+    fn write_shared(&mut self, mut frame: Bytes, now: Instant) {
+        debug_assert!(self.outbox.is_empty());
+        while !frame.is_empty() && !self.shut {
+            match Pin::new(&mut self.io).poll_write(&mut self.waker.context(), &frame) {
+                Poll::Ready(Ok(0)) => self.unwritable(&io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(length)) => {
+                    self.unflushed = true;
+                    frame.advance(length);
+                }
+                Poll::Ready(Err(error)) => self.unwritable(&error),
+                Poll::Pending => {
+                    self.stalled.get_or_insert(now);
+                    return self.outbox.push_shared(frame);
+                }
+            }
+        }
+    }
+
+    /// Writes publications that wait, until the socket takes no more. The caller stands between two messages. Returns
+    /// whether any was written.
+    pub(super) fn write_mail(&mut self, now: Instant) -> bool {
+        let Some(mailbox) = &self.mail else {
+            return false;
+        };
+        let mailbox = Arc::clone(mailbox);
+        let mut has_written = false;
+        for _ in 0..MOST_AT_ONCE {
+            if !self.outbox.is_empty() || self.shut {
+                return has_written;
+            }
+            let taken = BATCH.with_borrow_mut(|batch| {
+                let taken = mailbox.take(batch);
+                if taken == Taken::Several {
+                    self.write(batch, now);
+                }
+                taken
+            });
+            match taken {
+                Taken::Nothing => {
+                    self.mail = None;
+                    return has_written;
+                }
+                Taken::One(frame) => self.write_shared(frame, now),
+                Taken::Several => {}
+            }
+            has_written = true;
+        }
+        has_written
     }
 
     /// Ready once the socket has taken everything.
     pub(super) fn poll_drained(&mut self, now: Instant) -> Poll<()> {
         while !self.outbox.is_empty() {
             match ready!(
-                Pin::new(&mut self.io)
-                    .poll_write(&mut self.waker.context(), &self.outbox[self.taken..])
+                Pin::new(&mut self.io).poll_write(&mut self.waker.context(), self.outbox.bytes())
             ) {
                 Ok(0) => self.unwritable(&io::ErrorKind::WriteZero.into()),
                 Ok(length) => {
@@ -163,13 +227,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
     }
 
     fn took(&mut self, length: usize, now: Instant) {
-        self.taken += length;
-        self.stalled = Some(now);
-        if self.taken == self.outbox.len() {
-            self.outbox = Vec::new();
-            self.taken = 0;
-            self.stalled = None;
-        }
+        let is_empty = self.outbox.take(length);
+        self.stalled = (!is_empty).then_some(now);
     }
 
     /// Nothing can be sent any more. What the peer sent before may still be read: its close frame
@@ -178,9 +237,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
         tracing::debug!(side = %self.side, %error, "cannot write");
         self.shut = true;
         self.unflushed = false;
-        self.outbox = Vec::new();
-        self.taken = 0;
+        self.outbox = Outbox::default();
         self.own = Vec::new();
+        self.mail = None;
         self.stalled = None;
     }
 }
@@ -214,6 +273,24 @@ impl<S> Leg<S> {
     /// Frames of our own that wait for a frame boundary.
     pub(super) fn has_own(&self) -> bool {
         !self.own.is_empty()
+    }
+
+    /// Lets what is in this mailbox wait for the end of a message, unless nothing can be sent any more.
+    pub(super) fn expect_mail(&mut self, mailbox: &Arc<Mailbox>) {
+        if !self.close_sent && !self.shut {
+            self.mail = Some(Arc::clone(mailbox));
+        }
+    }
+
+    /// Whether publications wait for the end of a message.
+    pub(super) fn has_mail(&self) -> bool {
+        self.mail.is_some()
+    }
+
+    /// Whether frames of our own or publications wait for their place.
+    #[inline]
+    pub(super) fn has_any(&self) -> bool {
+        self.has_own() || self.has_mail()
     }
 
     /// Takes those frames. The caller stands at a frame boundary and sends them now.

@@ -4,13 +4,14 @@
 //! The files: [`leg`] is a socket and what it has not taken, and [`leg_waker`] wakes the task for it;
 //! [`direction`] is the framing of one way; [`pump`] joins them, when [`relay`] runs it; [`state`] holds
 //! them together, and says what is due when; [`deadline_timer`] is the one timer, which [`coalescing`]
-//! lets idle sessions share; [`closing`] is the way out. [`registry`] knows every session by its
+//! lets idle sessions share; [`closing`] is the way out. [`delivery`] writes publications between the messages. [`registry`] knows every session by its
 //! [`entry`], where [`expiry`] is when its right ends.
 
 mod assembly;
 mod closing;
 mod coalescing;
 mod deadline_timer;
+mod delivery;
 mod direction;
 pub(crate) mod drain;
 mod entry;
@@ -22,6 +23,7 @@ mod leg_waker;
 mod meter;
 #[cfg(any(test, fuzzing, feature = "microbench"))]
 mod one_way;
+mod outbox;
 mod parameters;
 mod publish;
 mod pump;
@@ -32,7 +34,6 @@ mod scratch;
 mod state;
 mod stop;
 mod totals;
-mod utf8_bytes;
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -42,13 +43,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use self::deadline_timer::DeadlineTimer;
+use self::entry::Attention;
 use self::pump::ReadyPumps;
 use self::state::SessionState;
 
 pub use drain::Drained;
-pub(crate) use entry::{SessionEntry, SessionMetadata};
+pub(crate) use entry::{MailSettings, SessionEntry, SessionMetadata};
 pub(crate) use expiry::Expiry;
-pub use filter::{Body, Message, MessageFilter, Verdict};
+pub use filter::{Message, MessageFilter, Verdict};
 pub(crate) use meter::{LimitCounts, Meter};
 #[cfg(any(test, fuzzing, feature = "microbench"))]
 pub(crate) use one_way::OneWay;
@@ -59,7 +61,6 @@ pub(crate) use registry::{PermitError, Registry, SessionGuard};
 pub use revocations::Revocation;
 pub(crate) use revocations::Revocations;
 pub(crate) use totals::{RouteTotals, ServerTotals, Totals};
-pub use utf8_bytes::Utf8Bytes;
 
 pin_project! {
     /// The session's future; it ends when both legs are shut.
@@ -129,8 +130,13 @@ where
             }
         }
         let attention = guard.take_attention();
-        let asked = attention.is_some();
-        if let Some(reason) = attention.and_then(|attention| attention.close) {
+        let asked = attention.is_some_and(Attention::has_request);
+        if attention.is_some_and(Attention::has_mail)
+            && let Some(mailbox) = guard.entry().mail()
+        {
+            this.state.expect_mail(mailbox);
+        }
+        if asked && let Some(reason) = guard.close_requested() {
             this.state.apply_close_request(reason, now);
         }
         if expired || asked {
@@ -142,6 +148,9 @@ where
             this.state.ready = ReadyPumps::BOTH;
         }
         this.state.relay(cx, now);
+        if this.state.client.has_mail() {
+            this.state.deliver(cx, now);
+        }
         let ended = this.state.poll_end(now);
         this.state.client.flush();
         this.state.upstream.flush();

@@ -129,11 +129,29 @@ where
         sink.close_sent = true;
     }
     match walked.boundary {
-        Some(boundary) if sink.has_own() => {
+        Some(boundary) if sink.has_any() => {
             let (before, behind) = bytes.split_at(boundary);
+            write_with_mail(sink, walked.message_end, before, now);
+            if sink.has_own() {
+                let own = sink.take_own(now);
+                sink.write(&own, now);
+            }
+            sink.write(behind, now);
+        }
+        _ => sink.write(bytes, now),
+    }
+}
+
+/// Writes publications at the end of the last message in `bytes`, if one ends there.
+fn write_with_mail<S>(sink: &mut Leg<S>, message_end: Option<usize>, bytes: &[u8], now: Instant)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    match message_end {
+        Some(end) if sink.has_mail() => {
+            let (before, behind) = bytes.split_at(end);
             sink.write(before, now);
-            let own = sink.take_own(now);
-            sink.write(&own, now);
+            sink.write_mail(now);
             sink.write(behind, now);
         }
         _ => sink.write(bytes, now),

@@ -13,9 +13,10 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::entry::{Attention, SessionEntry, SessionMetadata};
 use super::expiry::Expiry;
 use super::totals::Totals;
+use crate::channels::Channels;
 use crate::close::CloseReason;
 use crate::observe::{Closed, Event, Observers, Opened, SessionTrace};
-use crate::types::SessionId;
+use crate::types::{NodeId, SessionId, SessionName};
 use crate::wall_clock::{ClockWatch, WallClock};
 
 /// All sessions, each from before its 101 until both of its legs are shut.
@@ -33,6 +34,9 @@ pub(crate) struct Registry {
     observers: Arc<Observers>,
     clock: WallClock,
     clock_watch: Mutex<ClockWatch>,
+    pub(crate) node: NodeId,
+    /// What its sessions are members of.
+    pub(crate) channels: Arc<Channels>,
 }
 
 /// The live sessions, and the totals of the others: under one lock, so that each session is always
@@ -57,6 +61,8 @@ pub(crate) enum PermitError {
 #[derive(Debug)]
 pub(crate) struct SessionPermit {
     registry: Arc<Registry>,
+    /// What the session will be called.
+    name: SessionName,
 }
 
 /// A session's entry in the registry, which is removed when this is dropped.
@@ -86,6 +92,8 @@ impl Registry {
             observers,
             clock,
             clock_watch: Mutex::new(clock_watch),
+            node: NodeId::random(),
+            channels: Arc::default(),
         }
     }
 
@@ -101,6 +109,7 @@ impl Registry {
         match self.permits.fetch_update(order, order, more) {
             Ok(_) => Ok(SessionPermit {
                 registry: Arc::clone(self),
+                name: SessionName::new(self.node, SessionId::next()),
             }),
             Err(_) => Err(PermitError::Full),
         }
@@ -202,6 +211,11 @@ impl SessionTable {
 }
 
 impl SessionPermit {
+    /// What the session will be called.
+    pub(crate) fn name(&self) -> SessionName {
+        self.name
+    }
+
     /// Registers the session, unless the gate has begun to drain meanwhile. `began` is when
     /// its handshake did.
     pub(crate) fn register(
@@ -215,7 +229,7 @@ impl SessionPermit {
         if registry.is_draining() {
             return Err(PermitError::Draining);
         }
-        let entry = Arc::new(SessionEntry::new(metadata, expiry));
+        let entry = Arc::new(SessionEntry::new(self.name, metadata, expiry));
         sessions.live.insert(entry.id, Arc::clone(&entry));
         drop(sessions);
         let guard = SessionGuard {
@@ -255,6 +269,11 @@ impl SessionGuard {
         self.entry.take_attention()
     }
 
+    /// The request to close, if there is one.
+    pub(super) fn close_requested(&self) -> Option<CloseReason> {
+        self.entry.close_requested()
+    }
+
     /// When to look at the wall clock next for the session's expiry.
     pub(super) fn next_expiry_check(&self, now: Instant) -> Option<Instant> {
         let wait = self.entry.expiry.wait(self.registry.clock.now());
@@ -280,6 +299,9 @@ impl SessionGuard {
 impl Drop for SessionGuard {
     fn drop(&mut self) {
         let reason = self.reason.take().unwrap_or(CloseReason::Internal);
+        if let Some(membership) = self.entry.channels() {
+            self.registry.channels.leave_all(self.entry.id, membership);
+        }
         let mut sessions = self.registry.lock();
         if sessions.live.remove(&self.entry.id).is_some() {
             let entry = &self.entry;

@@ -133,7 +133,7 @@ where
 
 /// Schedules the task again behind all tasks whose sockets have become ready meanwhile. The runtime
 /// wakes a task that yields after it has polled its sockets; a waker would wake it before that.
-fn yield_to_others(cx: &mut Context<'_>) {
+pub(super) fn yield_to_others(cx: &mut Context<'_>) {
     let mut pause = pin!(tokio::task::yield_now());
     if pause.as_mut().poll(cx).is_ready() {
         cx.waker().wake_by_ref();

@@ -2,6 +2,7 @@
 
 mod assembly;
 mod closing;
+mod delivery;
 mod expiry;
 mod fickle;
 mod keepalive;
@@ -9,7 +10,6 @@ mod limits;
 mod model;
 mod relay;
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::close::{CloseCode, CloseReason};
 use crate::config::{self, Compression, OnExceed, Rate, Route};
 use crate::frame::{Opcode, write_frame};
 use crate::limit::Limit;
-use crate::types::{ClientAddr, Side};
+use crate::types::Side;
 use crate::wall_clock::WallClock;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -42,6 +42,7 @@ struct Setup {
     meter: Option<Meter>,
     limit_counts: Arc<LimitCounts>,
     filter: Option<Box<dyn MessageFilter>>,
+    deflate: bool,
     expiry: Expiry,
     clock: WallClock,
     early: (&'static [u8], &'static [u8]),
@@ -57,6 +58,7 @@ fn setup() -> Setup {
         meter: None,
         limit_counts: Arc::default(),
         filter: None,
+        deflate: false,
         expiry: Expiry::never(),
         clock: WallClock::default(),
         early: (b"", b""),
@@ -95,18 +97,9 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
-    let metadata = SessionMetadata {
-        route: "test".into(),
-        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        peer: ClientAddr::Unix,
-        tls: None,
-        http_version: http::Version::HTTP_11,
-        path_parameters: Default::default(),
-        identity: None,
-        context: None,
-        upstream: "test".into(),
-        server: "test".into(),
-    };
+    let route = Arc::new(setup.route);
+    let mut metadata = SessionMetadata::for_tests("test", "test", "test");
+    metadata.mail.route = Arc::clone(&route);
     let end = |early| Bytes::from_static(early);
     Session::new(
         Endpoint {
@@ -118,8 +111,8 @@ where
             early: end(setup.early.1),
         },
         SessionParameters {
-            route: Arc::new(setup.route),
-            deflate: false,
+            route,
+            deflate: setup.deflate,
             meter: setup.meter,
             filter: setup.filter,
         },

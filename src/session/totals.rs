@@ -206,7 +206,6 @@ fn code(reason: &CloseReason) -> Cow<'static, str> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
 
     use tokio::time::advance;
 
@@ -215,7 +214,6 @@ mod tests {
     use super::*;
     use crate::close::CloseCode;
     use crate::session::{Expiry, Registry, SessionMetadata};
-    use crate::types::ClientAddr;
     use crate::wall_clock::WallClock;
 
     #[test]
@@ -264,18 +262,7 @@ mod tests {
             (CloseReason::ByteRate, 1, 1, 2),
             (CloseReason::Idle, 1, 1, 2),
         ] {
-            let metadata = SessionMetadata {
-                route: "chat".into(),
-                client: IpAddr::V4(Ipv4Addr::LOCALHOST),
-                peer: ClientAddr::Unix,
-                tls: None,
-                http_version: http::Version::HTTP_11,
-                path_parameters: Default::default(),
-                identity: None,
-                context: None,
-                upstream: "back".into(),
-                server: "one".into(),
-            };
+            let metadata = SessionMetadata::for_tests("chat", "back", "one");
             let guard = registry
                 .acquire()
                 .unwrap()

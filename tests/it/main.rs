@@ -13,6 +13,7 @@ mod program;
 mod settings;
 
 #[cfg(feature = "server")]
+mod channels;
 mod client_tls;
 mod embedding;
 mod examples;

@@ -2,10 +2,10 @@
 
 use crate::config::settings::{ChannelSettings, OnSlow};
 use crate::config::values::ChannelTemplate;
+use crate::config::values::channel_name::ChannelName;
 
 /// The channels of a route's sessions, and what waits for one of them.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(dead_code, reason = "for those who put sessions into channels")]
 pub(crate) struct ChannelRules {
     /// The channels that a session is in from its start.
     pub(crate) join: Vec<ChannelTemplate>,
@@ -28,6 +28,14 @@ impl ChannelRules {
             on_slow: settings.on_slow,
             retain: settings.retain,
         }
+    }
+}
+
+impl ChannelRules {
+    /// Whether some session joins this channel by these rules.
+    pub(crate) fn may_join(&self, channel: &ChannelName) -> bool {
+        let mut templates = self.join.iter();
+        self.upstream_header || templates.any(|template| template.may_make(channel))
     }
 }
 

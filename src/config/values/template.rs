@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::error::ValueError;
 use super::path::PathPattern;
+use crate::types::SessionName;
 
 /// A header value with placeholders: `{client_ip}`, `{host}` (without the port), `{route}`, `{session}`, `{subject}`,
 /// `{claim.NAME}`, `{tls.subject}` and `{path.NAME}`; `{{` and `}}` are plain braces.
@@ -33,7 +34,7 @@ pub(crate) struct Values<'a> {
     pub(crate) host: &'a str,
     pub(crate) route: &'a str,
     /// The name of the session, if there is one already.
-    pub(crate) session: Option<&'a str>,
+    pub(crate) session: Option<SessionName>,
     /// The subject of the client's certificate, if it has shown one.
     pub(crate) tls_subject: Option<&'a str>,
     /// Who the client is, if a policy has found out.
@@ -93,10 +94,10 @@ impl Piece {
     pub(super) fn value<'a>(&'a self, values: &'a Values<'_>) -> Option<Cow<'a, str>> {
         let known = match self {
             Self::ClientIp => return Some(values.client_ip.to_string().into()),
+            Self::Session => return Some(values.session?.to_string().into()),
             Self::Text(literal) => Some(&**literal),
             Self::Host => Some(values.host),
             Self::Route => Some(values.route),
-            Self::Session => values.session,
             Self::TlsSubject => values.tls_subject,
             Self::Subject => values.subject,
             Self::Claim(name) => (values.claim)(name),
@@ -191,7 +192,7 @@ mod tests {
             client_ip: "2001:db8::1".parse().unwrap(),
             host: "chat.example.com",
             route: "chat",
-            session: Some("4f1c09a2b37d-7"),
+            session: "4f1c09a2b37d-7".parse().ok(),
             tls_subject: Some("CN=a client"),
             subject: Some("alice"),
             claim: &|name| (name == "a.b").then_some("c"),

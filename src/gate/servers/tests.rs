@@ -1,5 +1,3 @@
-use std::net::{IpAddr, Ipv4Addr};
-
 use tokio::time::{Instant, timeout};
 
 use super::*;
@@ -9,7 +7,6 @@ use crate::pipeline::Seams;
 use crate::session::Expiry;
 use crate::session::SessionGuard;
 use crate::session::SessionMetadata;
-use crate::types::ClientAddr;
 use crate::upstream::Connector;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -33,18 +30,7 @@ fn core(servers: &str) -> Core {
 }
 
 fn place(core: &Core, server: &str) -> SessionGuard {
-    let metadata = SessionMetadata {
-        route: "test".into(),
-        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        peer: ClientAddr::Unix,
-        tls: None,
-        http_version: http::Version::HTTP_11,
-        path_parameters: Default::default(),
-        identity: None,
-        context: None,
-        upstream: "chat".into(),
-        server: server.into(),
-    };
+    let metadata = SessionMetadata::for_tests("test", "chat", server);
     core.registry
         .acquire()
         .unwrap()

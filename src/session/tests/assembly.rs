@@ -1,6 +1,7 @@
 //! Validated text and message filters.
 
 use super::*;
+use crate::types::Body;
 
 #[tokio::test(start_paused = true)]
 async fn text_that_is_not_utf8_never_reaches_the_other_side() {

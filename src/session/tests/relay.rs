@@ -89,18 +89,7 @@ async fn back_pressure_delivers_every_byte_in_order() {
 
 #[tokio::test]
 async fn a_registry_that_is_full_or_stopped_gives_no_place() {
-    let metadata = || SessionMetadata {
-        route: "r".into(),
-        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        peer: ClientAddr::Unix,
-        tls: None,
-        http_version: http::Version::HTTP_11,
-        path_parameters: Default::default(),
-        identity: None,
-        context: None,
-        upstream: "u".into(),
-        server: "s".into(),
-    };
+    let metadata = || SessionMetadata::for_tests("r", "u", "s");
     let registry = Arc::new(Registry::new(1, Arc::default(), WallClock::default()));
     let permit = registry.acquire().unwrap();
     assert_eq!(registry.acquire().unwrap_err(), PermitError::Full);

@@ -18,7 +18,7 @@ fn rendered(text: &str, path: [&str; 3], subject: Option<&str>) -> Option<String
         client_ip: "2001:db8::1".parse().unwrap(),
         host: "chat.example.com",
         route: "chat",
-        session: Some("4f1c09a2b37d-7"),
+        session: "4f1c09a2b37d-7".parse().ok(),
         tls_subject: Some("CN=a client"),
         subject,
         claim: &|name| (name == "org.id").then_some("acme inc"),

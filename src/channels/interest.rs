@@ -1,0 +1,15 @@
+//! Who wants to know which channels have members.
+
+use std::fmt;
+
+use crate::config::ChannelName;
+
+/// Learns of each channel whether it has members here. It must be quick, and not call back: it is called while the channel is
+/// locked, so that what it hears of one channel is in order.
+pub(crate) trait Interest: fmt::Debug + Send + Sync {
+    /// The channel has its first member.
+    fn began(&self, channel: &ChannelName);
+
+    /// The last member has left.
+    fn ended(&self, channel: &ChannelName);
+}
