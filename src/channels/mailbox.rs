@@ -11,7 +11,9 @@ use crate::config::OnSlow;
 
 /// The queue of publications for one session, bounded in bytes.
 ///
-/// At least one publication always finds room, however big: the bound on one is `publish.message_size`.
+/// The bound of the settings is for a client that does not read. A client that reads gets a burst whole, before its session has
+/// its turn: until a socket has taken nothing, [`MOST_UNTRIED`] may wait. At least one publication always finds room, however
+/// big: the bound on one is `publish.message_size`.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     most: usize,
@@ -27,6 +29,8 @@ struct Queue {
     bytes: usize,
     /// Of what the socket is taking.
     writing: usize,
+    /// The socket did not take all when the session last tried.
+    is_stalled: bool,
     is_closed: bool,
 }
 
@@ -53,6 +57,9 @@ pub(crate) enum Taken {
     Several,
 }
 
+/// So many bytes may wait as long as the socket takes everything.
+const MOST_UNTRIED: usize = 1024 * 1024;
+
 /// So many bytes of small frames are copied together, so that one write is enough for them.
 const BATCH: usize = 32 * 1024;
 
@@ -73,7 +80,11 @@ impl Mailbox {
             return Put::Closed;
         }
         let is_first = queue.waiting.is_empty();
-        let room = self.most.saturating_sub(delivery.size());
+        let most = match queue.is_stalled {
+            true => self.most,
+            false => self.most.max(MOST_UNTRIED),
+        };
+        let room = most.saturating_sub(delivery.size());
         if queue.bytes > room {
             let before = queue.waiting.len();
             match self.on_slow {
@@ -139,6 +150,11 @@ impl Mailbox {
         Taken::Several
     }
 
+    /// The socket does not take all.
+    pub(crate) fn set_stalled(&self) {
+        self.queue().is_stalled = true;
+    }
+
     /// Takes no more, and lets go of what waits.
     pub(super) fn close(&self) {
         let mut queue = self.queue();
@@ -155,6 +171,7 @@ impl Mailbox {
 impl Queue {
     fn settle(&mut self) {
         self.bytes -= std::mem::take(&mut self.writing);
+        self.is_stalled = false;
         if self.waiting.is_empty() {
             // A burst is over: an idle session holds no buffer.
             self.waiting = VecDeque::new();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::handle::Handle;
@@ -28,7 +29,10 @@ impl Handle {
     pub async fn publish(&self, publication: Publication) -> Result<Published, ChannelError> {
         let core = self.core();
         let Some((publisher, key)) = &publication.key else {
-            return core.publish(&publication).await;
+            let published = core.publish(&publication).await;
+            // Many publications in a row let the sessions of this thread write meanwhile.
+            yield_now().await;
+            return published;
         };
         let known = core.repeats.look(&(publisher, key), Instant::now());
         let claim = match known {
@@ -48,6 +52,7 @@ impl Handle {
         };
         let published = core.publish(&publication).await?;
         claimed.settle(published);
+        yield_now().await;
         Ok(published)
     }
 

@@ -29,7 +29,8 @@ where
         if self.client.close_sent || self.client.shut() || !self.to_client.between_messages() {
             return;
         }
-        if self.client.poll_drained(now).is_ready() && self.client.write_mail(now) {
+        let _wakes_when_drained = self.client.poll_drained(now);
+        if self.client.write_mail(now) {
             self.last_data = now;
             if self.client.has_mail() && !self.client.stalled() {
                 yield_to_others(cx);

@@ -163,6 +163,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
         let mut has_written = false;
         for _ in 0..MOST_AT_ONCE {
             if !self.outbox.is_empty() || self.shut {
+                mailbox.set_stalled();
                 return has_written;
             }
             let taken = BATCH.with_borrow_mut(|batch| {

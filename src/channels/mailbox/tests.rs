@@ -6,10 +6,12 @@ fn delivery(channel: &str, text: &str) -> Delivery {
     Delivery::new(channel, &Body::from(text))
 }
 
-/// A mailbox with room for so many of [`delivery`]'s publications of one letter.
+/// A mailbox with room for so many of [`delivery`]'s publications of one letter, before a socket that takes nothing.
 fn mailbox(publications: usize, on_slow: OnSlow) -> Mailbox {
     let most = publications * delivery("", "a").size();
-    Mailbox::new(most, on_slow, Arc::default())
+    let mailbox = Mailbox::new(most, on_slow, Arc::default());
+    mailbox.set_stalled();
+    mailbox
 }
 
 /// The texts of all that waits.
@@ -49,14 +51,27 @@ fn what_the_socket_has_not_taken_counts() {
     let mailbox = mailbox(2, OnSlow::Close);
     put(&mailbox, "", "ab");
     assert_eq!(texts(&mailbox), "ab");
+    mailbox.set_stalled();
     assert_eq!(mailbox.put(&delivery("", "c")), Put::Overflowed);
     assert_eq!(mailbox.put(&delivery("", "d")), Put::Closed);
+}
 
-    let mailbox = self::mailbox(2, OnSlow::Close);
-    put(&mailbox, "", "ab");
-    assert_eq!(texts(&mailbox), "ab");
-    assert_eq!(texts(&mailbox), "");
-    assert_eq!(mailbox.put(&delivery("", "c")), Put::First);
+#[test]
+fn a_burst_finds_room_as_long_as_the_socket_takes_everything() {
+    let mailbox = mailbox(2, OnSlow::Close);
+    put(&mailbox, "", "a");
+    assert_eq!(texts(&mailbox), "a");
+    let burst = "b".repeat(MOST_UNTRIED / delivery("", "b").size() - 1);
+    put(&mailbox, "", &burst);
+    while !texts(&mailbox).is_empty() {}
+    put(&mailbox, "", &burst);
+    mailbox.set_stalled();
+    assert_eq!(mailbox.put(&delivery("", "c")), Put::Overflowed);
+
+    let mailbox = Mailbox::new(0, OnSlow::Close, Arc::default());
+    let big = delivery("", &"a".repeat(MOST_UNTRIED));
+    assert_eq!(mailbox.put(&big), Put::First);
+    assert_eq!(mailbox.put(&delivery("", "b")), Put::Overflowed);
 }
 
 #[test]
