@@ -181,6 +181,11 @@ impl Settings {
         if let (Some(shared), Some(other)) = (&mut self.shared, other.shared) {
             shared.url = other.url;
         }
+        for (name, other) in other.issuer {
+            if let Some(issuer) = self.issuer.get_mut(&name) {
+                issuer.secret = other.secret;
+            }
+        }
         for (route, other) in self.route.iter_mut().zip(other.route) {
             route.headers.set = other.headers.set;
         }

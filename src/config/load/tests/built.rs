@@ -5,9 +5,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::config::{
-    Admin, Config, HeaderSettings, Limits, OnExceed, OriginRules, PerIp, Rate, RouteSettings,
-    Secret, Settings, Timeouts, UpstreamSettings,
+    Admin, Config, HeaderSettings, Limits, OnExceed, OriginRules, PerIp, Publish, PublishToken,
+    Rate, RouteSettings, Secret, Settings, SharedSettings, Timeouts, UpstreamSettings,
 };
+#[cfg(feature = "auth")]
+use crate::config::{IssuerSettings, RouteAuth};
 
 fn upstream() -> UpstreamSettings {
     UpstreamSettings {
@@ -222,6 +224,86 @@ fn secrets_are_kept_and_not_shown() {
         !shown.contains("hunter2") && shown.contains("***"),
         "{shown}"
     );
+}
+
+#[test]
+fn no_token_of_a_publisher_is_shown_and_all_are_kept() {
+    let token = |name: &str| PublishToken {
+        name: name.to_owned(),
+        token: format!("hunter2-{name}").as_str().into(),
+        channels: vec!["**".parse().unwrap()],
+        direct: false,
+        tickets: false,
+    };
+    let mut settings = settings();
+    settings.publish = Some(Publish {
+        address: "127.0.0.1:9901".parse().unwrap(),
+        tokens: vec![token("a"), token("b")],
+        message_size: 1024,
+        tls: None,
+    });
+    let shown = format!("{settings:?} {}", toml::to_string(&settings).unwrap());
+    let config = Config::new(settings.clone()).unwrap();
+    let publish = config.publish.as_ref().unwrap();
+    let tokens = publish.tokens.iter().map(|token| token.token.expose());
+    assert_eq!(Vec::from_iter(tokens), ["hunter2-a", "hunter2-b"]);
+    let shown = format!("{shown} {config:?}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+    if let Some(publish) = &mut settings.publish {
+        publish.tokens[1].token = publish.tokens[0].token.clone();
+    }
+    let errors = Config::new(settings).unwrap_err().to_string();
+    let expected = "publish.tokens[1].token: this token is the same as another one of the list";
+    assert!(errors.contains(expected), "{errors}");
+    assert!(!errors.contains("hunter2"), "{errors}");
+}
+
+#[cfg(feature = "auth")]
+#[test]
+fn the_secret_of_an_issuer_is_kept() {
+    let issuer = IssuerSettings {
+        issuer: "tests".to_owned(),
+        audience: vec!["chat".to_owned()],
+        secret: Some("a secret of thirty-two bytes ...".into()),
+        ..IssuerSettings::default()
+    };
+    let auth = RouteAuth {
+        jwt: vec!["main".to_owned()],
+        ..RouteAuth::default()
+    };
+    let mut settings = settings();
+    settings.issuer = [("main".to_owned(), issuer)].into();
+    settings.route[0].auth = Some(auth);
+    let config = Config::new(settings.clone()).unwrap();
+    assert_eq!(config.settings().issuer, settings.issuer);
+}
+
+#[cfg(feature = "shared")]
+#[test]
+fn the_password_of_an_engine_is_kept() {
+    let shared = SharedSettings {
+        url: Some("redis://wsgate:hunter2@127.0.0.1".parse().unwrap()),
+        ..SharedSettings::default()
+    };
+    let mut settings = settings();
+    settings.shared = Some(shared.clone());
+    let config = Config::new(settings).unwrap();
+    assert_eq!(config.settings().shared, Some(shared));
+    let password = config.shared.unwrap().engine.password.unwrap();
+    assert_eq!(password.expose(), "hunter2");
+}
+
+/// A build without the engine says so.
+#[cfg(not(feature = "shared"))]
+#[test]
+fn nothing_is_shared_without_the_feature() {
+    let mut settings = settings();
+    settings.route[0].channels.join = vec!["lobby".to_owned()];
+    assert!(Config::new(settings.clone()).is_ok());
+    settings.shared = Some(SharedSettings::default());
+    let errors = Config::new(settings).unwrap_err().to_string();
+    let expected = "shared: this build of wsgate shares nothing with others";
+    assert!(errors.contains(expected), "{errors}");
 }
 
 #[test]

@@ -19,6 +19,16 @@ address = "127.0.0.1:8080"
 address = "127.0.0.1:9900"
 token = "c4nary-token"
 
+[publish]
+address = "127.0.0.1:9901"
+tokens = [
+  { name = "billing", token = "c4nary-publisher", channels = ["user.*"] },
+  { name = "rooms", channels = ["room.**"], token = 'c4nary-rooms', direct = true },
+]
+
+[shared]
+url = "redis://wsgate:c4nary-password@127.0.0.1/0"
+
 [log]
 level = "info"
 
@@ -34,6 +44,7 @@ path = "/ws/{room}"
 upstream = "chat"
 rewrite = "/{room}"
 limits.per_ip.bytes = { rate = "1MiB/s", burst = "16MiB" }
+channels.join = ["room.{path.room}"]
 headers.set.x-dotted = "c4nary-dotted"
 headers.set.x-literal = 'c4nary-literal'
 headers.set."x-quoted" = "c4nary\"quoted"
@@ -276,6 +287,31 @@ fn nothing_of_a_masked_key_is_in_an_error_about_it_or_its_neighbours() {
         assert!(read.is_err(), "{line}");
         let said = said(&read);
         assert!(!said.contains(CANARY), "{line}:\n{said}");
+    }
+    for (right, wrong) in [
+        ("name = \"billing\"", "name = \"rooms\""),
+        ("name = \"billing\"", "nam = \"c4nary\""),
+        ("token = 'c4nary-rooms'", "token = \"c4nary-publisher\""),
+        ("token = 'c4nary-rooms'", "token = 'c4nary rooms'"),
+        ("token = 'c4nary-rooms'", "token = ['c4nary-rooms']"),
+        ("token = 'c4nary-rooms'", "tokn = 'c4nary-rooms'"),
+        ("token = 'c4nary-rooms'", "secret_key = 'c4nary-rooms'"),
+        ("[\"room.**\"]", "[\"room*\"]"),
+        ("tokens = [", "tokens = \"c4nary\"\nx = ["),
+        ("tokens = [", "tokns = ["),
+        ("[publish]", "[pub]"),
+        ("/0\"", "/x\""),
+        ("redis://", "reddis://"),
+        ("wsgate:c4nary", "c4nary"),
+        ("url = \"redis", "urls = \"redis"),
+        ("url = \"redis", "prefix = \"redis"),
+    ] {
+        let text = SETTINGS.replacen(right, wrong, 1);
+        assert_ne!(text, SETTINGS, "{right}");
+        let read = read(&text, "");
+        assert!(read.is_err(), "{wrong}");
+        let said = said(&read);
+        assert!(!said.contains(CANARY), "{wrong}:\n{said}");
     }
     for line in [
         "token = 51423",
