@@ -91,6 +91,9 @@ pub(super) fn config(
         publish.map(|publish| publish::listener(publish, &root.get("publish"), directory, report));
     if let Some(publish) = &publish {
         publish::check_address(publish, (&listen, admin.as_ref()), root, directory, report);
+        if let Some(admin) = &admin {
+            publish::warn_same_token(publish, admin, root, report);
+        }
     }
     #[cfg(feature = "acme")]
     orders.warn_unused(&listen, admin.as_ref(), publish.as_ref(), root, report);

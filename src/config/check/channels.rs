@@ -39,3 +39,39 @@ pub(super) fn channels(
     }
     ChannelRules::new(&settings, join)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    #[test]
+    fn a_channel_that_no_session_joins_is_a_warning() {
+        let upstream = "[upstream.a]\nservers = [\"ws://127.0.0.1:1\"]\n";
+        let route = |join: &str| {
+            format!(
+                "[[route]]\nname = \"a\"\npath = \"/*\"\nupstream = \"a\"\nchannels.join = [\"{join}\"]\n"
+            )
+        };
+        let listen = "[[listen]]\naddress = \"127.0.0.1:8080\"\n";
+        let warnings = |text: &str| {
+            let config = Config::from_toml("a.toml", text).unwrap();
+            config.warnings().collect::<Vec<_>>()
+        };
+        let expected = "a.toml:9:18: no session joins this channel: the route knows no subject of a client \
+                        ([route.auth] says who a client is)";
+        for join in ["user.{subject}", "org.{claim.org}"] {
+            let text = [listen, upstream, &route(join)].concat();
+            assert_eq!(warnings(&text), [expected], "{join}");
+            // A library has policies that are in no file.
+            let text = [upstream, &route(join)].concat();
+            assert_eq!(warnings(&text), [""; 0], "{join}");
+        }
+        let text = [listen, upstream, &route("ip.{client_ip}")].concat();
+        assert_eq!(warnings(&text), [""; 0]);
+        let forward = "auth.forward.url = \"http://127.0.0.1:2\"\n";
+        let text = [listen, upstream, &route("user.{subject}"), forward].concat();
+        if cfg!(feature = "auth") {
+            assert_eq!(warnings(&text), [""; 0]);
+        }
+    }
+}

@@ -64,6 +64,25 @@ fn check_tokens(publish: &Publish, node: &Node<'_>, report: &mut Report<'_>) {
 const EXAMPLE: &str =
     "write { name = \"billing\", token = \"${PUBLISH_TOKEN}\", channels = [\"user.*\"] }";
 
+/// Warns of a token that opens the admin interface too.
+pub(super) fn warn_same_token(
+    publish: &Publish,
+    admin: &Admin,
+    root: &Node<'_>,
+    report: &mut Report<'_>,
+) {
+    let mut tokens = publish.tokens.iter();
+    let same = tokens.position(|token| Some(&token.token) == admin.token.as_ref());
+    if let Some(index) = same {
+        let token = root.get("publish").get("tokens").at(index).get("token");
+        let admin = root.get("admin").get("token");
+        let problem =
+            ValueError::new("who publishes with this token may do all that operators may")
+                .help("give publishers tokens of their own");
+        report.warn_with(&token, (&admin, "the same token"), problem);
+    }
+}
+
 /// Reports an address that is a client listener's or the admin interface's already.
 pub(super) fn check_address(
     publish: &Publish,
@@ -102,5 +121,57 @@ pub(in crate::config) fn resolved(publish: Publish, directory: &Path) -> Publish
     Publish {
         address: absolute(publish.address, directory),
         ..publish
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    const SERVED: &str = "[upstream.a]\nservers = [\"ws://127.0.0.1:1\"]\n\
+                          [[route]]\nname = \"a\"\npath = \"/*\"\nupstream = \"a\"\n";
+
+    fn read(text: &str) -> Result<Config, String> {
+        let text = format!("{SERVED}{text}");
+        Config::from_toml("/etc/wsgate.toml", &text).map_err(|errors| errors.to_string())
+    }
+
+    #[test]
+    fn a_publisher_with_the_admin_token_is_a_warning() {
+        let file = |token: &str| {
+            format!(
+                "[admin]\naddress = \"127.0.0.1:9900\"\ntoken = \"hunter2\"\n\
+                 [publish]\naddress = \"127.0.0.1:9901\"\n\
+                 tokens = [{{ name = \"b\", token = \"{token}\", direct = true }}]\n"
+            )
+        };
+        let config = read(&file("hunter2")).unwrap();
+        let warnings: Vec<_> = config.warnings().collect();
+        let expected =
+            "/etc/wsgate.toml:12:33: who publishes with this token may do all that operators may";
+        assert!(warnings[0].starts_with(expected), "{warnings:?}");
+        assert!(!warnings[0].contains("hunter2"), "{warnings:?}");
+        assert_eq!(read(&file("other")).unwrap().warnings().count(), 0);
+    }
+
+    #[test]
+    fn the_address_is_no_other_listeners() {
+        for (listen, admin, publish, is_free) in [
+            ("127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3", true),
+            ("127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:1", false),
+            ("127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:2", false),
+            ("127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", true),
+            ("unix:a.sock", "unix:b.sock", "unix:c.sock", true),
+            ("unix:a.sock", "unix:b.sock", "unix:/etc/a.sock", false),
+            ("unix:a.sock", "unix:/etc/b.sock", "unix:b.sock", false),
+        ] {
+            let tokens = "tokens = [{ name = \"b\", token = \"t\", direct = true }]";
+            let text = format!(
+                "[[listen]]\naddress = \"{listen}\"\n[admin]\naddress = \"{admin}\"\n\
+                 [publish]\naddress = \"{publish}\"\n{tokens}\n"
+            );
+            let read = read(&text);
+            assert_eq!(read.is_ok(), is_free, "{publish}: {:?}", read.err());
+        }
     }
 }
