@@ -30,6 +30,9 @@ pub(crate) enum ApplicationProtocol {
     Http1,
     /// Chosen by the server, or there is no connection (RFC 9113 §3.2).
     Http2,
+    /// Another protocol, which the server expects without being offered any.
+    #[allow(dead_code, reason = "not every set of features has such a server")]
+    Unnamed,
 }
 
 /// TLS with the servers of one upstream: a clone is the same, and resumes the same sessions.
@@ -72,7 +75,7 @@ impl ClientTls {
                 config.map_err(TlsError::of_identity)?
             }
         };
-        config.alpn_protocols = vec![protocol.name().to_vec()];
+        config.alpn_protocols = protocol.names();
         Ok(Self {
             files: Arc::new(files),
             server_name,
@@ -106,19 +109,24 @@ impl ClientTls {
     }
 }
 
+/// HTTP/2 over TLS (RFC 9113 §3.2).
+const HTTP2: &[u8] = b"h2";
+
 impl ApplicationProtocol {
-    fn name(self) -> &'static [u8] {
+    /// What is offered.
+    fn names(self) -> Vec<Vec<u8>> {
         match self {
-            Self::Http1 => b"http/1.1",
-            Self::Http2 => b"h2",
+            Self::Http1 => vec![b"http/1.1".to_vec()],
+            Self::Http2 => vec![HTTP2.to_vec()],
+            Self::Unnamed => Vec::new(),
         }
     }
 
     /// Checks what the server chose. One of HTTP/1.1 may choose nothing.
     fn check(self, chosen: Option<&[u8]>) -> io::Result<()> {
         match self {
-            Self::Http2 if chosen != Some(self.name()) => Err(not_chosen()),
-            Self::Http1 | Self::Http2 => Ok(()),
+            Self::Http2 if chosen != Some(HTTP2) => Err(not_chosen()),
+            Self::Http1 | Self::Http2 | Self::Unnamed => Ok(()),
         }
     }
 
@@ -128,7 +136,7 @@ impl ApplicationProtocol {
         let alert = rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol);
         match self {
             Self::Http2 if cause == Some(&alert) => not_chosen(),
-            Self::Http1 | Self::Http2 => error,
+            Self::Http1 | Self::Http2 | Self::Unnamed => error,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::config::checked::acme::AcmeOrder;
 use crate::config::report::{Node, Report};
 use crate::config::settings::{AcmeSettings, Admin, Listen, ListenTls, Publish};
 use crate::config::values::{ListenAddress, Name, Text, ValueError};
-use crate::tls::OrderedCertificate;
+use crate::tls::{ApplicationProtocol, OrderedCertificate};
 
 /// The tables that a listener may name.
 pub(super) struct Orders {
@@ -72,7 +72,13 @@ fn order(
         report.error(&table.get("state_dir"), problem);
         return None;
     };
-    let tls = tls::client_of_urls(settings.ca.as_ref(), table, directory, report)?;
+    let tls = tls::client_of_urls(
+        settings.ca.as_ref(),
+        ApplicationProtocol::Http1,
+        table,
+        directory,
+        report,
+    )?;
     Some(AcmeOrder {
         name,
         directory: settings.directory,

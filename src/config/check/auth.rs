@@ -19,6 +19,7 @@ use crate::config::values::{
     ClaimValue, OnExpiry, OriginPattern, PathPattern, Template, ValueError, parse_http_url,
     parse_set,
 };
+use crate::tls::ApplicationProtocol;
 
 /// What the settings of all routes have in common.
 pub(super) struct AuthContext<'a> {
@@ -240,6 +241,7 @@ fn auth_server(
     let tls = match url.scheme_str() {
         Some("https") => Some(tls::client_of_urls(
             settings.ca.as_ref(),
+            ApplicationProtocol::Http1,
             node,
             directory,
             report,

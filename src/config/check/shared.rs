@@ -10,6 +10,8 @@ use crate::config::checked::shared::{Engine, SharedLimits, SharedRules};
 use crate::config::report::{Node, Report};
 use crate::config::settings::SharedSettings;
 use crate::config::values::ValueError;
+#[cfg(feature = "shared")]
+use crate::tls::ApplicationProtocol;
 
 /// What is shared, and through which engine.
 #[cfg(feature = "shared")]
@@ -40,6 +42,7 @@ pub(super) fn engine(
     let tls = match url.is_tls {
         true => Some(tls::client_of_urls(
             settings.ca.as_ref(),
+            ApplicationProtocol::Unnamed,
             node,
             directory,
             report,

@@ -12,6 +12,7 @@ use crate::config::settings::{IssuerSettings, RouteSettings, TokenAlgorithm};
 use crate::config::values::{Name, Text, ValueError, parse_secure_url};
 use crate::error_report::ErrorReport;
 use crate::jwt::{KeySet, KeySetError, TokenRules};
+use crate::tls::ApplicationProtocol;
 
 /// The issuers that a route may name.
 pub(in crate::config::check) struct Issuers {
@@ -232,7 +233,13 @@ fn keys(
             let tls = match url.scheme_str() {
                 Some("https") => {
                     let ca = settings.ca.as_ref();
-                    Some(tls::client_of_urls(ca, table, directory, report)?)
+                    Some(tls::client_of_urls(
+                        ca,
+                        ApplicationProtocol::Http1,
+                        table,
+                        directory,
+                        report,
+                    )?)
                 }
                 _ => None,
             };

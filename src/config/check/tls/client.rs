@@ -42,10 +42,11 @@ pub(in crate::config::check) fn client(
     }
 }
 
-/// TLS with a server that is asked by its URL: an authority, an identity provider.
+/// TLS with a server that has a URL of its own: an authority, an identity provider, an engine.
 #[cfg(any(feature = "acme", feature = "auth", feature = "shared"))]
 pub(in crate::config::check) fn client_of_urls(
     ca: Option<&PathBuf>,
+    protocol: ApplicationProtocol,
     node: &Node<'_>,
     directory: &Path,
     report: &mut Report<'_>,
@@ -56,7 +57,7 @@ pub(in crate::config::check) fn client_of_urls(
         ca: contents.transpose().ok()?,
         identity: None,
     };
-    let tls = ClientTls::new(files, None, ApplicationProtocol::Http1);
+    let tls = ClientTls::new(files, None, protocol);
     tls.map_err(|error| unusable(&error, ca, &node, directory, report))
         .ok()
 }
