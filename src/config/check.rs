@@ -94,6 +94,7 @@ pub(super) fn config(
         if let Some(admin) = &admin {
             publish::warn_same_token(publish, admin, root, report);
         }
+        publish::warn_tickets(publish, &route, root, report);
     }
     #[cfg(feature = "acme")]
     orders.warn_unused(&listen, admin.as_ref(), publish.as_ref(), root, report);

@@ -22,7 +22,7 @@ mod values;
 pub use checked::Config;
 pub use errors::{ConfigError, ConfigErrors};
 #[cfg(feature = "server")]
-pub use load::admin::{AdminToken, acme_state_dir, admin_listener};
+pub use load::admin::{AdminToken, acme_state_dir, admin_listener, publish_listener};
 #[cfg(feature = "server")]
 pub use schema::schema;
 pub use settings::Settings;

@@ -32,10 +32,13 @@ pub fn schema() -> Value {
     let issuer = &mut schema["properties"]["issuer"];
     issuer["propertyNames"] = json!({ "pattern": Name::PATTERN });
     issuer["additionalProperties"]["properties"]["audience"]["minItems"] = json!(1);
+    schema["properties"]["publish"]["properties"]["tokens"]["minItems"] = json!(1);
     let route = &mut schema["properties"]["route"]["items"]["properties"];
     route["rewrite"]["pattern"] = json!(format!(r"^/[^?#*\s]*\*?$|{VARIABLE}"));
     let token = format!("{TOKEN}|{VARIABLE}");
     route["subprotocols"]["items"]["pattern"] = json!(token);
+    route["channels"]["properties"]["join"]["items"]["pattern"] =
+        json!(format!(r"^{SEGMENT}(\.{SEGMENT})*$|{VARIABLE}"));
     let headers = &mut route["headers"]["properties"];
     headers["set"]["propertyNames"] = json!({ "pattern": TOKEN });
     for key in ["remove", "remove_untrusted"] {
@@ -47,6 +50,10 @@ pub fn schema() -> Value {
 
 /// A token of HTTP (RFC 9110 §5.6.2): the name of a header or of a subprotocol.
 const TOKEN: &str = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$";
+
+/// A segment of a channel with a placeholder at most.
+const SEGMENT: &str =
+    r"([A-Za-z0-9_~@:+=-]+(\{[^{}]+\}[A-Za-z0-9_~@:+=-]*)?|\{[^{}]+\}[A-Za-z0-9_~@:+=-]*)";
 
 /// An environment variable, which may hold anything.
 const VARIABLE: &str = r"\$\{";

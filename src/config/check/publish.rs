@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::program::{absolute, check_tls_address};
 use crate::config::report::{Node, Report};
-use crate::config::settings::{Admin, Listen, Publish};
+use crate::config::settings::{Admin, Listen, Publish, RouteSettings};
 use crate::config::values::{ListenAddress, ValueError, check_token};
 
 pub(super) fn listener(
@@ -83,6 +83,24 @@ pub(super) fn warn_same_token(
     }
 }
 
+/// Warns of tickets that no route takes.
+pub(super) fn warn_tickets(
+    publish: &Publish,
+    routes: &[RouteSettings],
+    root: &Node<'_>,
+    report: &mut Report<'_>,
+) {
+    let mut auths = routes.iter().filter_map(|route| route.auth.as_ref());
+    let is_taken = auths.any(|auth| auth.tickets.is_some());
+    let issuing = publish.tokens.iter().position(|token| token.tickets);
+    if let Some(index) = issuing.filter(|_| !is_taken) {
+        let node = root.get("publish").get("tokens").at(index).get("tickets");
+        let problem = ValueError::new("no route takes tickets")
+            .help("write [route.auth.tickets] below the [[route]] that takes them");
+        report.warn(&node, problem);
+    }
+}
+
 /// Reports an address that is a client listener's or the admin interface's already.
 pub(super) fn check_address(
     publish: &Publish,
@@ -152,6 +170,19 @@ mod tests {
         assert!(warnings[0].starts_with(expected), "{warnings:?}");
         assert!(!warnings[0].contains("hunter2"), "{warnings:?}");
         assert_eq!(read(&file("other")).unwrap().warnings().count(), 0);
+    }
+
+    #[cfg(feature = "auth")]
+    #[test]
+    fn tickets_that_no_route_takes_are_a_warning() {
+        let issuing = "[publish]\naddress = \"127.0.0.1:9901\"\n\
+                       tokens = [{ name = \"b\", token = \"t\", tickets = true }]\n";
+        let config = read(issuing).unwrap();
+        let expected = "/etc/wsgate.toml:9:48: no route takes tickets \
+                        (write [route.auth.tickets] below the [[route]] that takes them)";
+        assert_eq!(Vec::from_iter(config.warnings()), [expected]);
+        let taken = format!("auth.tickets = {{}}\n{issuing}");
+        assert_eq!(read(&taken).unwrap().warnings().count(), 0);
     }
 
     #[test]

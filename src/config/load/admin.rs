@@ -1,5 +1,5 @@
-//! The admin listener of a file, for a command that talks to it: nothing else in the file has to be
-//! right for that.
+//! The listeners of a file that commands talk to, and what else they need of it: nothing else in the file has to
+//! be right for that.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,9 +12,9 @@ use super::{environment, file, mask, read, syntax, text_of};
 use crate::config::check;
 use crate::config::errors::ConfigErrors;
 use crate::config::report::Report;
-use crate::config::settings::{AcmeSettings, Admin};
+use crate::config::settings::{AcmeSettings, Admin, Publish};
 
-/// Whether [`admin_listener`] reads the token as well.
+/// Whether [`admin_listener`] and [`publish_listener`] read tokens as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AdminToken {
     /// It is read.
@@ -33,6 +33,24 @@ pub fn admin_listener(path: &Path, token: AdminToken) -> Result<Option<Admin>, C
     let text = text_of(&name, file::read_once(path))?;
     let directory = path.parent().unwrap_or(Path::new(""));
     read(&name, &text, directory, token, &environment)
+}
+
+/// The `[publish]` of a file, `None` if it has no such table. Nothing else in the file has to be right. Without
+/// [`AdminToken::Read`] it has no tokens.
+///
+/// # Errors
+///
+/// The file cannot be read, is no TOML, or its `[publish]` is wrong.
+pub fn publish_listener(path: &Path, token: AdminToken) -> Result<Option<Publish>, ConfigErrors> {
+    let name = path.display().to_string();
+    let text = text_of(&name, file::read_once(path))?;
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let left_out: &[_] = match token {
+        AdminToken::Read => &[],
+        AdminToken::Ignore => &["tokens"],
+    };
+    let publish: Option<Publish> = table(&name, &text, "publish", left_out, &environment)?;
+    Ok(publish.map(|publish| check::publish::resolved(publish, directory)))
 }
 
 /// The `state_dir` of the table `[acme.ORDER]` of a file, `None` if it has no such table. Nothing else in the file has to
@@ -127,6 +145,28 @@ mod tests {
         // The process itself would not take it, but it may have been started with another file.
         let open = read_text("[admin]\naddress = \"0.0.0.0:1\"", AdminToken::Read);
         assert_eq!(open.unwrap().unwrap().token, None);
+    }
+
+    #[test]
+    fn the_listener_for_publishers_is_read_though_the_rest_of_the_file_is_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("wsgate.toml");
+        let text = "nonsense = 1\n[publish]\naddress = \"unix:publish.sock\"\n\
+                    tokens = [{ name = \"a\", token = \"TOKEN\", channels = [\"a.*\"] }]\n";
+        std::fs::write(&file, text.replace("TOKEN", "hunter2")).unwrap();
+        let publish = publish_listener(&file, AdminToken::Read).unwrap().unwrap();
+        let path = folder.path().join("publish.sock");
+        assert_eq!(publish.address, ListenAddress::Unix(path));
+        assert_eq!(publish.tokens[0].token.expose(), "hunter2");
+        std::fs::write(&file, text.replace("TOKEN", "${WSGATE_UNSET}")).unwrap();
+        let wrong = publish_listener(&file, AdminToken::Read).unwrap_err();
+        let expected = "`WSGATE_UNSET` is not set";
+        assert!(wrong.to_string().contains(expected), "{wrong}");
+        let publish = publish_listener(&file, AdminToken::Ignore).unwrap();
+        assert_eq!(publish.unwrap().tokens, []);
+        std::fs::write(&file, "").unwrap();
+        let publish = publish_listener(&file, AdminToken::Read).unwrap();
+        assert_eq!(publish, None);
     }
 
     #[test]

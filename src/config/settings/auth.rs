@@ -25,7 +25,7 @@ pub struct RouteAuth {
     /// What the claims of a token must be, by name: a value or one of a list. A claim that is a list must hold it, and
     /// so must the words of scope and scp; dots lead into objects.
     pub require: BTreeMap<String, ClaimValues>,
-    /// Claims that are kept for the session beside those that the headers use.
+    /// Claims that are kept for the session beside those that headers.set, rewrite and channels.join use.
     pub claims: Vec<String>,
     /// The close code of a session whose token expires; "keep" lets it go on.
     pub on_expiry: OnExpiry,

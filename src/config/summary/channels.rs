@@ -8,7 +8,7 @@ pub(super) fn words(rules: &ChannelRules, join: &[String]) -> Vec<String> {
     let default = ChannelRules::default();
     let mut words = join.to_vec();
     if rules.upstream_header {
-        words.push("others by the upstream".to_owned());
+        words.push("more by the upstream".to_owned());
     }
     if rules.queue != default.queue {
         let queue = u64::try_from(rules.queue).unwrap_or(u64::MAX);

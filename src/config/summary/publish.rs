@@ -15,7 +15,7 @@ pub(super) fn tell(publish: &Publish, summary: &mut String) {
             words.push("sessions and subjects".to_owned());
         }
         if token.tickets {
-            words.push("issues tickets".to_owned());
+            words.push("tickets".to_owned());
         }
         let _ = writeln!(summary, "  {:9}  {}", token.name, wrapped(&words));
     }

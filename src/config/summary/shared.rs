@@ -25,11 +25,11 @@ pub(super) fn tell(config: &Config, summary: &mut String) {
     }
     let failure = match settings.on_failure {
         OnFailure::Local => "each process counts for itself",
-        OnFailure::Deny => "limits deny",
+        OnFailure::Deny => "denied",
     };
     // Writing to a string cannot fail.
-    let _ = writeln!(summary, "shared  {}", url.without_user());
-    let _ = writeln!(summary, "  prefix     {}", settings.prefix);
+    let place = url.without_user();
+    let _ = writeln!(summary, "shared  {place}, prefix {}", settings.prefix);
     let _ = writeln!(summary, "  {:9}  {}", "limits", wrapped(&limits));
     let _ = writeln!(summary, "  failure    {failure}");
 }

@@ -90,6 +90,57 @@ fn the_summary_says_who_may_come_in() {
 }
 
 #[test]
+fn the_summary_says_who_publishes_to_which_channels() {
+    let text = "[publish]\naddress = \"127.0.0.1:9901\"\ntokens = [\n\
+                { name = \"billing\", token = \"canary\", channels = [\"user.*\", \"room.**\"] },\n\
+                { name = \"issuer-of-tickets\", token = \"canary2\", direct = true, tickets = true },\n]\n\
+                [upstream.a]\nservers = [\"ws://127.0.0.1:1\"]\n\
+                [[route]]\nname = \"rooms\"\npath = \"/rooms/{id}\"\nupstream = \"a\"\n\
+                channels = { join = [\"room.{path.id}\", \"ip.{client_ip}\"], upstream_header = true, queue = \"1MiB\", \
+                on_slow = \"latest\", retain = 5 }\n\
+                [[route]]\nname = \"all\"\npath = \"/*\"\nupstream = \"a\"\n";
+    let summary = Config::from_toml("a.toml", text).unwrap().summary();
+    for expected in [
+        "publish 127.0.0.1:9901\n  billing    user.*, room.**\n  issuer-of-tickets  sessions and subjects, tickets\n\n",
+        "  channels   room.{path.id}, ip.{client_ip}, more by the upstream, queue 1MiB,\n             \
+         else latest, retain 5\n",
+    ] {
+        assert!(summary.contains(expected), "{summary}");
+    }
+    assert_eq!(summary.matches("  channels ").count(), 1, "{summary}");
+    assert!(!summary.contains("canary"), "{summary}");
+}
+
+#[cfg(feature = "shared")]
+#[test]
+fn the_summary_says_what_is_shared_and_no_password() {
+    let text = "[shared]\nurl = \"redis-cluster://canary:canary@10.0.0.1,10.0.0.2\"\nprefix = \"chat\"\n\
+                [upstream.a]\nservers = [\"ws://127.0.0.1:1\"]\n\
+                [[route]]\nname = \"all\"\npath = \"/*\"\nupstream = \"a\"\n";
+    for (written, limits, failure) in [
+        (
+            "",
+            "handshakes, connections, messages, bytes",
+            "each process counts for itself",
+        ),
+        (
+            "limits = [\"connections\"]\non_failure = \"deny\"\n",
+            "connections",
+            "denied",
+        ),
+        ("limits = []\n", "none", "each process counts for itself"),
+    ] {
+        let text = text.replacen("[upstream", &format!("{written}[upstream"), 1);
+        let summary = Config::from_toml("a.toml", &text).unwrap().summary();
+        let expected = format!(
+            "shared  redis-cluster://10.0.0.1,10.0.0.2, prefix chat\n  limits     {limits}\n  failure    {failure}\n"
+        );
+        assert!(summary.contains(&expected), "{summary}");
+        assert!(!summary.contains("canary"), "{summary}");
+    }
+}
+
+#[test]
 fn the_summary_shows_what_differs_from_route_to_route_in_eighty_columns() {
     let networks: Vec<_> = (0..20).map(|net| format!("\"10.{net}.0.0/16\"")).collect();
     let text = format!(

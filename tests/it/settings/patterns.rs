@@ -122,6 +122,55 @@ fn values_of_every_form_are_told_from_others() {
             &["", "x gate", "x:"],
         ),
         (
+            "/properties/publish/properties/tokens/items/properties/channels/items".to_owned(),
+            &[
+                "room.1",
+                "user.*",
+                "*.a.**",
+                "**",
+                "a-b_c~d@e:f+g=2E",
+                "${CHANNEL}",
+            ],
+            &["", "user*", "**.a", "a..b", ".a", "a.", "a/b", "a b"],
+        ),
+        (
+            "/properties/shared/properties/url".to_owned(),
+            &[
+                "redis://127.0.0.1:6379/0",
+                "rediss://a:b@c",
+                "redis-sentinel://a,b:1/main/2",
+                "rediss-cluster://a,b",
+                "${REDIS}",
+            ],
+            &[
+                "",
+                "redis://",
+                "127.0.0.1:6379",
+                "valkey://a",
+                "redis://a?b",
+            ],
+        ),
+        (
+            format!("{route}/channels/properties/join/items"),
+            &[
+                "lobby",
+                "room.{path.room}",
+                "a-{subject}-z.{claim.a.b}",
+                "{host}.{route}",
+                "${CHANNEL}",
+            ],
+            &[
+                "",
+                "a..b",
+                "a.",
+                "a/b",
+                "a.*",
+                "{subject}{host}",
+                "{subject}-{host}",
+                "{{a}}",
+            ],
+        ),
+        (
             format!("{route}/limits/properties/message_size"),
             &["1B", "64KiB", "010MB"],
             &["0B", "64k", "1 MiB", "64"],
@@ -155,5 +204,7 @@ fn lists_that_would_serve_nothing_are_refused() {
     assert_eq!(schema["properties"]["route"]["minItems"], 1);
     let pool = &schema["properties"]["upstream"]["additionalProperties"];
     assert_eq!(pool["properties"]["servers"]["minItems"], 1);
+    let tokens = &schema["properties"]["publish"]["properties"]["tokens"];
+    assert_eq!(tokens["minItems"], 1);
     assert_eq!(schema["$id"], "urn:wsgate:settings");
 }
