@@ -14,8 +14,7 @@ pub(super) struct RetainedBudget {
 
 #[derive(Debug, Default)]
 struct Books {
-    /// Below zero for a moment, where a channel lets go of a publication before it is noted.
-    bytes: isize,
+    bytes: usize,
     order: BTreeMap<u64, Weak<Channel>>,
     next: u64,
 }
@@ -32,20 +31,21 @@ impl RetainedBudget {
     /// Notes that a channel has retained a publication, and by how many bytes that is more.
     pub(super) fn note(&self, channel: &Arc<Channel>, more: isize) {
         let mut books = self.books();
-        books.bytes += more;
+        books.bytes = books.bytes.saturating_add_signed(more);
         let place = books.next;
         books.next += 1;
         books.order.insert(place, Arc::downgrade(channel));
         drop(books);
-        for place in channel.set_retained_place(place).into_iter().flatten() {
-            self.books().order.remove(&place);
+        let before = channel.set_retained_place(place);
+        if let Some(before) = before {
+            self.books().order.remove(&before);
         }
     }
 
     /// Notes that a channel has let go of all that it retained.
     pub(super) fn released(&self, forgotten: &Forgotten) {
         let mut books = self.books();
-        books.bytes -= forgotten.bytes as isize;
+        books.bytes = books.bytes.saturating_sub(forgotten.bytes);
         if let Some(place) = forgotten.place {
             books.order.remove(&place);
         }
@@ -54,7 +54,7 @@ impl RetainedBudget {
     /// The channel whose publications have to go, as long as all retain too much.
     pub(super) fn next_to_forget(&self) -> Option<Arc<Channel>> {
         let mut books = self.books();
-        while books.bytes > self.most as isize {
+        while books.bytes > self.most {
             let (_, channel) = books.order.pop_first()?;
             if let Some(channel) = channel.upgrade() {
                 return Some(channel);
@@ -64,13 +64,7 @@ impl RetainedBudget {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        usize::try_from(self.books().bytes).unwrap_or(0)
-    }
-
-    /// How many channels it knows.
-    #[cfg(test)]
-    pub(super) fn places(&self) -> usize {
-        self.books().order.len()
+        self.books().bytes
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {

@@ -40,6 +40,7 @@ use crate::server::http::limiter::ConnectionLimiter;
 use crate::server::lifecycle::reload::counts::ReloadCounts;
 use crate::server::lifecycle::reload::requests::ReloadRequests;
 use crate::server::logging::queue::LogQueue;
+use crate::server::publish::refusals::RefusalCounts;
 
 /// The admin interface of the process, wherever it listens.
 pub(super) struct AdminService {
@@ -47,31 +48,38 @@ pub(super) struct AdminService {
     streams: TaskTracker,
 }
 
+/// What the interface shows and changes.
+pub(super) struct AdminContext {
+    pub(super) handle: Handle,
+    /// `None` where the settings came from no file.
+    pub(super) reloads: Option<ReloadRequests>,
+    pub(super) reload_counts: Arc<ReloadCounts>,
+    /// `None` where the log is that of another program.
+    pub(super) log: Option<LogQueue>,
+    /// Owns what the interface starts.
+    pub(super) tasks: TaskTracker,
+    /// Looked at only, as is the limiter.
+    pub(super) connections: TaskTracker,
+    pub(super) limiter: Arc<ConnectionLimiter>,
+}
+
 /// For so long the process waits for the end of an events stream to be taken.
 const END_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl AdminService {
-    /// `tasks` owns what the interface starts; `connections` and `room` are looked at only.
-    pub(super) fn new(
-        handle: Handle,
-        reloads: Option<ReloadRequests>,
-        reload_counts: Arc<ReloadCounts>,
-        log: Option<LogQueue>,
-        tasks: TaskTracker,
-        connections: TaskTracker,
-        limiter: Arc<ConnectionLimiter>,
-    ) -> Self {
-        let places = limiter.budget().admin_connections();
+    pub(super) fn new(context: AdminContext, publish_refusals: Arc<RefusalCounts>) -> Self {
+        let places = context.limiter.budget().admin_connections();
         let streams = TaskTracker::new();
         let interface = Interface {
-            handle,
+            handle: context.handle,
             drain_requested: AtomicBool::new(false),
-            reloads,
-            reload_counts,
-            log,
-            tasks,
-            connections,
-            limiter,
+            reloads: context.reloads,
+            reload_counts: context.reload_counts,
+            log: context.log,
+            tasks: context.tasks,
+            connections: context.connections,
+            limiter: context.limiter,
+            publish_refusals,
             streams: streams.clone(),
             started: SystemTime::now(),
         };

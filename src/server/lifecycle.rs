@@ -8,6 +8,7 @@
 
 mod certificates;
 pub(crate) mod handover;
+mod interfaces;
 pub(crate) mod notify;
 mod orders;
 pub(crate) mod process;

@@ -18,6 +18,7 @@ mod http;
 mod lifecycle;
 mod listener;
 mod logging;
+mod publish;
 #[cfg_attr(not(feature = "otel"), path = "traces/none.rs")]
 mod traces;
 

@@ -1,17 +1,17 @@
 //! Who may use the interface.
 
-use std::hint::black_box;
 use std::net::IpAddr;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use axum::body::Body;
+use http::request::Parts;
 use http::uri::{Authority, Scheme};
-use http::{HeaderMap, Method, Request, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use tokio_util::sync::CancellationToken;
 
 use super::library::Secret;
-use crate::server::api::definition::{Api, Endpoint};
+use crate::server::api::bearer::{bearer, is_same};
+use crate::server::api::definition::{Api, BodyUse, Endpoint};
 use crate::server::api::response::Refusal;
 
 /// Access by the settings of the moment.
@@ -29,7 +29,7 @@ struct Current {
 
 /// How long a request is allowed for, which is longer than most need.
 #[derive(Clone)]
-pub(super) struct Admission {
+pub(crate) struct Admission {
     /// Cancelled when the token has changed.
     revoked: CancellationToken,
     /// Cancelled when the address is no longer the interface's.
@@ -39,13 +39,20 @@ pub(super) struct Admission {
 impl Api for Access {
     const NAME: &'static str = "admin";
 
-    const LIFETIME: Duration = Duration::from_secs(60);
+    const LIFETIME: Option<Duration> = Some(Duration::from_secs(60));
 
-    fn takes_body(method: &Method, path: &str) -> bool {
+    const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// An answer may be as long as the list of all sessions: there is a pause behind each.
+    const SLICE: Duration = Duration::ZERO;
+
+    type Client = Admission;
+
+    fn body_use(&self, method: &Method, path: &str) -> BodyUse {
         match *method {
-            Method::PATCH => true,
-            Method::POST => path == "/tickets" || path.starts_with("/logout/"),
-            _ => false,
+            Method::PATCH => BodyUse::Handler,
+            Method::POST if path == "/tickets" || path.starts_with("/logout/") => BodyUse::Handler,
+            _ => BodyUse::Unread,
         }
     }
 
@@ -54,14 +61,11 @@ impl Api for Access {
         matches!(path, "/healthz" | "/readyz") || path.starts_with("/logout/")
     }
 
-    fn admit(&self, request: &mut Request<Body>, endpoint: &Endpoint) -> Result<(), Refusal> {
-        let (path, headers) = (request.uri().path(), request.headers());
-        let admission = Admission {
-            revoked: self.allow(path, headers, endpoint)?,
+    fn admit(&self, head: &Parts, endpoint: &Endpoint) -> Result<Admission, Refusal> {
+        Ok(Admission {
+            revoked: self.allow(head.uri.path(), &head.headers, endpoint)?,
             closing: endpoint.closing.clone(),
-        };
-        request.extensions_mut().insert(admission);
-        Ok(())
+        })
     }
 }
 
@@ -99,7 +103,7 @@ impl Access {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         match &current.token {
             _ if Self::is_open(path) => {}
-            Some(token) if !bears(headers, token) => {
+            Some(token) if !bearer(headers).is_some_and(|given| is_same(given, token)) => {
                 return refuse(StatusCode::UNAUTHORIZED, "a bearer token is needed");
             }
             // A foreign name whose DNS points here makes its pages same-origin with us.
@@ -157,44 +161,4 @@ fn names_this_machine(headers: &HeaderMap) -> bool {
     }
     let host = authority.host().trim_matches(['[', ']']);
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok()
-}
-
-/// Whether the request has the token (RFC 6750 §2.1).
-fn bears(headers: &HeaderMap, token: &Secret) -> bool {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return false;
-    };
-    let (scheme, given) = match value.as_bytes().split_at_checked(b"Bearer ".len()) {
-        Some(parts) => parts,
-        None => return false,
-    };
-    scheme.eq_ignore_ascii_case(b"Bearer ") && same(given, token.expose().as_bytes())
-}
-
-/// Compares in a time that tells nothing of where two values differ.
-fn same(one: &[u8], other: &[u8]) -> bool {
-    let different = one.iter().zip(other).fold(0, |different, (one, other)| {
-        black_box(different | (one ^ other))
-    });
-    one.len() == other.len() && different == 0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_are_the_same_only_if_all_of_them_is() {
-        for (one, other, expected) in [
-            ("", "", true),
-            ("a", "a", true),
-            ("a", "b", false),
-            ("a", "ab", false),
-            ("", "a", false),
-        ] {
-            assert_eq!(same(one.as_bytes(), other.as_bytes()), expected);
-            assert_eq!(same(other.as_bytes(), one.as_bytes()), expected);
-        }
-    }
 }

@@ -12,6 +12,7 @@ use crate::server::http::limiter::ConnectionLimiter;
 use crate::server::lifecycle::reload::counts::ReloadCounts;
 use crate::server::lifecycle::reload::requests::ReloadRequests;
 use crate::server::logging::queue::LogQueue;
+use crate::server::publish::refusals::RefusalCounts;
 
 /// What a handler takes it as.
 pub(super) type Shared = State<Arc<Interface>>;
@@ -30,6 +31,8 @@ pub(super) struct Interface {
     /// The connections of clients, to be counted.
     pub(super) connections: TaskTracker,
     pub(super) limiter: Arc<ConnectionLimiter>,
+    /// What the publish interface has refused.
+    pub(super) publish_refusals: Arc<RefusalCounts>,
     /// The event streams that are open.
     pub(super) streams: TaskTracker,
     pub(super) started: SystemTime,

@@ -14,6 +14,8 @@ use crate::server::api::timestamp::timestamp;
 pub(super) struct SessionMetadata {
     /// Its number in this process, as in the log.
     id: u64,
+    /// Its name among all gates, for those who publish to it.
+    name: String,
     route: String,
     /// The client's address, behind trusted proxies.
     client: String,
@@ -36,6 +38,7 @@ impl From<&SessionInfo> for SessionMetadata {
     fn from(session: &SessionInfo) -> Self {
         Self {
             id: session.id.get(),
+            name: session.name.to_string(),
             route: session.route.to_string(),
             client: session.client.to_string(),
             peer: session.peer.to_string(),

@@ -1,5 +1,6 @@
 //! `GET /metrics`: each count under its name.
 
+mod channels;
 mod gate;
 mod tls;
 
@@ -23,6 +24,8 @@ pub(super) fn text(interface: &Interface) -> String {
     let handshakes = &interface.limiter.counts().tls;
     tls::handshakes(&mut text, handshakes, &metrics.broken_requests);
     tls::certificates(&mut text, &interface.handle.config());
+    channels::write(&mut text, &metrics.channels);
+    channels::refusals(&mut text, &interface.publish_refusals);
     reloads(&mut text, &interface.reload_counts.counted());
     log(&mut text, interface);
     process(&mut text, &Process::read(interface.started));

@@ -1,4 +1,4 @@
-//! What monitoring reads: is the process alive, is it ready, what has it counted. A query is not
+//! What monitoring reads: is the process ready, what has it counted. A query is not
 //! looked at, because a load balancer may write there what it likes.
 
 use axum::extract::State;
@@ -12,20 +12,8 @@ use super::{exposition, metrics};
 use crate::server::api::response::{Json, with_type};
 
 #[derive(Serialize, ToSchema)]
-pub(super) struct Alive {
-    alive: bool,
-}
-
-#[derive(Serialize, ToSchema)]
 pub(super) struct Ready {
     ready: bool,
-}
-
-/// Whether the process is alive.
-#[utoipa::path(get, path = "/healthz", operation_id = "alive", security(),
-    responses((status = 200, description = "It is alive.", body = Alive)))]
-pub(super) async fn alive() -> Json<Alive> {
-    Json(Alive { alive: true })
 }
 
 /// Whether the gate takes new sessions.

@@ -26,7 +26,7 @@ pub(super) fn router(interface: Arc<Interface>) -> Router {
 /// Everything, in the order of the documentation.
 fn endpoints() -> OpenApiRouter<Arc<Interface>> {
     OpenApiRouter::with_openapi(Description::openapi())
-        .routes(routes!(probes::alive))
+        .routes(routes!(api::probes::alive))
         .routes(routes!(probes::ready))
         .routes(routes!(probes::metrics))
         .routes(routes!(sessions::list, sessions::close_selected))

@@ -25,15 +25,20 @@ impl PartialSchema for Settings {
     fn schema() -> RefOr<Schema> {
         let description = "The settings in the form of the file, without `defaults`; `wsgate \
                            schema` prints their schema. `***` stands in the place of a secret.";
-        let mut admin = any_object();
-        admin.schema_type = SchemaType::from_iter([Type::Object, Type::Null]);
+        let optional = || {
+            let mut table = any_object();
+            table.schema_type = SchemaType::from_iter([Type::Object, Type::Null]);
+            table
+        };
         let settings = ObjectBuilder::new()
             .description(Some(description))
             .property("listen", Array::new(any_object()))
             .property("acme", any_object())
             .property("issuer", any_object())
             .property("client_ip", any_object())
-            .property("admin", admin)
+            .property("admin", optional())
+            .property("publish", optional())
+            .property("shared", optional())
             .property("log", any_object())
             .property("drain", any_object())
             .property("server", any_object())

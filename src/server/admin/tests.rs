@@ -12,7 +12,6 @@ use crate::Gate;
 use crate::config::{Config, ListenAddress};
 use crate::server::api::definition::Api;
 use crate::server::api::guard::WRITE_TIMEOUT;
-use crate::server::api::service::HEAD_TIMEOUT;
 use crate::server::listener::descriptors::Budget;
 
 /// The interface at one address.
@@ -20,7 +19,9 @@ type Admin = ApiService<Access>;
 
 const ADDRESS: &str = "127.0.0.1:9900";
 
-const LIFETIME: Duration = Access::LIFETIME;
+const LIFETIME: Duration = Access::LIFETIME.unwrap();
+
+const HEAD_TIMEOUT: Duration = Access::HEAD_TIMEOUT;
 
 fn admin(token: Option<&str>) -> Admin {
     admin_of(gate(), token)
@@ -33,9 +34,18 @@ pub(super) fn gate() -> Gate {
 
 pub(super) fn admin_of(gate: Gate, token: Option<&str>) -> Admin {
     let (handle, tasks) = (gate.handle(), TaskTracker::new());
-    let limiter = ConnectionLimiter::new(gate, Budget::new(None, 0, 1));
+    let limiter = ConnectionLimiter::new(gate, Budget::new(None, 0, 1, false));
     let counts = Arc::new(ReloadCounts::since(SystemTime::now()));
-    let admin = AdminService::new(handle, None, counts, None, tasks.clone(), tasks, limiter);
+    let context = AdminContext {
+        handle,
+        reloads: None,
+        reload_counts: counts,
+        log: None,
+        tasks: tasks.clone(),
+        connections: tasks,
+        limiter,
+    };
+    let admin = AdminService::new(context, Arc::default());
     admin.require_token(token.map(|token| Secret::new(token.to_owned())));
     let address = ListenAddress::Tcp(ADDRESS.parse().unwrap());
     admin.service().at(&address, CancellationToken::new())

@@ -41,6 +41,7 @@ pub(crate) fn complete(document: &mut OpenApi, words: &Words) {
         let operations = [
             &mut path.get,
             &mut path.post,
+            &mut path.put,
             &mut path.patch,
             &mut path.delete,
         ];

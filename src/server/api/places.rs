@@ -129,6 +129,11 @@ impl Place {
         true
     }
 
+    /// A request has begun to come, even if the connection was evicted meanwhile; the client has to send the rest of it.
+    pub(crate) fn begin_request(&self) {
+        self.set(|state| state.is_evicted = false);
+    }
+
     /// A request has come, even if the connection was evicted meanwhile.
     pub(crate) fn begin_answer(&self) {
         self.set(|state| {

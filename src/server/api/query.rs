@@ -13,6 +13,7 @@ use serde::de::{
 use serde::{Deserialize, de, forward_to_deserialize_any};
 use utoipa::IntoParams;
 
+use super::percent::decode_form;
 use super::response::{Error, WrongQuery};
 
 /// The query of a request, of which each key is a field of `T`.
@@ -68,7 +69,7 @@ impl Pairs<'_> {
         let written = self.0.split('&').filter(|pair| !pair.is_empty());
         for (position, pair) in (1..).zip(written) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let (Some(key), Some(value)) = (decode(key), decode(value)) else {
+            let (Some(key), Some(value)) = (decode_form(key), decode_form(value)) else {
                 return Err(QueryError::Encoding { position });
             };
             let Some(key) = keys.iter().copied().find(|known| *known == key) else {
@@ -150,24 +151,6 @@ fn known(keys: &[&str]) -> String {
         [] => "it takes no keys".to_owned(),
         keys => format!("the keys are {}", keys.join(", ")),
     }
-}
-
-/// Decodes what a form has encoded: `+` is a space, and `%` stands before two hexadecimal digits.
-fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let mut digit = || char::from(rest.next()?).to_digit(16);
-                let (high, low) = (digit()?, digit()?);
-                u8::try_from(high * 16 + low).ok()?
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

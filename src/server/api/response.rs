@@ -1,5 +1,7 @@
 //! What responses look like.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
@@ -14,6 +16,14 @@ pub(crate) struct Json<T>(pub(crate) T);
 pub(crate) struct Refusal {
     status: StatusCode,
     sentence: String,
+}
+
+/// What the extensions of a refusal's response say.
+#[derive(Clone, Debug)]
+pub(crate) struct Refused {
+    pub(crate) status: StatusCode,
+    /// It repeats nothing that the client wrote.
+    pub(crate) sentence: Arc<str>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -36,23 +46,38 @@ impl Refusal {
     }
 }
 
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            status: refusal.status,
+            sentence: refusal.sentence.into(),
+        }
+    }
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
+        let refused = Refused::from(self);
         let error = Json(Error {
-            error: self.sentence,
+            error: refused.sentence.to_string(),
         });
-        match self.status {
-            StatusCode::UNAUTHORIZED => {
-                (self.status, [(header::WWW_AUTHENTICATE, "Bearer")], error).into_response()
-            }
+        let mut response = match refused.status {
+            StatusCode::UNAUTHORIZED => (
+                refused.status,
+                [(header::WWW_AUTHENTICATE, "Bearer")],
+                error,
+            )
+                .into_response(),
             status => (status, error).into_response(),
-        }
+        };
+        response.extensions_mut().insert(refused);
+        response
     }
 }
 
 impl IntoResponse for WrongQuery {
     fn into_response(self) -> Response {
-        (StatusCode::BAD_REQUEST, Json(self.0)).into_response()
+        Refusal::new(StatusCode::BAD_REQUEST, self.0.error).into_response()
     }
 }
 

@@ -1,14 +1,16 @@
 //! Serving the connections of an interface.
 
 use std::convert::Infallible;
+use std::io;
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::response::IntoResponse;
-use futures_util::FutureExt;
+use http::request::Parts;
 use http::uri::Scheme;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::{Body as _, Incoming};
@@ -16,21 +18,21 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Mutex;
-use tokio::task::yield_now;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
 use super::answer::Answer;
-use super::definition::{Api, Endpoint};
+use super::body::{Arriving, whole};
+use super::definition::{Api, BodyUse, Endpoint};
 use super::guard::Guard;
-use super::library::{ErrorReport, ListenAddress, ServerTls, Tickets, TlsAcceptor};
+use super::library::{ClientAddr, ErrorReport, ListenAddress, ServerTls, Tickets, TlsAcceptor};
 use super::places::{Place, Places};
 use super::response::Refusal;
 use super::router::tidy_allow;
 use super::secured::secured;
+use super::turns::Turns;
 use crate::server::http::request_lines::RequestLines;
 use crate::server::lifecycle::workers::Worker;
 use crate::server::listener::accept::{Accepted, Dispatch, Vacancy};
@@ -40,15 +42,12 @@ pub(crate) struct ApiService<A> {
     own: Arc<A>,
     router: Router,
     places: Arc<Places>,
-    /// Responses are made one after the other: some take long, and a worker has sessions to serve.
-    turn: Arc<Mutex<()>>,
+    /// Those of the worker that a connection is on.
+    turns: Arc<Turns>,
     /// What new connections begin with.
     tls: Arc<RwLock<Option<TlsAcceptor>>>,
     endpoint: Endpoint,
 }
-
-/// From accept, or the last answer, to the end of a request's head.
-pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 const HEAD_SIZE: usize = 16 * 1024;
 
@@ -65,11 +64,12 @@ impl<A: Api> ApiService<A> {
             own: Arc::new(own),
             router,
             places: Places::new(places),
-            turn: Arc::default(),
+            turns: Arc::new(Turns::new(A::SLICE)),
             tls: Arc::default(),
             endpoint: Endpoint {
                 scheme: Scheme::HTTP,
                 browsable: true,
+                peer: ClientAddr::Unix,
                 closing: CancellationToken::new(),
             },
         }
@@ -118,17 +118,46 @@ impl<A: Api> ApiService<A> {
         self.places.take()
     }
 
-    /// Serves accepted connections on a worker.
-    pub(crate) fn dispatch(self, worker: Worker) -> Dispatch {
+    /// Serves accepted connections, each on the one of these workers with the fewest tasks. The first of them accepts.
+    pub(crate) fn dispatch(self, workers: Vec<Worker>) -> Dispatch {
         let connections = TaskTracker::new();
+        let on_worker = |worker| {
+            let turns = Arc::new(Turns::new(A::SLICE));
+            let service = Self {
+                turns,
+                ..self.clone()
+            };
+            (worker, service)
+        };
+        let slots: Vec<_> = workers.into_iter().map(on_worker).collect();
         Arc::new(move |accepted| {
             let place = self.place();
-            worker.spawn(&connections, self.clone().serve(accepted, place));
+            let numbered = slots.iter().enumerate();
+            let Some((index, (worker, service))) =
+                numbered.min_by_key(|(_, (worker, _))| worker.load())
+            else {
+                return;
+            };
+            let service = service.clone();
+            if index == 0 {
+                worker.spawn(&connections, service.serve(accepted, place));
+                return;
+            }
+            match accepted.detach() {
+                Ok(detached) => worker.spawn(&connections, async move {
+                    match detached.attach() {
+                        Ok(accepted) => service.serve(accepted, place).await,
+                        Err(error) => lost(&error),
+                    }
+                }),
+                Err(error) => lost(&error),
+            }
         })
     }
 
     async fn serve(mut self, accepted: Accepted, place: Place) {
-        let (socket, _) = accepted.into_transport();
+        let (socket, peer) = accepted.into_transport();
+        self.endpoint.peer = peer;
         let Some(acceptor) = self.acceptor() else {
             return self.serve_on(socket, place).await;
         };
@@ -148,11 +177,12 @@ impl<A: Api> ApiService<A> {
         let answered = Arc::clone(&place);
         let service =
             service_fn(move |request| self.answer(request, &lines, Arc::clone(&answered)));
-        let mut connection = pin!(http().serve_connection(TokioIo::new(guard), service));
+        let mut connection =
+            pin!(http(A::HEAD_TIMEOUT).serve_connection(TokioIo::new(guard), service));
         let served = async {
             tokio::select! {
                 served = &mut connection => served,
-                _closing_or_old = timeout(A::LIFETIME, closing.cancelled()) => {
+                () = last_request(&closing, A::LIFETIME) => {
                     connection.as_mut().graceful_shutdown();
                     connection.await
                 }
@@ -180,33 +210,40 @@ impl<A: Api> ApiService<A> {
         place: Arc<Place>,
     ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<A> {
         let has_fragment = lines.begin_request(request.body());
-        // Behind a body hyper would read the next request though this response is still to be
-        // written, and a client that reads none would pile them up.
-        let is_last = !request.body().is_end_stream();
         let path = request.uri().path();
-        let takes_body = A::takes_body(request.method(), path);
-        // Anybody may send its body as slowly as they like: until it is verified, a newcomer may have the place.
-        let is_strangers = takes_body && A::is_open(path);
-        let (api, mut request) = (
-            self.clone(),
-            request.map(|body| match takes_body {
-                true => Body::new(body),
-                false => Body::empty(),
-            }),
-        );
-        if !is_strangers {
-            place.begin_answer();
+        let body_use = self.own.body_use(request.method(), path);
+        let is_handlers = body_use == BodyUse::Handler;
+        // A client may send its body as slowly as it likes: until that has come, a newcomer may have the place.
+        let waits = match body_use {
+            BodyUse::Unread => false,
+            BodyUse::Handler => A::is_open(path),
+            BodyUse::Whole(_) => !request.body().is_end_stream(),
+        };
+        match waits {
+            true => place.begin_request(),
+            false => place.begin_answer(),
         }
+        let has_body = !request.body().is_end_stream();
+        let (head, body) = request.into_parts();
+        let (body, has_ended) = Arriving::new(body);
+        let body = match body_use {
+            BodyUse::Unread => Body::empty(),
+            BodyUse::Handler | BodyUse::Whole(_) => Body::new(body),
+        };
+        let mut request = Request::from_parts(head, body);
         request.extensions_mut().insert(Arc::clone(&place));
+        let api = self.clone();
         async move {
             let mut response = match has_fragment {
                 true => Refusal::new(StatusCode::BAD_REQUEST, FRAGMENT).into_response(),
                 false => api.respond(request).await,
             };
-            if is_strangers {
+            if is_handlers && waits {
                 place.begin_answer();
             }
-            if is_last {
+            // Behind a body that was not read hyper would read the next request though this response is still to be
+            // written, and a client that reads none would pile them up.
+            if has_body && !has_ended.load(Ordering::Relaxed) {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
             }
@@ -215,37 +252,53 @@ impl<A: Api> ApiService<A> {
     }
 
     /// Answers a request when it is its turn.
-    pub(crate) async fn respond(&self, mut request: Request<Body>) -> Response<Body> {
-        let turn = self.turn.lock().await;
-        // What else there is to do on this worker is done between two responses.
-        yield_now().await;
-        if let Err(refusal) = self.admit(&mut request) {
-            return refusal.into_response();
-        }
-        if let Some(place) = request.extensions().get::<Arc<Place>>()
-            && !A::is_open(request.uri().path())
-            && !place.authenticate()
-        {
-            return Refusal::new(StatusCode::SERVICE_UNAVAILABLE, BUSY).into_response();
-        }
-        let mut response = pin!(self.router.clone().call(request));
-        let response = match (&mut response).now_or_never() {
-            Some(response) => response,
-            // A reload takes a while, in which others have their turn.
-            None => {
-                drop(turn);
-                response.await
-            }
+    pub(crate) async fn respond(&self, request: Request<Body>) -> Response<Body> {
+        let (mut head, body) = request.into_parts();
+        let client = match self.admit(&head) {
+            Ok(client) => client,
+            Err(refusal) => return self.refuse(refusal, None),
         };
+        let body = match self.own.body_use(&head.method, head.uri.path()) {
+            BodyUse::Unread | BodyUse::Handler => body,
+            BodyUse::Whole(longest) => match self.read(&head, body, longest).await {
+                Ok(body) => body,
+                Err(refusal) => return self.refuse(refusal, Some(&client)),
+            },
+        };
+        head.extensions.insert(client.clone());
+        head.extensions.insert(Arc::clone(&self.turns));
+        let response = self.router.clone().call(Request::from_parts(head, body));
+        let response = self.turns.take(response).await;
         let mut response = response.unwrap_or_else(|never| match never {});
+        if let Some(refused) = response.extensions().get() {
+            self.own.refused(refused, Some(&client), &self.endpoint);
+        }
         tidy_allow(&mut response);
         response
     }
 
-    fn admit(&self, request: &mut Request<Body>) -> Result<(), Refusal> {
+    fn refuse(&self, refusal: Refusal, client: Option<&A::Client>) -> Response<Body> {
+        let response = refusal.into_response();
+        if let Some(refused) = response.extensions().get() {
+            self.own.refused(refused, client, &self.endpoint);
+        }
+        response
+    }
+
+    /// Reads a whole body before its request is handled.
+    async fn read(&self, head: &Parts, body: Body, longest: usize) -> Result<Body, Refusal> {
+        let body = whole(body, longest).await;
+        let body = body.map_err(|error| Refusal::new(error.status(), error.to_string()))?;
+        if let Some(place) = head.extensions.get::<Arc<Place>>() {
+            place.begin_answer();
+        }
+        Ok(Body::from(body))
+    }
+
+    fn admit(&self, head: &Parts) -> Result<A::Client, Refusal> {
         // It would count in the place of `Host` (RFC 9112 §3.2.2), and only a client of a proxy
         // sends one.
-        if request.uri().authority().is_some() {
+        if head.uri.authority().is_some() {
             let problem = "the request target must be a path";
             return Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, problem));
         }
@@ -253,7 +306,13 @@ impl<A: Api> ApiService<A> {
             let problem = format!("the {} interface is no longer here", A::NAME);
             return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, problem));
         }
-        self.own.admit(request, &self.endpoint)
+        let client = self.own.admit(head, &self.endpoint)?;
+        match head.extensions.get::<Arc<Place>>() {
+            Some(place) if !A::is_open(head.uri.path()) && !place.authenticate() => {
+                Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, BUSY))
+            }
+            _ => Ok(client),
+        }
     }
 }
 
@@ -263,17 +322,31 @@ impl<A> Clone for ApiService<A> {
             own: Arc::clone(&self.own),
             router: self.router.clone(),
             places: Arc::clone(&self.places),
-            turn: Arc::clone(&self.turn),
+            turns: Arc::clone(&self.turns),
             tls: Arc::clone(&self.tls),
             endpoint: self.endpoint.clone(),
         }
     }
 }
 
-fn http() -> http1::Builder {
+fn http(head_timeout: Duration) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(head_timeout)
         .max_buf_size(HEAD_SIZE);
     http
+}
+
+/// Resolves when the request that a connection is in is its last.
+async fn last_request(closing: &CancellationToken, lifetime: Option<Duration>) {
+    match lifetime {
+        Some(lifetime) => {
+            let _closing_or_old = timeout(lifetime, closing.cancelled()).await;
+        }
+        None => closing.cancelled().await,
+    }
+}
+
+fn lost(error: &io::Error) {
+    tracing::error!(%error, "a connection was lost between workers");
 }

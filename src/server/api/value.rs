@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error};
 
-use super::library::{CloseCode, MAX_REASON, Network, parse_duration, parse_network};
+use super::library::{
+    ChannelName, CloseCode, MAX_REASON, Network, SessionName, parse_duration, parse_network,
+};
 
 /// A name of the settings.
 pub(crate) fn name<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
@@ -22,6 +24,24 @@ pub(crate) fn flag<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error
 /// The id of a session.
 pub(crate) fn session<'de, D: Deserializer<'de>>(value: D) -> Result<u64, D::Error> {
     must_be("the id of a session", value, whole_number)
+}
+
+/// The name of a session among all gates, where there may be one.
+pub(crate) fn session_name<'de, D: Deserializer<'de>>(
+    value: D,
+) -> Result<Option<SessionName>, D::Error> {
+    must_be("the name of a session", value, |name| {
+        name.parse().ok().map(Some)
+    })
+}
+
+/// The name of a channel, where there may be one.
+pub(crate) fn channel<'de, D: Deserializer<'de>>(
+    value: D,
+) -> Result<Option<ChannelName>, D::Error> {
+    must_be("the name of a channel", value, |name| {
+        name.parse().ok().map(Some)
+    })
 }
 
 /// How many sessions a page has.

@@ -120,7 +120,8 @@ pub fn check(config: &Config) -> Result<Vec<String>, ServeError> {
     logging::check(&config.log)?;
     traces::check()?;
     let server = &config.server;
-    let warning = descriptors::check(server.sessions, workers::count(server.workers));
+    let workers = workers::count(server.workers);
+    let warning = descriptors::check(server.sessions, workers, config.publish.is_some());
     Ok(warning
         .into_iter()
         .chain(own_servers::check(config))

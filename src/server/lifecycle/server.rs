@@ -10,12 +10,13 @@ use tokio_util::task::TaskTracker;
 use tower_layer::Layer;
 
 use super::certificates;
+use super::interfaces::{BoundInterfaces, InterfaceSettings, Interfaces};
 use super::orders::Orders;
 use super::reload::counts::ReloadCounts;
 use super::reload::requests::ReloadRequests;
 use super::workers::{Worker, Workers};
 use crate::config::{self, Config};
-use crate::server::admin::AdminService;
+use crate::server::admin::AdminContext;
 use crate::server::error::ServeError;
 use crate::server::http::connection::{Connections, ListenerSettings};
 use crate::server::http::forward::{Forward, KeepAlivePool, OldServers, Page};
@@ -25,12 +26,12 @@ use crate::server::listener::accept::{Dispatch, Vacancy};
 use crate::server::listener::address::BoundAddress;
 use crate::server::listener::descriptors;
 use crate::server::listener::dispatch::{Dispatcher, WorkerSlot};
-use crate::server::listener::open::{BoundListener, ListenerTokens, Listeners};
+use crate::server::listener::open::{BoundListener, ListenerTokens, Listeners, OpenListener};
 use crate::server::listener::own_servers;
 use crate::server::listener::passed::PassedSockets;
 use crate::server::logging::LogControl;
 use crate::server::traces::Traces;
-use crate::tls::{ServerTls, Tickets};
+use crate::tls::Tickets;
 use crate::{Drained, Gate, Handle};
 
 /// A running gate: listeners, workers and what runs on them. Dropping it cuts all connections off;
@@ -47,17 +48,15 @@ pub struct Server {
     pub(super) listeners: Listeners,
     pub(super) orders: Orders,
     addresses: Vec<BoundAddress>,
-    pub(super) admin: AdminService,
+    pub(super) interfaces: Interfaces,
     pub(super) log: Option<LogControl>,
     traces: Traces,
     tasks: Tasks,
     pub(super) workers: Workers,
 }
 
-/// The settings that the process runs by, beside the gate's own and the listeners.
+/// The settings that the process runs by, beside the gate's own, the listeners and the interfaces.
 pub(super) struct RunningSettings {
-    pub(super) admin: Option<config::Admin>,
-    pub(super) admin_tls: Option<ServerTls>,
     pub(super) log: config::Log,
     pub(super) server: config::Server,
     pub(super) listeners: ListenerSettings,
@@ -106,13 +105,18 @@ impl Server {
         for warning in config.warnings().chain(own_servers::check(&config)) {
             tracing::warn!("{warning}");
         }
-        let mut passed = context.passed;
+        let passed = context.passed;
         passed.check(&config)?;
         let workers = Workers::start(config.server.workers).map_err(ServeError::System)?;
-        let listeners = BoundListener::bind_new(&config.listen, &[], &passed, workers.first())?;
-        let admin_listener = (config.admin.as_ref())
-            .map(|admin| BoundListener::bind(&admin.address, &passed, workers.first()))
-            .transpose()?;
+        let mut open = Listeners {
+            passed,
+            ..Listeners::default()
+        };
+        let listeners =
+            BoundListener::bind_new(&config.listen, &[], &open.passed, workers.first())?;
+        let interface_settings = InterfaceSettings::of(&config);
+        let bound_interfaces =
+            BoundInterfaces::bind_new(&interface_settings, &open, workers.first())?;
         let tasks = Tasks::default();
         let orders = Orders::new(
             workers.first().clone(),
@@ -120,11 +124,9 @@ impl Server {
             tasks.accepting.child_token(),
         );
         let opened_orders = orders.wanted(&mut config).open()?;
-        passed.started();
+        open.passed.started();
         certificates::log_new(&Config::default(), &config);
         let running = RunningSettings {
-            admin: config.admin.clone(),
-            admin_tls: config.admin_tls().cloned(),
             log: config.log.clone(),
             server: config.server.clone(),
             listeners: ListenerSettings::of(&config),
@@ -134,7 +136,11 @@ impl Server {
             None => Tickets::random().map_err(ServeError::System)?,
         };
         let tickets = Arc::new(tickets);
-        let (sessions, budget) = descriptors::shares(running.server.sessions, workers.count());
+        let (sessions, budget) = descriptors::shares(
+            running.server.sessions,
+            workers.count(),
+            interface_settings.has_publish(),
+        );
         let gate = Gate::builder(config)
             .max_sessions(sessions)
             .tracing(context.traces.tracing())
@@ -171,21 +177,18 @@ impl Server {
                 Arc::clone(&limiter),
                 connections.clone(),
             )),
-            listeners: Listeners {
-                passed,
-                ..Listeners::default()
-            },
+            listeners: open,
             orders,
             addresses: Vec::new(),
-            admin: AdminService::new(
-                gate.handle(),
-                context.reloads,
-                Arc::clone(&reload_counts),
-                context.log.as_ref().map(LogControl::queue).cloned(),
-                background,
+            interfaces: Interfaces::new(AdminContext {
+                handle: gate.handle(),
+                reloads: context.reloads,
+                reload_counts: Arc::clone(&reload_counts),
+                log: context.log.as_ref().map(LogControl::queue).cloned(),
+                tasks: background,
                 connections,
-                Arc::clone(&limiter),
-            ),
+                limiter: Arc::clone(&limiter),
+            }),
             log: context.log,
             traces: context.traces,
             handle: gate.handle(),
@@ -202,14 +205,8 @@ impl Server {
             server.open(listener);
         }
         server.orders.apply(opened_orders);
-        let token = server.running.admin.as_ref();
-        server
-            .admin
-            .require_token(token.and_then(|admin| admin.token.clone()));
-        server.secure_admin();
-        if let Some(listener) = admin_listener {
-            server.open_admin(listener);
-        }
+        server.interfaces.apply(interface_settings, &server.tickets);
+        server.open_interfaces(bound_interfaces);
         Ok(server)
     }
 
@@ -221,6 +218,11 @@ impl Server {
     /// Where the admin interface listens, if there is one.
     pub fn admin_address(&self) -> Option<&BoundAddress> {
         self.listeners.admin.as_ref().map(|open| &open.address)
+    }
+
+    /// Where the publish interface listens, if there is one.
+    pub fn publish_address(&self) -> Option<&BoundAddress> {
+        self.listeners.publish.as_ref().map(|open| &open.address)
     }
 
     /// The gate's handle: its sessions, and whether it is ready.
@@ -253,27 +255,14 @@ impl Server {
         address
     }
 
-    /// Serves the admin interface, also during the drain.
-    pub(super) fn open_admin(&mut self, listener: BoundListener) {
-        let tokens = ListenerTokens {
-            accepting: CancellationToken::new(),
-            closing: CancellationToken::new(),
-        };
-        let service = self.admin.service();
-        let service = service.at(listener.setting(), tokens.closing.clone());
-        let worker = self.workers.first();
-        let listener = listener.limited_by(service.vacancy());
-        let dispatch = service.dispatch(worker.clone());
-        let listener = listener.open(tokens, dispatch, worker, &self.tasks.background);
-        let address = &listener.address;
-        tracing::info!(%address, "admin interface listening");
-        self.listeners.admin = Some(listener);
-    }
-
-    /// Gives new connections of the admin interface the TLS of the settings.
-    pub(super) fn secure_admin(&self) {
-        let tls = self.running.admin_tls.as_ref();
-        self.admin.service().set_tls(tls, &self.tickets);
+    /// Opens the interfaces that are bound, and returns the listeners of those that are no longer wanted.
+    pub(super) fn open_interfaces(
+        &mut self,
+        bound: BoundInterfaces,
+    ) -> Vec<(&'static str, OpenListener)> {
+        let owner = &self.tasks.background;
+        self.interfaces
+            .open(bound, &mut self.listeners, &self.workers, owner)
     }
 
     pub(super) fn name_addresses(&mut self) {
@@ -288,7 +277,7 @@ impl Server {
     /// answered first.
     pub async fn shutdown(self) -> Drained {
         let Self {
-            admin,
+            interfaces,
             handle,
             limiter,
             tasks,
@@ -303,16 +292,17 @@ impl Server {
         tasks.acceptors.close();
         tasks.acceptors.wait().await;
         let Listeners {
-            admin: admin_listener,
+            admin,
+            publish,
             passed,
             handed_over,
             ..
         } = listeners;
-        if let Some(listener) =
-            admin_listener.filter(|open| handed_over || passed.has(&open.setting))
-        {
-            // Otherwise clients would reach this process or the next by chance.
-            listener.close().await;
+        for listener in admin.into_iter().chain(publish) {
+            if handed_over || passed.has(&listener.setting) {
+                // Otherwise clients would reach this process or the next by chance.
+                listener.close().await;
+            }
         }
         if handed_over || passed.live_on() {
             drop(passed);
@@ -329,7 +319,7 @@ impl Server {
             let connections = tasks.connections.len();
             tracing::warn!(connections, "plain connections were cut off");
         }
-        admin.streams_ended().await;
+        interfaces.admin.streams_ended().await;
         workers.finish().await;
         traces.finish().await;
         limiter.report();
@@ -365,6 +355,7 @@ impl fmt::Debug for Server {
         f.debug_struct("Server")
             .field("addresses", &self.addresses)
             .field("admin_address", &self.admin_address())
+            .field("publish_address", &self.publish_address())
             .finish_non_exhaustive()
     }
 }

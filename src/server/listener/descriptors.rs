@@ -21,6 +21,12 @@ const MOST_ADMIN: u64 = 64;
 /// The least that there may be of them, however small the limit is.
 const LEAST_ADMIN: u64 = 4;
 
+/// The most connections to the publish interface at once.
+const MOST_PUBLISH: u64 = 1024;
+
+/// The least that there may be of them.
+const LEAST_PUBLISH: u64 = 8;
+
 /// The descriptors of a runtime.
 const PER_RUNTIME: u64 = 4;
 
@@ -49,12 +55,21 @@ fn raise_limit() -> Option<u64> {
     }
 }
 
-/// What the process itself needs, its admin interface included.
-fn reserved(limit: u64, workers: usize) -> u64 {
+/// What the process itself needs, its interfaces included.
+fn reserved(limit: u64, workers: usize, has_publish: bool) -> u64 {
     let runtimes = u64::try_from(workers).unwrap_or(u64::MAX).saturating_add(1);
+    let publish = match has_publish {
+        true => publish_connections(limit),
+        false => 0,
+    };
     (PROCESS + REFUSALS as u64)
         .saturating_add(runtimes.saturating_mul(PER_RUNTIME))
         .saturating_add(admin_connections(limit))
+        .saturating_add(publish)
+}
+
+fn publish_connections(limit: u64) -> u64 {
+    (limit / 16).clamp(LEAST_PUBLISH, MOST_PUBLISH)
 }
 
 fn admin_connections(limit: u64) -> u64 {
@@ -63,11 +78,11 @@ fn admin_connections(limit: u64) -> u64 {
 
 /// How many sessions there may be at once where the process may open `limit` descriptors: as many as fit,
 /// and no more than `wanted` unless that is 0.
-fn sessions(wanted: usize, limit: Option<u64>, workers: usize) -> usize {
+fn sessions(wanted: usize, limit: Option<u64>, workers: usize, has_publish: bool) -> usize {
     let fit = match limit {
         // Of a small limit a tenth is kept back.
         Some(limit) => {
-            let least = reserved(limit, workers).saturating_add(LEAST_OTHERS);
+            let least = reserved(limit, workers, has_publish).saturating_add(LEAST_OTHERS);
             let reserve = RESERVE.min(limit / 10).max(least);
             let fit = limit.saturating_sub(reserve) / PER_SESSION;
             usize::try_from(fit).unwrap_or(usize::MAX).max(1)
@@ -81,9 +96,9 @@ fn sessions(wanted: usize, limit: Option<u64>, workers: usize) -> usize {
 }
 
 /// A warning about settings that want more sessions than this process could have.
-pub(crate) fn check(wanted: usize, workers: usize) -> Option<String> {
+pub(crate) fn check(wanted: usize, workers: usize, has_publish: bool) -> Option<String> {
     let limit = getrlimit(Resource::Nofile).maximum;
-    let sessions = sessions(wanted, limit, workers);
+    let sessions = sessions(wanted, limit, workers, has_publish);
     let limit = limit.filter(|_| wanted > sessions)?;
     Some(format!(
         "server.sessions: {wanted} are more than the limit on open files ({limit}) allows: no more than \
@@ -92,9 +107,9 @@ pub(crate) fn check(wanted: usize, workers: usize) -> Option<String> {
 }
 
 /// The most sessions where the settings want so many, and the budget of all connections.
-pub(crate) fn shares(wanted: usize, workers: usize) -> (usize, Budget) {
+pub(crate) fn shares(wanted: usize, workers: usize, has_publish: bool) -> (usize, Budget) {
     let limit = raise_limit();
-    let sessions = sessions(wanted, limit, workers);
+    let sessions = sessions(wanted, limit, workers, has_publish);
     if wanted > sessions {
         tracing::warn!(
             wanted,
@@ -103,7 +118,7 @@ pub(crate) fn shares(wanted: usize, workers: usize) -> (usize, Budget) {
             "`server.sessions` is more than the limit on open files allows"
         );
     }
-    (sessions, Budget::new(limit, sessions, workers))
+    (sessions, Budget::new(limit, sessions, workers, has_publish))
 }
 
 /// The descriptors of connections and sessions together.
@@ -115,18 +130,26 @@ pub(crate) struct Budget {
     mark: usize,
     /// The most connections to the admin interface, which are not among them.
     admin: usize,
+    /// The most connections to the publish interface, which are not either.
+    publish: usize,
 }
 
 impl Budget {
-    pub(crate) fn new(limit: Option<u64>, sessions: usize, workers: usize) -> Self {
+    pub(crate) fn new(
+        limit: Option<u64>,
+        sessions: usize,
+        workers: usize,
+        has_publish: bool,
+    ) -> Self {
         let Some(limit) = limit else {
             return Self {
                 most: usize::MAX,
                 mark: usize::MAX,
                 admin: MOST_ADMIN as usize,
+                publish: MOST_PUBLISH as usize,
             };
         };
-        let most = limit.saturating_sub(reserved(limit, workers));
+        let most = limit.saturating_sub(reserved(limit, workers, has_publish));
         let most = usize::try_from(most)
             .unwrap_or(usize::MAX)
             .max(LEAST_OTHERS as usize);
@@ -136,7 +159,13 @@ impl Budget {
         let ahead = (most / 16).min(others / 4).max(1);
         let mark = most - ahead;
         let admin = admin_connections(limit) as usize;
-        Self { most, mark, admin }
+        let publish = publish_connections(limit) as usize;
+        Self {
+            most,
+            mark,
+            admin,
+            publish,
+        }
     }
 
     pub(crate) fn most(&self) -> usize {
@@ -155,6 +184,11 @@ impl Budget {
     /// The most connections to the admin interface at once.
     pub(crate) fn admin_connections(&self) -> usize {
         self.admin
+    }
+
+    /// The most connections to the publish interface at once.
+    pub(crate) fn publish_connections(&self) -> usize {
+        self.publish
     }
 
     /// The descriptors of so many sessions.
@@ -181,12 +215,12 @@ mod tests {
             (1_000, Some(64), 6),
         ] {
             assert_eq!(
-                sessions(wanted, limit, 2),
+                sessions(wanted, limit, 2, false),
                 expected,
                 "{wanted} of {limit:?}"
             );
         }
-        let many_cores = sessions(0, Some(20_000), 128);
+        let many_cores = sessions(0, Some(20_000), 128, false);
         assert!(many_cores < 9_900, "{many_cores}");
     }
 
@@ -202,14 +236,28 @@ mod tests {
             (64, 0, 28, 27),
             (64, 1_000, 28, 27),
         ] {
-            let sessions = sessions(wanted, Some(limit), 2);
-            let budget = Budget::new(Some(limit), sessions, 2);
+            let sessions = sessions(wanted, Some(limit), 2, false);
+            let budget = Budget::new(Some(limit), sessions, 2, false);
             let descriptors = Budget::of_sessions(sessions);
             assert!(descriptors < budget.mark(), "{wanted} of {limit}");
             let found = (budget.most(), budget.mark());
             assert_eq!(found, (most, mark), "{wanted} of {limit}");
         }
-        assert_eq!(Budget::new(None, usize::MAX, 2).mark(), usize::MAX);
+        assert_eq!(Budget::new(None, usize::MAX, 2, false).mark(), usize::MAX);
+    }
+
+    #[test]
+    fn publishers_take_descriptors_of_sessions_and_others_only_if_they_may_come() {
+        for (limit, connections, fewer) in [(20_000, 1_024, 468), (1_024, 64, 21), (64, 8, 4)] {
+            let [without, with] = [false, true].map(|has_publish| {
+                let sessions = sessions(0, Some(limit), 2, has_publish);
+                let budget = Budget::new(Some(limit), sessions, 2, has_publish);
+                assert_eq!(budget.publish_connections(), connections, "of {limit}");
+                assert!(Budget::of_sessions(sessions) < budget.mark(), "of {limit}");
+                sessions
+            });
+            assert_eq!(without - with, fewer, "of {limit}");
+        }
     }
 
     #[test]

@@ -29,12 +29,13 @@ pub(crate) struct OpenListener {
     accepting: TaskTracker,
 }
 
-/// The listeners of the process: those for clients in the order of the settings, and that of the
-/// admin interface.
+/// The listeners of the process: those for clients in the order of the settings, and those of the
+/// interfaces.
 #[derive(Debug, Default)]
 pub(crate) struct Listeners {
     pub(crate) clients: Vec<OpenListener>,
     pub(crate) admin: Option<OpenListener>,
+    pub(crate) publish: Option<OpenListener>,
     /// Sockets that are bound already, for listeners of their addresses.
     pub(crate) passed: PassedSockets,
     /// The next process accepts on the same sockets.
@@ -184,13 +185,8 @@ impl Listeners {
         self.all().for_each(|open| open.set_file_ours(false));
     }
 
-    /// Whether there is an admin interface at this address.
-    pub(crate) fn has_admin_at(&self, address: &ListenAddress) -> bool {
-        let admin = self.admin.as_ref();
-        admin.is_some_and(|admin| admin.setting == *address)
-    }
-
     fn all(&self) -> impl Iterator<Item = &OpenListener> {
-        self.clients.iter().chain(&self.admin)
+        let interfaces = self.admin.iter().chain(&self.publish);
+        self.clients.iter().chain(interfaces)
     }
 }

@@ -155,7 +155,8 @@ impl PassedSockets {
         }
         let listen = config.listen.iter().map(|listen| &listen.address);
         let admin = config.admin.iter().map(|admin| &admin.address);
-        let named: Vec<_> = listen.chain(admin).collect();
+        let publish = config.publish.iter().map(|publish| &publish.address);
+        let named: Vec<_> = listen.chain(admin).chain(publish).collect();
         let is_named = |socket: &PassedSocket| named.iter().any(|setting| socket.is_for(setting));
         match self.sockets.iter().find(|socket| !is_named(socket)) {
             None => Ok(()),

@@ -238,6 +238,14 @@ impl Program {
         })
     }
 
+    /// Where the publish interface listens.
+    #[track_caller]
+    pub(crate) fn publish(&self) -> impl Future<Output = String> + use<> {
+        self.line("a publish interface", |line| {
+            address(line, "publish interface listening")
+        })
+    }
+
     /// The first line of the log that this finds something in, written already or to come.
     #[track_caller]
     pub(crate) fn line<T, F: Fn(&str) -> Option<T>>(

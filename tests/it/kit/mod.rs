@@ -34,6 +34,10 @@ mod metrics;
 #[cfg(feature = "server")]
 mod network;
 #[cfg(feature = "server")]
+pub(crate) mod openapi;
+#[cfg(feature = "server")]
+mod publisher;
+#[cfg(feature = "server")]
 mod served;
 #[cfg(feature = "server")]
 mod stage;
@@ -79,6 +83,7 @@ pub(crate) use self::{
     fault::{Fault, Side},
     hop::{Hop, Mood},
     network::in_a_network_of_its_own,
+    publisher::{ALL, BILLING, PUBLISH, Publisher},
     stage::{CANARY, HTTP_2, Stage},
     terminal::{Screen, Terminal, ended},
     tls::{Authority, Issued, Terminator, Validity},

@@ -61,6 +61,7 @@ async fn sessions_are_listed_and_can_be_closed() {
     let id = first["id"].as_u64().unwrap();
     let expected = json!({
         "id": id,
+        "name": first["name"],
         "route": "chat",
         "client": "127.0.0.1",
         "peer": first["peer"],

@@ -25,6 +25,7 @@ mod notify;
 mod old_clients;
 mod packaging;
 mod plain_http;
+mod publish;
 mod reload;
 mod restart;
 mod secrets;

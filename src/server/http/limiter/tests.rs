@@ -12,7 +12,7 @@ fn limiter(descriptors: u64) -> Arc<ConnectionLimiter> {
                 [[route]]\nname = \"a\"\npath = \"/*\"\nupstream = \"a\"\n";
     let config = Config::from_toml("test.toml", text).unwrap();
     let gate = Gate::builder(config).build().unwrap();
-    ConnectionLimiter::new(gate, Budget::new(Some(descriptors), 0, 1))
+    ConnectionLimiter::new(gate, Budget::new(Some(descriptors), 0, 1, false))
 }
 
 fn is_evicted(permit: &ConnectionPermit) -> bool {
@@ -139,13 +139,13 @@ async fn waits_that_ended_do_not_pile_up() {
 async fn another_budget_holds_for_open_connections_too() {
     let limiter = limiter(128);
     let permits = fill(&limiter);
-    let large = Budget::new(Some(256), 0, 1);
+    let large = Budget::new(Some(256), 0, 1, false);
     limiter.set_budget(large);
     let more: Vec<_> = (permits.len()..large.mark())
         .map(|_| limiter.admit().unwrap())
         .collect();
     assert!(!permits.iter().chain(&more).any(is_evicted));
-    limiter.set_budget(Budget::new(Some(128), 0, 1));
+    limiter.set_budget(Budget::new(Some(128), 0, 1, false));
     // Each that comes sends some away, and none is let in beyond them.
     while limiter.admit().is_some() {}
     assert!(is_evicted(&permits[0]));

@@ -10,12 +10,12 @@ use crate::config::{self, Config};
 use crate::server::error::ServeError;
 use crate::server::http::connection::{Connections, ListenerSettings};
 use crate::server::lifecycle::certificates;
+use crate::server::lifecycle::interfaces::{BoundInterfaces, InterfaceSettings};
 use crate::server::lifecycle::server::Server;
 use crate::server::listener::descriptors;
 use crate::server::listener::open::{BoundListener, OpenListener};
 use crate::server::listener::own_servers;
 use crate::server::logging;
-use crate::tls::ServerTls;
 
 impl Server {
     /// Replaces the server's settings without losing a session.
@@ -43,12 +43,8 @@ impl Server {
             &self.listeners.passed,
             worker,
         )?;
-        let admin = match &config.admin {
-            Some(admin) if !self.listeners.has_admin_at(&admin.address) => Some(
-                BoundListener::bind(&admin.address, &self.listeners.passed, worker)?,
-            ),
-            _ => None,
-        };
+        let bound =
+            BoundInterfaces::bind_new(&InterfaceSettings::of(&config), &self.listeners, worker)?;
         let orders = self.orders.wanted(&mut config).open_elsewhere().await?;
         let (before, settings) = (self.handle.config(), config.clone());
         let mut applied = Applied {
@@ -60,14 +56,15 @@ impl Server {
         }
         certificates::log_new(&before, &settings);
         let listeners = ListenerSettings::of(&settings);
-        let admin_tls = settings.admin_tls().cloned();
+        // After the orders: what TLS shows may be that of one that runs.
+        let interfaces = InterfaceSettings::of(&settings);
         applied.key("acme", self.orders.apply(orders));
         self.apply_log(settings.log, log_filter, &mut applied);
-        self.apply_server(settings.server, listeners, &mut applied);
+        let publishes = interfaces.has_publish();
+        self.apply_server(settings.server, listeners, publishes, &mut applied);
         self.apply_listeners(&settings.listen, added, &mut applied)
             .await;
-        self.apply_admin((settings.admin, admin_tls), admin, &mut applied)
-            .await;
+        self.apply_interfaces(interfaces, bound, &mut applied).await;
         applied.name_keys();
         Ok(applied)
     }
@@ -92,6 +89,7 @@ impl Server {
         &mut self,
         server: config::Server,
         listeners: ListenerSettings,
+        publishes: bool,
         applied: &mut Applied,
     ) {
         let changes = listeners.changes_since(&self.running.listeners);
@@ -130,8 +128,9 @@ impl Server {
             );
             self.dispatcher.set_connections(connections);
         }
-        if sessions {
-            let (most, budget) = descriptors::shares(server.sessions, self.workers.count());
+        if sessions || publishes != self.interfaces.settings.has_publish() {
+            let workers = self.workers.count();
+            let (most, budget) = descriptors::shares(server.sessions, workers, publishes);
             self.handle.set_max_sessions(most);
             self.limiter.set_budget(budget);
         }
@@ -171,38 +170,20 @@ impl Server {
         }
     }
 
-    async fn apply_admin(
+    async fn apply_interfaces(
         &mut self,
-        (settings, tls): (Option<config::Admin>, Option<ServerTls>),
-        added: Option<BoundListener>,
+        settings: InterfaceSettings,
+        bound: BoundInterfaces,
         applied: &mut Applied,
     ) {
-        applied.key("admin", settings != self.running.admin);
-        // A setting, or the contents of a file.
-        if tls != self.running.admin_tls {
-            applied.key("admin.tls", true);
-            self.running.admin_tls = tls;
-            self.secure_admin();
+        for key in settings.changed_keys(&self.interfaces.settings) {
+            applied.key(key, true);
         }
-        self.admin
-            .require_token(settings.as_ref().and_then(|admin| admin.token.clone()));
-        let stays = settings
-            .as_ref()
-            .is_some_and(|admin| self.listeners.has_admin_at(&admin.address));
-        self.running.admin = settings;
-        let removed = match (stays, added) {
-            (true, _) => None,
-            (false, Some(listener)) => {
-                let removed = self.listeners.admin.take();
-                self.open_admin(listener);
-                removed
-            }
-            (false, None) => self.listeners.admin.take(),
-        };
-        if let Some(listener) = removed {
-            tracing::info!(address = %listener.address, "admin interface no longer listening");
-            self.warn_of_passed(&listener);
-            listener.close().await;
+        self.interfaces.apply(settings, &self.tickets);
+        for (name, removed) in self.open_interfaces(bound) {
+            tracing::info!(address = %removed.address, "{name} interface no longer listening");
+            self.warn_of_passed(&removed);
+            removed.close().await;
         }
     }
 

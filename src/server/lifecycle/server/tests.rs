@@ -134,7 +134,7 @@ async fn a_reload_reaches_the_limiter_and_the_limits_of_connections() {
     config.server.handshake_timeout = Duration::from_millis(50);
     config.server.head_size = 1024;
     server.reload(config).await.unwrap();
-    let (_, budget) = descriptors::shares(1, server.workers.count());
+    let (_, budget) = descriptors::shares(1, server.workers.count(), false);
     assert_eq!(server.limiter.budget(), budget);
     assert_ne!(budget, before, "fewer sessions leave more to the others");
 
@@ -157,7 +157,7 @@ async fn a_reload_reaches_the_limiter_and_the_limits_of_connections() {
 #[tokio::test]
 async fn a_refused_client_may_still_send_a_request_and_read_its_answer() {
     let server = Server::start(settings(nowhere())).unwrap();
-    server.limiter.set_budget(Budget::new(Some(0), 0, 1));
+    server.limiter.set_budget(Budget::new(Some(0), 0, 1, false));
     let mut busy = Vec::new();
     while let Some(permit) = server.limiter.admit() {
         let request = server.limiter.begin_request(permit.state());

@@ -81,7 +81,7 @@ async fn sessions_and_refusals_are_streamed_as_they_happen() {
     let session = &listed["sessions"][0];
     assert_eq!((number, kind.as_str()), (1, "open"));
     let about = json!({
-        "id": session["id"], "route": "chat", "client": "127.0.0.1", "peer": session["peer"], "tls": null,
+        "id": session["id"], "name": session["name"], "route": "chat", "client": "127.0.0.1", "peer": session["peer"], "tls": null,
         "http_version": "h1", "upstream": "chat", "server": echo.url(), "opened": session["opened"],
         "time": opened["time"],
     });

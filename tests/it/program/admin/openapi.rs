@@ -1,144 +1,24 @@
 //! The document that describes the interface, held to what is really answered.
 
-use std::collections::BTreeSet;
+use serde_json::json;
 
-use serde_json::{Map, Value, json};
-
+use super::super::kit::openapi::{Document, target};
 use super::super::kit::token::{issuer, logout_token};
 use super::super::kit::{Echo, Program, Response, Socket, Wire, settings, websocket};
 use super::{ADMIN, ask, patch};
 
-/// The document, and what of it was seen.
-struct Document {
-    document: Value,
-    /// Method, path and status.
-    seen: BTreeSet<(String, String, u16)>,
-}
-
-impl Document {
-    /// Checks the answer to a request on this path of the document.
-    fn check(&mut self, method: &str, path: &str, answer: &Response) {
-        let status = answer.status();
-        let responses = &self.document["paths"][path][method.to_lowercase()]["responses"];
-        let known = responses.get(status.to_string());
-        let response = self.resolved(known.unwrap_or(&responses["default"]));
-        assert!(response.is_object(), "{method} {path} is answered {status}");
-        let named = format!("{method} {path} {status}");
-        match response["content"].as_object() {
-            None => assert_eq!(answer.body, b"", "{named}"),
-            Some(content) => {
-                let (media, schema) = content.iter().next().expect("a media type");
-                let found = answer.head.one("content-type");
-                assert_eq!(found.split(';').next(), Some(media.as_str()), "{named}");
-                if media == "application/json" {
-                    self.fits(&answer.json(), &schema["schema"], &named);
-                }
-            }
-        }
-        self.seen
-            .insert((method.to_owned(), path.to_owned(), status));
-    }
-
-    /// Checks a value against a schema of the document: as much of JSON Schema as it uses.
-    fn fits(&self, value: &Value, schema: &Value, at: &str) {
-        let schema = self.resolved(schema);
-        let known = [
-            "type",
-            "description",
-            "required",
-            "properties",
-            "additionalProperties",
-            "items",
-            "enum",
-            "minimum",
-            "maximum",
-            "default",
-            "format",
-        ];
-        for key in schema.as_object().expect("a schema").keys() {
-            assert!(known.contains(&key.as_str()), "{at}: nobody checks {key}");
-        }
-        let kinds = match &schema["type"] {
-            Value::Array(kinds) => kinds.iter().map(|kind| kind.as_str().unwrap()).collect(),
-            kind => vec![kind.as_str().unwrap_or_else(|| panic!("{at}: no type"))],
-        };
-        let kind = match value {
-            Value::Null => "null",
-            Value::Bool(_) => "boolean",
-            Value::Number(number) if number.is_u64() => "integer",
-            Value::Number(_) => "number",
-            Value::String(_) => "string",
-            Value::Array(_) => "array",
-            Value::Object(_) => "object",
-        };
-        assert!(
-            kinds.contains(&kind),
-            "{at} is {value}, and not of {kinds:?}"
-        );
-        if let Some(words) = schema["enum"].as_array() {
-            assert!(
-                words.contains(value),
-                "{at} is {value}, and none of {words:?}"
-            );
-        }
-        if let (Some(least), Some(number)) = (schema["minimum"].as_u64(), value.as_u64()) {
-            assert!(number >= least, "{at} is {number}");
-        }
-        if let Value::Array(items) = value {
-            for item in items {
-                self.fits(item, &schema["items"], &format!("{at}[]"));
-            }
-        }
-        if let Value::Object(entries) = value {
-            self.object_fits(entries, schema, at);
-        }
-    }
-
-    fn object_fits(&self, entries: &Map<String, Value>, schema: &Value, at: &str) {
-        let others = schema["additionalProperties"].as_bool();
-        let others = others.unwrap_or_else(|| panic!("{at}: are there others?"));
-        for (key, value) in entries {
-            match schema["properties"].get(key) {
-                Some(known) => self.fits(value, known, &format!("{at}.{key}")),
-                None => assert!(others, "{at}.{key} is not described"),
-            }
-        }
-        for key in schema["required"].as_array().into_iter().flatten() {
-            let key = key.as_str().unwrap();
-            assert!(entries.contains_key(key), "{at}.{key} is not there");
-        }
-    }
-
-    fn resolved<'a>(&'a self, part: &'a Value) -> &'a Value {
-        match part["$ref"].as_str() {
-            None => part,
-            Some(path) => {
-                let path = path.strip_prefix('#').expect("in this document");
-                self.document
-                    .pointer(path)
-                    .unwrap_or_else(|| panic!("no {path}"))
-            }
-        }
-    }
-
-    /// Asks, and checks the answer; what stands in braces is given.
-    async fn ask(
-        &mut self,
-        admin: &str,
-        method: &str,
-        path: &str,
-        given: &[&str],
-        query: &str,
-    ) -> Response {
-        let mut target = path.to_owned();
-        for given in given {
-            let (start, end) = (target.find('{').unwrap(), target.find('}').unwrap());
-            target.replace_range(start..=end, given);
-        }
-        let answer = ask(admin, &format!("{method} {target}{query}"), "").await;
-        self.check(method, path, &answer);
-        answer
-    }
+/// Asks, and checks the answer; what stands in braces is given.
+async fn check(
+    document: &mut Document,
+    admin: &str,
+    (method, path): (&str, &str),
+    given: &[&str],
+    query: &str,
+) -> Response {
+    let target = target(path, given);
+    let answer = ask(admin, &format!("{method} {target}{query}"), "").await;
+    document.check(method, path, &answer);
+    answer
 }
 
 #[tokio::test]
@@ -148,10 +28,7 @@ async fn every_answer_is_as_the_document_says() {
     let program = Program::run(&text).await;
     let admin = &*program.admin().await;
     let document = ask(admin, "GET /openapi.json", "").await;
-    let mut document = Document {
-        document: document.json(),
-        seen: BTreeSet::new(),
-    };
+    let mut document = Document::new(document.json());
     let _sockets = [
         Socket::open(&program.address, "/ws/").await,
         Socket::open(&program.address, "/ws/").await,
@@ -192,7 +69,7 @@ async fn every_answer_is_as_the_document_says() {
         ("POST", "/reload", &[], "?a=1", 400),
         ("POST", "/drain", &[], "?a=1", 400),
     ] {
-        let answer = document.ask(admin, method, path, given, query).await;
+        let answer = check(&mut document, admin, (method, path), given, query).await;
         assert_eq!(answer.status(), status, "{method} {path}{query}");
     }
     // A path that there is, asked for in the wrong way.
@@ -204,26 +81,14 @@ async fn every_answer_is_as_the_document_says() {
     events(&mut document, admin, &program).await;
     addresses_that_are_two(&mut document, admin, &program, &text).await;
     program.rewrite("wrong");
-    document.ask(admin, "POST", "/reload", &[], "").await;
-    document.ask(admin, "POST", "/drain", &[], "").await;
-    document.ask(admin, "GET", "/readyz", &[], "").await;
+    check(&mut document, admin, ("POST", "/reload"), &[], "").await;
+    check(&mut document, admin, ("POST", "/drain"), &[], "").await;
+    check(&mut document, admin, ("GET", "/readyz"), &[], "").await;
     program.event("drained").await;
-    document.ask(admin, "GET", "/events", &[], "").await;
+    check(&mut document, admin, ("GET", "/events"), &[], "").await;
 
     // All that the document has was seen, but what takes a process that stops or has no file.
-    let mut unseen = Vec::new();
-    for (path, methods) in document.document["paths"].as_object().unwrap() {
-        for (method, operation) in methods.as_object().unwrap() {
-            let statuses = operation["responses"].as_object().unwrap().keys();
-            for status in statuses.filter_map(|status| status.parse::<u16>().ok()) {
-                let seen = (method.to_uppercase(), path.clone(), status);
-                if !document.seen.contains(&seen) {
-                    unseen.push(format!("{} {path} {status}", seen.0));
-                }
-            }
-        }
-    }
-    assert_eq!(unseen, ["POST /reload 409", "POST /reload 503"]);
+    assert_eq!(document.unseen(), ["POST /reload 409", "POST /reload 503"]);
 }
 
 /// A stream, and one event of each kind.
@@ -271,12 +136,11 @@ async fn addresses_that_are_two(
     let start = text.find("servers").unwrap();
     let end = start + text[start..].find('\n').unwrap();
     program.rewrite(&format!("{}{servers}{}", &text[..start], &text[end..]));
-    document.ask(admin, "POST", "/reload", &[], "").await;
+    check(document, admin, ("POST", "/reload"), &[], "").await;
     for path in ["drain", "resume"] {
         let path = format!("/upstreams/{{name}}/{{server}}/{path}");
-        let answer = document
-            .ask(admin, "POST", &path, &["chat", "127.0.0.1:1"], "")
-            .await;
+        let given = &["chat", "127.0.0.1:1"];
+        let answer = check(document, admin, ("POST", &path), given, "").await;
         assert_eq!(answer.status(), 409, "{}", answer.text());
     }
 }

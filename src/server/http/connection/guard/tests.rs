@@ -28,7 +28,7 @@ async fn pair() -> (Guard, ConnectionPermit, TcpStream) {
                 [[route]]\nname = \"a\"\npath = \"/*\"\nupstream = \"a\"\n";
     let config = Config::from_toml("test.toml", text).unwrap();
     let gate = Gate::builder(config).build().unwrap();
-    let limiter = ConnectionLimiter::new(gate, Budget::new(None, 0, 1));
+    let limiter = ConnectionLimiter::new(gate, Budget::new(None, 0, 1, false));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap());
     let (client, accepted) = tokio::join!(client, listener.accept());
