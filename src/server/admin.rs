@@ -4,6 +4,7 @@
 //! may use it. How its connections are served is in `api/`.
 
 mod access;
+mod channels;
 mod drain;
 mod event;
 mod events;

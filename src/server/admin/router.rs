@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use super::interface::Interface;
 use super::openapi::{Description, complete};
 use super::{
-    drain, events, expiry, logout, probes, reload, sessions, settings, tickets, upstreams,
+    channels, drain, events, expiry, logout, probes, reload, sessions, settings, tickets, upstreams,
 };
 use crate::server::api;
 use crate::server::api::openapi::Document;
@@ -31,6 +31,8 @@ fn endpoints() -> OpenApiRouter<Arc<Interface>> {
         .routes(routes!(probes::metrics))
         .routes(routes!(sessions::list, sessions::close_selected))
         .routes(routes!(sessions::close, expiry::change))
+        .routes(routes!(channels::list))
+        .routes(routes!(channels::members))
         .routes(routes!(tickets::issue))
         .routes(routes!(logout::end_login))
         .routes(routes!(upstreams::list))
