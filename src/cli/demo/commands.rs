@@ -3,25 +3,55 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use super::publisher;
 use super::self_signed::SelfSigned;
 
-/// The commands for the process behind one admin socket.
+/// The name of the admin socket in the demo's folder.
+pub(super) const ADMIN_SOCKET: &str = "admin.sock";
+
+/// The commands for the demo of one folder.
 #[derive(Clone, Debug)]
 pub(super) struct Commands {
     program: String,
     admin: String,
+    publish: String,
 }
 
 impl Commands {
-    pub(super) fn of(admin: &Path) -> Self {
+    pub(super) fn of(folder: &Path) -> Self {
         let program = env::current_exe().unwrap_or_else(|_| PathBuf::from("wsgate"));
         let folders = env::var_os("PATH").unwrap_or_default();
         let folders: Vec<_> = env::split_paths(&folders).collect();
         let here = env::current_dir().unwrap_or_default();
         Self {
             program: typed(&program, &folders, &here),
-            admin: format!("--admin unix:{}", admin.display()),
+            admin: format!("--admin unix:{}", folder.join(ADMIN_SOCKET).display()),
+            publish: format!(
+                "--url unix:{} --token-file {}",
+                publisher::socket(folder).display(),
+                publisher::token_file(folder).display()
+            ),
         }
+    }
+
+    /// Those that have to do with the chat, each with what it does.
+    pub(super) fn of_chat(&self) -> Vec<(String, &'static str)> {
+        let Self {
+            program,
+            admin,
+            publish,
+        } = self;
+        vec![
+            (
+                format!("{program} publish room.lobby 'hello from a terminal' {publish}"),
+                "say something to everybody in the lobby",
+            ),
+            (format!("{program} channels {admin}"), "the rooms"),
+            (
+                format!("{program} channels room.lobby {admin}"),
+                "who is in the lobby",
+            ),
+        ]
     }
 
     /// Each with what it does; without a URL there is none for a client.

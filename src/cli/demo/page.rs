@@ -16,21 +16,30 @@ use super::operator::Operator;
 
 const PAGE: &str = include_str!("page.html");
 
+const CHAT_PAGE: &str = include_str!("chat.html");
+
+const STYLE: &str = include_str!("style.css");
+
 /// The largest message that the demo's route takes.
 const MESSAGE_SIZE: u64 = 1024 * 1024;
 
 /// The header of the page's own requests: a page of another site cannot send it.
 const OWN: &str = "x-wsgate-demo";
 
-/// The page at `/`, and below `/demo/` what it shows of the gate.
+/// The page at `/` and that of the chat at `/chat`, and below `/demo/` what they show of the gate.
 pub(super) fn page(commands: &Commands, log: Arc<RecentLog>, operator: Operator) -> Page {
     let page = PAGE
+        .replace("{{style}}", STYLE)
         .replace("{{message_size}}", &MESSAGE_SIZE.to_string())
-        .replace("{{commands}}", &list(commands));
+        .replace("{{commands}}", &list(commands.all(None, None)));
+    let chat = CHAT_PAGE
+        .replace("{{style}}", STYLE)
+        .replace("{{commands}}", &list(commands.of_chat()));
     Page::new(move |request: &Parts| {
         let is_read = request.method == Method::GET || request.method == Method::HEAD;
         match request.uri.path() {
             "/" if is_read => render(&page),
+            "/chat" if is_read => render(&chat),
             "/demo/state" if is_read && is_own(request) => Some(state(request, &log, &operator)),
             "/demo/drain" if request.method == Method::POST && is_own(request) => {
                 operator.drain();
@@ -106,9 +115,8 @@ fn render(page: &str) -> Option<Response<Full<Bytes>>> {
 }
 
 /// The commands as a list of HTML.
-fn list(commands: &Commands) -> String {
-    let commands = commands.all(None, None).into_iter();
-    let items = commands.map(|(command, what)| {
+fn list(commands: Vec<(String, &'static str)>) -> String {
+    let items = commands.into_iter().map(|(command, what)| {
         let command = escaped(&command);
         format!("<li><code>{command}</code> <span>{what}</span></li>\n")
     });
@@ -131,9 +139,9 @@ mod tests {
     use super::*;
 
     fn page() -> Page {
-        let admin = Path::new("/tmp/<none>.sock");
-        let operator = Operator::start(admin).unwrap();
-        super::page(&Commands::of(admin), Arc::default(), operator)
+        let folder = Path::new("/tmp/<none>");
+        let operator = Operator::start(&folder.join("admin.sock")).unwrap();
+        super::page(&Commands::of(folder), Arc::default(), operator)
     }
 
     fn request(method: Method, path: &str, headers: &[(&str, &str)]) -> Parts {
@@ -153,8 +161,8 @@ mod tests {
     async fn only_what_bears_this_answers_nonce_runs() {
         let page = page();
         let mut nonces = std::collections::HashSet::new();
-        for _ in 0..2 {
-            let response = page.answer(&request(Method::GET, "/", &[])).unwrap();
+        for path in ["/", "/", "/chat", "/chat"] {
+            let response = page.answer(&request(Method::GET, path, &[])).unwrap();
             let policy = response.headers()["content-security-policy"]
                 .to_str()
                 .unwrap()
@@ -169,8 +177,16 @@ mod tests {
                 assert_eq!(html.matches(&format!("<{name}")).count(), 1);
                 assert_eq!(html.matches(&tag(name)).count(), 1, "{name}");
             }
-            assert!(html.contains("1048576"));
-            assert!(html.contains("top --admin unix:/tmp/&lt;none&gt;.sock</code>"));
+            let expected = match path {
+                "/" => [
+                    "1048576",
+                    "top --admin unix:/tmp/&lt;none&gt;/admin.sock</code>",
+                ],
+                _ => ["room.", "--token-file /tmp/&lt;none&gt;/publish.token"],
+            };
+            for expected in expected {
+                assert!(html.contains(expected), "{expected}");
+            }
             for forbidden in ["{{", " style=", " onclick=", "http://", "https://"] {
                 assert!(!html.contains(forbidden), "{forbidden}");
             }

@@ -235,3 +235,28 @@ async fn its_page_alone_can_drain_the_server_which_is_back_soon() {
     socket.end().await;
     program.stop().await;
 }
+
+#[tokio::test]
+async fn what_is_said_in_a_room_reaches_everybody_there_and_who_comes_later() {
+    let program = demo().await;
+    let page = ask(&program, "GET /chat").await.response().await;
+    assert_eq!(page.status(), 200);
+    assert!(page.text().contains("A chat room"));
+    let mut ada = Socket::open(&program.address, "/chat/lobby").await;
+    let mut bob = Socket::open(&program.address, "/chat/lobby").await;
+    let mut other = Socket::open(&program.address, "/chat/other").await;
+    let said = r#"{"name":"Ada","text":"hello"}"#;
+    ada.send(said).await;
+    for socket in [&mut ada, &mut bob] {
+        assert_eq!(socket.next().await.into_text().unwrap(), said);
+    }
+    let mut late = Socket::open(&program.address, "/chat/lobby").await;
+    assert_eq!(late.next().await.into_text().unwrap(), said);
+    let elsewhere = r#"{"name":"Eve","text":"nobody here?"}"#;
+    other.send(elsewhere).await;
+    assert_eq!(other.next().await.into_text().unwrap(), elsewhere);
+    for socket in [ada, bob, other, late] {
+        socket.close().await;
+    }
+    program.stop().await;
+}
