@@ -11,6 +11,7 @@
     reason = "a target that cannot go on has found something"
 )]
 
+mod channel_name;
 #[cfg(feature = "server")]
 mod credential;
 mod direction;
@@ -40,6 +41,7 @@ mod settings;
 mod upstream_request;
 mod wire;
 
+pub use channel_name::channel_name;
 #[cfg(feature = "server")]
 pub use credential::credential;
 pub use direction::direction;

@@ -13,6 +13,7 @@ use super::*;
 #[case::direction("direction", direction)]
 #[case::forwarding("forwarding", forwarding)]
 #[case::origin("origin", origin)]
+#[case::channel_name("channel_name", channel_name)]
 #[cfg_attr(feature = "server", case::credential("credential", credential))]
 #[cfg_attr(
     feature = "server",
