@@ -23,7 +23,7 @@ pub enum Audience {
     },
 }
 
-/// One message, and to whom it goes: [`Handle::publish`].
+/// One message, and to whom it goes: [`Handle::publish`](crate::Handle::publish).
 ///
 /// ```
 /// use wsgate::{Audience, Publication};
@@ -69,7 +69,7 @@ pub enum ChannelError {
     TooManyChannels,
 }
 
-/// A channel with members here, or with retained publications: [`Handle::channels`].
+/// A channel with members here, or with retained publications: [`Handle::channels`](crate::Handle::channels).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChannelInfo {
@@ -81,7 +81,7 @@ pub struct ChannelInfo {
     pub retained: usize,
 }
 
-/// A member of a channel: [`Handle::members`].
+/// A member of a channel: [`Handle::members`](crate::Handle::members).
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemberInfo {
