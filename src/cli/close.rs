@@ -4,8 +4,9 @@ use clap::{ArgGroup, Args};
 use http::{Method, StatusCode};
 use wsgate::close::{CloseCode, MAX_REASON};
 
-use super::admin::{Client, RequestTarget, Selection, Target};
+use super::admin::{Selection, Target};
 use super::error::{CommandError, REJECTED};
+use super::interface::{Client, RequestTarget};
 use super::output::{can_ask, confirm, print_line};
 use super::units::sessions;
 

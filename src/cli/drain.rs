@@ -7,8 +7,9 @@ use clap::Args;
 use http::Method;
 use tokio::time::sleep;
 
-use super::admin::{Client, ClientError, RequestTarget, Target};
+use super::admin::Target;
 use super::error::CommandError;
+use super::interface::{Client, ClientError, RequestTarget};
 use super::output::{print_line, remark};
 use super::units::sessions;
 

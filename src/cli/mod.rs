@@ -25,6 +25,7 @@ mod close;
 mod demo;
 mod drain;
 mod error;
+mod interface;
 mod output;
 mod probe;
 mod reload;

@@ -7,8 +7,9 @@ use clap::Args;
 use http::{Method, StatusCode};
 use serde_json::Value;
 
-use super::admin::{RequestTarget, Target};
+use super::admin::Target;
 use super::error::CommandError;
+use super::interface::RequestTarget;
 use super::output::print;
 
 /// A reload is answered when it is done, after a minute at most.

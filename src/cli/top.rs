@@ -25,8 +25,9 @@ use self::keys::Input;
 use self::scrape::Scrape;
 use self::screen::Screen;
 use self::view::View;
-use super::admin::{Client, ClientError, Target};
+use super::admin::Target;
 use super::error::CommandError;
+use super::interface::{Client, ClientError};
 use super::output::print;
 
 /// How to watch a process.

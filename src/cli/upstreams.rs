@@ -5,8 +5,9 @@ use http::Method;
 use serde_json::{Value, json};
 use wsgate::config::parse_duration;
 
-use super::admin::{Client, ClientError, RequestTarget, Target};
+use super::admin::Target;
 use super::error::CommandError;
+use super::interface::{Client, ClientError, RequestTarget};
 use super::output::{print, print_line, width};
 use super::table::{Column, TextTable};
 use super::units::sessions;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::request_target::RequestTarget;
+use crate::cli::interface::RequestTarget;
 use wsgate::config::parse_network;
 
 /// Which sessions: those that match all of this.

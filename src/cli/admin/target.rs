@@ -3,14 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use wsgate::acme::certificate_file;
-use wsgate::config::{AdminToken, ListenAddress, ListenTls, acme_state_dir, admin_listener};
+use wsgate::config::{AdminToken, ListenAddress, admin_listener};
 
-use super::address::AdminAddress;
-use super::client::Client;
-use super::tls::{AdminTls, Trust};
-use super::token::Token;
 use crate::cli::error::{CommandError, REJECTED};
+use crate::cli::interface::{
+    Client, Interface, InterfaceAddress, InterfaceTls, Token, Trust, certificates,
+};
 
 /// The process that a command is for.
 #[derive(Args, Debug)]
@@ -22,8 +20,8 @@ pub(crate) struct Target {
     config: Option<PathBuf>,
     /// The admin interface of the process: http://127.0.0.1:9900, https://host:port or unix:/path,
     /// with the token of the variable WSGATE_ADMIN_TOKEN
-    #[arg(long, value_name = "ADDRESS", value_parser = AdminAddress::parse, global = true)]
-    admin: Option<AdminAddress>,
+    #[arg(long, value_name = "ADDRESS", value_parser = InterfaceAddress::parse, global = true)]
+    admin: Option<InterfaceAddress>,
     /// Read the token from this file, which contains nothing else
     #[arg(long, value_name = "FILE", global = true)]
     token_file: Option<PathBuf>,
@@ -50,18 +48,22 @@ enum TargetError {
     PortUnknown(PathBuf),
 }
 
+const ADMIN: Interface = Interface::Admin;
+
 /// Where an installed wsgate has its settings.
 const DEFAULT_FILE: &str = "/etc/wsgate/wsgate.toml";
 
 impl Target {
     /// Finds out where it is; nothing is dialled yet.
     pub(crate) fn client(&self) -> Result<Client, CommandError> {
-        let token = self.token_file.as_deref().map(Token::from_file);
-        let token = token.transpose()?;
+        let token = self.token_file.as_deref();
+        let token = token
+            .map(|file| Token::from_file(ADMIN, file))
+            .transpose()?;
         let Some(address) = &self.admin else {
             return self.client_of_settings(token);
         };
-        let token = token.map_or_else(Token::from_environment, Ok)?;
+        let token = token.map_or_else(|| Token::from_environment(ADMIN), Ok)?;
         let tls = self.tls(address, Trust::System)?;
         Ok(Client::new(address.clone(), tls, token))
     }
@@ -82,10 +84,12 @@ impl Target {
             ListenAddress::Tcp(address) if address.port() == 0 => {
                 return Err(TargetError::PortUnknown(file.to_owned()).into());
             }
-            ListenAddress::Tcp(address) => AdminAddress::of_listener(address, admin.tls.is_some()),
-            ListenAddress::Unix(path) => AdminAddress::Unix(path),
+            ListenAddress::Tcp(address) => {
+                InterfaceAddress::of_listener(address, admin.tls.is_some())
+            }
+            ListenAddress::Unix(path) => InterfaceAddress::Unix(path),
         };
-        let settings = || Token::from_settings(file, admin.token.as_ref());
+        let settings = || Token::from_settings(ADMIN, file, admin.token.as_ref());
         let token = token.map_or_else(settings, Ok)?;
         let certificates = match admin.tls {
             Some(tls) => certificates(file, tls)?,
@@ -98,9 +102,9 @@ impl Target {
     /// TLS for this address, if it is one with TLS.
     fn tls(
         &self,
-        address: &AdminAddress,
+        address: &InterfaceAddress,
         otherwise: Trust<'_>,
-    ) -> Result<Option<AdminTls>, CommandError> {
+    ) -> Result<Option<InterfaceTls>, CommandError> {
         let Some(host) = address.tls_host() else {
             return Ok(None);
         };
@@ -109,25 +113,8 @@ impl Target {
             .as_deref()
             .map_or(otherwise, Trust::Authorities);
         let identity = self.admin_cert.as_deref().zip(self.admin_key.as_deref());
-        Ok(Some(AdminTls::new(host, trust, identity)?))
+        Ok(Some(InterfaceTls::new(host, trust, identity)?))
     }
-}
-
-/// The files of the certificates that an admin interface shows by these settings.
-fn certificates(settings: &Path, tls: ListenTls) -> Result<Vec<PathBuf>, CommandError> {
-    let folder = settings.parent().unwrap_or(Path::new(""));
-    let files = tls.certificates.into_iter().filter_map(|files| files.cert);
-    let mut files: Vec<_> = files.map(|file| folder.join(file)).collect();
-    if let Some(order) = &tls.acme
-        && let Some(state_dir) = acme_state_dir(settings, order)?
-    {
-        let ordered = certificate_file(&state_dir, order);
-        // It comes after the others: without it they may be enough.
-        if files.is_empty() || ordered.is_file() {
-            files.push(ordered);
-        }
-    }
-    Ok(files)
 }
 
 impl From<TargetError> for CommandError {

@@ -12,7 +12,7 @@ use tokio::runtime;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::time::{Instant, timeout_at};
 
-use crate::cli::admin::{AdminAddress, Client, ClientError, RequestTarget};
+use crate::cli::interface::{Client, ClientError, InterfaceAddress, RequestTarget};
 
 /// A thread that carries out commands; a clone is the same one.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ impl Operator {
         let (work, waiting) = mpsc::channel(MOST_WAITING);
         let figures = Arc::<Mutex<Figures>>::default();
         let desk = Desk {
-            client: Client::without_token(AdminAddress::Unix(admin.to_owned())),
+            client: Client::without_token(InterfaceAddress::Unix(admin.to_owned())),
             figures: Arc::clone(&figures),
         };
         let runtime = runtime::Builder::new_current_thread()

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::exposition::{Sample, Samples};
-use crate::cli::admin::{Client, ClientError, RequestTarget};
+use crate::cli::interface::{Client, ClientError, RequestTarget};
 use crate::cli::upstreams::servers;
 
 /// The state of the process at one moment.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::history::{History, PlainTraffic, RecentEnding, Sort, Traffic};
 use super::keys::Scroll;
 use super::screen::{Line, Size, Weight};
-use crate::cli::admin::AdminAddress;
+use crate::cli::interface::InterfaceAddress;
 use crate::cli::table::{Column, TextTable, cut_at_the_end};
 use crate::cli::units::{age, byte_rate, bytes, rate, share, short_time};
 use crate::cli::upstreams;
@@ -92,7 +92,7 @@ impl View {
     pub(super) fn lines(
         &mut self,
         history: &History,
-        address: &AdminAddress,
+        address: &InterfaceAddress,
         size: Size,
     ) -> Vec<Line> {
         let body = self.body(history, Some(size.columns));
@@ -113,7 +113,7 @@ impl View {
     }
 
     /// All of it, for what is no terminal.
-    pub(super) fn plain(&self, history: &History, address: &AdminAddress) -> String {
+    pub(super) fn plain(&self, history: &History, address: &InterfaceAddress) -> String {
         let mut lines = head(history, address);
         lines.push(plain(String::new()));
         lines.extend(self.body(history, None));
@@ -165,7 +165,7 @@ impl View {
     }
 }
 
-fn head(history: &History, address: &AdminAddress) -> Vec<Line> {
+fn head(history: &History, address: &InterfaceAddress) -> Vec<Line> {
     let (process, total) = (&history.now().process, history.total());
     let of = |most: Option<u64>| most.map_or(String::new(), |most| format!(" of {most}"));
     let state = match process.is_draining {

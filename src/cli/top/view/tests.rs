@@ -6,7 +6,7 @@ use super::super::history::tests::{ending, scrape};
 use super::super::scrape::{PlainTotals, Process, RouteTotals, SessionTotals, TlsTotals};
 use super::*;
 
-fn history() -> (History, AdminAddress) {
+fn history() -> (History, InterfaceAddress) {
     let start = Instant::now();
     let mut history = History::new(scrape(start));
     let mut scrape = scrape(start + Duration::from_secs(1));
@@ -55,7 +55,7 @@ fn history() -> (History, AdminAddress) {
     scrape.sessions = [(1, session)].into();
     scrape.has_more_sessions = true;
     history.add(scrape);
-    (history, AdminAddress::Tcp("127.0.0.1:9900".to_owned()))
+    (history, InterfaceAddress::Tcp("127.0.0.1:9900".to_owned()))
 }
 
 #[test]

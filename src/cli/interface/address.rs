@@ -1,4 +1,4 @@
-//! Where an admin interface listens.
+//! Where an interface listens.
 
 use std::fmt;
 use std::io;
@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_util::either::Either;
 
-/// The address of an admin interface.
+/// The address of an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum AdminAddress {
+pub(crate) enum InterfaceAddress {
     /// Host and port.
     Tcp(String),
     /// Likewise, with TLS.
@@ -21,9 +21,9 @@ pub(crate) enum AdminAddress {
 const HTTP_PORT: u16 = 80;
 const HTTPS_PORT: u16 = 443;
 
-impl AdminAddress {
+impl InterfaceAddress {
     /// Parses `http://host:port`, `https://host:port`, `host:port` or `unix:/path`.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
             return match path {
                 "" => Err("`unix:` without a path: write unix:/path".to_owned()),
@@ -54,7 +54,7 @@ impl AdminAddress {
     }
 
     /// Where a listener is reached from the machine that it is on.
-    pub(super) fn of_listener(mut address: SocketAddr, has_tls: bool) -> Self {
+    pub(crate) fn of_listener(mut address: SocketAddr, has_tls: bool) -> Self {
         if address.ip().is_unspecified() {
             address.set_ip(match address {
                 SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
@@ -68,7 +68,7 @@ impl AdminAddress {
     }
 
     /// The name or address that TLS is for.
-    pub(super) fn tls_host(&self) -> Option<&str> {
+    pub(crate) fn tls_host(&self) -> Option<&str> {
         match self {
             Self::Tls(address) => address.rsplit_once(':').map(|(host, _)| host),
             Self::Tcp(_) | Self::Unix(_) => None,
@@ -76,7 +76,7 @@ impl AdminAddress {
     }
 
     /// The connection below TLS.
-    pub(super) async fn connect(&self) -> io::Result<Either<TcpStream, UnixStream>> {
+    pub(crate) async fn connect(&self) -> io::Result<Either<TcpStream, UnixStream>> {
         match self {
             Self::Tcp(address) | Self::Tls(address) => {
                 TcpStream::connect(address).await.map(Either::Left)
@@ -86,7 +86,7 @@ impl AdminAddress {
     }
 
     /// The value of the `Host` header.
-    pub(super) fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         match self {
             Self::Tcp(address) | Self::Tls(address) => address,
             Self::Unix(_) => "localhost",
@@ -94,7 +94,7 @@ impl AdminAddress {
     }
 }
 
-impl fmt::Display for AdminAddress {
+impl fmt::Display for InterfaceAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => f.write_str(address),
@@ -127,7 +127,7 @@ mod tests {
             ("unix:/run/wsgate/admin.sock", "unix:/run/wsgate/admin.sock"),
             ("unix:admin.sock", "unix:admin.sock"),
         ] {
-            let address = AdminAddress::parse(text).unwrap();
+            let address = InterfaceAddress::parse(text).unwrap();
             assert_eq!(address.to_string(), expected, "{text}");
         }
         for text in [
@@ -146,7 +146,7 @@ mod tests {
             "ftp://127.0.0.1",
             "two words:80",
         ] {
-            let wrong = AdminAddress::parse(text).expect_err(text);
+            let wrong = InterfaceAddress::parse(text).expect_err(text);
             assert!(!wrong.contains("c4nary"), "{wrong}");
         }
     }
@@ -159,8 +159,12 @@ mod tests {
             ("[::]:9900", "[::1]:9900"),
             ("10.0.0.7:1", "10.0.0.7:1"),
         ] {
-            let address = AdminAddress::of_listener(listens.parse().unwrap(), false);
-            assert_eq!(address, AdminAddress::Tcp(reached.to_owned()), "{listens}");
+            let address = InterfaceAddress::of_listener(listens.parse().unwrap(), false);
+            assert_eq!(
+                address,
+                InterfaceAddress::Tcp(reached.to_owned()),
+                "{listens}"
+            );
         }
     }
 }

@@ -1,12 +1,13 @@
-//! One request to the admin interface, and its response.
+//! One request to an interface, and its response.
 
+use std::fmt;
 use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, header};
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -15,48 +16,63 @@ use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 
-use super::address::AdminAddress;
+use super::address::InterfaceAddress;
+use super::kind::Interface;
 use super::request_target::RequestTarget;
-use super::tls::AdminTls;
+use super::tls::InterfaceTls;
 use super::token::Token;
 use crate::cli::error::{CommandError, REJECTED, SYSTEM, UNREACHABLE};
 
-/// A client of one admin interface.
+/// A client of one interface.
 #[derive(Debug)]
 pub(crate) struct Client {
-    address: AdminAddress,
-    tls: Option<AdminTls>,
+    endpoint: Endpoint,
+    tls: Option<InterfaceTls>,
     token: Token,
+}
+
+/// Which interface, and where.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    interface: Interface,
+    address: InterfaceAddress,
+}
+
+/// A body of a request, and its headers.
+#[derive(Debug, Default)]
+pub(crate) struct Message {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 /// A response with any status but 401.
 #[derive(Debug)]
-pub(crate) struct AdminResponse {
+pub(crate) struct Response {
     pub(crate) status: StatusCode,
     body: Bytes,
-    address: AdminAddress,
+    endpoint: Endpoint,
 }
 
 /// Why there is no response, or not the expected one.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClientError {
     #[error("nothing listens on {0}")]
-    NobodyListens(AdminAddress),
+    NobodyListens(Endpoint),
     #[error("{0} cannot be reached")]
-    Connect(AdminAddress, #[source] io::Error),
+    Connect(Endpoint, #[source] io::Error),
     #[error("no TLS with {0}")]
-    Tls(AdminAddress, #[source] io::Error),
+    Tls(Endpoint, #[source] io::Error),
     #[error("the connection to {0} broke")]
-    Broken(AdminAddress, #[source] hyper::Error),
+    Broken(Endpoint, #[source] hyper::Error),
     #[error("no answer from {0} in time")]
-    Timeout(AdminAddress),
-    #[error("the answer from {0} is too long for wsgate's admin interface")]
-    TooLong(AdminAddress),
-    #[error("{0} is not the admin interface of this wsgate")]
-    Unexpected(AdminAddress),
-    #[error("the admin interface on {address} requires {}", .token.wanted())]
-    Unauthorized { address: AdminAddress, token: Token },
-    /// The sentence of the admin interface.
+    Timeout(Endpoint),
+    #[error("the answer from {0} is too long for wsgate's {kind}", kind = .0.interface)]
+    TooLong(Endpoint),
+    #[error("{0} is not the {kind} of this wsgate", kind = .0.interface)]
+    Unexpected(Endpoint),
+    #[error("the {kind} on {endpoint} requires {}", .token.wanted(), kind = .endpoint.interface)]
+    Unauthorized { endpoint: Endpoint, token: Token },
+    /// The sentence of the interface.
     #[error("{sentence}")]
     Refused {
         status: StatusCode,
@@ -77,30 +93,35 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// From the request to the last byte of its response.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// The same with a body.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(90);
+
 /// The metrics of ten thousand routes are shorter.
 const LONGEST_RESPONSE: usize = 64 << 20;
 
 impl Client {
     /// `tls` is for an address with TLS.
-    pub(super) fn new(address: AdminAddress, tls: Option<AdminTls>, token: Token) -> Self {
+    pub(crate) fn new(address: InterfaceAddress, tls: Option<InterfaceTls>, token: Token) -> Self {
+        let interface = token.interface();
+        let endpoint = Endpoint { interface, address };
         Self {
-            address,
+            endpoint,
             tls,
             token,
         }
     }
 
-    /// A client of an interface that has no token.
-    pub(crate) fn without_token(address: AdminAddress) -> Self {
-        Self::new(address, None, Token::nowhere())
+    /// A client of an admin interface that has no token.
+    pub(crate) fn without_token(address: InterfaceAddress) -> Self {
+        Self::new(address, None, Token::nowhere(Interface::Admin))
     }
 
-    pub(crate) fn address(&self) -> &AdminAddress {
-        &self.address
+    pub(crate) fn address(&self) -> &InterfaceAddress {
+        &self.endpoint.address
     }
 
     /// The response to a GET that succeeds.
-    pub(crate) async fn get(&self, target: &RequestTarget) -> Result<AdminResponse, ClientError> {
+    pub(crate) async fn get(&self, target: &RequestTarget) -> Result<Response, ClientError> {
         self.send(Method::GET, target).await?.succeeded()
     }
 
@@ -108,27 +129,50 @@ impl Client {
         &self,
         method: Method,
         target: &RequestTarget,
-    ) -> Result<AdminResponse, ClientError> {
+    ) -> Result<Response, ClientError> {
         self.send_within(RESPONSE_TIMEOUT, method, target).await
     }
 
-    /// Sends a request whose response takes at most so long. Each request has a connection of its
-    /// own: an idle one might have been closed.
+    /// Sends a request whose response takes at most so long.
     pub(crate) async fn send_within(
         &self,
         limit: Duration,
         method: Method,
         target: &RequestTarget,
-    ) -> Result<AdminResponse, ClientError> {
-        let request = self.request(method, target).map_err(ClientError::Request)?;
-        let late = |_| ClientError::Timeout(self.address.clone());
+    ) -> Result<Response, ClientError> {
+        self.exchange(limit, method, target, Message::default())
+            .await
+    }
+
+    /// The response to a POST with a body.
+    pub(crate) async fn post(
+        &self,
+        target: &RequestTarget,
+        message: Message,
+    ) -> Result<Response, ClientError> {
+        let (limit, method) = (UPLOAD_TIMEOUT, Method::POST);
+        let response = self.exchange(limit, method, target, message).await?;
+        response.succeeded()
+    }
+
+    /// Each request has a connection of its own: an idle one might have been closed.
+    async fn exchange(
+        &self,
+        limit: Duration,
+        method: Method,
+        target: &RequestTarget,
+        message: Message,
+    ) -> Result<Response, ClientError> {
+        let request = self.request(method, target, message);
+        let request = request.map_err(ClientError::Request)?;
+        let late = |_| ClientError::Timeout(self.endpoint.clone());
         let stream = timeout(CONNECT_TIMEOUT, self.connect()).await;
         let stream = stream.map_err(late)??;
-        let response = timeout(limit, self.exchange(stream, request)).await;
+        let response = timeout(limit, self.exchange_on(stream, request)).await;
         let response = response.map_err(late)??;
         match response.status {
             StatusCode::UNAUTHORIZED => Err(ClientError::Unauthorized {
-                address: self.address.clone(),
+                endpoint: self.endpoint.clone(),
                 token: self.token.clone(),
             }),
             _ => Ok(response),
@@ -136,13 +180,13 @@ impl Client {
     }
 
     async fn connect(&self) -> Result<Stream, ClientError> {
-        let stream = self.address.connect().await;
+        let stream = self.endpoint.address.connect().await;
         let stream = stream.map_err(|error| self.unreachable(error))?;
         let Some(tls) = &self.tls else {
             return Ok(Either::Left(stream));
         };
         let secured = tls.connect(stream).await;
-        let secured = secured.map_err(|error| ClientError::Tls(self.address.clone(), error))?;
+        let secured = secured.map_err(|error| ClientError::Tls(self.endpoint.clone(), error))?;
         Ok(Either::Right(secured))
     }
 
@@ -150,34 +194,37 @@ impl Client {
         &self,
         method: Method,
         target: &RequestTarget,
-    ) -> http::Result<Request<Empty<Bytes>>> {
+        message: Message,
+    ) -> http::Result<Request<Full<Bytes>>> {
         let mut request = Request::builder()
             .method(method)
             .uri(target.as_str())
-            .header(header::HOST, self.address.host())
+            .header(header::HOST, self.endpoint.address.host())
             .header(header::CONNECTION, "close");
         if let Some(authorization) = &self.token.authorization {
             request = request.header(header::AUTHORIZATION, authorization);
         }
-        request.body(Empty::new())
+        let mut request = request.body(Full::new(message.body))?;
+        request.headers_mut().extend(message.headers);
+        Ok(request)
     }
 
-    async fn exchange(
+    async fn exchange_on(
         &self,
         stream: Stream,
-        request: Request<Empty<Bytes>>,
-    ) -> Result<AdminResponse, ClientError> {
-        let broken = |error| ClientError::Broken(self.address.clone(), error);
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response, ClientError> {
+        let broken = |error| ClientError::Broken(self.endpoint.clone(), error);
         let handshake = http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = handshake.map_err(broken)?;
         let mut response = pin!(async {
             let response = sender.send_request(request).await.map_err(broken)?;
             let (head, body) = response.into_parts();
             let body = Limited::new(body, LONGEST_RESPONSE).collect().await;
-            Ok(AdminResponse {
+            Ok(Response {
                 status: head.status,
                 body: body.map_err(|error| self.unread(error))?.to_bytes(),
-                address: self.address.clone(),
+                endpoint: self.endpoint.clone(),
             })
         });
         tokio::select! {
@@ -188,26 +235,26 @@ impl Client {
     }
 
     fn unreachable(&self, error: io::Error) -> ClientError {
-        let address = self.address.clone();
+        let endpoint = self.endpoint.clone();
         match error.kind() {
             io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
-                ClientError::NobodyListens(address)
+                ClientError::NobodyListens(endpoint)
             }
-            _ => ClientError::Connect(address, error),
+            _ => ClientError::Connect(endpoint, error),
         }
     }
 
     fn unread(&self, error: Box<dyn std::error::Error + Send + Sync>) -> ClientError {
-        let address = self.address.clone();
+        let endpoint = self.endpoint.clone();
         match error.downcast::<hyper::Error>() {
-            Ok(error) => ClientError::Broken(address, *error),
-            Err(error) if error.is::<LengthLimitError>() => ClientError::TooLong(address),
-            Err(_) => ClientError::Unexpected(address),
+            Ok(error) => ClientError::Broken(endpoint, *error),
+            Err(error) if error.is::<LengthLimitError>() => ClientError::TooLong(endpoint),
+            Err(_) => ClientError::Unexpected(endpoint),
         }
     }
 }
 
-impl AdminResponse {
+impl Response {
     /// The response, if its status is a success.
     pub(crate) fn succeeded(self) -> Result<Self, ClientError> {
         if self.status.is_success() {
@@ -238,9 +285,9 @@ impl AdminResponse {
         std::str::from_utf8(&self.body).map_err(|_| self.unexpected())
     }
 
-    /// The error for a response that no admin interface of this version makes.
+    /// The error for a response that no such interface of this version makes.
     pub(crate) fn unexpected(&self) -> ClientError {
-        ClientError::Unexpected(self.address.clone())
+        ClientError::Unexpected(self.endpoint.clone())
     }
 }
 
@@ -260,6 +307,13 @@ impl ClientError {
     }
 }
 
+/// Its address.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.address.fmt(f)
+    }
+}
+
 impl From<ClientError> for CommandError {
     fn from(error: ClientError) -> Self {
         let exit_code = match &error {
@@ -275,20 +329,19 @@ impl From<ClientError> for CommandError {
             ClientError::Request(_) => SYSTEM,
         };
         let help = match &error {
-            ClientError::NobodyListens(_) => {
-                Some("is wsgate running, and does its file have [admin]?".to_owned())
-            }
-            ClientError::Unexpected(_) => {
-                Some(
-                    "is this the address of [admin], is it https:// with [admin.tls], and is wsgate as \
-                     new as this one?"
-                        .to_owned(),
-                )
-            }
-            ClientError::Tls(..) => Some(
-                "is its certificate for this host? --admin-ca FILE names the authorities of a private one"
-                    .to_owned(),
-            ),
+            ClientError::NobodyListens(endpoint) => Some(format!(
+                "is wsgate running, and does its file have {}?",
+                endpoint.interface.table()
+            )),
+            ClientError::Unexpected(endpoint) => Some(format!(
+                "is this the address of {}, is it https:// with {}, and is wsgate as new as this one?",
+                endpoint.interface.table(),
+                endpoint.interface.tls_table()
+            )),
+            ClientError::Tls(endpoint, _) => Some(format!(
+                "is its certificate for this host? {} FILE names the authorities of a private one",
+                endpoint.interface.ca_option()
+            )),
             ClientError::Unauthorized { token, .. } => Some(token.help()),
             _ => None,
         };

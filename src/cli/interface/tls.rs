@@ -1,4 +1,4 @@
-//! TLS with an admin interface.
+//! TLS with an interface.
 
 use std::fmt;
 use std::io;
@@ -21,16 +21,16 @@ use tokio_rustls::rustls::{
 
 use crate::cli::error::{CommandError, REJECTED};
 
-/// Makes TLS handshakes with one admin interface.
+/// Makes TLS handshakes with one interface.
 #[derive(Clone)]
-pub(crate) struct AdminTls {
+pub(crate) struct InterfaceTls {
     connector: TlsConnector,
     name: ServerName<'static>,
 }
 
 /// Whose certificates are accepted.
 #[derive(Clone, Debug)]
-pub(super) enum Trust<'a> {
+pub(crate) enum Trust<'a> {
     /// Those of the system's authorities, for the host of the address.
     System,
     /// Those of the authorities in this file, likewise.
@@ -40,11 +40,11 @@ pub(super) enum Trust<'a> {
 }
 
 /// The certificate and the key that an interface is shown which asks for them.
-pub(super) type Identity<'a> = (&'a Path, &'a Path);
+pub(crate) type Identity<'a> = (&'a Path, &'a Path);
 
 /// Why there can be no TLS.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum AdminTlsError {
+pub(crate) enum InterfaceTlsError {
     #[error("{} cannot be used", .0.display())]
     File(PathBuf, #[source] pem::Error),
     #[error("{} has no certificate", .0.display())]
@@ -64,27 +64,27 @@ struct Pinned {
     provider: Arc<CryptoProvider>,
 }
 
-impl AdminTls {
+impl InterfaceTls {
     /// Reads the files. `host` is the name or address that is connected to.
-    pub(super) fn new(
+    pub(crate) fn new(
         host: &str,
         trust: Trust<'_>,
         identity: Option<Identity<'_>>,
-    ) -> Result<Self, AdminTlsError> {
+    ) -> Result<Self, InterfaceTlsError> {
         let provider = Arc::new(crypto::aws_lc_rs::default_provider());
         let verifier = verifier(trust, &provider)?;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(AdminTlsError::Setup)?
+            .map_err(InterfaceTlsError::Setup)?
             .dangerous()
             .with_custom_certificate_verifier(verifier);
         let mut config = match identity {
             None => builder.with_no_client_auth(),
             Some((cert, key)) => {
-                let wrong = |error| AdminTlsError::File(key.to_owned(), error);
+                let wrong = |error| InterfaceTlsError::File(key.to_owned(), error);
                 let secret = PrivateKeyDer::from_pem_file(key).map_err(wrong)?;
                 let shown = builder.with_client_auth_cert(certificates(cert)?, secret);
-                shown.map_err(AdminTlsError::Setup)?
+                shown.map_err(InterfaceTlsError::Setup)?
             }
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -92,12 +92,12 @@ impl AdminTls {
             .trim_start_matches('[')
             .trim_end_matches(']')
             .to_owned();
-        let name = ServerName::try_from(bare.clone()).map_err(|_| AdminTlsError::Name(bare))?;
+        let name = ServerName::try_from(bare.clone()).map_err(|_| InterfaceTlsError::Name(bare))?;
         let connector = TlsConnector::from(Arc::new(config));
         Ok(Self { connector, name })
     }
 
-    pub(super) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
+    pub(crate) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: S,
     ) -> io::Result<TlsStream<S>> {
@@ -108,7 +108,7 @@ impl AdminTls {
 fn verifier(
     trust: Trust<'_>,
     provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ServerCertVerifier>, AdminTlsError> {
+) -> Result<Arc<dyn ServerCertVerifier>, InterfaceTlsError> {
     let mut roots = RootCertStore::empty();
     match trust {
         // Without any, no interface is trusted, and the error says so.
@@ -123,7 +123,7 @@ fn verifier(
             let certificates = files
                 .iter()
                 .map(first)
-                .collect::<Result<_, AdminTlsError>>()?;
+                .collect::<Result<_, InterfaceTlsError>>()?;
             return Ok(Arc::new(Pinned {
                 certificates,
                 provider: Arc::clone(provider),
@@ -136,12 +136,12 @@ fn verifier(
 }
 
 /// The certificates of a file; at least one.
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, AdminTlsError> {
-    let wrong = |error| AdminTlsError::File(file.to_owned(), error);
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, InterfaceTlsError> {
+    let wrong = |error| InterfaceTlsError::File(file.to_owned(), error);
     let found = CertificateDer::pem_file_iter(file).map_err(wrong)?;
     let found = found.collect::<Result<Vec<_>, _>>().map_err(wrong)?;
     match found.is_empty() {
-        true => Err(AdminTlsError::NoCertificate(file.to_owned())),
+        true => Err(InterfaceTlsError::NoCertificate(file.to_owned())),
         false => Ok(found),
     }
 }
@@ -188,20 +188,20 @@ impl ServerCertVerifier for Pinned {
 }
 
 /// Keys stay out.
-impl fmt::Debug for AdminTls {
+impl fmt::Debug for InterfaceTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AdminTls")
+        f.debug_struct("InterfaceTls")
             .field("name", &self.name)
             .finish_non_exhaustive()
     }
 }
 
-impl From<AdminTlsError> for CommandError {
-    fn from(error: AdminTlsError) -> Self {
+impl From<InterfaceTlsError> for CommandError {
+    fn from(error: InterfaceTlsError) -> Self {
         let help = match &error {
-            AdminTlsError::File(..) => Some(
+            InterfaceTlsError::File(..) => Some(
                 "run the command as the user of the process, or give its address by a name of the \
-                 certificate: --admin https://HOST:PORT",
+                 certificate, https://HOST:PORT",
             ),
             _ => None,
         };
