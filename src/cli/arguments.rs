@@ -3,10 +3,12 @@
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::channels::Channels;
 use super::check::Check;
 use super::close::Close;
 use super::drain::Drain;
 use super::probe::Probe;
+use super::publish::PublishCommand;
 use super::reload::Reload;
 use super::run::Run;
 use super::sessions::Sessions;
@@ -67,6 +69,10 @@ pub(super) enum Command {
     Reload(Reload),
     /// Watch a running wsgate: sessions, traffic, servers, clients, and why sessions end
     Top(Top),
+    /// List the channels of a running wsgate, or the members of one
+    Channels(Channels),
+    /// Publish a message to a channel, a session or a user of a running wsgate
+    Publish(PublishCommand),
 }
 
 /// The script that completes the command line in this shell.
@@ -88,9 +94,10 @@ Examples:
   wsgate sessions --config wsgate.toml      the sessions of the wsgate with this file
   wsgate top --config wsgate.toml           its live statistics
   wsgate reload --admin unix:/run/wsgate/admin.sock
+  wsgate publish news hello --config wsgate.toml                 to all clients in a channel
 
-sessions, close, upstreams, drain, reload and top send requests to the admin interface of a
-running wsgate, which [admin] of its settings configures.
+sessions, close, upstreams, drain, reload, top and channels send requests to the admin interface
+of a running wsgate, which [admin] of its settings configures; publish to that of [publish].
 
 A change of FILE, or SIGHUP, reloads the settings and closes no session.
 SIGTERM and Ctrl-C close every session before the process ends; a second one ends it at once.";
@@ -130,7 +137,7 @@ mod tests {
     fn every_shell_completes_every_command() {
         for shell in Shell::value_variants() {
             let script = completions(*shell);
-            for word in ["probe", "upstreams", "explain", "strict"] {
+            for word in ["probe", "upstreams", "explain", "strict", "idempotency-key"] {
                 assert!(script.contains(word), "{shell}: {word}");
             }
         }

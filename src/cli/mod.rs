@@ -20,6 +20,7 @@ macro_rules! with_exit_codes {
 
 mod admin;
 mod arguments;
+mod channels;
 mod check;
 mod close;
 mod demo;
@@ -28,6 +29,7 @@ mod error;
 mod interface;
 mod output;
 mod probe;
+mod publish;
 mod reload;
 mod run;
 mod runtime;
@@ -85,5 +87,7 @@ fn carry_out(command: Command) -> Result<(), CommandError> {
         Command::Drain(drain) => on_this_thread(drain.carry_out()),
         Command::Reload(reload) => on_this_thread(reload.carry_out()),
         Command::Top(top) => on_this_thread(top.watch()),
+        Command::Channels(channels) => on_this_thread(channels.list()),
+        Command::Publish(publish) => on_this_thread(publish.carry_out()),
     }
 }

@@ -2,12 +2,12 @@
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -46,9 +46,13 @@ pub(crate) fn spawn(arguments: &[&str], variables: &[(&str, &str)]) -> Child {
     start(command)
 }
 
-fn start(mut command: Command) -> Child {
+fn start(command: Command) -> Child {
+    start_with(command, Stdio::null())
+}
+
+fn start_with(mut command: Command, stdin: Stdio) -> Child {
     command
-        .stdin(Stdio::null())
+        .stdin(stdin)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
@@ -108,14 +112,27 @@ pub(crate) fn finish_with(
         "the program to end",
         spawn(arguments, variables).wait_with_output(),
     );
-    async {
-        let output = output.await.expect("output");
-        Finished {
-            code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).expect("text"),
-            stderr: String::from_utf8(output.stderr).expect("text"),
-        }
-    }
+    async { Finished::of(output.await.expect("output")) }
+}
+
+/// Runs a command line to its end, with these variables and this standard input.
+#[track_caller]
+pub(crate) fn finish_reading(
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+    input: &[u8],
+) -> impl Future<Output = Finished> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wsgate"));
+    command.args(arguments).envs(variables.iter().copied());
+    let mut child = start_with(command, Stdio::piped());
+    let (mut stdin, input) = (child.stdin.take().expect("a pipe"), input.to_vec());
+    let finished = soon("the program to end", async move {
+        // A command that has its message already does not read.
+        let _unread = stdin.write_all(&input).await;
+        drop(stdin);
+        child.wait_with_output().await
+    });
+    async { Finished::of(finished.await.expect("output")) }
 }
 
 /// Settings that listen on a free port, log JSON, and send `/ws/*` to a server. A drain closes all
@@ -132,6 +149,16 @@ pub(crate) fn settings(server: &str, more: &str) -> String {
          [[route]]\nname = \"chat\"\npath = \"/ws/*\"\nupstream = \"chat\"\n\
          {more}\n{drain}\n"
     )
+}
+
+impl Finished {
+    fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).expect("text"),
+            stderr: String::from_utf8(output.stderr).expect("text"),
+        }
+    }
 }
 
 impl Program {

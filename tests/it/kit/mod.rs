@@ -78,7 +78,8 @@ pub(crate) use http2::{Http2, extended_connect, plain};
 pub(crate) use self::{
     answering::{ACCEPT, Answer},
     child::{
-        Finished, Program, finish, finish_with, settings, spawn, spawn_passed, spawn_passed_to,
+        Finished, Program, finish, finish_reading, finish_with, settings, spawn, spawn_passed,
+        spawn_passed_to,
     },
     fault::{Fault, Side},
     hop::{Hop, Mood},

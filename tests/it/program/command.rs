@@ -1,10 +1,12 @@
 //! The operator's commands, against a process that serves.
 
+mod channels;
 mod check;
 mod close;
 mod empty;
 mod probe;
 mod probe_tls;
+mod publish;
 mod reload;
 mod sessions;
 mod target;

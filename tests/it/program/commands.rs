@@ -29,7 +29,16 @@ async fn help_names_every_command_and_the_version_is_the_packages() {
     ] {
         assert!(help.stdout.contains(command), "{command}: {}", help.stdout);
     }
-    for command in ["sessions", "close", "upstreams", "drain", "reload", "top"] {
+    let of_admin = [
+        "sessions",
+        "close",
+        "upstreams",
+        "drain",
+        "reload",
+        "top",
+        "channels",
+    ];
+    for command in of_admin.into_iter().chain(["publish"]) {
         let in_list = help
             .stdout
             .lines()
@@ -41,7 +50,11 @@ async fn help_names_every_command_and_the_version_is_the_packages() {
             "Examples:",
             "Exit codes:",
             "--config",
-            "--admin",
+            if command == "publish" {
+                "--url"
+            } else {
+                "--admin"
+            },
             "--token-file",
         ] {
             assert!(

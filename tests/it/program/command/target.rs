@@ -6,13 +6,15 @@ use super::super::kit::{Program, Upstream, finish, finish_with, settings, soon};
 use super::ADMIN;
 
 /// Every command, as it asks for the least.
-const COMMANDS: [&[&str]; 6] = [
+const COMMANDS: [&[&str]; 8] = [
     &["sessions"],
     &["close", "--all"],
     &["upstreams"],
     &["upstreams", "resume", "chat", "0"],
     &["drain"],
     &["reload"],
+    &["channels"],
+    &["channels", "room.1"],
 ];
 
 fn with<'a>(command: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
