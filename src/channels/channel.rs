@@ -1,14 +1,18 @@
 //! One channel: its members, and what it keeps for the next one.
 
-use std::collections::{HashMap, VecDeque};
+mod catch_up;
+mod state;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use self::state::State;
+pub(super) use self::state::{Outcome, Published};
 use super::encoded::{Delivery, PublicationId};
 use super::interest::Interest;
 use super::publication::ChannelInfo;
-use super::subscriber::{Subscriber, deliver};
+use super::subscriber::Subscriber;
 use crate::config::ChannelName;
-use crate::types::{SessionId, SessionName};
+use crate::types::SessionId;
 
 /// A channel with members, or with publications for those that come.
 #[derive(Debug)]
@@ -17,46 +21,9 @@ pub(crate) struct Channel {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    members: HashMap<SessionId, Arc<dyn Subscriber>>,
-    /// From the oldest to the newest.
-    retained: VecDeque<Retained>,
-    /// Its place among all channels that retain something.
-    retained_place: Option<u64>,
-    /// It is out of the hub, which has another of this name or none.
-    is_gone: bool,
-}
-
-#[derive(Debug)]
-struct Retained {
-    #[allow(dead_code, reason = "for several gates")]
-    id: PublicationId,
-    delivery: Delivery,
-}
-
 /// The channel has left the hub since it was found there.
 #[derive(Debug)]
 pub(super) struct Gone;
-
-/// A publication as a channel gets it.
-#[derive(Clone, Copy)]
-pub(super) struct Published<'a> {
-    pub(super) id: PublicationId,
-    pub(super) delivery: &'a Delivery,
-    /// So many of the last publications are retained.
-    pub(super) retain: usize,
-    /// Members that do not get it.
-    pub(super) exclude: &'a [SessionName],
-}
-
-/// What a publication came to in a channel.
-#[derive(Debug)]
-pub(super) struct Outcome {
-    pub(super) reached: usize,
-    /// By so much more is retained, in bytes.
-    pub(super) retained_more: isize,
-}
 
 /// What a channel has let go of.
 #[derive(Debug)]
@@ -92,18 +59,11 @@ impl Channel {
         }
         if state.members.is_empty()
             && let Some(interest) = interest
+            && interest.began(&self.name)
         {
-            interest.began(&self.name);
+            state.begin_catch_up();
         }
-        state.members.insert(member.name().id(), Arc::clone(member));
-        let retained = &state.retained;
-        let newest = retain.min(retained.len());
-        let skipped = retained.len() - newest;
-        let mailbox = member.mailbox();
-        let fitting = mailbox.fitting(newest, |index| retained[skipped + index].delivery.size());
-        for retained in retained.iter().skip(retained.len() - fitting) {
-            deliver(&**member, &retained.delivery);
-        }
+        state.add(member, retain);
         Ok(())
     }
 
@@ -127,16 +87,26 @@ impl Channel {
         if state.is_gone {
             return Err(Gone);
         }
-        let members = state.members.values();
-        let reached = members
-            .filter(|member| !published.exclude.contains(&member.name()))
-            .filter(|member| deliver(&***member, published.delivery));
-        let reached = reached.count();
-        let retained_more = state.retain(published);
-        Ok(Outcome {
-            reached,
-            retained_more,
-        })
+        Ok(state.publish(published))
+    }
+
+    /// Lets publications wait until [`Channel::catch_up`].
+    pub(super) fn begin_catch_up(&self) {
+        self.state().begin_catch_up();
+    }
+
+    /// Gives publications of before, from the oldest to the newest, to the members that have not got them, and then those
+    /// that waited.
+    pub(super) fn catch_up(
+        &self,
+        earlier: &[(PublicationId, Delivery)],
+        retain: usize,
+    ) -> Result<Outcome, Gone> {
+        let mut state = self.state();
+        match state.is_gone {
+            true => Err(Gone),
+            false => Ok(state.catch_up(earlier, retain)),
+        }
     }
 
     /// Lets go of what is retained.
@@ -151,9 +121,14 @@ impl Channel {
         }
     }
 
-    /// Moves it to another place among the channels that retain something, and returns the one before.
-    pub(super) fn set_retained_place(&self, place: u64) -> Option<u64> {
-        self.state().retained_place.replace(place)
+    /// Moves it to another place among the channels that retain something, and returns the places that are not its any
+    /// more: this one too, if it has let go of everything meanwhile.
+    pub(super) fn set_retained_place(&self, place: u64) -> [Option<u64>; 2] {
+        let mut state = self.state();
+        match state.retained.is_empty() {
+            true => [Some(place), state.retained_place.take()],
+            false => [state.retained_place.replace(place), None],
+        }
     }
 
     /// Marks it as gone, if it has no member and retains nothing.
@@ -180,28 +155,5 @@ impl Channel {
     fn state(&self) -> MutexGuard<'_, State> {
         // Whole at every moment: a panic elsewhere cannot have left it half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn is_idle(&self) -> bool {
-        self.members.is_empty() && self.retained.is_empty()
-    }
-
-    fn retain(&mut self, published: Published<'_>) -> isize {
-        let mut more = 0;
-        if published.retain > 0 {
-            more += published.delivery.size() as isize;
-            self.retained.push_back(Retained {
-                id: published.id,
-                delivery: published.delivery.clone(),
-            });
-        }
-        while self.retained.len() > published.retain
-            && let Some(oldest) = self.retained.pop_front()
-        {
-            more -= oldest.delivery.size() as isize;
-        }
-        more
     }
 }

@@ -14,7 +14,8 @@ pub(super) struct RetainedBudget {
 
 #[derive(Debug, Default)]
 struct Books {
-    bytes: usize,
+    /// Below zero for a moment, where a channel lets go of a publication before it is noted.
+    bytes: isize,
     order: BTreeMap<u64, Weak<Channel>>,
     next: u64,
 }
@@ -31,21 +32,20 @@ impl RetainedBudget {
     /// Notes that a channel has retained a publication, and by how many bytes that is more.
     pub(super) fn note(&self, channel: &Arc<Channel>, more: isize) {
         let mut books = self.books();
-        books.bytes = books.bytes.saturating_add_signed(more);
+        books.bytes += more;
         let place = books.next;
         books.next += 1;
         books.order.insert(place, Arc::downgrade(channel));
         drop(books);
-        let before = channel.set_retained_place(place);
-        if let Some(before) = before {
-            self.books().order.remove(&before);
+        for place in channel.set_retained_place(place).into_iter().flatten() {
+            self.books().order.remove(&place);
         }
     }
 
     /// Notes that a channel has let go of all that it retained.
     pub(super) fn released(&self, forgotten: &Forgotten) {
         let mut books = self.books();
-        books.bytes = books.bytes.saturating_sub(forgotten.bytes);
+        books.bytes -= forgotten.bytes as isize;
         if let Some(place) = forgotten.place {
             books.order.remove(&place);
         }
@@ -54,7 +54,7 @@ impl RetainedBudget {
     /// The channel whose publications have to go, as long as all retain too much.
     pub(super) fn next_to_forget(&self) -> Option<Arc<Channel>> {
         let mut books = self.books();
-        while books.bytes > self.most {
+        while books.bytes > self.most as isize {
             let (_, channel) = books.order.pop_first()?;
             if let Some(channel) = channel.upgrade() {
                 return Some(channel);
@@ -64,7 +64,13 @@ impl RetainedBudget {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.books().bytes
+        usize::try_from(self.books().bytes).unwrap_or(0)
+    }
+
+    /// How many channels it knows.
+    #[cfg(test)]
+    pub(super) fn places(&self) -> usize {
+        self.books().order.len()
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {

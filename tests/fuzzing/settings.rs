@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::path;
 use crate::Gate;
-use crate::config::{Config, EncodedSlashes};
+use crate::config::{Config, EncodedSlashes, SharedUrl};
 
 /// The text of a settings file.
 pub fn settings(data: &[u8]) {
@@ -63,6 +63,19 @@ fn check_config(config: Config, text: &str) {
             let normal = path::normal(plain.as_bytes());
             assert_eq!(normal.as_deref(), Some(plain.as_bytes()), "{printed}");
         }
+    }
+    let mut tokens = HashSet::new();
+    for token in config.publish.iter().flat_map(|publish| &publish.tokens) {
+        assert!(tokens.insert(&token.name), "two tokens of one name");
+        for pattern in &token.channels {
+            let printed = pattern.to_string();
+            assert_eq!(printed.parse().as_ref(), Ok(pattern), "{printed}");
+        }
+    }
+    if let Some(url) = config.settings().shared.and_then(|shared| shared.url) {
+        let printed = url.to_string();
+        let again = printed.parse::<SharedUrl>().expect("it is a URL");
+        assert_eq!(again.to_string(), printed);
     }
     for warning in config.warnings() {
         assert!(!warning.chars().any(|letter| letter.is_control()));

@@ -218,15 +218,20 @@ fn a_session_is_in_so_many_channels_at_most() {
 
 /// Notes which channels begin and end.
 #[derive(Debug, Default)]
-struct Noted(Mutex<String>);
+struct Noted {
+    channels: Mutex<String>,
+    /// There are publications of before elsewhere.
+    is_behind: bool,
+}
 
 impl Interest for Noted {
-    fn began(&self, channel: &ChannelName) {
-        *self.0.lock().unwrap() += &format!("+{channel}");
+    fn began(&self, channel: &ChannelName) -> bool {
+        *self.channels.lock().unwrap() += &format!("+{channel}");
+        self.is_behind
     }
 
     fn ended(&self, channel: &ChannelName) {
-        *self.0.lock().unwrap() += &format!("-{channel}");
+        *self.channels.lock().unwrap() += &format!("-{channel}");
     }
 }
 
@@ -243,7 +248,7 @@ fn the_first_member_and_the_last_are_noted() {
     leave_all(&channels, &two);
     leave_all(&channels, &one);
     join(&channels, &Reader::new(3), "a", 0);
-    assert_eq!(*noted.0.lock().unwrap(), "+a+b-b-a+a");
+    assert_eq!(*noted.channels.lock().unwrap(), "+a+b-b-a+a");
 }
 
 #[test]
@@ -281,6 +286,7 @@ fn sessions_may_come_and_go_while_others_publish() {
         }
     });
     channels.forget_retained(&name("a"));
+    assert_eq!(channels.retained.places(), 0);
     assert_eq!(
         (
             channels.count(),
@@ -289,4 +295,77 @@ fn sessions_may_come_and_go_while_others_publish() {
         ),
         (0, 0, 0)
     );
+}
+
+/// Publications of another gate, of a letter each.
+fn elsewhere(texts: &str) -> Vec<(PublicationId, Delivery)> {
+    let node: NodeId = "000000000001".parse().unwrap();
+    let each = texts.chars().map(|text| {
+        let sequence = u64::from(u32::from(text));
+        let delivery = Delivery::new(Some(name("a")), &Body::from(text.to_string()));
+        (PublicationId { node, sequence }, delivery)
+    });
+    each.collect()
+}
+
+fn publish_elsewhere(channels: &Channels, texts: &str, retain: usize) {
+    for (id, delivery) in elsewhere(texts) {
+        channels.publish(&name("a"), id, &delivery, retain, &[]);
+    }
+}
+
+#[test]
+fn what_was_published_elsewhere_comes_before_what_waited_for_it() {
+    let channels = Channels::default();
+    channels.set_interest(Arc::new(Noted {
+        is_behind: true,
+        ..Noted::default()
+    }));
+    publish(&channels, "a", "b", 3);
+    let (one, two) = (Reader::new(1), Reader::new(2));
+    join(&channels, &one, "a", 3);
+    assert_eq!(publish(&channels, "a", "x", 3), 1);
+    join(&channels, &two, "a", 1);
+    // One that is among those of before as well.
+    publish_elsewhere(&channels, "w", 3);
+    assert_eq!((one.read(), two.read()), ("".into(), "".into()));
+    channels.catch_up(&name("a"), &elsewhere("uvw"), 3);
+    assert_eq!((one.read(), two.read()), ("buvxw".into(), "vxw".into()));
+    channels.catch_up(&name("a"), &elsewhere("z"), 3);
+    assert_eq!(one.read(), "", "nothing is waited for");
+    let summary = channels.summary(&name("a")).unwrap();
+    assert_eq!(summary.retained, 3);
+}
+
+#[test]
+fn what_was_missed_goes_to_the_members_that_were_there() {
+    let channels = Channels::default();
+    let (one, two) = (Reader::new(1), Reader::new(2));
+    join(&channels, &one, "a", 3);
+    publish_elsewhere(&channels, "u", 3);
+    channels.begin_catch_up(&name("a"));
+    publish_elsewhere(&channels, "w", 3);
+    join(&channels, &two, "a", 3);
+    channels.catch_up(&name("a"), &elsewhere("uvw"), 3);
+    assert_eq!((one.read(), two.read()), ("uvw".into(), "uvw".into()));
+    // Where nothing can be had, all that waited goes on.
+    channels.begin_catch_up(&name("a"));
+    publish(&channels, "a", "x", 3);
+    channels.catch_up(&name("a"), &[], 3);
+    assert_eq!(one.read(), "x");
+}
+
+#[test]
+fn too_much_does_not_wait() {
+    let channels = Channels::default();
+    let one = Reader::new(1);
+    join(&channels, &one, "a", 0);
+    channels.begin_catch_up(&name("a"));
+    let mut published = 0;
+    while one.read().is_empty() {
+        publish(&channels, "a", "x", 0);
+        published += 1;
+        assert!(published < 10_000);
+    }
+    assert!(published > 1000, "{published}");
 }

@@ -42,7 +42,6 @@ pub(crate) struct Route {
     /// `None` lets everybody in.
     pub(crate) auth: Option<AuthRules>,
     pub(crate) limits: Limits,
-    #[allow(dead_code, reason = "for those who put sessions into channels")]
     pub(crate) channels: ChannelRules,
     pub(crate) keepalive: Keepalive,
     pub(crate) timeouts: Timeouts,

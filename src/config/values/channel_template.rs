@@ -25,10 +25,6 @@ struct Segment {
     after: String,
 }
 
-#[cfg_attr(
-    not(test),
-    allow(dead_code, reason = "for those who put sessions into channels")
-)]
 impl ChannelTemplate {
     /// Parses a name for a route with this path: `{path.NAME}` must be captured there.
     pub(in crate::config) fn parse(text: &str, path: &PathPattern) -> Result<Self, ValueError> {
@@ -109,7 +105,6 @@ impl ChannelTemplate {
     }
 }
 
-#[cfg_attr(not(test), allow(dead_code))]
 impl Segment {
     fn empty() -> Self {
         Self {
@@ -146,7 +141,6 @@ fn two_placeholders() -> ValueError {
 }
 
 /// Adds a value that is not empty as a part of a segment.
-#[cfg_attr(not(test), allow(dead_code))]
 fn push_escaped(name: &mut String, value: &str) -> Option<()> {
     if value.is_empty() || value.len() > ChannelName::LONGEST {
         return None;
