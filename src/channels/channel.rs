@@ -1,12 +1,13 @@
 //! One channel: its members, and what it keeps for the next one.
 
 mod catch_up;
+mod published;
 mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub(super) use self::published::{Outcome, Published};
 use self::state::State;
-pub(super) use self::state::{Outcome, Published};
 use super::encoded::{Delivery, PublicationId};
 use super::interest::Interest;
 use super::publication::ChannelInfo;

@@ -4,9 +4,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::catch_up::CatchUp;
+use super::published::{Outcome, Published};
 use crate::channels::encoded::{Delivery, PublicationId};
 use crate::channels::subscriber::{Subscriber, deliver};
-use crate::types::{SessionId, SessionName};
+use crate::types::SessionId;
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -25,25 +26,6 @@ pub(super) struct State {
 pub(super) struct Retained {
     pub(super) id: PublicationId,
     pub(super) delivery: Delivery,
-}
-
-/// A publication as a channel gets it.
-#[derive(Clone, Copy)]
-pub(in crate::channels) struct Published<'a> {
-    pub(in crate::channels) id: PublicationId,
-    pub(in crate::channels) delivery: &'a Delivery,
-    /// So many of the last publications are retained.
-    pub(in crate::channels) retain: usize,
-    /// Members that do not get it.
-    pub(in crate::channels) exclude: &'a [SessionName],
-}
-
-/// What a publication came to in a channel.
-#[derive(Debug, Default)]
-pub(in crate::channels) struct Outcome {
-    pub(in crate::channels) reached: usize,
-    /// By so much more is retained, in bytes.
-    pub(in crate::channels) retained_more: isize,
 }
 
 impl State {
@@ -122,5 +104,49 @@ impl State {
             more -= oldest.delivery.size() as isize;
         }
         more
+    }
+
+    pub(super) fn begin_catch_up(&mut self) {
+        self.catch_up.get_or_insert_default();
+    }
+
+    pub(super) fn catch_up(
+        &mut self,
+        earlier: &[(PublicationId, Delivery)],
+        retain: usize,
+    ) -> Outcome {
+        let Some(catch_up) = self.catch_up.take() else {
+            return Outcome::default();
+        };
+        let is_waiting = |id| catch_up.waiting.iter().any(|waiting| waiting.id == id);
+        let is_retained = |id| self.retained.iter().any(|retained| retained.id == id);
+        let missed = earlier
+            .iter()
+            .filter(|(id, _)| !is_waiting(*id) && !is_retained(*id));
+        let missed: Vec<_> = missed.cloned().collect();
+        let mut outcome = Outcome::default();
+        for (id, delivery) in &missed {
+            let others = self.members.iter();
+            let others = others.filter(|(member, _)| !catch_up.newcomers.contains_key(*member));
+            for (_, member) in others {
+                deliver(&**member, delivery);
+            }
+            outcome.retained_more += self.retain(*id, delivery, retain);
+        }
+        for (member, retain) in &catch_up.newcomers {
+            if let Some(member) = self.members.get(member) {
+                self.give_retained(&**member, *retain);
+            }
+        }
+        for waiting in &catch_up.waiting {
+            let delivered = self.deliver(Published {
+                id: waiting.id,
+                delivery: &waiting.delivery,
+                retain: waiting.retain,
+                exclude: &waiting.exclude,
+            });
+            outcome.retained_more += delivered.retained_more;
+        }
+        outcome
     }
 }

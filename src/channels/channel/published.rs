@@ -1,0 +1,23 @@
+//! A publication in a channel, and what that comes to.
+
+use crate::channels::encoded::{Delivery, PublicationId};
+use crate::types::SessionName;
+
+/// A publication as a channel gets it.
+#[derive(Clone, Copy)]
+pub(in crate::channels) struct Published<'a> {
+    pub(in crate::channels) id: PublicationId,
+    pub(in crate::channels) delivery: &'a Delivery,
+    /// So many of the last publications are retained.
+    pub(in crate::channels) retain: usize,
+    /// Members that do not get it.
+    pub(in crate::channels) exclude: &'a [SessionName],
+}
+
+/// What a publication came to in a channel.
+#[derive(Debug, Default)]
+pub(in crate::channels) struct Outcome {
+    pub(in crate::channels) reached: usize,
+    /// By so much more is retained, in bytes.
+    pub(in crate::channels) retained_more: isize,
+}
