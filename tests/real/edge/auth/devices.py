@@ -6,8 +6,8 @@ import hashlib
 import json
 import os
 
-from .gate import Gate
-from .wire import shake
+from ..gate import Gate
+from ..wire import shake
 
 SETTINGS = """
 [[route]]

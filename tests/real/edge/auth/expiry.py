@@ -4,9 +4,9 @@ import asyncio
 import resource
 import time
 
-from .gate import Gate
+from ..gate import Gate
 from .sources import ISSUER
-from .wire import handshake, shake
+from ..wire import handshake, shake
 
 SESSIONS = 1000
 BATCH = 25

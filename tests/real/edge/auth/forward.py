@@ -5,8 +5,8 @@ import time
 
 import websockets
 
-from .gate import Gate
-from .wire import Answer, get, shake
+from ..gate import Gate
+from ..wire import Answer, get, shake
 
 SETTINGS = """
 [[route]]

@@ -8,9 +8,9 @@ import uuid
 
 from joserfc.jwk import ECKey, RSAKey
 
-from .gate import Gate
+from ..gate import Gate
 from .issuer import Issuer
-from .wire import shake
+from ..wire import shake
 
 SETTINGS = """
 [issuer.id]

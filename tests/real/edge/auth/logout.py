@@ -6,9 +6,9 @@ import urllib.parse
 
 import websockets
 
-from .gate import Gate
+from ..gate import Gate
 from .sources import ISSUER
-from .wire import shake
+from ..wire import shake
 
 ROUTE = """
 [[route]]

@@ -5,8 +5,8 @@ import shutil
 
 from harness import HERE
 
-from .gate import Gate
-from .wire import shake
+from ..gate import Gate
+from ..wire import shake
 
 SETTINGS = """
 [issuer.provider]

@@ -4,8 +4,8 @@ import asyncio
 import collections
 import time
 
-from .gate import Gate
-from .wire import get, shake
+from ..gate import Gate
+from ..wire import get, shake
 
 ISSUER = """
 [issuer.id]

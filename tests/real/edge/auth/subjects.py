@@ -4,9 +4,9 @@ import asyncio
 
 import websockets
 
-from .gate import Gate
+from ..gate import Gate
 from .sources import ISSUER
-from .wire import shake
+from ..wire import shake
 
 ROUTE = """
 [[route]]

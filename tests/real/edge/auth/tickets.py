@@ -5,8 +5,8 @@ import time
 
 import websockets
 
-from .gate import Gate
-from .wire import shake
+from ..gate import Gate
+from ..wire import shake
 
 SETTINGS = """
 [[route]]
