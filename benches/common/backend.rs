@@ -37,12 +37,7 @@ async fn session(mut stream: TcpStream) -> io::Result<()> {
         }
     };
     let head = String::from_utf8_lossy(&inbox[..end]).into_owned();
-    let answer = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Accept: {}\r\n\r\n",
-        derive_accept_key(key(&head)?.as_bytes())
-    );
-    stream.write_all(answer.as_bytes()).await?;
+    stream.write_all(acceptance(&head)?.as_bytes()).await?;
     inbox.drain(..end);
     let path = head.split(' ').nth(1);
     if path == Some(ENDLESS) {
@@ -96,6 +91,15 @@ fn reply<'a>(header: &Header, frame: &'a mut [u8]) -> &'a [u8] {
         return &[];
     }
     &frame[mask.len()..]
+}
+
+/// The answer to a handshake.
+pub(crate) fn acceptance(head: &str) -> io::Result<String> {
+    Ok(format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {}\r\n\r\n",
+        derive_accept_key(key(head)?.as_bytes())
+    ))
 }
 
 fn key(head: &str) -> io::Result<&str> {

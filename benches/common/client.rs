@@ -201,12 +201,21 @@ where
 impl Process {
     /// Waits until a session through it works.
     pub(crate) async fn serves(&mut self) -> io::Result<()> {
+        let message = wire::message(1);
+        self.starts(async |target| come_and_go(target, &message, 1).await)
+            .await
+    }
+
+    /// Waits until what its first client does works.
+    pub(crate) async fn starts<T>(
+        &mut self,
+        first: impl AsyncFn(&Target) -> io::Result<T>,
+    ) -> io::Result<T> {
         let begun = Instant::now();
         loop {
             self.check()?;
             let target = self.target();
-            let message = wire::message(1);
-            match timeout(START, come_and_go(&target, &message, 1)).await {
+            match timeout(START, first(&target)).await {
                 Ok(Err(_)) if begun.elapsed() < START => tokio::time::sleep(RETRY).await,
                 served => return served?,
             }

@@ -8,6 +8,7 @@
 mod arguments;
 #[path = "../common/mod.rs"]
 mod common;
+mod fan_out;
 mod latency;
 mod machine;
 mod peers;
@@ -30,8 +31,11 @@ use tokio::runtime::{Builder, Runtime};
 use self::arguments::Arguments;
 use self::common::backend;
 use self::common::process::{Process, free_address};
+use self::fan_out::servers;
 use self::machine::Processors;
-use self::peers::{Peer, ROLE_BACKEND, ROLE_BARE, ROLE_MESSAGES, ROLE_TUNNEL};
+use self::peers::{
+    Peer, ROLE_BACKEND, ROLE_BARE, ROLE_FAN_OUT, ROLE_GRIP, ROLE_MESSAGES, ROLE_TUNNEL,
+};
 use self::report::Table;
 use self::scenarios::{Bench, Scenario};
 use self::tls::Tls;
@@ -40,7 +44,7 @@ fn main() -> io::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
-        [ROLE_BACKEND, listen] => serve(listen, None, ROLE_BACKEND),
+        [role @ (ROLE_BACKEND | ROLE_FAN_OUT | ROLE_GRIP), listen] => serve(listen, None, role),
         [
             role @ (ROLE_TUNNEL | ROLE_BARE | ROLE_MESSAGES),
             listen,
@@ -60,6 +64,8 @@ fn serve(listen: &str, backend: Option<&str>, role: &str) -> io::Result<()> {
             (ROLE_MESSAGES, Some(backend)) => relays::messages(listener, backend).await,
             (ROLE_BARE, Some(backend)) => relays::bare(listener, backend).await,
             (_, Some(backend)) => relays::tunnel(listener, backend).await,
+            (ROLE_FAN_OUT, None) => servers::bare(listener).await,
+            (ROLE_GRIP, None) => servers::grip(listener).await,
             (_, None) => backend::serve(listener).await,
         }
     })
@@ -70,7 +76,6 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 fn compare(arguments: &Arguments) -> io::Result<()> {
-    peers::build()?;
     let descriptors = machine::raise_limit()?;
     let directory = tempfile::tempdir()?;
     let processors = match arguments.unpinned {
@@ -100,14 +105,14 @@ fn compare(arguments: &Arguments) -> io::Result<()> {
         idle_time: Duration::from_secs_f64(arguments.idle_time),
         crowds,
     };
-    let (peers, versions) = present(arguments);
-    let mut figures = preface(arguments, &bench, &versions);
-    println!("{figures}");
-    let runtime = runtime()?;
     let scenarios = match arguments.scenarios.is_empty() {
         true => &Scenario::ALL[..],
         false => &arguments.scenarios,
     };
+    let (peers, versions) = present(arguments, scenarios)?;
+    let mut figures = preface(arguments, &bench, &versions);
+    println!("{figures}");
+    let runtime = runtime()?;
     for &scenario in scenarios {
         let table = measure(arguments, &runtime, &bench, scenario, &peers);
         println!("{table}");
@@ -120,14 +125,18 @@ fn compare(arguments: &Arguments) -> io::Result<()> {
     Ok(())
 }
 
-/// The peers that are asked for and there, and their versions.
-fn present(arguments: &Arguments) -> (Vec<Peer>, Vec<String>) {
+/// The peers that are asked for, take part and are there, and their versions.
+fn present(arguments: &Arguments, scenarios: &[Scenario]) -> io::Result<(Vec<Peer>, Vec<String>)> {
     let mut wanted = match arguments.peers.is_empty() {
         true => Peer::ALL.to_vec(),
         false => arguments.peers.clone(),
     };
     let against = arguments.against.clone();
     wanted.extend(against.map(|program| Peer::Against(program.leak())));
+    wanted.retain(|&peer| scenarios.iter().any(|scenario| scenario.suits(peer)));
+    if wanted.contains(&Peer::Wsgate) {
+        peers::build()?;
+    }
     let (mut peers, mut versions) = (Vec::new(), Vec::new());
     for peer in wanted {
         match peer.version() {
@@ -138,7 +147,7 @@ fn present(arguments: &Arguments) -> (Vec<Peer>, Vec<String>) {
             None => eprintln!("left out: {} is not installed", peer.name()),
         }
     }
-    (peers, versions)
+    Ok((peers, versions))
 }
 
 /// What the figures were taken with.
@@ -164,7 +173,7 @@ fn measure(
     scenario: Scenario,
     peers: &[Peer],
 ) -> String {
-    let able = |peer: &&Peer| peer.speaks(scenario.over());
+    let able = |peer: &&Peer| scenario.suits(**peer);
     let peers: Vec<_> = peers.iter().filter(able).copied().collect();
     let mut table = Table::new(scenario, scenario.columns(bench), &peers);
     let rounds = match scenario {

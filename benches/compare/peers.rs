@@ -1,5 +1,6 @@
 //! What is compared, and how each is started: with one thread, and with the settings in `peers/`.
 
+mod fan_out;
 mod tls;
 
 use std::fs;
@@ -14,6 +15,8 @@ use crate::common::program;
 use crate::common::settings::{WSGATE, fill_in};
 use crate::tls::Over;
 
+pub(crate) use self::fan_out::Broadcaster;
+
 /// One of the compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Peer {
@@ -25,6 +28,8 @@ pub(crate) enum Peer {
     Tunnel,
     Bare,
     Messages,
+    /// What publishes, and is compared with what wsgate publishes.
+    Broadcaster(Broadcaster),
     /// Another wsgate, to hold two versions against each other.
     Against(&'static str),
 }
@@ -34,6 +39,8 @@ pub(crate) const ROLE_BACKEND: &str = "serve-backend";
 pub(crate) const ROLE_TUNNEL: &str = "serve-tunnel";
 pub(crate) const ROLE_BARE: &str = "serve-bare";
 pub(crate) const ROLE_MESSAGES: &str = "serve-messages";
+pub(crate) const ROLE_FAN_OUT: &str = "serve-fan-out";
+pub(crate) const ROLE_GRIP: &str = "serve-grip";
 
 static BUILT: OnceLock<String> = OnceLock::new();
 
@@ -45,7 +52,7 @@ pub(crate) fn build() -> io::Result<()> {
 }
 
 impl Peer {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Wsgate,
         Self::Nginx,
         Self::Haproxy,
@@ -54,6 +61,10 @@ impl Peer {
         Self::Tunnel,
         Self::Bare,
         Self::Messages,
+        Self::Broadcaster(Broadcaster::Pushpin),
+        Self::Broadcaster(Broadcaster::Websockets),
+        Self::Broadcaster(Broadcaster::Ws),
+        Self::Broadcaster(Broadcaster::Bare),
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -66,6 +77,7 @@ impl Peer {
             Self::Tunnel => "blind tunnel",
             Self::Bare => "bare relay",
             Self::Messages => "message relay",
+            Self::Broadcaster(broadcaster) => broadcaster.name(),
             Self::Against(_) => "the other wsgate",
         }
     }
@@ -81,21 +93,27 @@ impl Peer {
             Self::Tunnel => "tunnel",
             Self::Bare => "bare",
             Self::Messages => "messages",
+            Self::Broadcaster(broadcaster) => broadcaster.word(),
             Self::Against(_) => "against",
         }
     }
 
     /// Which version is installed; `None` if there is none.
     pub(crate) fn version(self) -> Option<String> {
-        let argument = match self {
-            Self::Wsgate | Self::Against(_) | Self::Envoy => "--version",
-            Self::Nginx | Self::Haproxy => "-v",
-            Self::Caddy => "version",
+        let arguments: &[_] = match self {
+            Self::Wsgate | Self::Against(_) | Self::Envoy => &["--version"],
+            Self::Nginx | Self::Haproxy => &["-v"],
+            Self::Caddy => &["version"],
             Self::Tunnel => return Some("`copy_bidirectional` of tokio".to_owned()),
             Self::Bare => return Some("of this benchmark".to_owned()),
             Self::Messages => return Some("`WebSocketStream` of tokio-tungstenite".to_owned()),
+            Self::Broadcaster(broadcaster) => match broadcaster.version() {
+                Some(arguments) => arguments,
+                None => return Some("of this benchmark".to_owned()),
+            },
         };
-        let output = Command::new(self.program()).arg(argument).output().ok()?;
+        let output = Command::new(self.program()).args(arguments).output();
+        let output = output.ok().filter(|output| output.status.success())?;
         // nginx writes to standard error.
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text).into_owned();
@@ -115,6 +133,7 @@ impl Peer {
             Self::Caddy => "caddy",
             Self::Envoy => "envoy",
             Self::Tunnel | Self::Bare | Self::Messages => "/proc/self/exe",
+            Self::Broadcaster(broadcaster) => broadcaster.program(),
             Self::Against(program) => program,
         }
     }
@@ -127,7 +146,7 @@ impl Peer {
             Self::Haproxy => Some(("haproxy.cfg", include_str!("peers/haproxy.cfg"))),
             Self::Caddy => Some(("Caddyfile", include_str!("peers/Caddyfile"))),
             Self::Envoy => Some(("envoy.yaml", include_str!("peers/envoy.yaml"))),
-            Self::Tunnel | Self::Bare | Self::Messages => None,
+            Self::Tunnel | Self::Bare | Self::Messages | Self::Broadcaster(_) => None,
         }
     }
 
@@ -160,7 +179,7 @@ impl Peer {
                     .args(["--concurrency", "1", "--log-level", "error"])
                     .args(["--disable-hot-restart", "-c"])
                     .arg(file),
-                Self::Tunnel | Self::Bare | Self::Messages => &mut command,
+                Self::Tunnel | Self::Bare | Self::Messages | Self::Broadcaster(_) => &mut command,
             };
         } else {
             let role = match self {

@@ -2,6 +2,7 @@
 
 mod crowd;
 mod echo;
+mod fan_out;
 mod handshakes;
 mod offered;
 mod slow_reader;
@@ -34,6 +35,8 @@ pub(crate) enum Scenario {
     Crowd(Over),
     /// Quick clients beside one that reads slowly what comes without end.
     SlowReader,
+    /// One publication of so many bytes to so many members of a channel.
+    FanOut { size: usize, members: usize },
 }
 
 /// What the figures are taken with.
@@ -58,7 +61,7 @@ pub(crate) struct Column {
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::echo(128, 64, Over::Plain),
         Self::echo(1024, 64, Over::Plain),
         Self::echo(16 * 1024, 64, Over::Plain),
@@ -74,6 +77,10 @@ impl Scenario {
         Self::Crowd(Over::Tls),
         Self::echo(128, 64, Over::Http2),
         Self::echo(16 * 1024, 64, Over::Http2),
+        Self::fan_out(128, 1_000),
+        Self::fan_out(4096, 1_000),
+        Self::fan_out(128, 9_000),
+        Self::fan_out(4096, 9_000),
     ];
 
     const fn echo(size: usize, sockets: usize, over: Over) -> Self {
@@ -84,11 +91,23 @@ impl Scenario {
         }
     }
 
+    const fn fan_out(size: usize, members: usize) -> Self {
+        Self::FanOut { size, members }
+    }
+
+    /// Whether the peer can do it.
+    pub(crate) fn suits(self, peer: Peer) -> bool {
+        match self {
+            Self::FanOut { .. } => peer.fans_out(),
+            _ => peer.speaks(self.over()),
+        }
+    }
+
     /// How its clients reach the proxy.
     pub(crate) fn over(self) -> Over {
         match self {
             Self::Echo { over, .. } | Self::Handshakes(over) | Self::Crowd(over) => over,
-            Self::Offered | Self::SlowReader => Over::Plain,
+            Self::Offered | Self::SlowReader | Self::FanOut { .. } => Over::Plain,
         }
     }
 
@@ -100,6 +119,7 @@ impl Scenario {
             Self::Handshakes(_) => "handshakes".to_owned(),
             Self::Crowd(_) => "crowd".to_owned(),
             Self::SlowReader => "slow-reader".to_owned(),
+            Self::FanOut { size, members } => format!("fan-out-{size}-{members}"),
         };
         self.over().prefix().to_owned() + &word
     }
@@ -113,6 +133,7 @@ impl Scenario {
             Self::Handshakes(_) => handshakes::title(),
             Self::Crowd(_) => crowd::title(),
             Self::SlowReader => slow_reader::title(),
+            Self::FanOut { size, members } => fan_out::title(size, members),
         };
         title + self.over().suffix()
     }
@@ -125,17 +146,21 @@ impl Scenario {
             Self::Handshakes(_) => handshakes::columns(),
             Self::Crowd(_) => crowd::columns(bench),
             Self::SlowReader => slow_reader::columns(),
+            Self::FanOut { .. } => fan_out::columns(),
         }
     }
 
     pub(crate) async fn run(self, bench: &Bench, peer: Peer) -> io::Result<Vec<f64>> {
-        let proxy = bench.start(peer, self.over()).await?;
+        let proxy = || bench.start(peer, self.over());
         match self {
-            Self::Echo { size, sockets, .. } => echo::run(bench, &proxy, size, sockets).await,
-            Self::Offered => offered::run(bench, &proxy).await,
-            Self::Handshakes(_) => handshakes::run(bench, &proxy).await,
-            Self::Crowd(_) => crowd::run(bench, &proxy).await,
-            Self::SlowReader => slow_reader::run(bench, &proxy).await,
+            Self::Echo { size, sockets, .. } => {
+                echo::run(bench, &proxy().await?, size, sockets).await
+            }
+            Self::Offered => offered::run(bench, &proxy().await?).await,
+            Self::Handshakes(_) => handshakes::run(bench, &proxy().await?).await,
+            Self::Crowd(_) => crowd::run(bench, &proxy().await?).await,
+            Self::SlowReader => slow_reader::run(bench, &proxy().await?).await,
+            Self::FanOut { size, members } => fan_out::run(bench, peer, size, members).await,
         }
     }
 }
@@ -143,18 +168,22 @@ impl Scenario {
 impl Bench {
     /// Starts a proxy and waits until it serves.
     async fn start(&self, peer: Peer, over: Over) -> io::Result<Process> {
-        if let Some(processors) = &self.processors {
-            processors.for_proxy()?;
-        }
-        let process = peer.start(self.backend, &self.directory, over);
-        if let Some(processors) = &self.processors {
-            processors.for_load()?;
-        }
-        let mut process = process?;
+        let mut process = self.placed(|| peer.start(self.backend, &self.directory, over))?;
         process.tls = self.tls.client(over)?;
         process.http2 = (over == Over::Http2).then(Connections::default);
         process.serves().await?;
         Ok(process)
+    }
+
+    /// Starts something on the processor of the proxy.
+    fn placed<T>(&self, start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        let Some(processors) = &self.processors else {
+            return start();
+        };
+        processors.for_proxy()?;
+        let started = start();
+        processors.for_load()?;
+        started
     }
 }
 

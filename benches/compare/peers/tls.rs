@@ -12,6 +12,7 @@ impl Peer {
             // HTTP/1.1 no Sec-WebSocket-Key, without which there is no WebSocket.
             Self::Nginx | Self::Caddy | Self::Envoy => over != Over::Http2,
             Self::Tunnel | Self::Bare | Self::Messages => over == Over::Plain,
+            Self::Broadcaster(_) => false,
         }
     }
 
@@ -56,7 +57,7 @@ impl Peer {
                     private_key: { filename: ${BENCH_DIRECTORY}/key.pem }
           filters:\n",
             ),
-            Self::Tunnel | Self::Bare | Self::Messages => return settings.to_owned(),
+            Self::Tunnel | Self::Bare | Self::Messages | Self::Broadcaster(_) => return settings.to_owned(),
         };
         settings.replacen(plain, secured, 1)
     }

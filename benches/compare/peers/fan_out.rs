@@ -1,0 +1,127 @@
+//! Servers that publish to many: how each is started, and what it is sent.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{Peer, ROLE_FAN_OUT, WSGATE, fill_in};
+use crate::common::process::{Process, free_address};
+use crate::fan_out::publisher::{Form, Publisher};
+
+/// One that does nothing else, or nothing else that is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Broadcaster {
+    Pushpin,
+    /// `broadcast` of Python's websockets.
+    Websockets,
+    /// Node's ws.
+    Ws,
+    Bare,
+}
+
+const PUSHPIN: &str = include_str!("pushpin.conf");
+const WEBSOCKETS: &str = include_str!("broadcast.py");
+const WS: &str = include_str!("ws.cjs");
+const PUBLISH: &str = include_str!("publish.toml");
+
+impl Broadcaster {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Pushpin => "Pushpin",
+            Self::Websockets => "Python's websockets",
+            Self::Ws => "node's ws",
+            Self::Bare => "bare fan-out",
+        }
+    }
+
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Pushpin => "pushpin",
+            Self::Websockets => "websockets",
+            Self::Ws => "ws",
+            Self::Bare => "bare-fan-out",
+        }
+    }
+
+    pub(super) fn program(self) -> &'static str {
+        match self {
+            Self::Pushpin => "pushpin",
+            Self::Websockets => "python3",
+            Self::Ws => "node",
+            Self::Bare => "/proc/self/exe",
+        }
+    }
+
+    /// What its program is asked for the version with; nothing if it is this benchmark's own.
+    pub(super) fn version(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::Pushpin => Some(&["--version"]),
+            Self::Websockets => Some(&["-c", "import websockets; print(websockets.__version__)"]),
+            Self::Ws => Some(&["-p", "require('ws/package.json').version"]),
+            Self::Bare => None,
+        }
+    }
+}
+
+impl Peer {
+    /// Starts it with a listener for what is published. It may not listen yet.
+    pub(crate) fn start_fan_out(
+        self,
+        backend: SocketAddr,
+        directory: &Path,
+    ) -> io::Result<(Process, Publisher)> {
+        let (listen, mut publish) = (free_address()?, free_address()?);
+        let write = |name: &str, settings: &str| -> io::Result<PathBuf> {
+            let file = directory.join(name);
+            let settings = settings
+                .replace("${BENCH_PUBLISH}", &publish.to_string())
+                .replace("${BENCH_PUBLISH_HOST}", &publish.ip().to_string())
+                .replace("${BENCH_PUBLISH_PORT}", &publish.port().to_string());
+            fs::write(&file, fill_in(&settings, listen, backend, directory)?)?;
+            Ok(file)
+        };
+        let both = [listen.to_string(), publish.to_string()];
+        let mut command = Command::new(self.program());
+        match self {
+            Self::Broadcaster(Broadcaster::Pushpin) => command
+                .arg("--config")
+                .arg(write("pushpin.conf", PUSHPIN)?)
+                .args(["--port", &both[0], "--route"])
+                .arg(format!("* {backend},over_http")),
+            Self::Broadcaster(Broadcaster::Websockets) => {
+                command.arg(write("broadcast.py", WEBSOCKETS)?).args(both)
+            }
+            Self::Broadcaster(Broadcaster::Ws) => command.arg(write("ws.cjs", WS)?).args(both),
+            Self::Broadcaster(Broadcaster::Bare) => {
+                publish = listen;
+                command.args([ROLE_FAN_OUT, &both[0]])
+            }
+            _ => command
+                .arg("run")
+                .arg(write("publish.toml", &format!("{WSGATE}{PUBLISH}"))?),
+        };
+        let process = Process::start(&mut command, listen)?;
+        Ok((process, Publisher::new(publish, self.form())))
+    }
+
+    /// Whether it publishes.
+    pub(crate) fn fans_out(self) -> bool {
+        matches!(self, Self::Wsgate | Self::Against(_) | Self::Broadcaster(_))
+    }
+
+    fn form(self) -> Form {
+        match self {
+            Self::Wsgate | Self::Against(_) => Form::Body {
+                path: "/channels/all",
+                authorization: Some("Bearer of-the-benchmark-and-nobody-else"),
+            },
+            Self::Broadcaster(Broadcaster::Pushpin) => Form::Grip,
+            _ => Form::Body {
+                path: "/",
+                authorization: None,
+            },
+        }
+    }
+}
