@@ -12,6 +12,10 @@ import venv
 from harness import HERE, Scratch, table, wsgate_program
 
 
+# What one scene may take, in seconds: each wait in it has a bound of its own too.
+LONGEST = 300
+
+
 class Stage:
     """What all scenes share: the program, an upstream, and the rows of what was found."""
 
@@ -35,7 +39,7 @@ class Stage:
         try:
             # Of its own, because scenes are played beside each other.
             own.upstream = await Upstream().start()
-            await scene(own).all()
+            await asyncio.wait_for(scene(own).all(), LONGEST)
         except Exception as error:  # one scene does not end the others
             self.expect(f"{name}: to its end", repr(error), "no error")
         print(f"{name}: {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import pathlib
 import re
 import signal
 
@@ -44,6 +45,16 @@ class Gate:
         gate.admin = int((await gate.says(r'"admin interface listening","address":"127\.0\.0\.1:(\d+)"'))[1])
         return gate
 
+    @property
+    def ports(self):
+        """Where it listens, in the order of its settings."""
+        return [int(port) for port in re.findall(r'"listening","address":"127\.0\.0\.\d:(\d+)"', self.log.read_text())]
+
+    def memory(self):
+        """The resident memory in bytes."""
+        status = pathlib.Path(f"/proc/{self.process.child.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
+
     async def says(self, pattern):
         """Waits for a line of the log."""
         return await asyncio.to_thread(self.process.wait_for, pattern, 20)
@@ -74,6 +85,12 @@ class Gate:
     def lines(self):
         """What the log has said until now."""
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+    async def metric(self, name, **labels):
+        """The sum of a metric, over all of its lines with these labels."""
+        _, text = await self.ask("GET", "/metrics")
+        lines = re.findall(rf"^{name}(?:{{(.*)}})? ([0-9.e+]+)$", text.decode(), re.MULTILINE)
+        return sum(float(value) for found, value in lines if all(f'{label}="{wanted}"' in found for label, wanted in labels.items()))
 
     async def outcomes(self, route):
         """How many handshakes of a route had which outcome."""

@@ -96,10 +96,10 @@ class Connection:
     """A connection of HTTP/2 over TLS. `order` is what the gate ended, as it came."""
 
     @classmethod
-    async def open(cls, port, ca):
+    async def open(cls, port, ca, address="127.0.0.1"):
         context = ssl.create_default_context(cafile=str(ca))
         context.set_alpn_protocols(["h2"])
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=HOST)
+        reader, writer = await asyncio.open_connection(address, port, ssl=context, server_hostname=HOST)
         self = cls()
         self.protocol = writer.get_extra_info("ssl_object").selected_alpn_protocol()
         self.reader, self.writer = reader, writer

@@ -55,11 +55,18 @@ async def ask(port, lines, body=b""):
         writer.close()
 
 
+def acceptance(request, fields=()):
+    """The head that accepts a handshake, with these further lines."""
+    accept = base64.b64encode(hashlib.sha1(request.field("sec-websocket-key").encode() + GUID).digest())
+    lines = [b"HTTP/1.1 101 Switching Protocols", b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Accept: " + accept]
+    return b"\r\n".join([*lines, *fields, b"", b""])
+
+
 class Upstream:
     """A WebSocket server that keeps each head, answers messages, and chooses the subprotocol `chat` where it is offered."""
 
     def __init__(self):
-        self.heads = []
+        self.heads, self.fields = [], []
 
     async def start(self):
         self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0, backlog=1024)
@@ -78,11 +85,9 @@ class Upstream:
             if request.field("upgrade") is None:
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain")
                 return
-            accept = base64.b64encode(hashlib.sha1(request.field("sec-websocket-key").encode() + GUID).digest())
             offered = (request.field("sec-websocket-protocol") or "").replace(" ", "").split(",")
-            chosen = b"Sec-WebSocket-Protocol: chat\r\n" if "chat" in offered else b""
-            writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                         b"Sec-WebSocket-Accept: " + accept + b"\r\n" + chosen + b"\r\n")
+            chosen = [b"Sec-WebSocket-Protocol: chat"] if "chat" in offered else []
+            writer.write(acceptance(request, [*chosen, *self.fields]))
             while await self.answer(reader, writer):
                 pass
         except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
