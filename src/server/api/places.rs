@@ -115,10 +115,10 @@ impl Places {
 impl Place {
     /// Makes it a known client's, if one of their places is vacant or can be made so.
     pub(crate) fn authenticate(&self) -> bool {
-        let taken = self.places.taken();
         if self.seat.state().is_known {
             return true;
         }
+        let taken = self.places.taken();
         let known = of_kind(&taken, true).filter(|seat| !seat.state().is_evicted);
         let known: Vec<_> = known.collect();
         if known.len() >= self.places.each && !evict_longest(known.into_iter()) {
@@ -166,8 +166,12 @@ impl Place {
         let mut state = self.seat.state();
         change(&mut state);
         state.since = Instant::now();
+        let is_known = state.is_known;
         drop(state);
-        self.places.changed.notify_waiters();
+        // A newcomer is a stranger, and takes no place of a known client.
+        if !is_known {
+            self.places.changed.notify_waiters();
+        }
     }
 }
 

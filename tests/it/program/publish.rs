@@ -2,6 +2,7 @@
 
 mod access;
 mod batch;
+mod handover;
 mod hostile;
 mod openapi;
 mod places;
