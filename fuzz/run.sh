@@ -21,7 +21,7 @@ for target in "${targets[@]}"; do
     longest=1024
     case $target in
         frame_walker | direction) dictionary=frames longest=2048 ;;
-        credential | http2_request | request_head | response_head | settings) longest=4096 ;;
+        credential | http2_request | publish_request | request_head | response_head | settings) longest=4096 ;;
     esac
     mkdir -p "fuzz/corpus/$target"
     printf '\n=== %s, %s seconds\n' "$target" "$seconds"

@@ -40,4 +40,6 @@ pub use listener::passed::{PassedError, PassedSockets};
 #[cfg(any(test, fuzzing))]
 pub(crate) use listener::proxy_header;
 pub use logging::{LogCopy, LogError, has_color, report};
+#[cfg(any(test, fuzzing))]
+pub(crate) use publish::PublishService;
 pub use traces::TracesError;

@@ -28,13 +28,13 @@ use self::router::router;
 use crate::server::api::service::ApiService;
 
 /// The publish interface of the process, wherever it listens.
-pub(super) struct PublishService {
+pub(crate) struct PublishService {
     service: ApiService<Access>,
 }
 
 impl PublishService {
     /// With so many places for connections, and nobody who may use it.
-    pub(super) fn new(handle: Handle, refusals: Arc<RefusalCounts>, places: usize) -> Self {
+    pub(crate) fn new(handle: Handle, refusals: Arc<RefusalCounts>, places: usize) -> Self {
         let access = Access::new(refusals);
         let router = router(Arc::new(Interface {
             handle,
@@ -46,12 +46,12 @@ impl PublishService {
     }
 
     /// What serves its connections.
-    pub(super) fn service(&self) -> &ApiService<Access> {
+    pub(crate) fn service(&self) -> &ApiService<Access> {
         &self.service
     }
 
     /// Goes by these settings from now on, on connections that are open already as well.
-    pub(super) fn apply(&self, settings: Option<&Publish>) {
+    pub(crate) fn apply(&self, settings: Option<&Publish>) {
         self.service.own().apply(settings);
     }
 }

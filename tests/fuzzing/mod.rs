@@ -28,6 +28,8 @@ mod path;
 mod plain_answer;
 #[cfg(feature = "server")]
 mod proxy_header;
+#[cfg(feature = "server")]
+mod publish_request;
 #[cfg(test)]
 mod random;
 #[cfg(test)]
@@ -52,6 +54,8 @@ pub use http2_request::http2_request;
 pub use origin::origin;
 #[cfg(feature = "server")]
 pub use proxy_header::proxy_header;
+#[cfg(feature = "server")]
+pub use publish_request::publish_request;
 pub use request_head::request_head;
 pub use response_head::response_head;
 pub use settings::settings;

@@ -20,6 +20,10 @@ use super::*;
     case::http2_request("http2_request", http2_request)
 )]
 #[cfg_attr(feature = "server", case::proxy_header("proxy_header", proxy_header))]
+#[cfg_attr(
+    feature = "server",
+    case::publish_request("publish_request", publish_request)
+)]
 #[case::settings("settings", settings)]
 fn every_seed_keeps_the_invariants(#[case] name: &str, #[case] target: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzzing/seeds");
