@@ -101,6 +101,10 @@ async fn listen(stream: TcpStream, publisher: &Publisher) -> Result<(), Error> {
         .max_message_size(Some(MAX_MESSAGE))
         .max_frame_size(Some(MAX_MESSAGE));
     let mut room = None;
+    #[expect(
+        clippy::result_large_err,
+        reason = "the type of tungstenite's callbacks"
+    )]
     let note_room = |request: &Request, response| -> Result<Response, ErrorResponse> {
         room = room_of(request.uri().path());
         Ok(response)
