@@ -12,8 +12,8 @@ mod program;
 #[cfg(feature = "server")]
 mod settings;
 
-#[cfg(feature = "server")]
 mod channels;
+#[cfg(feature = "server")]
 mod client_tls;
 mod embedding;
 mod examples;
