@@ -5,23 +5,24 @@
 //! handles on the two buckets that count messages and bytes, and touches neither the table nor a lock
 //! for them.
 
+mod admission;
 mod counters;
+mod inner;
 mod shard;
 
-use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
-use std::fmt;
-use std::hash::BuildHasher;
-use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::net::IpAddr;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
+use self::admission::CountedIn;
 use self::counters::{Counters, Quota, RouteRates, UsedUp};
-use self::shard::{RateKey, Shard, Who};
+use self::inner::{Counted, Overflowed, TableInner, lock};
+use self::shard::{RateKey, Who};
 use crate::config::{ClientIp, Route};
-use crate::limit::Limit;
 use crate::rejection::Rejection;
 use crate::request::Identity;
+
+pub(crate) use self::admission::Admission;
 
 /// What every address, or every subject, has done on every route, up to `client_ip.tracked` of them.
 ///
@@ -31,15 +32,9 @@ pub(crate) struct RateTable {
     inner: Arc<TableInner>,
 }
 
-/// Locks are held for a few entries at a time, so that so many are enough for any machine.
-const SHARDS: usize = 64;
-
 /// How many old entries each new one looks at. It is more than one, so that the table shrinks to what
 /// is in use even between sweeps.
 const SWEPT_PER_INSERT: usize = 4;
-
-/// How many entries a newcomer may look at for a free place in a full table.
-const SWEPT_WHEN_FULL: usize = 64;
 
 impl RateTable {
     /// A table of addresses.
@@ -53,21 +48,7 @@ impl RateTable {
     }
 
     fn counted(settings: &ClientIp, counted: Counted, overflowed: Arc<Overflowed>) -> Self {
-        let hasher = RandomState::new();
-        let shards = (0..SHARDS).map(|_| Mutex::new(Shard::new(hasher.clone())));
-        let inner = TableInner {
-            counted,
-            ipv6_prefix: settings.ipv6_prefix,
-            tracked: settings.tracked,
-            rules: RwLock::default(),
-            next_rules: AtomicUsize::new(0),
-            shards: shards.collect(),
-            hasher,
-            second_hasher: RandomState::new(),
-            entries: AtomicUsize::new(0),
-            overflowed,
-            next_swept: AtomicUsize::new(0),
-        };
+        let inner = TableInner::new(settings, counted, overflowed);
         Self {
             inner: Arc::new(inner),
         }
@@ -195,192 +176,6 @@ impl RateTable {
     pub(crate) fn overflowed(&self) -> u64 {
         self.inner.overflowed.all.load(Ordering::Relaxed)
     }
-}
-
-/// A session's place. It is given back on drop.
-#[derive(Debug, Default)]
-pub(crate) struct Admission {
-    /// `None` on a route without such limits.
-    place: Option<CountedIn>,
-    messages: Option<Arc<Limit>>,
-    bytes: Option<Arc<Limit>>,
-}
-
-impl Admission {
-    fn new(place: CountedIn, counters: &Counters) -> Self {
-        Self {
-            place: Some(place),
-            messages: counters.messages.clone(),
-            bytes: counters.bytes.clone(),
-        }
-    }
-
-    /// The message rate that the sessions of the address or the subject share on this route.
-    pub(crate) fn messages(&self) -> Option<Arc<Limit>> {
-        self.messages.clone()
-    }
-
-    /// The byte rate that they share.
-    pub(crate) fn bytes(&self) -> Option<Arc<Limit>> {
-        self.bytes.clone()
-    }
-}
-
-impl Drop for Admission {
-    fn drop(&mut self) {
-        match self.place.take() {
-            Some(CountedIn::Entry(inner, key)) => {
-                if let Some(counters) = lock(inner.shard_of(&key)).find(&key) {
-                    counters.leave();
-                }
-            }
-            Some(CountedIn::Overflow(counters)) => lock(&counters).leave(),
-            None => (),
-        }
-    }
-}
-
-/// Where a session is counted.
-enum CountedIn {
-    Entry(Arc<TableInner>, RateKey),
-    Overflow(Arc<Mutex<Counters>>),
-}
-
-impl fmt::Debug for CountedIn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Entry(_, key) => f.debug_tuple("Entry").field(key).finish(),
-            Self::Overflow(_) => f.write_str("Overflow"),
-        }
-    }
-}
-
-/// What the entries of a table are.
-#[derive(Clone, Copy, Debug)]
-enum Counted {
-    Addresses,
-    Subjects,
-}
-
-impl Counted {
-    fn rejection(self, used_up: UsedUp) -> Rejection {
-        match (self, used_up) {
-            (Self::Addresses, UsedUp::Sessions) => Rejection::TooManySessions,
-            (Self::Addresses, UsedUp::Handshakes { retry_after }) => {
-                Rejection::HandshakeRate { retry_after }
-            }
-            (Self::Subjects, UsedUp::Sessions) => Rejection::SubjectSessions,
-            (Self::Subjects, UsedUp::Handshakes { retry_after }) => {
-                Rejection::SubjectHandshakes { retry_after }
-            }
-        }
-    }
-}
-
-#[derive(Debug)]
-struct TableInner {
-    counted: Counted,
-    ipv6_prefix: u8,
-    tracked: usize,
-    /// By route name.
-    rules: RwLock<HashMap<Arc<str>, Arc<RouteRates>>>,
-    /// Names the next route's rules; never given twice.
-    next_rules: AtomicUsize,
-    shards: Box<[Mutex<Shard>]>,
-    /// Picks the shard of a key; seeded, so that no client can aim at one.
-    hasher: RandomState,
-    /// With the other one it makes the key of a subject.
-    second_hasher: RandomState,
-    /// In all shards; at most `tracked`.
-    entries: AtomicUsize,
-    overflowed: Arc<Overflowed>,
-    /// The shard that a newcomer to a full table looks into next.
-    next_swept: AtomicUsize,
-}
-
-/// Handshakes that shared an entry. It outlives the table: a handshake that began before a reload
-/// counts in the table of its time.
-#[derive(Debug, Default)]
-struct Overflowed {
-    all: AtomicU64,
-    /// How many of them have been reported.
-    reported: AtomicU64,
-}
-
-impl TableInner {
-    fn rules_of(&self, route: &Arc<str>, quota: &Quota) -> Arc<RouteRates> {
-        let known = self.rules.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(rules) = known.get(route).filter(|rules| rules.has_rates_of(quota)) {
-            return Arc::clone(rules);
-        }
-        drop(known);
-        let mut known = self.rules.write().unwrap_or_else(PoisonError::into_inner);
-        let rules = match known.get(route) {
-            Some(rules) if rules.has_rates_of(quota) => return Arc::clone(rules),
-            Some(rules) => rules.changed(quota),
-            None => RouteRates::new(self.next_rules.fetch_add(1, Ordering::Relaxed), quota),
-        };
-        let rules = Arc::new(rules);
-        known.insert(Arc::clone(route), Arc::clone(&rules));
-        rules
-    }
-
-    /// What counts as one address.
-    fn address_of(&self, ip: IpAddr) -> IpAddr {
-        match ip.to_canonical() {
-            IpAddr::V4(address) => IpAddr::V4(address),
-            IpAddr::V6(address) => {
-                let host_bits = 128_u32.saturating_sub(self.ipv6_prefix.into());
-                let mask = u128::MAX.checked_shl(host_bits).unwrap_or(0);
-                IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & mask))
-            }
-        }
-    }
-
-    fn subject_of(&self, identity: &Identity) -> Who {
-        let name = (identity.issuer(), identity.subject());
-        Who::Subject([&self.hasher, &self.second_hasher].map(|hasher| hasher.hash_one(name)))
-    }
-
-    fn shard_of(&self, key: &RateKey) -> &Mutex<Shard> {
-        // The maps use the hash's lowest and highest bits themselves.
-        let hash = self.hasher.hash_one(key) >> 32;
-        &self.shards[hash as usize % SHARDS]
-    }
-
-    /// Counts one more entry, if there may be one.
-    fn reserve(&self) -> bool {
-        let tracked = self.tracked;
-        let more = |entries: usize| (entries < tracked).then_some(entries + 1);
-        let (order, entries) = (Ordering::Relaxed, &self.entries);
-        entries.fetch_update(order, order, more).is_ok()
-    }
-
-    fn release(&self, entries: usize) {
-        self.entries.fetch_sub(entries, Ordering::Relaxed);
-    }
-
-    /// Looks for an idle entry to remove, at a bounded cost: each newcomer begins at another shard, and
-    /// goes on where the one before it stopped there.
-    fn make_room(&self) {
-        let first = self.next_swept.fetch_add(1, Ordering::Relaxed);
-        let mut budget = SWEPT_WHEN_FULL;
-        for offset in 0..SHARDS {
-            let mut shard = lock(&self.shards[first.wrapping_add(offset) % SHARDS]);
-            let looked_at = shard.len().min(budget);
-            let removed = shard.sweep(looked_at);
-            self.release(removed);
-            budget -= looked_at;
-            if removed > 0 || budget == 0 {
-                return;
-            }
-        }
-    }
-}
-
-/// A panic elsewhere leaves no counter half-written, so that a poisoned lock is as good as any.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
