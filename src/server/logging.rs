@@ -223,7 +223,7 @@ mod tests {
                 .chars()
                 .filter(|character| character.is_ascii_control())
                 .collect();
-            assert_eq!(raw, [], "{format:?}: {only_line:?}");
+            assert!(raw.is_empty(), "{format:?}: {only_line:?}: {raw:?}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! New settings for a live gate.
 
+use std::sync::Arc;
+
 use tokio_tungstenite::tungstenite::Message;
 use wsgate::{BuildError, Config, Message as Whole, Reloaded, Verdict};
 
@@ -34,7 +36,7 @@ async fn a_live_session_keeps_its_settings_and_a_new_one_has_the_new() {
     let bench = sized("1KiB").start().await;
     let mut old = bench.open().await;
     let changed = reloaded(&bench, &sized("8B"));
-    assert_eq!(changed.routes_changed, ["test".into()]);
+    assert_eq!(changed.routes_changed, [Arc::from("test")]);
     assert!(changed.routes_added.is_empty() && changed.routes_removed.is_empty());
     let mut new = bench.open().await;
     for round in 0..3 {
@@ -72,7 +74,7 @@ async fn only_sessions_of_a_removed_route_are_closed() {
     let mut leaves = open(&bench, "/other").await.unwrap();
     leaves.echoes("before").await;
     let changed = reloaded(&bench, &setup([echo.url()]).top(AT_ONCE));
-    assert_eq!(changed.routes_removed, ["other".into()]);
+    assert_eq!(changed.routes_removed, [Arc::from("other")]);
     assert_eq!(changed.sessions_sent_away, 1);
     assert!(changed.drain_changed);
     let farewell = (1012, "route removed".to_owned());
@@ -91,9 +93,9 @@ async fn only_sessions_of_a_removed_route_are_closed() {
     assert!(bench.handle.is_ready());
     let mut again = open(&bench, "/other").await.unwrap();
     again.echoes("by the route for all").await;
-    assert_eq!(bench.handle.sessions()[1].route, "test".into());
+    assert_eq!(bench.handle.sessions()[1].route, Arc::from("test"));
     // Those who went before are not counted again.
-    assert_eq!(reloaded(&bench, &both()).routes_added, ["other".into()]);
+    assert_eq!(reloaded(&bench, &both()).routes_added, [Arc::from("other")]);
 }
 
 #[tokio::test]
@@ -187,7 +189,11 @@ async fn what_a_server_carries_stays_counted() {
     let bench = limited("").start().await;
     let mut old = bench.open().await;
     let changed = reloaded(&bench, &limited("retries = 0"));
-    assert_eq!(changed.routes_changed, ["test".into()], "through its pool");
+    assert_eq!(
+        changed.routes_changed,
+        [Arc::from("test")],
+        "through its pool"
+    );
     assert_eq!(bench.try_open().await.err(), Some(503));
     old.echoes("on a server of the old pool").await;
     // One more place, and one session on it from before.
