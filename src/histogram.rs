@@ -64,6 +64,26 @@ pub(crate) const PLAIN: &[Duration] = &[
     Duration::from_secs(5 * 60),
 ];
 
+/// Bounds for an answer that a handshake waits for in the same rack: 100 µs to 1 s.
+#[allow(
+    dead_code,
+    reason = "only gates that share an engine have such answers"
+)]
+pub(crate) const ROUND_TRIP: &[Duration] = &[
+    Duration::from_micros(100),
+    Duration::from_micros(250),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_micros(2_500),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+];
+
 /// Bounds for how long a session lasts: 1 s to 24 h.
 pub(crate) const LONG: &[Duration] = &[
     Duration::from_secs(1),
@@ -171,6 +191,11 @@ mod tests {
             (SHORT, Duration::from_millis(1), Duration::from_secs(10)),
             (PLAIN, Duration::from_millis(1), Duration::from_secs(300)),
             (LONG, Duration::from_secs(1), hours(24)),
+            (
+                ROUND_TRIP,
+                Duration::from_micros(100),
+                Duration::from_secs(1),
+            ),
         ] {
             assert!(bounds.is_sorted_by(|before, after| before < after));
             assert_eq!((bounds.first(), bounds.last()), (Some(&least), Some(&most)));

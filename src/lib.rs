@@ -75,6 +75,7 @@ mod route;
 #[cfg(feature = "server")]
 pub mod server;
 mod session;
+mod shared;
 #[cfg(feature = "tls")]
 pub mod tls;
 #[cfg(not(feature = "tls"))]
@@ -93,7 +94,7 @@ pub use gate::{
     Gate, GateLayer, GateService, Handle, HandshakeMetrics, IssuedTicket, IssuerMetrics,
     LogoutError, Metrics, Page, PlainRequestMetrics, PlainRouteMetrics, PublicationMetrics, Refuse,
     Reloaded, ResponseBody, ResponseFuture, RouteMetrics, Selection, ServerDrain, ServerInfo,
-    ServerMetrics, TicketError, UnknownServer, UpstreamInfo,
+    ServerMetrics, SharedFailureMetrics, SharedMetrics, TicketError, UnknownServer, UpstreamInfo,
 };
 pub use histogram::Durations;
 pub use observe::{

@@ -1,8 +1,12 @@
 //! A rate limit that many sessions may share without a lock: governor, on the caller's clock.
 
+#[allow(dead_code, reason = "only gates that share limits use all of it")]
+mod borrowed;
 mod clock;
+mod exceeded;
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use governor::middleware::NoOpMiddleware;
@@ -10,8 +14,13 @@ use governor::state::NotKeyed;
 use governor::{NotUntil, Quota, RateLimiter};
 use tokio::time::Instant;
 
+use self::borrowed::Borrowed;
 use self::clock::{Bucket, CallersClock, Moment};
 use crate::config::Rate;
+
+#[allow(unused_imports, reason = "only gates that share limits use all of it")]
+pub(crate) use self::borrowed::{Account, Lender, Loan, Standing};
+pub(crate) use self::exceeded::Exceeded;
 
 /// One token bucket: `rate.count` per `rate.per`, `rate.burst` at once.
 ///
@@ -27,15 +36,8 @@ pub(crate) struct Limit {
     burst: NonZeroU32,
     /// Units in a cell, as a power of two.
     cell_bits: u32,
-}
-
-/// The bucket holds less than was to be taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Exceeded {
-    /// It will hold enough after this time.
-    For(Duration),
-    /// It never will: the burst is smaller.
-    Ever,
+    /// Where several gates share the limit. Behind a pointer, because few do.
+    borrowed: Option<Box<Borrowed>>,
 }
 
 /// Above this many a second a nanosecond clock cannot tell two units apart to a percent.
@@ -67,6 +69,15 @@ impl Limit {
             limiter: RateLimiter::new(quota.allow_burst(burst), Bucket::default(), CallersClock),
             burst,
             cell_bits,
+            borrowed: None,
+        }
+    }
+
+    /// A limit that this gate shares with others. Where nothing is lent, it is one like any other.
+    pub(crate) fn shared(rate: Rate, lender: Arc<dyn Lender>) -> Self {
+        Self {
+            borrowed: Some(Box::new(Borrowed::new(rate, lender))),
+            ..Self::new(rate)
         }
     }
 
@@ -74,6 +85,14 @@ impl Limit {
     // Inlined, governor's nested results take no memory: a third fewer instructions.
     #[inline(always)]
     pub(crate) fn take(&self, units: u64, now: Instant) -> Result<(), Exceeded> {
+        if let Some(borrowed) = &self.borrowed {
+            return self.take_borrowed(borrowed, units, now);
+        }
+        self.take_own(units, now)
+    }
+
+    #[inline(always)]
+    fn take_own(&self, units: u64, now: Instant) -> Result<(), Exceeded> {
         let cells = units.div_ceil(1 << self.cell_bits);
         if cells > self.burst.get().into() {
             return Err(Exceeded::Ever);
@@ -90,15 +109,37 @@ impl Limit {
         }
     }
 
-    /// The most units that [`Limit::take`] can ever give at once.
-    pub(crate) fn burst(&self) -> u64 {
-        u64::from(self.burst.get()) << self.cell_bits
+    #[cold]
+    #[inline(never)]
+    fn take_borrowed(&self, borrowed: &Borrowed, units: u64, now: Instant) -> Result<(), Exceeded> {
+        borrowed.take(units, Moment::of(now), || self.take_own(units, now))
+    }
+
+    /// The most units that [`Limit::take`] can give at once without a wait for more.
+    pub(crate) fn portion(&self) -> u64 {
+        let burst = u64::from(self.burst.get()) << self.cell_bits;
+        match &self.borrowed {
+            Some(borrowed) => borrowed.portion().min(burst),
+            None => burst,
+        }
+    }
+
+    /// Whether [`Limit::take`] may have to wait for what is not known yet.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.borrowed.is_some()
+    }
+
+    /// The loan that comes with a handshake, if this gate shares the limit and needs one.
+    #[allow(dead_code, reason = "only gates that share limits need one")]
+    pub(crate) fn first_loan(&self, now: Instant) -> Option<Loan> {
+        self.borrowed.as_ref()?.first_loan(Moment::of(now))
     }
 
     /// Whether nothing is missing from the bucket, so that a new one would be the same.
     pub(crate) fn is_full(&self, now: Instant) -> bool {
-        clock::set(now);
-        clock::dry_run(|| matches!(self.limiter.check_n(self.burst), Ok(Ok(()))))
+        let now = clock::set(now);
+        let is_full = clock::dry_run(|| matches!(self.limiter.check_n(self.burst), Ok(Ok(()))));
+        is_full && (self.borrowed.as_ref()).is_none_or(|borrowed| borrowed.is_full(now))
     }
 }
 

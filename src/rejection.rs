@@ -108,6 +108,8 @@ pub enum Rejection {
         /// When the next one would be accepted.
         retry_after: Duration,
     },
+    /// Several gates share a limit, and cannot be asked about it.
+    LimitsUnavailable,
     /// A policy of the embedder's refused it.
     Denied(Box<Denial>),
     /// A policy of the embedder's did not decide in time.
@@ -218,6 +220,7 @@ impl Rejection {
             | Self::UpstreamBadExtension
             | Self::UpstreamBadSubprotocol => StatusCode::BAD_GATEWAY,
             Self::AuthUnavailable
+            | Self::LimitsUnavailable
             | Self::PolicyTimeout
             | Self::Full
             | Self::Draining
@@ -269,6 +272,7 @@ impl Rejection {
             Self::Token(fault) => fault.reason(),
             Self::ClaimRefused => "claim_refused",
             Self::AuthUnavailable => "auth_unavailable",
+            Self::LimitsUnavailable => "limits_unavailable",
             Self::Denied(denial) => denial.reason,
             Self::PolicyTimeout => "policy_timeout",
             Self::ClientAddrMissing => "client_addr_missing",
@@ -336,6 +340,7 @@ impl Rejection {
             Self::Token(fault) => fault.message(),
             Self::ClaimRefused => "this login is not allowed here",
             Self::AuthUnavailable => "logins cannot be checked at the moment",
+            Self::LimitsUnavailable => "limits cannot be checked at the moment",
             Self::Denied(denial) => &denial.message,
             Self::PolicyTimeout => "the server could not decide in time",
             Self::ClientAddrMissing => "the server does not know the client's address",

@@ -61,7 +61,6 @@ pub struct Config {
     pub(crate) publish: Option<Publish>,
     /// The engine that several processes share.
     #[cfg(feature = "shared")]
-    #[allow(dead_code, reason = "for what connects to the engine")]
     pub(crate) shared: Option<SharedRules>,
     pub(crate) log: Log,
     pub(crate) drain: Drain,

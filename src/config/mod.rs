@@ -77,8 +77,7 @@ pub(crate) use checked::auth::{
 pub(crate) use checked::route::Route;
 pub(crate) use checked::rule::Rule;
 #[cfg(feature = "shared")]
-#[allow(unused_imports, reason = "for what connects to the engine")]
-pub(crate) use checked::shared::{Engine, SharedLimits, SharedRules};
+pub(crate) use checked::shared::{Engine, SharedRules};
 pub(crate) use checked::upstream::{Upstream, UpstreamServer};
 #[cfg(feature = "server")]
 pub(crate) use load::file::{FileError, can_be_read_again, read_again};
@@ -92,7 +91,6 @@ pub(crate) use values::normal_path::{
 pub(crate) use values::origin::Origin;
 pub(crate) use values::server_url::ServerAddress;
 #[cfg(feature = "shared")]
-#[allow(unused_imports, reason = "for what connects to the engine")]
 pub(crate) use values::shared_url::EngineLayout;
 pub(crate) use values::template::{Template, Values};
 

@@ -108,6 +108,13 @@ impl Handle {
         self.core.registry.set_expiry(id, moment)
     }
 
+    /// Begins to connect with the engine that gates share, so that it is there for the first client. Without this call the
+    /// first request does it. Call it within a tokio runtime, which then keeps the connections; if that ends, the one of the
+    /// next request does.
+    pub fn connect_engine(&self) {
+        self.core.shared.start();
+    }
+
     /// Every upstream of the settings with its servers, and how it is with them.
     pub fn upstreams(&self) -> Vec<UpstreamInfo> {
         self.core.upstreams()

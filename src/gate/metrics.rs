@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::channel_metrics::ChannelMetrics;
 use super::issuer_metrics::IssuerMetrics;
+use super::shared_metrics::SharedMetrics;
 use crate::config::{HttpMode, Route, UpstreamHttp};
 use crate::histogram::Durations;
 use crate::observe::{ACCEPTED, FORWARDED_WELL};
@@ -40,6 +41,8 @@ pub struct Metrics {
     pub issuers: Vec<IssuerMetrics>,
     /// Channels, and what was published.
     pub channels: ChannelMetrics,
+    /// The engine that several gates share; `None` if the settings have none.
+    pub shared: Option<SharedMetrics>,
     /// Tickets that were issued and not used, at the moment.
     pub tickets_open: u64,
     /// Whether the gate has begun to drain, and accepts no new sessions.
@@ -218,6 +221,7 @@ impl Metrics {
             servers: server_metrics(core, &settings, servers),
             issuers: IssuerMetrics::all(core),
             channels: ChannelMetrics::of(core),
+            shared: SharedMetrics::of(core),
             tickets_open: core.auth.tickets() as u64,
             draining: core.registry.is_draining(),
             most_sessions: core.registry.max_sessions().map(|most| most as u64),

@@ -13,6 +13,7 @@ mod reload;
 mod revoke;
 mod servers;
 mod sessions;
+mod shared_metrics;
 
 pub use build_error::BuildError;
 pub use builder::{Builder, Gate};
@@ -28,3 +29,4 @@ pub use metrics::{
 pub use reload::Reloaded;
 pub use servers::{ServerDrain, ServerInfo, UnknownServer, UpstreamInfo};
 pub use sessions::{Page, Selection};
+pub use shared_metrics::{SharedFailureMetrics, SharedMetrics};

@@ -51,7 +51,7 @@ pub(super) struct Moment(u64);
 pub(super) struct Bucket(InMemoryState);
 
 impl Moment {
-    fn of(now: Instant) -> Self {
+    pub(super) fn of(now: Instant) -> Self {
         static EPOCH: OnceLock<Instant> = OnceLock::new();
         let epoch = EPOCH.get_or_init(|| {
             // The clock that no test holds or turns, and before any time that a test begins at.
@@ -61,6 +61,21 @@ impl Moment {
         });
         let since = now.saturating_duration_since(*epoch);
         Self(since.as_secs() * 1_000_000_000 + u64::from(since.subsec_nanos()))
+    }
+
+    pub(super) fn nanos(self) -> u64 {
+        self.0
+    }
+
+    /// The time since a moment in nanoseconds; none if that is to come.
+    pub(super) fn since(self, moment: u64) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(moment))
+    }
+
+    /// The time to a moment that is to come.
+    pub(super) fn until(self, moment: u64) -> Option<Duration> {
+        let until = moment.checked_sub(self.0)?;
+        (until > 0).then(|| Duration::from_nanos(until))
     }
 }
 

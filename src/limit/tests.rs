@@ -79,7 +79,7 @@ async fn no_rate_and_no_demand_overflows_the_arithmetic() {
     );
     assert_eq!(limit.take(u64::MAX, Instant::now()), Err(Exceeded::Ever));
     assert!(limit.is_full(Instant::now()));
-    let burst = limit.burst();
+    let burst = limit.portion();
     assert_eq!(limit.take(burst, Instant::now()), Ok(()));
     assert!(matches!(
         limit.take(1, Instant::now()),
@@ -213,7 +213,11 @@ fn paused(test: impl Future<Output = ()>) {
 }
 
 fn check_refusal(refused: Exceeded, units: u64, limit: &Limit) {
-    assert_eq!(refused == Exceeded::Ever, units > limit.burst(), "{units}");
+    assert_eq!(
+        refused == Exceeded::Ever,
+        units > limit.portion(),
+        "{units}"
+    );
 }
 
 /// Every window from one take to another, its ends included.

@@ -23,6 +23,7 @@ use crate::observe::{HandshakeTrace, Observers, SessionInfo};
 use crate::rejection::{Rejection, fit_to_version};
 use crate::request::{ClientIdentity, Lines, Target, identify, is_websocket, scheme};
 use crate::session::{MessageFilter, Registry, Revocations, SessionEntry};
+use crate::shared::Shared;
 use crate::types::ClientAddr;
 use crate::upstream::{Connector, FailureCounts};
 use crate::wall_clock::WallClock;
@@ -46,6 +47,7 @@ pub(crate) struct Core {
     pub(crate) publications: PublicationCounts,
     /// By publisher and key.
     pub(crate) repeats: Repeats<Published>,
+    pub(crate) shared: Shared,
     untrusted: UntrustedHint,
     housekeeping: OnceLock<AbortOnDropHandle<()>>,
     /// The tasks that send sessions of removed routes and drained servers away. Each ends at its
@@ -83,22 +85,22 @@ impl Core {
         connector: Connector,
         observers: Observers,
     ) -> Self {
+        observers.log_subjects(config.log.subject);
+        let observers = Arc::new(observers);
+        let clock = WallClock::default();
+        let registry = Registry::new(max_sessions, Arc::clone(&observers), clock);
         let failures = Arc::default();
         let auth: Authenticator = Default::default();
+        let shared = Shared::new(registry.node, &config);
         let custom = &seams.policies;
-        let settings = Snapshot::new(config, Arc::clone(&failures), connector, custom, &auth);
-        observers.log_subjects(settings.config.log.subject);
-        let observers = Arc::new(observers);
+        let failed = Arc::clone(&failures);
+        let settings = Snapshot::new(config, failed, connector, custom, &auth, &shared);
         Self {
             settings: RwLock::new(Arc::new(settings)),
             reloading: Mutex::default(),
             seams,
             pseudonym: Pseudonym::random(),
-            registry: Arc::new(Registry::new(
-                max_sessions,
-                Arc::clone(&observers),
-                WallClock::default(),
-            )),
+            registry: Arc::new(registry),
             observers,
             counts: CountsByRoute::default(),
             failures,
@@ -107,6 +109,7 @@ impl Core {
             auth,
             publications: PublicationCounts::default(),
             repeats: Repeats::default(),
+            shared,
             untrusted: UntrustedHint::default(),
             housekeeping: OnceLock::new(),
             evictions: TaskTracker::new(),
@@ -126,12 +129,15 @@ impl Core {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let old = self.settings();
-        let new = Arc::new(old.followed_by(config, &self.seams.policies, &self.auth));
+        self.shared.follow(&config);
+        let custom = &self.seams.policies;
+        let new = Arc::new(old.followed_by(config, custom, &self.auth, &self.shared));
         self.auth.keep_those_of(&new.config);
         self.observers.log_subjects(new.config.log.subject);
         let settings = self.settings.write();
         *settings.unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);
         self.auth.start();
+        self.shared.start();
         (old, new)
     }
 
@@ -228,6 +234,7 @@ impl Core {
     pub(crate) fn start_housekeeping(self: &Arc<Self>) {
         self.housekeeping.get_or_init(|| {
             self.auth.start();
+            self.shared.start();
             let core = Arc::downgrade(self);
             let task = TaskTracker::new().spawn(async move {
                 for check in 1_u32.. {

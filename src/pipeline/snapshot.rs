@@ -7,6 +7,7 @@ use crate::auth::Authenticator;
 use crate::config::{Config, Route};
 use crate::policy::{BoxedPolicy, PolicyList, RateTables};
 use crate::route;
+use crate::shared::Shared;
 use crate::upstream::{Connector, FailureCounts, Pool};
 
 /// One set of settings, and everything that was made from them.
@@ -60,6 +61,7 @@ impl Snapshot {
         connector: Connector,
         custom: &CustomPolicies,
         auth: &Authenticator,
+        shared: &Shared,
     ) -> Self {
         let pools = config.upstreams.iter().map(|settings| {
             let pool = Pool::new(
@@ -73,7 +75,7 @@ impl Snapshot {
             routes: route::Table::new(&config.routes),
             policies: custom.lists(&config, auth),
             pools: pools.collect(),
-            rates: RateTables::new(&config.client_ip),
+            rates: RateTables::new(&config.client_ip, shared.rates(&config)),
             failures,
             connector,
             config: Arc::new(config),
@@ -86,6 +88,7 @@ impl Snapshot {
         mut config: Config,
         custom: &CustomPolicies,
         auth: &Authenticator,
+        shared: &Shared,
     ) -> Self {
         for route in &mut config.routes {
             // Sessions hold their routes: one that did not change is held once, however often the
@@ -109,7 +112,7 @@ impl Snapshot {
             routes: route::Table::new(&config.routes),
             policies: custom.lists(&config, auth),
             pools: pools.collect(),
-            rates: self.rates.followed_by(&config.client_ip),
+            rates: (self.rates).followed_by(&config.client_ip, shared.rates(&config)),
             failures: Arc::clone(&self.failures),
             connector: self.connector.clone(),
             config: Arc::new(config),
@@ -143,6 +146,7 @@ impl Snapshot {
         let RateTables {
             addresses,
             subjects,
+            ..
         } = &self.rates;
         let overflowed = addresses.take_new_overflows();
         if overflowed > 0 {

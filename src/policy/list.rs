@@ -13,6 +13,7 @@ use crate::auth::RouteAuth;
 use crate::config::{AddressRules, HttpOrigin, PerIp, PerSubject, Route, Rule};
 use crate::rejection::Rejection;
 use crate::request::{Handshake, SingleLine};
+use crate::shared::Budget;
 
 /// The policies of one route, in their order. It is built when settings are loaded.
 #[derive(Clone)]
@@ -65,6 +66,7 @@ impl PolicyList {
         rates: &RateTables,
     ) -> Result<Places, PolicyRefusal> {
         let mut places = Places::default();
+        let mut budget = Budget::of_handshake();
         for policy in &self.policies {
             match policy {
                 Check::Address => {
@@ -73,12 +75,12 @@ impl PolicyList {
                 Check::Origin => check_origin(handshake)?,
                 Check::Rate if handshake.is_websocket() => {
                     let (route, client) = (handshake.settings(), handshake.client());
-                    let admitted = rates.admit_address(route, client, &mut places);
-                    admitted.map_err(by_rate)?;
+                    let admitted = rates.admit_address(route, client, &mut places, &mut budget);
+                    admitted.await.map_err(by_rate)?;
                 }
                 Check::SubjectRate if handshake.is_websocket() => {
-                    let admitted = rates.admit_subject(handshake, &mut places);
-                    admitted.map_err(by_rate)?;
+                    let admitted = rates.admit_subject(handshake, &mut places, &mut budget);
+                    admitted.await.map_err(by_rate)?;
                 }
                 Check::Rate | Check::SubjectRate => {}
                 Check::Auth(auth) => {
@@ -136,6 +138,7 @@ fn by_rate(rejection: Rejection) -> PolicyRefusal {
         Rejection::SubjectHandshakes { .. } => {
             PolicyRefusal::by(Rule::SubjectHandshakes, rejection)
         }
+        Rejection::LimitsUnavailable => rejection.into(),
         _ => PolicyRefusal::by(Rule::Handshakes, rejection),
     }
 }
@@ -181,7 +184,7 @@ mod tests {
         let route = Arc::new(Route::for_tests("chat", "/ws"));
         let undecided: BoxedPolicy = Arc::new(Undecided);
         let list = PolicyList::new(&route, None, [undecided]);
-        let rates = RateTables::new(&ClientIp::default());
+        let rates = RateTables::new(&ClientIp::default(), None);
         let admitted = list.admit(&mut handshake(&route), &rates).await;
         assert_eq!(admitted.unwrap_err(), Rejection::PolicyTimeout.into());
     }

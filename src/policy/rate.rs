@@ -6,6 +6,7 @@
 //! for them.
 
 mod admission;
+mod among_gates;
 mod counters;
 mod inner;
 mod shard;
@@ -15,12 +16,13 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use self::admission::CountedIn;
-use self::counters::{Counters, Quota, RouteRates, UsedUp};
+use self::counters::{Counters, Lenders, Quota, RouteRates, UsedUp};
 use self::inner::{Counted, Overflowed, TableInner, lock};
 use self::shard::{RateKey, Who};
 use crate::config::{ClientIp, Route};
 use crate::rejection::Rejection;
 use crate::request::Identity;
+use crate::shared::SharedParts;
 
 pub(crate) use self::admission::Admission;
 
@@ -105,45 +107,78 @@ impl RateTable {
         if *quota == Quota::default() {
             return Ok(Admission::default());
         }
-        let rules = self.inner.rules_of(&route.name, quota);
+        let parts = SharedParts::default();
+        let rules = self.inner.rules_of(&route.name, quota, parts);
         let key = RateKey {
             route: rules.id,
             who,
         };
-        let refuse = |used_up| self.inner.counted.rejection(used_up);
-        if let Some(admission) = self.admit_tracked(key, &rules, quota) {
-            return admission.map_err(refuse);
-        }
-        self.inner.make_room();
-        if let Some(admission) = self.admit_tracked(key, &rules, quota) {
-            return admission.map_err(refuse);
-        }
-        self.inner.overflowed.all.fetch_add(1, Ordering::Relaxed);
-        let mut counters = lock(&rules.overflow);
-        counters.enter(&rules, quota).map_err(refuse)?;
-        let place = CountedIn::Overflow(Arc::clone(&rules.overflow));
-        Ok(Admission::new(place, &counters))
+        let own = || Lenders::NONE;
+        self.enter(key, &rules, own, |counters| counters.enter(quota))
     }
 
-    /// As [`RateTable::admit_who`], and `None` where there is no entry and none is left.
-    fn admit_tracked(
+    /// Takes a place for a session, if `count` lets it in.
+    fn enter(
         &self,
         key: RateKey,
         rules: &RouteRates,
-        quota: &Quota,
-    ) -> Option<Result<Admission, UsedUp>> {
+        lenders: impl Fn() -> Lenders,
+        count: impl Fn(&mut Counters) -> Result<(), UsedUp>,
+    ) -> Result<Admission, Rejection> {
+        let entered = self.count(key, rules, lenders, |counters| {
+            count(counters).map(|()| Admission::of(counters))
+        });
+        let (admission, place) = entered;
+        if let CountedIn::Overflow(_) = place {
+            self.inner.overflowed.all.fetch_add(1, Ordering::Relaxed);
+        }
+        let mut admission = admission.map_err(|used_up| self.inner.counted.rejection(used_up))?;
+        admission.set_place(place);
+        Ok(admission)
+    }
+
+    /// Has `count` look at the counters of an address or a subject, and says where those are.
+    fn count<T>(
+        &self,
+        key: RateKey,
+        rules: &RouteRates,
+        lenders: impl Fn() -> Lenders,
+        count: impl Fn(&mut Counters) -> T,
+    ) -> (T, CountedIn) {
+        if let Some(counted) = self.count_tracked(key, rules, &lenders, &count) {
+            return counted;
+        }
+        self.inner.make_room();
+        if let Some(counted) = self.count_tracked(key, rules, &lenders, &count) {
+            return counted;
+        }
+        let mut counters = lock(&rules.overflow);
+        // What many have together is not what one of them has among all gates.
+        counters.follow(rules, || Lenders::NONE);
+        let counted = count(&mut counters);
+        (counted, CountedIn::Overflow(Arc::clone(&rules.overflow)))
+    }
+
+    /// As [`RateTable::count`], and `None` where there is no entry and none is left.
+    fn count_tracked<T>(
+        &self,
+        key: RateKey,
+        rules: &RouteRates,
+        lenders: &impl Fn() -> Lenders,
+        count: &impl Fn(&mut Counters) -> T,
+    ) -> Option<(T, CountedIn)> {
         let mut shard = lock(self.inner.shard_of(&key));
         if !shard.contains(&key) {
             self.inner.release(shard.sweep(SWEPT_PER_INSERT));
             if !self.inner.reserve() {
                 return None;
             }
-            shard.insert(key, Counters::new(rules));
+            shard.insert(key, Counters::new(rules, lenders()));
         }
         let counters = shard.find(&key)?;
-        let place = || CountedIn::Entry(Arc::clone(&self.inner), key);
-        let entered = counters.enter(rules, quota);
-        Some(entered.map(|()| Admission::new(place(), counters)))
+        counters.follow(rules, lenders);
+        let counted = count(counters);
+        Some((counted, CountedIn::Entry(Arc::clone(&self.inner), key)))
     }
 
     /// Forgets everybody who has no session and nothing missing from its buckets, and gives

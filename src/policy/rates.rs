@@ -8,6 +8,7 @@ use crate::config::{ClientIp, Route};
 use crate::limit::Limit;
 use crate::rejection::Rejection;
 use crate::request::Handshake;
+use crate::shared::{Budget, SharedRates};
 
 /// What addresses and subjects have done on every route.
 ///
@@ -16,6 +17,8 @@ use crate::request::Handshake;
 pub(crate) struct RateTables {
     pub(crate) addresses: RateTable,
     pub(crate) subjects: RateTable,
+    /// What all gates together count.
+    shared: Option<SharedRates>,
 }
 
 /// The places of a session in both. They are given back on drop.
@@ -27,15 +30,16 @@ pub(crate) struct Places {
 }
 
 impl RateTables {
-    pub(crate) fn new(settings: &ClientIp) -> Self {
+    pub(crate) fn new(settings: &ClientIp, shared: Option<SharedRates>) -> Self {
         Self {
             addresses: RateTable::new(settings),
             subjects: RateTable::of_subjects(settings),
+            shared,
         }
     }
 
     /// The same tables, as long as these settings let them be.
-    pub(crate) fn followed_by(&self, settings: &ClientIp) -> Self {
+    pub(crate) fn followed_by(&self, settings: &ClientIp, shared: Option<SharedRates>) -> Self {
         let followed = |table: &RateTable| match table.matches(settings) {
             true => table.clone(),
             false => table.rebuilt(settings),
@@ -43,6 +47,7 @@ impl RateTables {
         Self {
             addresses: followed(&self.addresses),
             subjects: followed(&self.subjects),
+            shared,
         }
     }
 
@@ -58,28 +63,44 @@ impl RateTables {
         self.subjects.sweep();
     }
 
-    pub(super) fn admit_address(
+    /// Only where gates share limits is there anything to wait for, and that is behind a pointer.
+    pub(super) async fn admit_address(
         &self,
         route: &Route,
         ip: IpAddr,
         places: &mut Places,
+        budget: &mut Budget,
     ) -> Result<(), Rejection> {
-        places.address = self.addresses.admit(route, ip)?;
+        places.address = match &self.shared {
+            None => self.addresses.admit(route, ip)?,
+            Some(shared) => {
+                let admitted = (self.addresses).admit_among_gates(route, ip, shared, budget);
+                Box::pin(admitted).await?
+            }
+        };
         Ok(())
     }
 
     /// For a client whom no policy has found out, it counts nothing.
-    pub(super) fn admit_subject(
+    pub(super) async fn admit_subject(
         &self,
         handshake: &Handshake,
         places: &mut Places,
+        budget: &mut Budget,
     ) -> Result<(), Rejection> {
-        if let Some(identity) = handshake.identity() {
-            let admitted = self
-                .subjects
-                .admit_subject(handshake.settings(), identity)?;
-            places.subject = admitted.map(Box::new);
-        }
+        let Some(identity) = handshake.identity() else {
+            return Ok(());
+        };
+        let route = handshake.settings();
+        let admitted = match &self.shared {
+            None => self.subjects.admit_subject(route, identity)?,
+            Some(shared) => {
+                let subjects = &self.subjects;
+                let admitted = subjects.admit_subject_among_gates(route, identity, shared, budget);
+                Box::pin(admitted).await?
+            }
+        };
+        places.subject = admitted.map(Box::new);
         Ok(())
     }
 }

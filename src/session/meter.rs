@@ -20,6 +20,8 @@ pub(crate) struct Meter {
     limits: Box<[Arc<Limit>]>,
     /// How many of them are those of messages.
     message_limits: usize,
+    /// Whether this gate shares any of them with others, so that a charge may wait for units that are on their way.
+    shares: bool,
     /// Pings and pongs: as many as messages, but counted for themselves, so that a client that
     /// keeps its connection alive may still say as much.
     controls: Option<Arc<Limit>>,
@@ -64,6 +66,7 @@ impl Meter {
         let message_limits = messages.iter().flatten().count();
         let limits: Box<[_]> = messages.into_iter().chain(bytes).flatten().collect();
         (!limits.is_empty()).then(|| Self {
+            shares: limits.iter().any(|limit| limit.is_shared()),
             limits,
             message_limits,
             controls,
@@ -79,11 +82,16 @@ impl Meter {
         self.on_exceed != OnExceed::Delay
     }
 
+    /// Whether a charge may have to wait.
+    pub(super) fn may_wait(&self) -> bool {
+        self.shares || !self.charges_whole_frames()
+    }
+
     /// The most bytes that may be charged at once and still be given.
     pub(super) fn portion(&self) -> usize {
         let byte_limits = self.limits.iter().skip(self.message_limits);
-        let bursts = byte_limits.map(|limit| limit.burst());
-        bursts
+        let portions = byte_limits.map(|limit| limit.portion());
+        portions
             .min()
             .and_then(|burst| usize::try_from(burst).ok())
             .unwrap_or(usize::MAX)
@@ -138,6 +146,8 @@ impl Meter {
             false => CloseReason::ByteRate,
         };
         match (self.on_exceed, exceeded) {
+            // It is not over the limit: its units are on their way.
+            (_, Exceeded::Soon(wait)) => Charge::Wait(wait),
             (OnExceed::Delay, Exceeded::For(wait)) => {
                 self.limit_counts.delayed.fetch_add(1, Ordering::Relaxed);
                 Charge::Wait(wait)

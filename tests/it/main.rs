@@ -44,6 +44,8 @@ mod policy;
 mod relay;
 mod revocation;
 mod seams;
+#[cfg(feature = "server")]
+mod shared;
 mod timeouts;
 #[cfg(feature = "server")]
 mod tls_records;

@@ -8,7 +8,6 @@ use crate::tls::ClientTls;
 
 /// A checked `[shared]`.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(dead_code, reason = "for what connects to the engine")]
 pub(crate) struct SharedRules {
     pub(crate) engine: Engine,
     pub(crate) limits: SharedLimits,
@@ -19,7 +18,6 @@ pub(crate) struct SharedRules {
 
 /// Where an engine is, and how it is spoken to.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(dead_code, reason = "for what connects to the engine")]
 pub(crate) struct Engine {
     pub(crate) layout: EngineLayout,
     /// Hosts (IPv6 without brackets) and their ports; there is at least one, and exactly one of a single server.
@@ -33,7 +31,6 @@ pub(crate) struct Engine {
 
 /// The limits that count over all processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(dead_code, reason = "for what connects to the engine")]
 pub(crate) struct SharedLimits {
     pub(crate) handshakes: bool,
     pub(crate) connections: bool,

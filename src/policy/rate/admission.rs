@@ -7,6 +7,7 @@ use super::counters::Counters;
 use super::inner::{TableInner, lock};
 use super::shard::RateKey;
 use crate::limit::Limit;
+use crate::shared::Lease;
 
 /// A session's place. It is given back on drop.
 #[derive(Debug, Default)]
@@ -15,15 +16,27 @@ pub(crate) struct Admission {
     place: Option<CountedIn>,
     messages: Option<Arc<Limit>>,
     bytes: Option<Arc<Limit>>,
+    /// The place among all gates. Behind a pointer, because few have one and idle sessions are many.
+    lease: Option<Box<Lease>>,
 }
 
 impl Admission {
-    pub(super) fn new(place: CountedIn, counters: &Counters) -> Self {
+    /// What there is to hold, without a place.
+    pub(super) fn of(counters: &Counters) -> Self {
         Self {
-            place: Some(place),
+            place: None,
             messages: counters.messages.clone(),
             bytes: counters.bytes.clone(),
+            lease: None,
         }
+    }
+
+    pub(super) fn set_place(&mut self, place: CountedIn) {
+        self.place = Some(place);
+    }
+
+    pub(super) fn set_lease(&mut self, lease: Option<Lease>) {
+        self.lease = lease.map(Box::new);
     }
 
     /// The message rate that the sessions of the address or the subject share on this route.

@@ -12,6 +12,7 @@ use super::shard::{RateKey, Shard, Who};
 use crate::config::ClientIp;
 use crate::rejection::Rejection;
 use crate::request::Identity;
+use crate::shared::SharedParts;
 
 /// Locks are held for a few entries at a time, so that so many are enough for any machine.
 const SHARDS: usize = 64;
@@ -90,17 +91,29 @@ impl TableInner {
         }
     }
 
-    pub(super) fn rules_of(&self, route: &Arc<str>, quota: &Quota) -> Arc<RouteRates> {
+    pub(super) fn rules_of(
+        &self,
+        route: &Arc<str>,
+        quota: &Quota,
+        parts: SharedParts,
+    ) -> Arc<RouteRates> {
         let known = self.rules.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(rules) = known.get(route).filter(|rules| rules.has_rates_of(quota)) {
+        if let Some(rules) = known
+            .get(route)
+            .filter(|rules| rules.has_rates_of(quota, parts))
+        {
             return Arc::clone(rules);
         }
         drop(known);
         let mut known = self.rules.write().unwrap_or_else(PoisonError::into_inner);
         let rules = match known.get(route) {
-            Some(rules) if rules.has_rates_of(quota) => return Arc::clone(rules),
-            Some(rules) => rules.changed(quota),
-            None => RouteRates::new(self.next_rules.fetch_add(1, Ordering::Relaxed), quota),
+            Some(rules) if rules.has_rates_of(quota, parts) => return Arc::clone(rules),
+            Some(rules) => rules.changed(quota, parts),
+            None => RouteRates::new(
+                self.next_rules.fetch_add(1, Ordering::Relaxed),
+                quota,
+                parts,
+            ),
         };
         let rules = Arc::new(rules);
         known.insert(Arc::clone(route), Arc::clone(&rules));

@@ -6,5 +6,5 @@ pub(super) use crate::tls::TlsAcceptError;
 pub(super) use crate::{
     BrokenRequestMetrics, CloseCode, Closed, Durations, Event, EventFilter, EventKind, EventStream,
     Forwarded, Handle, Identity, LogoutError, Metrics, RecordedEvent, RequestKind, RouteMetrics,
-    Selection, ServerInfo, SessionId, SessionInfo, UnknownServer, UpstreamInfo,
+    Selection, ServerInfo, SessionId, SessionInfo, SharedMetrics, UnknownServer, UpstreamInfo,
 };

@@ -2,6 +2,7 @@
 
 mod channels;
 mod gate;
+mod shared;
 mod tls;
 
 use std::sync::atomic::Ordering;
@@ -20,6 +21,7 @@ pub(super) fn text(interface: &Interface) -> String {
         .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
     let metrics = interface.handle.metrics();
     gate::write(&mut text, &metrics);
+    shared::write(&mut text, metrics.shared.as_ref());
     connections(&mut text, interface);
     let handshakes = &interface.limiter.counts().tls;
     tls::handshakes(&mut text, handshakes, &metrics.broken_requests);

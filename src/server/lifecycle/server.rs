@@ -155,6 +155,7 @@ impl Server {
         {
             let _on_a_worker = workers.first().runtime().enter();
             gate.handle().fetch_keys();
+            gate.handle().connect_engine();
         }
         let mut server = Self {
             dispatcher: Arc::new(Dispatcher::new(

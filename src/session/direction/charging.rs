@@ -83,9 +83,7 @@ impl Direction {
     }
 
     pub(super) fn may_wait(&self) -> bool {
-        self.meter
-            .as_ref()
-            .is_some_and(|meter| !meter.charges_whole_frames())
+        self.meter.as_ref().is_some_and(|meter| meter.may_wait())
     }
 }
 

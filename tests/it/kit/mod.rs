@@ -24,6 +24,9 @@ mod child;
 #[cfg(feature = "otel")]
 pub(crate) mod collector;
 #[cfg(feature = "server")]
+#[allow(dead_code, reason = "the tests of the inside use the rest")]
+mod engine_server;
+#[cfg(feature = "server")]
 mod fault;
 #[cfg(feature = "server")]
 mod hop;
@@ -60,6 +63,8 @@ use std::time::Duration;
 
 pub(crate) use bench::{Bench, Host, Setup, setup};
 pub(crate) use echo::Echo;
+#[cfg(feature = "server")]
+pub(crate) use engine_server::EngineServer;
 pub(crate) use flood::{Ended, SIZE, arrived, flood, flood_on, is_held_back, numbered};
 pub(crate) use frames::{Frame, bits};
 pub(crate) use http::{Head, Request, Response, answer, switching, websocket};

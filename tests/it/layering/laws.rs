@@ -17,6 +17,7 @@ const FEATURE_FILES: &[&str] = &[
     "request/protocol.rs",
     "server/mod.rs",
     "session/mod.rs",
+    "shared.rs",
     "tls.rs",
     "tls/failure.rs",
     "transport.rs",

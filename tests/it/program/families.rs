@@ -86,6 +86,8 @@ async fn the_text_is_what_prometheus_reads_and_what_the_document_lists() {
     let shown = authority.issue("a.test", Validity::Now);
     let tls = listen_tls(&authority, &[("a", &shown)], "");
     let streams = "[upstream.streams]\nservers = [\"http://127.0.0.1:1\"]\nhttp = \"h2\"\n";
+    // Nobody is there; counts and gauges are, all the same.
+    let engine = "[shared]\nurl = \"redis://127.0.0.1:1\"\n";
     let provider = Upstream::start().await;
     let url = provider.url().replacen("ws://", "http://", 1);
     let issuer = format!(
@@ -93,7 +95,7 @@ async fn the_text_is_what_prometheus_reads_and_what_the_document_lists() {
          [[route]]\nname = \"tokens\"\npath = \"/tokens\"\nupstream = \"chat\"\nauth.jwt = \"main\"\n"
     );
     let more = format!(
-        "http = \"forward\"\n{ADMIN}{streams}[[listen]]\naddress = \"127.0.0.2:0\"\n{tls}{issuer}"
+        "http = \"forward\"\n{ADMIN}{engine}{streams}[[listen]]\naddress = \"127.0.0.2:0\"\n{tls}{issuer}"
     );
     let program = Program::run(&settings(echo.url(), &more)).await;
     let admin = program.admin().await;

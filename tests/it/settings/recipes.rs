@@ -93,6 +93,23 @@ fn each_settings_of_the_page_about_authentication_load_without_a_warning() {
     assert!(blocks.len() >= 10, "{} blocks", blocks.len());
 }
 
+/// What gates share goes into any settings.
+#[test]
+fn each_settings_of_the_page_about_several_machines_load_without_a_warning() {
+    const GATE: &str = "[[listen]]\naddress = \"127.0.0.1:0\"\n\
+        [upstream.chat]\nservers = [\"ws://127.0.0.1:9001\"]\n\
+        [[route]]\nname = \"chat\"\npath = \"/ws/*\"\nupstream = \"chat\"\norigin.allow = [\"https://a.test\"]\n";
+    let page = read(&root().join("docs/several-machines.md"));
+    let (blocks, folder) = (blocks(&page), folder());
+    for settings in &blocks {
+        let settings = settings.replace("${ENGINE_PASSWORD}", "password");
+        let config = loaded(&folder, "several-machines.md", &format!("{GATE}{settings}"));
+        let config = config.unwrap_or_else(|errors| panic!("{}", errors.render(false)));
+        assert_eq!(Vec::from_iter(config.warnings()), [""; 0], "{settings}");
+    }
+    assert!(blocks.len() >= 3, "{} blocks", blocks.len());
+}
+
 #[test]
 fn the_index_of_recipes_names_every_page() {
     let pages = pages();

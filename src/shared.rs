@@ -1,0 +1,40 @@
+//! What several gates share through an engine (Redis or Valkey): limits that count over all of them.
+//!
+//! ```text
+//! Shared (a handle) ─► Limits ─► Engine ─► server
+//!        └─ one task: connections, places of sessions, loans
+//! ```
+
+#[cfg(feature = "shared")]
+mod backlog;
+#[cfg(feature = "shared")]
+mod counts;
+#[cfg(feature = "shared")]
+mod current;
+#[cfg(feature = "shared")]
+mod engine;
+#[cfg(all(test, feature = "shared"))]
+#[allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    dead_code,
+    reason = "a part of the tests"
+)]
+#[path = "../tests/it/kit/engine_server.rs"]
+mod engine_server;
+#[cfg(feature = "shared")]
+mod handle;
+mod info;
+#[cfg(feature = "shared")]
+mod limits;
+#[cfg(not(feature = "shared"))]
+mod none;
+mod parts;
+
+#[cfg(feature = "shared")]
+pub(crate) use handle::{Shared, SharedRates};
+#[cfg(feature = "shared")]
+pub(crate) use limits::{Budget, Counted, Lease, Verdict, Wanted};
+#[cfg(not(feature = "shared"))]
+pub(crate) use none::{Budget, Counted, Lease, Shared, SharedRates, Verdict, Wanted};
+pub(crate) use parts::SharedParts;

@@ -1,0 +1,167 @@
+//! What a gate shares with others, as one thing that outlives reloads.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::runtime;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+
+use super::counts::Counts;
+use super::current::{Current, State};
+use super::engine::Engine;
+use super::info::SharedInfo;
+use super::limits::{Budget, Counted, Limits, Verdict, Wanted};
+use super::parts::SharedParts;
+use crate::config::{Config, SharedRules};
+use crate::limit::Lender;
+use crate::types::NodeId;
+
+/// What this gate shares with others; nothing, where the settings say so. A clone is the same.
+#[derive(Clone)]
+pub(crate) struct Shared(Arc<Inner>);
+
+struct Inner {
+    current: Arc<Current>,
+    limits: Arc<Limits>,
+    counts: Arc<Counts>,
+    task: Mutex<Option<AbortOnDropHandle<()>>>,
+}
+
+impl Shared {
+    /// What the settings share. Nothing is connected yet.
+    pub(crate) fn new(gate: NodeId, config: &Config) -> Self {
+        let current = Arc::new(Current::new(State::default()));
+        let shared = Self(Arc::new(Inner {
+            limits: Arc::new(Limits::new(gate, &current)),
+            current,
+            counts: Arc::default(),
+            task: Mutex::default(),
+        }));
+        shared.follow(config);
+        shared
+    }
+
+    /// Shares what these settings do. An engine that stays the same is not connected anew.
+    pub(crate) fn follow(&self, config: &Config) {
+        let rules = config.shared.as_ref();
+        let before = self.0.current.engine();
+        let engine = rules.map(|rules| match before {
+            Some(engine) if engine.is_of(rules) => engine,
+            _ => Arc::new(self.engine(rules)),
+        });
+        let on_failure = rules.map(|rules| rules.on_failure).unwrap_or_default();
+        if let Some(engine) = &engine {
+            engine.condition.set_on_failure(on_failure);
+        }
+        self.0.current.replace(State { engine, on_failure });
+    }
+
+    fn engine(&self, rules: &SharedRules) -> Engine {
+        Engine::new(rules, self.0.limits.scripts(), &self.0.counts)
+    }
+
+    /// Begins to connect, if that has not begun, there is an engine, and there is a runtime.
+    pub(crate) fn start(&self) {
+        let mut task = self.0.task.lock().unwrap_or_else(PoisonError::into_inner);
+        // The one of a runtime that has ended is finished.
+        if task.as_ref().is_some_and(|task| !task.is_finished()) {
+            return;
+        }
+        if self.0.current.engine().is_some() && runtime::Handle::try_current().is_ok() {
+            let (current, limits) = (&self.0.current, &self.0.limits);
+            let keeping = keep(Arc::clone(current), Arc::clone(limits));
+            *task = Some(AbortOnDropHandle::new(TaskTracker::new().spawn(keeping)));
+        }
+    }
+
+    /// The limits of these settings that count over all gates; `None` if there are none.
+    pub(crate) fn rates(&self, config: &Config) -> Option<SharedRates> {
+        let limits = config.shared.as_ref()?.limits;
+        let parts = SharedParts {
+            handshakes: limits.handshakes,
+            connections: limits.connections,
+            messages: limits.messages,
+            bytes: limits.bytes,
+        };
+        (parts != SharedParts::default()).then(|| SharedRates {
+            shared: self.clone(),
+            parts,
+        })
+    }
+
+    /// For metrics; `None` where nothing is shared.
+    pub(crate) fn info(&self) -> Option<SharedInfo> {
+        let engine = self.0.current.engine()?;
+        Some(SharedInfo {
+            is_up: engine.condition.is_up(),
+            failures: self.0.counts.failures(),
+            round_trips: self.0.counts.round_trips(),
+        })
+    }
+}
+
+/// Limits that count over all gates. A clone is the same.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedRates {
+    shared: Shared,
+    parts: SharedParts,
+}
+
+impl SharedRates {
+    /// Which they are.
+    pub(crate) fn parts(&self) -> SharedParts {
+        self.parts
+    }
+
+    /// As [`Limits::admit`].
+    pub(crate) async fn admit(
+        &self,
+        who: Counted,
+        wanted: &Wanted<'_>,
+        budget: &mut Budget,
+    ) -> Verdict {
+        // A task whose runtime has ended goes on in this one.
+        self.shared.start();
+        self.shared.0.limits.admit(who, wanted, budget).await
+    }
+
+    /// Who lends messages to the sessions of an address or a subject.
+    pub(crate) fn messages_lender(&self, who: Counted) -> Arc<dyn Lender> {
+        self.shared.0.limits.messages_lender(who)
+    }
+
+    /// The same for bytes.
+    pub(crate) fn bytes_lender(&self, who: Counted) -> Arc<dyn Lender> {
+        self.shared.0.limits.bytes_lender(who)
+    }
+}
+
+/// Keeps what is connected with the engine of the moment.
+async fn keep(current: Arc<Current>, limits: Arc<Limits>) {
+    let mut replaced = current.replaced();
+    loop {
+        replaced.mark_unchanged();
+        let Some(engine) = current.engine() else {
+            return;
+        };
+        let end_leases = async {
+            loop {
+                limits.end_leases(&engine).await;
+            }
+        };
+        tokio::select! {
+            () = engine.keep() => {}
+            () = limits.keep_leases(&engine) => {}
+            () = end_leases => {}
+            () = limits.borrow(&engine) => {}
+            // The sender is in what this holds.
+            _replaced = replaced.changed() => {}
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Shared").field(&self.0.current).finish()
+    }
+}

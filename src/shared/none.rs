@@ -1,0 +1,108 @@
+//! What stands for sharing in a build without the feature `shared`.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::info::SharedInfo;
+use super::parts::SharedParts;
+use crate::config::{Config, Rate};
+use crate::limit::{Lender, Limit};
+use crate::types::NodeId;
+
+/// Shares nothing: no settings ask for it.
+#[derive(Debug)]
+pub(crate) struct Shared;
+
+/// Limits that count over all gates: no settings make them.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedRates(Infallible);
+
+/// The place of a session among all gates: nobody gives one.
+#[derive(Debug)]
+pub(crate) struct Lease;
+
+/// Who is counted over all gates.
+#[derive(Clone, Copy)]
+pub(crate) struct Counted;
+
+/// How long a handshake may wait for others.
+#[derive(Debug)]
+pub(crate) struct Budget;
+
+/// What a handshake needs, of what is shared.
+#[allow(dead_code, reason = "nobody reads it")]
+pub(crate) struct Wanted<'l> {
+    pub(crate) handshakes: Option<Rate>,
+    pub(crate) sessions: Option<u32>,
+    pub(crate) messages: Option<&'l Limit>,
+    pub(crate) bytes: Option<&'l Limit>,
+}
+
+/// What all gates together say about a handshake.
+#[allow(dead_code, reason = "nobody says it")]
+pub(crate) enum Verdict {
+    Within(Option<Lease>),
+    Handshakes { retry_after: Duration },
+    Sessions,
+    Alone(Option<Lease>),
+    Unknown,
+}
+
+impl Shared {
+    pub(crate) fn new(_gate: NodeId, _config: &Config) -> Self {
+        Self
+    }
+
+    pub(crate) fn follow(&self, _config: &Config) {}
+
+    pub(crate) fn start(&self) {}
+
+    pub(crate) fn rates(&self, _config: &Config) -> Option<SharedRates> {
+        None
+    }
+
+    pub(crate) fn info(&self) -> Option<SharedInfo> {
+        None
+    }
+}
+
+impl Budget {
+    pub(crate) fn of_handshake() -> Self {
+        Self
+    }
+}
+
+impl SharedRates {
+    pub(crate) fn parts(&self) -> SharedParts {
+        match self.0 {}
+    }
+
+    pub(crate) async fn admit(
+        &self,
+        _who: Counted,
+        _wanted: &Wanted<'_>,
+        _budget: &mut Budget,
+    ) -> Verdict {
+        match self.0 {}
+    }
+
+    pub(crate) fn messages_lender(&self, _who: Counted) -> Arc<dyn Lender> {
+        match self.0 {}
+    }
+
+    pub(crate) fn bytes_lender(&self, _who: Counted) -> Arc<dyn Lender> {
+        match self.0 {}
+    }
+}
+
+impl Counted {
+    pub(crate) fn address(_route: &str, _address: IpAddr) -> Self {
+        Self
+    }
+
+    pub(crate) fn subject(_route: &str, _issuer: Option<&str>, _subject: &str) -> Self {
+        Self
+    }
+}

@@ -1,0 +1,147 @@
+//! Several gates that share an engine: a real one, where it is installed.
+
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::kit::{Echo, EngineServer, Head, Program, Socket, Wire, settings, soon, websocket};
+
+/// A gate whose limits are those of all that share the engine.
+async fn gate(engine: &EngineServer, echo: &Echo, limits: &str, more: &str) -> Program {
+    let shared = format!("[shared]\nurl = \"{}\"\n{more}\n", engine.url());
+    let gate = Program::run(&settings(echo.url(), &format!("{limits}\n{shared}"))).await;
+    gate.event("the engine is connected").await;
+    gate
+}
+
+async fn answer(gate: &Program) -> Head {
+    let mut wire = Wire::connect(&gate.address).await;
+    wire.send(websocket("/ws/", "gate.test", "")).await;
+    wire.head().await
+}
+
+#[tokio::test]
+async fn gates_count_the_sessions_of_an_address_together() {
+    let Some(engine) = EngineServer::with(&["--notify-keyspace-events", "Kz"]) else {
+        return;
+    };
+    let echo = Echo::start().await;
+    let limits = "limits.per_ip.connections = 3";
+    let (a, b) = tokio::join!(
+        gate(&engine, &echo, limits, ""),
+        gate(&engine, &echo, limits, "")
+    );
+    let first = Socket::open(&a.address, "/ws/").await;
+    let _others = (
+        Socket::open(&b.address, "/ws/").await,
+        Socket::open(&a.address, "/ws/").await,
+    );
+    for gate in [&a, &b] {
+        let refused = answer(gate).await;
+        assert_eq!(refused.status(), 429);
+    }
+    // The engine says when the place is free.
+    let mut watch = Wire::connect(("127.0.0.1", engine.port)).await;
+    watch.send("PSUBSCRIBE __key*__:*\r\n").await;
+    watch.until(b"psubscribe").await;
+    first.close().await;
+    watch.until(b"zrem\r\n").await;
+    let mut fourth = Socket::open(&b.address, "/ws/").await;
+    fourth.echoes("through").await;
+    assert_eq!(answer(&a).await.status(), 429);
+}
+
+#[tokio::test]
+async fn gates_count_handshakes_together_and_say_when_the_next_may_come() {
+    let Some(engine) = EngineServer::any() else {
+        return;
+    };
+    let echo = Echo::start().await;
+    let limits = "limits.per_ip.handshakes = { rate = \"60/h\", burst = 4 }";
+    let (a, b) = tokio::join!(
+        gate(&engine, &echo, limits, ""),
+        gate(&engine, &echo, limits, "")
+    );
+    let mut statuses = Vec::new();
+    for gate in [&a, &b, &b, &a, &b, &a] {
+        let answer = answer(gate).await;
+        if answer.status() == 429 {
+            let wait: u64 = answer.one("retry-after").parse().unwrap();
+            assert!((50..=60).contains(&wait), "{wait}");
+        }
+        statuses.push(answer.status());
+    }
+    assert_eq!(statuses, [101, 101, 101, 101, 429, 429]);
+}
+
+#[tokio::test]
+async fn gates_count_messages_together_up_to_a_slice() {
+    let Some(engine) = EngineServer::any() else {
+        return;
+    };
+    let echo = Echo::start().await;
+    let limits = "limits.on_exceed = \"close\"\n\
+                  limits.per_ip.messages = { rate = \"1/h\", burst = 40 }";
+    let (a, b) = tokio::join!(
+        gate(&engine, &echo, limits, ""),
+        gate(&engine, &echo, limits, "")
+    );
+    let mut passed = 0;
+    for gate in [&a, &b] {
+        let mut socket = Socket::open(&gate.address, "/ws/").await;
+        let closed = loop {
+            socket.try_send(Message::text("x")).await;
+            match socket.next().await {
+                Message::Text(_) => passed += 1,
+                Message::Close(frame) => break frame.unwrap(),
+                _ => {}
+            }
+        };
+        assert_eq!(u16::from(closed.code), 1008);
+    }
+    assert_eq!(passed, 40);
+}
+
+#[tokio::test]
+async fn without_the_engine_a_gate_counts_for_itself_or_denies() {
+    let Some(engine) = EngineServer::any() else {
+        return;
+    };
+    let echo = Echo::start().await;
+    let limits = "limits.per_ip.connections = 2";
+    let (local, deny) = tokio::join!(
+        gate(&engine, &echo, limits, ""),
+        gate(&engine, &echo, limits, "on_failure = \"deny\"")
+    );
+    let mut session = Socket::open(&deny.address, "/ws/").await;
+    engine.kill();
+    local
+        .event(
+            "the engine is away: this gate counts for itself, and its publications go no further",
+        )
+        .await;
+    deny.event("the engine is away: what shared limits would have to allow is refused")
+        .await;
+    session.echoes("a session goes on").await;
+    let refused = answer(&deny).await;
+    assert_eq!(refused.status(), 503);
+    assert_eq!(refused.one("retry-after"), "5");
+    let line = deny.event("handshake rejected").await;
+    assert_eq!(line["reason"], "limits_unavailable");
+    let _held = [
+        Socket::open(&local.address, "/ws/").await,
+        Socket::open(&local.address, "/ws/").await,
+    ];
+    assert_eq!(answer(&local).await.status(), 429);
+
+    engine.start_again();
+    for gate in [&local, &deny] {
+        let back = gate.event("the engine is back").await;
+        assert_eq!(back["reason"], "shared_up");
+        assert!(back["seconds"].as_f64().unwrap() > 0.0);
+    }
+    soon("what was lost is there again", async {
+        // Two sessions of one gate and one of the other are more than the limit.
+        while answer(&deny).await.status() != 429 {}
+    })
+    .await;
+    session.echoes("and still").await;
+}
