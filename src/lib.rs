@@ -92,9 +92,10 @@ pub use error_report::ErrorReport;
 pub use gate::{
     BrokenRequestMetrics, BuildError, Builder, ChannelMetrics, ClosedMetrics, DeliveryMetrics,
     Gate, GateLayer, GateService, Handle, HandshakeMetrics, IssuedTicket, IssuerMetrics,
-    LogoutError, Metrics, Page, PlainRequestMetrics, PlainRouteMetrics, PublicationMetrics, Refuse,
-    Reloaded, ResponseBody, ResponseFuture, RouteMetrics, Selection, ServerDrain, ServerInfo,
-    ServerMetrics, SharedFailureMetrics, SharedMetrics, TicketError, UnknownServer, UpstreamInfo,
+    LogoutError, MemberPage, Metrics, Page, PlainRequestMetrics, PlainRouteMetrics,
+    PublicationMetrics, Reached, Refuse, Reloaded, ResponseBody, ResponseFuture, RouteMetrics,
+    Selection, ServerDrain, ServerInfo, ServerMetrics, SharedFailureMetrics, SharedMetrics,
+    TicketError, UnknownServer, UpstreamInfo,
 };
 pub use histogram::Durations;
 pub use observe::{

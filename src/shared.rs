@@ -8,6 +8,8 @@
 #[cfg(feature = "shared")]
 mod backlog;
 #[cfg(feature = "shared")]
+mod bus;
+#[cfg(feature = "shared")]
 mod counts;
 #[cfg(feature = "shared")]
 mod current;
@@ -22,6 +24,8 @@ mod engine;
 )]
 #[path = "../tests/it/kit/engine_server.rs"]
 mod engine_server;
+#[cfg_attr(not(feature = "shared"), allow(dead_code))]
+mod exchange;
 #[cfg(feature = "shared")]
 mod handle;
 mod info;
@@ -31,6 +35,9 @@ mod limits;
 mod none;
 mod parts;
 
+pub(crate) use exchange::{
+    Answer, Answers, Base64, Envelope, Member, NoAnswer, Question, Receiver,
+};
 #[cfg(feature = "shared")]
 pub(crate) use handle::{Shared, SharedRates};
 #[cfg(feature = "shared")]

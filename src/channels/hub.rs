@@ -9,7 +9,7 @@ use super::channel::{Channel, Published};
 use super::encoded::{Delivery, PublicationId};
 use super::interest::Interest;
 use super::membership::{MOST_CHANNELS, Membership};
-use super::publication::{ChannelError, ChannelInfo};
+use super::publication::ChannelError;
 use super::retained::RetainedBudget;
 use super::subscriber::{Subscriber, deliver};
 use crate::config::ChannelName;
@@ -48,7 +48,6 @@ impl Default for Channels {
 
 impl Channels {
     /// Has this learn which channels have members; only the first call counts, and it must come before the first member.
-    #[allow(dead_code, reason = "for several gates")]
     pub(crate) fn set_interest(&self, interest: Arc<dyn Interest>) {
         let _was_set = self.interest.set(interest);
     }
@@ -142,7 +141,6 @@ impl Channels {
     }
 
     /// Lets the publications of a channel wait until [`Channels::catch_up`], because some were missed.
-    #[allow(dead_code, reason = "for several gates")]
     pub(crate) fn begin_catch_up(&self, name: &ChannelName) {
         if let Some(channel) = self.find(name) {
             channel.begin_catch_up();
@@ -151,7 +149,6 @@ impl Channels {
 
     /// Gives the members of a channel what was published elsewhere before, from the oldest to the newest, and then what
     /// waited for that. To be called even if nothing has come.
-    #[allow(dead_code, reason = "for several gates")]
     pub(crate) fn catch_up(
         &self,
         name: &ChannelName,
@@ -179,8 +176,8 @@ impl Channels {
     }
 
     /// One channel; `None` where it has no member and retains nothing.
-    #[allow(dead_code, reason = "for several gates")]
-    pub(crate) fn summary(&self, name: &ChannelName) -> Option<ChannelInfo> {
+    #[cfg(test)]
+    pub(super) fn summary(&self, name: &ChannelName) -> Option<super::publication::ChannelInfo> {
         self.find(name).map(|channel| channel.summary())
     }
 

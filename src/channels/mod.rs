@@ -22,9 +22,8 @@ mod retained;
 mod subscriber;
 
 pub(crate) use counts::DeliveryCounts;
-pub(crate) use encoded::Delivery;
+pub(crate) use encoded::{Delivery, PublicationId};
 pub(crate) use hub::Channels;
-#[allow(unused_imports, reason = "for several gates")]
 pub(crate) use interest::Interest;
 pub(crate) use mailbox::{Mailbox, Taken};
 pub(crate) use membership::Membership;

@@ -64,6 +64,9 @@ pub enum ChannelError {
     /// The session has ended, or its handshake is not over.
     #[error("the session has ended, or is not open yet")]
     SessionGone,
+    /// The gate of the session does not answer, or the engine that it is asked through.
+    #[error("the gate of the session does not answer")]
+    GateUnavailable,
     /// The session is in as many channels as may be.
     #[error("the session is in too many channels")]
     TooManyChannels,

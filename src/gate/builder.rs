@@ -17,6 +17,7 @@ use crate::pipeline::{
 use crate::policy::Policy;
 use crate::rejection::Rejection;
 use crate::session::MessageFilter;
+use crate::shared::Receiver;
 use crate::types::ClientAddr;
 use crate::upstream::{Connect, Connector};
 
@@ -229,9 +230,10 @@ impl Builder {
             self.connector,
             observers,
         );
-        Ok(Gate {
-            core: Arc::new(core),
-        })
+        let core = Arc::new(core);
+        let receiver: Arc<dyn Receiver> = Arc::clone(&core) as _;
+        core.shared.set_receiver(Arc::downgrade(&receiver));
+        Ok(Gate { core })
     }
 }
 

@@ -3,10 +3,12 @@
 mod build_error;
 mod builder;
 mod channel_metrics;
+mod elsewhere;
 mod handle;
 mod issuer_metrics;
 mod layer;
 mod logins;
+mod members;
 mod metrics;
 mod publish;
 mod reload;
@@ -22,6 +24,7 @@ pub use handle::Handle;
 pub use issuer_metrics::IssuerMetrics;
 pub use layer::{GateLayer, GateService, Refuse, ResponseBody, ResponseFuture};
 pub use logins::{IssuedTicket, LogoutError, TicketError};
+pub use members::{MemberPage, Reached};
 pub use metrics::{
     BrokenRequestMetrics, ClosedMetrics, HandshakeMetrics, Metrics, PlainRequestMetrics,
     PlainRouteMetrics, RouteMetrics, ServerMetrics,

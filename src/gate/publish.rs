@@ -1,20 +1,18 @@
-//! What a backend does with channels: publishes, and decides who is in them.
+//! What a backend publishes.
 
 use std::sync::Arc;
 
 use tokio::task::yield_now;
 use tokio::time::Instant;
 
+use super::elsewhere::written;
 use super::handle::Handle;
-use crate::channels::{
-    Audience, ChannelError, ChannelInfo, Claim, Delivery, MemberInfo, Publication, Published,
-    Repeat,
-};
-use crate::close::{CloseCode, CloseReason};
+use crate::channels::{Audience, ChannelError, Claim, Delivery, Publication, Published, Repeat};
 use crate::config::ChannelName;
 use crate::pipeline::Core;
 use crate::request::Identity;
 use crate::session::SessionEntry;
+use crate::shared::{Answer, Answers, Envelope, NoAnswer, Question};
 use crate::types::SessionName;
 
 impl Handle {
@@ -55,140 +53,154 @@ impl Handle {
         yield_now().await;
         Ok(published)
     }
-
-    /// Makes a session a member of a channel, and sends it what the channel retains. False if it is one already.
-    ///
-    /// # Errors
-    /// [`ChannelError`] if the session is not open, or is in 128 channels.
-    pub async fn join(
-        &self,
-        session: SessionName,
-        channel: &ChannelName,
-    ) -> Result<bool, ChannelError> {
-        let core = self.core();
-        let entry = core.find_session(session)?;
-        core.join(&entry, channel)
-    }
-
-    /// Takes a session out of a channel. False if it is no member.
-    ///
-    /// # Errors
-    /// [`ChannelError`] if the session is not open.
-    pub async fn leave(
-        &self,
-        session: SessionName,
-        channel: &ChannelName,
-    ) -> Result<bool, ChannelError> {
-        let core = self.core();
-        let entry = core.find_session(session)?;
-        let membership = entry.channels();
-        let channels = &core.registry.channels;
-        Ok(membership.is_some_and(|membership| channels.leave(entry.id, membership, channel)))
-    }
-
-    /// The channels of this gate that `takes` takes, in the order of their names.
-    pub fn channels(&self, takes: impl Fn(&ChannelName) -> bool) -> Vec<ChannelInfo> {
-        let channels = self.core().registry.channels.list(takes);
-        let mut channels: Vec<_> = channels
-            .into_iter()
-            .map(|channel| channel.summary())
-            .collect();
-        channels.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-        channels
-    }
-
-    /// The sessions of this gate that are in a channel, the oldest first.
-    pub fn members(&self, channel: &ChannelName) -> Vec<MemberInfo> {
-        let core = self.core();
-        let members = core.registry.channels.members_of(channel).into_iter();
-        let entries = members.filter_map(|member| core.registry.find(member.name().id()));
-        let mut members: Vec<_> = entries.map(|entry| member_of(&entry)).collect();
-        members.sort_unstable_by_key(|member| member.session);
-        members
-    }
-
-    /// Closes every session that is in a channel, and returns how many there are: each client gets this code and reason
-    /// (cut at 123 bytes), each upstream 1001.
-    pub fn close_channel(&self, channel: &ChannelName, code: CloseCode, reason: &str) -> usize {
-        let core = self.core();
-        let members = core.registry.channels.members_of(channel);
-        let entries = members
-            .iter()
-            .filter_map(|member| core.registry.find(member.name().id()));
-        let closed = entries.inspect(|entry| {
-            entry.request_close(CloseReason::Kicked {
-                code,
-                reason: reason.into(),
-            });
-        });
-        closed.count()
-    }
-
-    /// Lets go of what a channel retains, and returns how many publications that was.
-    pub fn forget_retained(&self, channel: &ChannelName) -> usize {
-        self.core().registry.channels.forget_retained(channel)
-    }
 }
 
 impl Core {
     async fn publish(&self, publication: &Publication) -> Result<Published, ChannelError> {
-        let Publication {
-            audience,
-            body,
-            exclude,
-            key: _,
-        } = publication;
-        let reached = match audience {
-            Audience::Channel(name) => {
-                let delivery = Delivery::new(Some(name.clone()), body);
-                let retain = self.settings().config.retain_of(name);
-                let channels = &self.registry.channels;
-                channels.publish(
-                    name,
-                    self.publications.next(self.registry.node),
-                    &delivery,
-                    retain,
-                    exclude,
-                )
-            }
-            Audience::Session(session) => {
-                let entry = self.find_session(*session)?;
-                let delivery = Delivery::new(None, body);
-                match exclude.contains(session) {
-                    true => 0,
-                    false => usize::from(self.registry.channels.send(&*entry, &delivery)),
-                }
-            }
-            Audience::Subject { subject, issuer } => {
-                let delivery = Delivery::new(None, body);
-                let is_theirs = |identity: &Identity| {
-                    !subject.is_empty()
-                        && identity.subject() == subject
-                        && (issuer.is_none() || identity.issuer() == issuer.as_deref())
-                };
-                let entries = self.registry.list().into_iter().filter(|entry| {
-                    let identity = entry.metadata.identity.as_deref();
-                    identity.is_some_and(is_theirs) && !exclude.contains(&entry.name)
-                });
-                let channels = &self.registry.channels;
-                let reached = entries.filter(|entry| channels.send(&**entry, &delivery));
-                reached.count()
-            }
+        let envelope = Envelope {
+            id: self.publications.next(self.registry.node),
+            body: publication.body.clone(),
+            exclude: publication.exclude.clone(),
         };
-        self.publications.add(audience);
-        Ok(Published {
-            reached,
+        self.publications.add(&publication.audience);
+        match &publication.audience {
+            Audience::Channel(channel) => Ok(self.publish_to_channel(channel, &envelope).await),
+            Audience::Session(session) => self.publish_to_session(*session, &envelope).await,
+            Audience::Subject { subject, issuer } => Ok(self
+                .publish_to_subject(subject, issuer.as_deref(), &envelope)
+                .await),
+        }
+    }
+
+    async fn publish_to_channel(&self, channel: &ChannelName, envelope: &Envelope) -> Published {
+        let delivery = Delivery::new(Some(channel.clone()), &envelope.body);
+        let retain = self.settings().config.retain_of(channel);
+        let channels = &self.registry.channels;
+        let here = channels.publish(channel, envelope.id, &delivery, retain, &envelope.exclude);
+        let elsewhere = self.shared.publish(channel, envelope, retain).await;
+        Published {
+            reached: here + elsewhere.sessions,
+            gates: elsewhere.gates,
+            repeated: false,
+        }
+    }
+
+    async fn publish_to_session(
+        &self,
+        session: SessionName,
+        envelope: &Envelope,
+    ) -> Result<Published, ChannelError> {
+        let mut published = Published::default();
+        if session.node() == self.registry.node {
+            published.reached = self.send_here(session, envelope)?;
+            return Ok(published);
+        }
+        let question = Question::Send {
+            session: session.to_string(),
+            publication: written(envelope),
+        };
+        match self.ask_about(session, question).await? {
+            Answer::Count(reached) => {
+                (published.reached, published.gates) = (reached, 1);
+                Ok(published)
+            }
+            _ => Err(ChannelError::SessionGone),
+        }
+    }
+
+    async fn publish_to_subject(
+        &self,
+        subject: &str,
+        issuer: Option<&str>,
+        envelope: &Envelope,
+    ) -> Published {
+        let mut published = Published {
+            reached: self.send_to_subject_here(subject, issuer, envelope),
             ..Published::default()
+        };
+        if self.shared.is_used() {
+            let question = Question::SendSubject {
+                subject: subject.to_owned(),
+                issuer: issuer.map(str::to_owned),
+                publication: written(envelope),
+            };
+            for count in counts(&self.shared.ask_all(question).await) {
+                published.reached += count;
+                published.gates += usize::from(count > 0);
+            }
+        }
+        published
+    }
+
+    /// Gives a publication to a session of this gate, unless it is left out.
+    pub(super) fn send_here(
+        &self,
+        session: SessionName,
+        envelope: &Envelope,
+    ) -> Result<usize, ChannelError> {
+        let entry = self.find_session(session)?;
+        if envelope.exclude.contains(&session) {
+            return Ok(0);
+        }
+        let delivery = Delivery::new(None, &envelope.body);
+        Ok(self.registry.channels.send(&*entry, &delivery).into())
+    }
+
+    /// Gives a publication to the sessions of a user on this gate.
+    pub(super) fn send_to_subject_here(
+        &self,
+        subject: &str,
+        issuer: Option<&str>,
+        envelope: &Envelope,
+    ) -> usize {
+        let delivery = Delivery::new(None, &envelope.body);
+        let is_theirs = |identity: &Identity| {
+            !subject.is_empty()
+                && identity.subject() == subject
+                && (issuer.is_none() || identity.issuer() == issuer)
+        };
+        let entries = self.registry.list().into_iter().filter(|entry| {
+            let identity = entry.metadata.identity.as_deref();
+            identity.is_some_and(is_theirs) && !envelope.exclude.contains(&entry.name)
+        });
+        let channels = &self.registry.channels;
+        entries
+            .filter(|entry| channels.send(&**entry, &delivery))
+            .count()
+    }
+
+    /// Asks the gate of a session.
+    pub(super) async fn ask_about(
+        &self,
+        session: SessionName,
+        question: Question,
+    ) -> Result<Answer, ChannelError> {
+        let asked = self.shared.ask(session.node(), question).await;
+        asked.map_err(|error| match error {
+            NoAnswer::NoGate => ChannelError::UnknownSession,
+            NoAnswer::Late => ChannelError::GateUnavailable,
         })
     }
 
-    fn find_session(&self, name: SessionName) -> Result<Arc<SessionEntry>, ChannelError> {
+    /// A session of this gate.
+    pub(super) fn find_session(
+        &self,
+        name: SessionName,
+    ) -> Result<Arc<SessionEntry>, ChannelError> {
         if name.node() != self.registry.node || !name.id().was_given() {
             return Err(ChannelError::UnknownSession);
         }
         let entry = self.registry.find(name.id());
         entry.ok_or(ChannelError::SessionGone)
     }
+}
+
+/// The counts among answers.
+pub(super) fn counts(answers: &Answers) -> impl Iterator<Item = usize> {
+    answers.answers.iter().filter_map(|answer| match answer {
+        Answer::Count(count) => Some(*count),
+        _ => None,
+    })
 }
 
 /// A key that is being published under.
@@ -210,17 +222,5 @@ impl Drop for Claimed<'_> {
         if let Some(claim) = self.claim.take() {
             self.core.repeats.give_up(claim);
         }
-    }
-}
-
-fn member_of(entry: &SessionEntry) -> MemberInfo {
-    let identity = entry.metadata.identity.as_deref();
-    let subject = identity.map(Identity::subject);
-    MemberInfo {
-        session: entry.name,
-        subject: subject
-            .filter(|subject| !subject.is_empty())
-            .map(str::to_owned),
-        route: Arc::clone(&entry.metadata.route),
     }
 }

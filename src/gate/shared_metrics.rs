@@ -9,6 +9,8 @@ use crate::pipeline::Core;
 pub struct SharedMetrics {
     /// Whether every connection with it is there at the moment.
     pub up: bool,
+    /// How often what other gates published was not heard for a while, because a connection was lost.
+    pub interruptions: u64,
     /// What it did not answer, or not in time.
     pub failures: Vec<SharedFailureMetrics>,
     /// How long its answers took.
@@ -19,8 +21,9 @@ pub struct SharedMetrics {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SharedFailureMetrics {
-    /// `handshake` (the limits of one), `lease` (the places of open sessions) or `loan` (messages and bytes that are
-    /// borrowed).
+    /// `handshake` (the limits of one), `lease` (the places of open sessions), `loan` (messages and bytes that are
+    /// borrowed), `publish` (a publication to other gates), `retained` (what a channel retains), `presence` (how many
+    /// members channels have) or `ask` (questions to other gates).
     pub operation: &'static str,
     /// How many times.
     pub count: u64,
@@ -33,6 +36,7 @@ impl SharedMetrics {
         let failures = failures.map(|(operation, count)| SharedFailureMetrics { operation, count });
         Some(Self {
             up: info.is_up,
+            interruptions: info.interruptions,
             failures: failures.collect(),
             round_trips: info.round_trips,
         })

@@ -95,6 +95,9 @@ impl Core {
         let custom = &seams.policies;
         let failed = Arc::clone(&failures);
         let settings = Snapshot::new(config, failed, connector, custom, &auth, &shared);
+        if let Some(interest) = shared.interest() {
+            registry.channels.set_interest(interest);
+        }
         Self {
             settings: RwLock::new(Arc::new(settings)),
             reloading: Mutex::default(),

@@ -206,7 +206,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_session_whose_task_has_not_begun_is_waited_for() {
-        let registry = Arc::new(Registry::new(0, Arc::default(), WallClock::default()));
+        let registry = Arc::new(Registry::for_tests(0, WallClock::default()));
         let guard = place(&registry);
         let minute = Duration::from_secs(60);
         let mut drain = pin!(drain(&registry, Drain::default(), minute));
@@ -218,7 +218,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_cut_reaches_a_session_that_waits_for_its_101_to_be_out() {
-        let registry = Arc::new(Registry::new(0, Arc::default(), WallClock::default()));
+        let registry = Arc::new(Registry::for_tests(0, WallClock::default()));
         let guard = place(&registry);
         let waiting = registry.tasks.spawn(async move {
             guard.cut_requested().await;
@@ -231,7 +231,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_deadline_is_too_far() {
-        let registry = Arc::new(Registry::new(0, Arc::default(), WallClock::default()));
+        let registry = Arc::new(Registry::for_tests(0, WallClock::default()));
         let drained = drain(&registry, Drain::default(), Duration::MAX).await;
         assert_eq!((drained.closed, drained.cut), (0, 0));
     }

@@ -97,6 +97,12 @@ impl Registry {
         }
     }
 
+    /// The registry of a gate that nobody observes.
+    #[cfg(test)]
+    pub(crate) fn for_tests(max_sessions: usize, clock: WallClock) -> Self {
+        Self::new(max_sessions, Arc::default(), clock)
+    }
+
     /// Takes the permit for a session, unless the gate is full or draining.
     pub(crate) fn acquire(self: &Arc<Self>) -> Result<SessionPermit, PermitError> {
         if self.is_draining() {

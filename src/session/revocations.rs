@@ -114,6 +114,30 @@ impl Revocation {
         self
     }
 
+    /// Its kind, issuer, value and moment, for other gates.
+    pub(crate) fn parts(&self) -> (&'static str, Option<&str>, &str, Option<SystemTime>) {
+        let RevokedKey {
+            kind,
+            issuer,
+            value,
+        } = &self.key;
+        (kind.as_str(), issuer.as_deref(), value, self.issued_until)
+    }
+
+    /// What another gate's [`Revocation::parts`] say; `None` if there is no such kind.
+    pub(crate) fn read(
+        kind: &str,
+        issuer: Option<String>,
+        value: String,
+        issued_until: Option<SystemTime>,
+    ) -> Option<Self> {
+        let kind = Kind::ALL.into_iter().find(|known| known.as_str() == kind)?;
+        let mut revocation = Self::of(kind, value);
+        revocation.key.issuer = issuer.map(String::into_boxed_str);
+        revocation.issued_until = issued_until;
+        Some(revocation)
+    }
+
     /// Whether it takes the right of a session with this identity away.
     pub(crate) fn takes(&self, identity: &Identity) -> bool {
         let RevokedKey {
@@ -131,6 +155,14 @@ impl Revocation {
 
 impl Kind {
     const ALL: [Self; 3] = [Self::Subject, Self::Token, Self::Login];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Subject => "subject",
+            Self::Token => "token",
+            Self::Login => "login",
+        }
+    }
 
     /// What of an identity is revoked by this.
     fn of(self, identity: &Identity) -> Option<&str> {

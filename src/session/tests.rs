@@ -71,7 +71,7 @@ impl Setup {
         let (client, gate_client) = duplex(self.pipes.0);
         let (upstream, gate_upstream) = duplex(self.pipes.1);
         let clock = self.clock.clone();
-        let registry = Arc::new(Registry::new(0, Arc::default(), clock));
+        let registry = Arc::new(Registry::for_tests(0, clock));
         let limit_counts = Arc::clone(&self.limit_counts);
         let session = session(&registry, gate_client, gate_upstream, self);
         let entry = registry.list().remove(0);

@@ -252,7 +252,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_session_is_added_once_and_no_sum_falls_when_it_ends() {
-        let registry = Arc::new(Registry::new(0, Arc::default(), WallClock::default()));
+        let registry = Arc::new(Registry::for_tests(0, WallClock::default()));
         let names = ("back".into(), "one".into());
         let mut ended = 0;
         for (reason, slow_clients, slow_upstreams, over_limit) in [

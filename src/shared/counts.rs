@@ -14,6 +14,14 @@ pub(super) enum Operation {
     Loan,
     /// The places of open sessions.
     Lease,
+    /// A publication to other gates.
+    Publish,
+    /// What a channel retains.
+    Retained,
+    /// How many members channels have.
+    Presence,
+    /// Questions to other gates, and answers.
+    Ask,
 }
 
 #[derive(Debug)]
@@ -23,7 +31,15 @@ pub(super) struct Counts {
 }
 
 impl Operation {
-    pub(super) const ALL: [Self; 3] = [Self::Handshake, Self::Loan, Self::Lease];
+    pub(super) const ALL: [Self; 7] = [
+        Self::Handshake,
+        Self::Loan,
+        Self::Lease,
+        Self::Publish,
+        Self::Retained,
+        Self::Presence,
+        Self::Ask,
+    ];
 
     /// The word of the metrics.
     pub(super) fn as_str(self) -> &'static str {
@@ -31,6 +47,10 @@ impl Operation {
             Self::Handshake => "handshake",
             Self::Loan => "loan",
             Self::Lease => "lease",
+            Self::Publish => "publish",
+            Self::Retained => "retained",
+            Self::Presence => "presence",
+            Self::Ask => "ask",
         }
     }
 }

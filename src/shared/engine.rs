@@ -25,19 +25,22 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use redis::aio::AsyncPushSender;
 use redis::{Pipeline, Value};
 use tokio::time::Instant;
 
 use self::condition::Condition;
 use self::link::Manners;
-use self::node::Node;
-use self::place::Place;
+use self::place::{Place, check_role};
 use self::servers::Servers;
 use self::topology::Routes;
 use super::counts::{Counts, Operation};
 use crate::config::{Engine as Settings, EngineLayout, SharedRules};
 
 pub(super) use self::error::{Endpoint, EngineError};
+pub(super) use self::link::Link;
+pub(super) use self::node::Node;
+pub(super) use self::pause::Pauses;
 pub(super) use self::script::{Call, Script};
 pub(super) use self::slot::Slot;
 
@@ -106,10 +109,74 @@ impl Engine {
         self.servers.keeper(node, place).keep().await;
     }
 
+    pub(super) fn routes(&self) -> Arc<Routes> {
+        self.servers.routes()
+    }
+
     /// Whether any server can be asked at the moment.
     pub(super) fn answers(&self, slot: Slot) -> bool {
         let routes = self.servers.routes();
         routes.node(slot).is_ok_and(|node| node.answers())
+    }
+
+    /// Whether the keys are spread over several servers.
+    pub(super) fn is_cluster(&self) -> bool {
+        matches!(self.settings.layout, EngineLayout::Cluster)
+    }
+
+    /// The command that publishes: in a cluster, within one slot.
+    pub(super) fn publish_command(&self) -> &'static str {
+        match self.is_cluster() {
+            true => "SPUBLISH",
+            false => "PUBLISH",
+        }
+    }
+
+    /// A connection of its own with a server, for messages that are no answers.
+    pub(super) async fn connect_to<P: AsyncPushSender>(
+        &self,
+        node: &Node,
+        push: Option<P>,
+    ) -> Result<Link, EngineError> {
+        let endpoint = node.place().locate(self.servers.manners()).await?;
+        let mut link = self.servers.manners().connect(&endpoint, push).await?;
+        if node.place().may_move() {
+            check_role(&mut link, &endpoint).await?;
+        }
+        Ok(link)
+    }
+
+    /// Looks again which servers there are.
+    pub(super) fn look_again(&self) {
+        self.servers.misplaced();
+    }
+
+    /// Sends commands whose keys are in this slot, in one go, and returns the answer of each that is not ignored.
+    ///
+    /// # Errors
+    /// As [`Engine::run`], for all of them.
+    pub(super) async fn send(
+        &self,
+        operation: Operation,
+        slot: Slot,
+        commands: &mut Pipeline,
+        limit: Duration,
+    ) -> Result<Vec<Result<Value, EngineError>>, EngineError> {
+        let began = Instant::now();
+        let sent = match self.routes().node(slot) {
+            Ok(node) => node.send_all(commands, limit).await,
+            Err(error) => Err(error),
+        };
+        match &sent {
+            Ok(_) => self.counts.note_answer(began.elapsed()),
+            Err(_) => self.counts.note_failure(operation),
+        }
+        let answers = sent.iter().flatten();
+        let misplaced = answers.filter_map(|answer| answer.as_ref().err());
+        if misplaced.into_iter().any(EngineError::is_misplaced) {
+            self.servers.misplaced();
+        }
+        sent
     }
 
     /// Runs a script whose keys are in this slot.

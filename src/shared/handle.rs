@@ -1,18 +1,21 @@
 //! What a gate shares with others, as one thing that outlives reloads.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::runtime;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use super::bus::Bus;
 use super::counts::Counts;
 use super::current::{Current, State};
 use super::engine::Engine;
+use super::exchange::{Answer, Answers, Elsewhere, Envelope, NoAnswer, Question, Receiver};
 use super::info::SharedInfo;
 use super::limits::{Budget, Counted, Limits, Verdict, Wanted};
 use super::parts::SharedParts;
-use crate::config::{Config, SharedRules};
+use crate::channels::Interest;
+use crate::config::{ChannelName, Config, SharedRules};
 use crate::limit::Lender;
 use crate::types::NodeId;
 
@@ -23,6 +26,7 @@ pub(crate) struct Shared(Arc<Inner>);
 struct Inner {
     current: Arc<Current>,
     limits: Arc<Limits>,
+    bus: Arc<Bus>,
     counts: Arc<Counts>,
     task: Mutex<Option<AbortOnDropHandle<()>>>,
 }
@@ -33,6 +37,7 @@ impl Shared {
         let current = Arc::new(Current::new(State::default()));
         let shared = Self(Arc::new(Inner {
             limits: Arc::new(Limits::new(gate, &current)),
+            bus: Arc::new(Bus::new(gate, &current)),
             current,
             counts: Arc::default(),
             task: Mutex::default(),
@@ -68,8 +73,13 @@ impl Shared {
             return;
         }
         if self.0.current.engine().is_some() && runtime::Handle::try_current().is_ok() {
-            let (current, limits) = (&self.0.current, &self.0.limits);
-            let keeping = keep(Arc::clone(current), Arc::clone(limits));
+            let Inner {
+                current,
+                limits,
+                bus,
+                ..
+            } = &*self.0;
+            let keeping = keep(Arc::clone(current), Arc::clone(limits), Arc::clone(bus));
             *task = Some(AbortOnDropHandle::new(TaskTracker::new().spawn(keeping)));
         }
     }
@@ -89,12 +99,58 @@ impl Shared {
         })
     }
 
+    /// Whether there is an engine.
+    pub(crate) fn is_used(&self) -> bool {
+        self.0.current.engine().is_some()
+    }
+
+    /// Hands what other gates publish and ask to this one.
+    pub(crate) fn set_receiver(&self, receiver: Weak<dyn Receiver>) {
+        self.0.bus.set_receiver(receiver);
+    }
+
+    /// Who is to know which channels have members here.
+    pub(crate) fn interest(&self) -> Option<Arc<dyn Interest>> {
+        Some(Arc::clone(&self.0.bus) as _)
+    }
+
+    /// Publishes to the members of a channel on other gates, which retain the last `retain` publications.
+    pub(crate) async fn publish(
+        &self,
+        channel: &ChannelName,
+        envelope: &Envelope,
+        retain: usize,
+    ) -> Elsewhere {
+        self.0.bus.publish(channel, envelope, retain).await
+    }
+
+    /// Lets go of what a channel retains in the engine.
+    pub(crate) async fn forget_retained(&self, channel: &ChannelName) {
+        self.0.bus.forget_retained(channel).await;
+    }
+
+    /// Asks all other gates.
+    pub(crate) async fn ask_all(&self, question: Question) -> Answers {
+        self.0.bus.ask_all(question).await
+    }
+
+    /// Asks one other gate.
+    pub(crate) async fn ask(&self, gate: NodeId, question: Question) -> Result<Answer, NoAnswer> {
+        self.0.bus.ask(gate, question).await
+    }
+
+    /// Says something to all other gates.
+    pub(crate) fn tell_all(&self, question: Question) {
+        self.0.bus.tell_all(question);
+    }
+
     /// For metrics; `None` where nothing is shared.
     pub(crate) fn info(&self) -> Option<SharedInfo> {
         let engine = self.0.current.engine()?;
         Some(SharedInfo {
             is_up: engine.condition.is_up(),
             failures: self.0.counts.failures(),
+            interruptions: self.0.bus.interruptions(),
             round_trips: self.0.counts.round_trips(),
         })
     }
@@ -137,7 +193,7 @@ impl SharedRates {
 }
 
 /// Keeps what is connected with the engine of the moment.
-async fn keep(current: Arc<Current>, limits: Arc<Limits>) {
+async fn keep(current: Arc<Current>, limits: Arc<Limits>, bus: Arc<Bus>) {
     let mut replaced = current.replaced();
     loop {
         replaced.mark_unchanged();
@@ -151,6 +207,7 @@ async fn keep(current: Arc<Current>, limits: Arc<Limits>) {
         };
         tokio::select! {
             () = engine.keep() => {}
+            () = bus.keep(&engine) => {}
             () = limits.keep_leases(&engine) => {}
             () = end_leases => {}
             () = limits.borrow(&engine) => {}

@@ -2,12 +2,14 @@
 
 use std::convert::Infallible;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use super::exchange::{Answer, Answers, Elsewhere, Envelope, NoAnswer, Question, Receiver};
 use super::info::SharedInfo;
 use super::parts::SharedParts;
-use crate::config::{Config, Rate};
+use crate::channels::Interest;
+use crate::config::{ChannelName, Config, Rate};
 use crate::limit::{Lender, Limit};
 use crate::types::NodeId;
 
@@ -54,6 +56,37 @@ impl Shared {
     pub(crate) fn new(_gate: NodeId, _config: &Config) -> Self {
         Self
     }
+
+    pub(crate) fn is_used(&self) -> bool {
+        false
+    }
+
+    pub(crate) fn set_receiver(&self, _receiver: Weak<dyn Receiver>) {}
+
+    pub(crate) fn interest(&self) -> Option<Arc<dyn Interest>> {
+        None
+    }
+
+    pub(crate) async fn publish(
+        &self,
+        _channel: &ChannelName,
+        _envelope: &Envelope,
+        _retain: usize,
+    ) -> Elsewhere {
+        Elsewhere::default()
+    }
+
+    pub(crate) async fn forget_retained(&self, _channel: &ChannelName) {}
+
+    pub(crate) async fn ask_all(&self, _question: Question) -> Answers {
+        Answers::default()
+    }
+
+    pub(crate) async fn ask(&self, _gate: NodeId, _question: Question) -> Result<Answer, NoAnswer> {
+        Err(NoAnswer::NoGate)
+    }
+
+    pub(crate) fn tell_all(&self, _question: Question) {}
 
     pub(crate) fn follow(&self, _config: &Config) {}
 

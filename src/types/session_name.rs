@@ -73,6 +73,16 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 const NODE_DIGITS: usize = 12;
 
 impl NodeId {
+    /// The number behind the digits.
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The gate of this number, which has no more digits than a name.
+    pub(crate) fn from_number(number: u64) -> Option<Self> {
+        (number >> (4 * NODE_DIGITS) == 0).then_some(Self(number))
+    }
+
     pub(crate) fn random() -> Self {
         Self(rand::random::<u64>() >> (64 - 4 * NODE_DIGITS))
     }

@@ -245,7 +245,7 @@ async fn who_joins_gets_the_last_publications_of_the_channel() {
     let mut wire = open(&bench, &Request::websocket("/rooms/1")).await;
     wire.expect(Frame::text("two")).await;
     wire.expect(Frame::text("three")).await;
-    assert_eq!(bench.handle.forget_retained(&name("room.1")), 2);
+    assert_eq!(bench.handle.forget_retained(&name("room.1")).await, 2);
     let mut wire = open(&bench, &Request::websocket("/rooms/1")).await;
     publish(&bench, channel("room.1"), "four").await;
     wire.expect(Frame::text("four")).await;
@@ -268,7 +268,7 @@ async fn a_backend_decides_who_is_in_a_channel_and_who_leaves_it() {
         handle.join(unknown, &room).await,
         Err(ChannelError::UnknownSession)
     );
-    let members = handle.members(&room);
+    let members = handle.members(&room, None, 10).await.members;
     let members: Vec<_> = (members.iter())
         .map(|member| (member.session, member.subject.as_deref(), &*member.route))
         .collect();
@@ -290,7 +290,10 @@ async fn a_backend_decides_who_is_in_a_channel_and_who_leaves_it() {
     let one_more = handle.join(first, &name("b")).await;
     assert_eq!(one_more, Err(ChannelError::TooManyChannels));
     let code = CloseCode::new(4000).unwrap();
-    assert_eq!(handle.close_channel(&room, code, "the room is closed"), 1);
+    let closed = handle
+        .close_channel(&room, code, "the room is closed")
+        .await;
+    assert_eq!(closed.count, 1);
     assert_eq!(
         one.close_frame().await,
         (Some(4000), "the room is closed".to_owned())

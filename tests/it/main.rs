@@ -46,6 +46,7 @@ mod revocation;
 mod seams;
 #[cfg(feature = "server")]
 mod shared;
+mod shared_channels;
 mod timeouts;
 #[cfg(feature = "server")]
 mod tls_records;

@@ -42,7 +42,7 @@ pub(super) async fn members(
     Channel(channel): Channel,
     Query(query): Query<MembersQuery>,
 ) -> Json<Members> {
-    Json(channels::members(&interface.handle, &channel, query))
+    Json(channels::members(&interface.handle, &channel, query).await)
 }
 
 impl<S: Sync> FromRequestParts<S> for Channel {

@@ -53,9 +53,11 @@ struct Channel {
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Members {
-    /// How many sessions are members.
+    /// How many sessions are members, on all gates.
     sessions: usize,
     members: Vec<Member>,
+    /// Other gates that have not answered in time: their members are missing.
+    missing_gates: usize,
     /// The value of `after` for the next page; null on the last one.
     next: Option<String>,
 }
@@ -95,18 +97,18 @@ pub(crate) fn channels(
 }
 
 /// A page of the members of a channel.
-pub(crate) fn members(handle: &Handle, channel: &ChannelName, query: MembersQuery) -> Members {
-    let found = handle.members(channel);
-    let sessions = found.len();
-    let behind = |member: &MemberInfo| query.after.is_none_or(|after| member.session > after);
-    let mut found: Vec<_> = found.into_iter().filter(behind).collect();
-    let has_more = found.len() > query.limit;
-    found.truncate(query.limit);
-    let last = found.last().map(|last| last.session.to_string());
+pub(crate) async fn members(
+    handle: &Handle,
+    channel: &ChannelName,
+    query: MembersQuery,
+) -> Members {
+    let page = handle.members(channel, query.after, query.limit).await;
+    let last = page.members.last().map(|last| last.session.to_string());
     Members {
-        sessions,
-        next: last.filter(|_| has_more),
-        members: found.into_iter().map(Member::from).collect(),
+        sessions: page.total,
+        next: last.filter(|_| page.has_more),
+        members: page.members.into_iter().map(Member::from).collect(),
+        missing_gates: page.missing_gates,
     }
 }
 

@@ -30,8 +30,10 @@ pub(super) struct CloseQuery {
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct Closed {
-    /// How many sessions are being closed.
+    /// How many sessions are being closed, on all gates.
     closed: usize,
+    /// Other gates that have not answered in time.
+    missing_gates: usize,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -61,7 +63,7 @@ pub(super) async fn members(
     Channel(channel): Channel,
     Query(query): Query<MembersQuery>,
 ) -> Json<Members> {
-    Json(channels::members(&interface.handle, &channel, query))
+    Json(channels::members(&interface.handle, &channel, query).await)
 }
 
 /// Closes every session that is a member of a channel.
@@ -75,14 +77,19 @@ pub(super) async fn close(
     Query(query): Query<CloseQuery>,
 ) -> Json<Closed> {
     let handle = &interface.handle;
-    let closed = handle.close_channel(&channel, query.code, &query.reason);
+    let closed = handle
+        .close_channel(&channel, query.code, &query.reason)
+        .await;
     tracing::info!(
         token = publisher.name(),
-        sessions = closed,
+        sessions = closed.count,
         code = %query.code,
         "sessions of a channel closed by a publisher"
     );
-    Json(Closed { closed })
+    Json(Closed {
+        closed: closed.count,
+        missing_gates: closed.missing_gates,
+    })
 }
 
 /// Lets go of what a channel retains.
@@ -94,7 +101,7 @@ pub(super) async fn forget(
     Channel(channel): Channel,
     _: Query<NoKeys>,
 ) -> Json<Forgotten> {
-    let forgotten = interface.handle.forget_retained(&channel);
+    let forgotten = interface.handle.forget_retained(&channel).await;
     Json(Forgotten { forgotten })
 }
 

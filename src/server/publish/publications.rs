@@ -198,6 +198,7 @@ impl From<ChannelError> for Refusal {
             ChannelError::UnknownSession => StatusCode::NOT_FOUND,
             ChannelError::SessionGone => StatusCode::GONE,
             ChannelError::TooManyChannels => StatusCode::CONFLICT,
+            ChannelError::GateUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, error.to_string())
     }

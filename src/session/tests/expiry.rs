@@ -110,7 +110,7 @@ async fn a_wall_clock_that_is_set_back_gives_a_session_the_time_until_its_moment
 #[tokio::test(start_paused = true)]
 async fn a_wall_clock_that_is_set_forward_ends_what_has_expired_and_nothing_else() {
     let clock = TestClock::new();
-    let registry = Arc::new(Registry::new(0, Arc::default(), clock.wall()));
+    let registry = Arc::new(Registry::for_tests(0, clock.wall()));
     let mut peers = Vec::new();
     for left in [Some(3600), Some(10_800), None] {
         let (client, gate_client) = duplex(1 << 10);

@@ -176,7 +176,7 @@ async fn run(case: Case) {
     let [of_client, of_upstream] = case.moods;
     let gate_client = Fickle::new(gate_client, of_client);
     let gate_upstream = Fickle::new(gate_upstream, of_upstream);
-    let registry = Arc::new(Registry::new(0, Arc::default(), WallClock::default()));
+    let registry = Arc::new(Registry::for_tests(0, WallClock::default()));
     let session = session(&registry, gate_client, gate_upstream, setup());
     registry.tasks.spawn(session);
     registry.tasks.close();

@@ -40,7 +40,7 @@ async fn an_idle_session_is_woken_for_its_pings_and_their_answers_alone() {
     setup.route.keepalive.upstream.interval = Some(30 * SECOND);
     let (mut client, gate_client) = duplex(setup.pipes.0);
     let (mut upstream, gate_upstream) = duplex(setup.pipes.1);
-    let registry = Arc::new(Registry::new(0, Arc::default(), WallClock::default()));
+    let registry = Arc::new(Registry::for_tests(0, WallClock::default()));
     let mut session = Box::pin(session(&registry, gate_client, gate_upstream, setup));
     let polls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&polls);

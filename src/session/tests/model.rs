@@ -254,7 +254,7 @@ async fn run(case: Case) {
     setup.route.validate_utf8 = case.validating;
     let (client, gate_client) = duplex(case.pipes.0);
     let (upstream, gate_upstream) = duplex(case.pipes.1);
-    let registry = Arc::new(Registry::new(0, Arc::default(), WallClock::default()));
+    let registry = Arc::new(Registry::for_tests(0, WallClock::default()));
     let polls = Arc::new(AtomicUsize::new(0));
     let counted = Counted {
         session: Box::pin(session(&registry, gate_client, gate_upstream, setup)),

@@ -90,7 +90,7 @@ async fn back_pressure_delivers_every_byte_in_order() {
 #[tokio::test]
 async fn a_registry_that_is_full_or_stopped_gives_no_place() {
     let metadata = || SessionMetadata::for_tests("r", "u", "s");
-    let registry = Arc::new(Registry::new(1, Arc::default(), WallClock::default()));
+    let registry = Arc::new(Registry::for_tests(1, WallClock::default()));
     let permit = registry.acquire().unwrap();
     assert_eq!(registry.acquire().unwrap_err(), PermitError::Full);
     let guard = permit
@@ -150,7 +150,7 @@ impl AsyncWrite for Flood {
 #[tokio::test(start_paused = true)]
 async fn a_session_with_endless_work_lets_others_have_their_turn() {
     let (mut upstream, gate_upstream) = duplex(1 << 20);
-    let registry = Arc::new(Registry::new(0, Arc::default(), WallClock::default()));
+    let registry = Arc::new(Registry::for_tests(0, WallClock::default()));
     let session = session(&registry, Flood { reads: 0 }, gate_upstream, setup());
     let mut session = pin!(session);
     let woken = Arc::new(Woken::default());

@@ -42,6 +42,8 @@ pub(in crate::shared) enum EngineError {
     UnknownMaster(String),
     #[error("{0} is not the server that takes changes")]
     NotMaster(Endpoint),
+    #[error("more was published than could be handed on")]
+    Behind,
     #[error("another server has taken its place")]
     Replaced,
     #[error("no server has this part of the keys")]
@@ -58,7 +60,7 @@ pub(in crate::shared) struct ServerAnswer {
 
 impl EngineError {
     /// Whether another server may have taken the place of this one.
-    pub(super) fn is_misplaced(&self) -> bool {
+    pub(in crate::shared) fn is_misplaced(&self) -> bool {
         use ServerErrorKind::{Ask, ClusterDown, MasterDown, Moved, ReadOnly};
         match self {
             Self::Answer(answer) => matches!(
@@ -77,7 +79,7 @@ impl EngineError {
             Self::Connect { .. } | Self::Tls { .. } | Self::Lost => true,
             // A command may take longer than it is waited for.
             Self::Late => false,
-            Self::Away | Self::Form | Self::NoServer => false,
+            Self::Away | Self::Behind | Self::Form | Self::NoServer => false,
             Self::UnknownMaster(_) | Self::NotMaster(_) | Self::Replaced => true,
         }
     }

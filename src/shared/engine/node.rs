@@ -10,12 +10,14 @@ use tokio::time::{Instant, timeout};
 
 use super::breaker::Breaker;
 use super::error::EngineError;
+use super::place::Place;
 use super::script::Call;
 
 /// A server that takes changes. Nothing waits for it while its breaker is open.
 pub(in crate::shared) struct Node {
     /// What the log calls it.
     name: String,
+    place: Place,
     connection: RwLock<Option<MultiplexedConnection>>,
     pub(super) breaker: Breaker,
     /// A key of the server's own, to be set by probes.
@@ -23,9 +25,10 @@ pub(in crate::shared) struct Node {
 }
 
 impl Node {
-    pub(super) fn new(name: String, probe_key: String) -> Self {
+    pub(super) fn new(place: Place, probe_key: String) -> Self {
         Self {
-            name,
+            name: place.name(),
+            place,
             connection: RwLock::new(None),
             breaker: Breaker::new(),
             probe_key: RwLock::new(probe_key),
@@ -39,6 +42,16 @@ impl Node {
 
     pub(in crate::shared) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What the log calls the connection that listens to it.
+    pub(in crate::shared) fn listening(&self) -> String {
+        format!("{}, to listen", self.name)
+    }
+
+    /// Where it is.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
     }
 
     pub(super) fn set_probe_key(&self, key: String) {
@@ -113,7 +126,7 @@ impl Node {
     ///
     /// # Errors
     /// As [`Node::run`], for all of them.
-    pub(super) async fn send_all(
+    pub(in crate::shared) async fn send_all(
         &self,
         commands: &mut Pipeline,
         limit: Duration,

@@ -56,8 +56,9 @@ impl Servers {
 
     /// A server, which has keys with this tag.
     pub(super) fn node(&self, place: &Place, tag: &str) -> Arc<Node> {
-        let node = Node::new(place.name(), self.probe_key(tag));
+        let node = Node::new(place.clone(), self.probe_key(tag));
         self.condition.expect(node.name());
+        self.condition.expect(&node.listening());
         Arc::new(node)
     }
 

@@ -149,6 +149,7 @@ fn read_range(range: &Value, asked: &Endpoint) -> Option<(Endpoint, (Slot, Slot)
 
 #[cfg(test)]
 mod tests {
+    use super::super::place::Place;
     use super::*;
 
     fn range(first: i64, last: i64, host: &str, port: i64) -> Value {
@@ -189,7 +190,7 @@ mod tests {
         assert_eq!(names, ["a:7001", "seed:7002", "c:7003"]);
         let nodes = shares.iter().map(|share| {
             let tag = share.own_tag().unwrap();
-            let node = Node::new(share.endpoint.to_string(), tag);
+            let node = Node::new(Place::Fixed(share.endpoint.clone()), tag);
             (Arc::new(node), share)
         });
         let routes = Routes::cluster(nodes.collect());

@@ -178,7 +178,7 @@ async fn an_application_sees_and_changes_who_is_in_a_channel() {
     );
     let members = publisher.get("GET /channels/game.7").await.json();
     let expected = json!({
-        "sessions": 1, "members": [{"session": name, "route": "chat"}], "next": null
+        "sessions": 1, "members": [{"session": name, "route": "chat"}], "missing_gates": 0, "next": null
     });
     assert_eq!(members, expected);
     let members = publisher
@@ -186,10 +186,13 @@ async fn an_application_sees_and_changes_who_is_in_a_channel() {
         .await;
     assert_eq!(
         members.json(),
-        json!({"sessions": 1, "members": [], "next": null})
+        json!({"sessions": 1, "members": [], "missing_gates": 0, "next": null})
     );
     let nobody = publisher.get("GET /channels/game.8").await.json();
-    assert_eq!(nobody, json!({"sessions": 0, "members": [], "next": null}));
+    assert_eq!(
+        nobody,
+        json!({"sessions": 0, "members": [], "missing_gates": 0, "next": null})
+    );
 
     assert_eq!(publisher.publish("/channels/room.2", "for later").await, 0);
     for forgotten in [1, 0] {
@@ -200,7 +203,7 @@ async fn an_application_sees_and_changes_who_is_in_a_channel() {
     let closed = publisher.get(line).await;
     assert_eq!(
         (closed.status(), closed.json()),
-        (200, json!({"closed": 1}))
+        (200, json!({"closed": 1, "missing_gates": 0}))
     );
     assert_eq!(socket.closed().await, (4000, "game over".to_owned()));
     program.stop().await;

@@ -12,6 +12,13 @@ pub(super) fn write(text: &mut Exposition, metrics: Option<&SharedMetrics>) {
         family.sample(&[], u8::from(metrics.up));
     }
     let mut family = text.counter(
+        "wsgate_shared_interruptions_total",
+        "How often what other gates published was not heard for a while.",
+    );
+    if let Some(metrics) = metrics {
+        family.sample(&[], metrics.interruptions);
+    }
+    let mut family = text.counter(
         "wsgate_shared_failures_total",
         "What the engine did not answer, or not in time.",
     );
