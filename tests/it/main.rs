@@ -46,6 +46,7 @@ mod revocation;
 mod seams;
 #[cfg(feature = "server")]
 mod shared;
+#[cfg(feature = "server")]
 mod shared_channels;
 mod timeouts;
 #[cfg(feature = "server")]
