@@ -119,6 +119,11 @@ impl Engine {
         routes.node(slot).is_ok_and(|node| node.answers())
     }
 
+    /// Each server has a connection that listens, too: without it, something is missing.
+    pub(super) fn expect_listeners(&self) {
+        self.servers.expect_listeners();
+    }
+
     /// Whether the keys are spread over several servers.
     pub(super) fn is_cluster(&self) -> bool {
         matches!(self.settings.layout, EngineLayout::Cluster)

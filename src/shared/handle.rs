@@ -62,7 +62,9 @@ impl Shared {
     }
 
     fn engine(&self, rules: &SharedRules) -> Engine {
-        Engine::new(rules, self.0.limits.scripts(), &self.0.counts)
+        let engine = Engine::new(rules, self.0.limits.scripts(), &self.0.counts);
+        engine.expect_listeners();
+        engine
     }
 
     /// Begins to connect, if that has not begun, there is an engine, and there is a runtime.

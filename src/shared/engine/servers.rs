@@ -1,5 +1,6 @@
 //! The servers of an engine, and what their keepers have in common.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use redis::Pipeline;
@@ -21,6 +22,8 @@ pub(super) struct Servers {
     /// Woken where a server is not the right one any more.
     misplaced: Arc<Notify>,
     routes: RwLock<Arc<Routes>>,
+    /// Each server has a connection that listens, beside the one for commands.
+    have_listeners: AtomicBool,
 }
 
 impl Servers {
@@ -38,6 +41,7 @@ impl Servers {
             scripts: Arc::new(scripts),
             misplaced: Arc::new(Notify::new()),
             routes: RwLock::new(Arc::new(Routes::none())),
+            have_listeners: AtomicBool::new(false),
         }
     }
 
@@ -58,8 +62,15 @@ impl Servers {
     pub(super) fn node(&self, place: &Place, tag: &str) -> Arc<Node> {
         let node = Node::new(place.clone(), self.probe_key(tag));
         self.condition.expect(node.name());
-        self.condition.expect(&node.listening());
+        if self.have_listeners.load(Ordering::Relaxed) {
+            self.condition.expect(&node.listening());
+        }
         Arc::new(node)
+    }
+
+    /// Servers that are found from now on have a connection that listens.
+    pub(super) fn expect_listeners(&self) {
+        self.have_listeners.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn probe_key(&self, tag: &str) -> String {
