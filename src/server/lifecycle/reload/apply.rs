@@ -163,10 +163,11 @@ impl Server {
         self.listeners.clients = kept;
         self.name_addresses();
         for listener in removed {
-            tracing::info!(address = %listener.address, "no longer listening");
             self.warn_of_passed(&listener);
-            applied.listeners_removed.push(listener.address.clone());
+            let address = listener.address.clone();
             listener.close().await;
+            tracing::info!(%address, "no longer listening");
+            applied.listeners_removed.push(address);
         }
     }
 
@@ -181,9 +182,10 @@ impl Server {
         }
         self.interfaces.apply(settings, &self.tickets);
         for (name, removed) in self.open_interfaces(bound) {
-            tracing::info!(address = %removed.address, "{name} interface no longer listening");
             self.warn_of_passed(&removed);
+            let address = removed.address.clone();
             removed.close().await;
+            tracing::info!(%address, "{name} interface no longer listening");
         }
     }
 
