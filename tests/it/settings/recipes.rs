@@ -40,8 +40,20 @@ fn folder() -> Authority {
 /// What the settings of a page come to in that folder.
 fn loaded(folder: &Authority, name: &str, settings: &str) -> Result<Config, ConfigErrors> {
     let file = folder.file_of(name);
-    std::fs::write(&file, settings).unwrap();
+    std::fs::write(&file, with_variables(settings)).unwrap();
     Config::from_file(&file)
+}
+
+/// Settings with a value for each variable. A test sets none: the environment belongs to all tests.
+fn with_variables(settings: &str) -> String {
+    let mut parts = settings.split("${");
+    let mut filled = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once('}').expect("a name in braces");
+        filled.push_str(&format!("a-value-of-thirty-two-bytes-for-{name}"));
+        filled.push_str(rest);
+    }
+    filled
 }
 
 #[test]
@@ -82,11 +94,7 @@ fn each_settings_of_the_page_about_authentication_load_without_a_warning() {
     let line = format!("device-17 = sha256:{hash}\n");
     std::fs::write(folder.file_of("devices.keys"), line).unwrap();
     for settings in &blocks {
-        // A test sets no variable: the environment belongs to all tests.
-        let settings = settings
-            .replace("${SERVICES_JWT_SECRET}", "a secret of thirty-two bytes ...")
-            .replace("${OPENAI_API_KEY}", "key");
-        let config = loaded(&folder, "authentication.md", &settings);
+        let config = loaded(&folder, "authentication.md", settings);
         let config = config.unwrap_or_else(|errors| panic!("{}", errors.render(false)));
         assert_eq!(Vec::from_iter(config.warnings()), [""; 0], "{settings}");
     }
@@ -102,7 +110,6 @@ fn each_settings_of_the_page_about_several_machines_load_without_a_warning() {
     let page = read(&root().join("docs/several-machines.md"));
     let (blocks, folder) = (blocks(&page), folder());
     for settings in &blocks {
-        let settings = settings.replace("${ENGINE_PASSWORD}", "password");
         let config = loaded(&folder, "several-machines.md", &format!("{GATE}{settings}"));
         let config = config.unwrap_or_else(|errors| panic!("{}", errors.render(false)));
         assert_eq!(Vec::from_iter(config.warnings()), [""; 0], "{settings}");
