@@ -93,6 +93,9 @@ const ENGINE_WAIT: Duration = Duration::from_millis(50);
 /// How often what is refused looks again where nothing is lent.
 const REFUSED_WAIT: Duration = Duration::from_secs(1);
 
+/// The engine is not asked more often for what is over the limit, unless half a slice is there earlier.
+const BETWEEN_REFUSALS: Duration = Duration::from_millis(100);
+
 /// What is left of a loan is valid for so long after the time in which the limit fills up.
 const VALID: Duration = Duration::from_secs(60);
 
@@ -134,7 +137,7 @@ impl Borrowed {
         }
         let missing = units - balance;
         if let Some(mut loan) = Account::begin(account) {
-            if let Some(wait) = account.wait_for(missing, now) {
+            if let Some(wait) = account.wait_for(account.worth(missing), now) {
                 drop(loan);
                 self.note();
                 return Err(Exceeded::For(wait));
@@ -268,6 +271,12 @@ impl Account {
         self.forget_old(now);
         let (order, less) = (Ordering::Relaxed, |balance: u64| balance.checked_sub(units));
         self.balance.fetch_update(order, order, less).map(|_| ())
+    }
+
+    /// How much the engine is to have before it is asked again. What is over the limit would ask for each unit otherwise.
+    fn worth(&self, missing: u64) -> u64 {
+        let in_between = (BETWEEN_REFUSALS.as_nanos() as f64 / self.nanos_per_unit) as u64;
+        missing.max(self.slice.div_ceil(2).min(in_between))
     }
 
     /// When the engine will lend so much, if it has said that it does not yet.

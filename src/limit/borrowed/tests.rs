@@ -109,6 +109,22 @@ fn only_the_engine_refuses_and_its_answer_is_remembered() {
 }
 
 #[test]
+fn what_is_over_a_fast_limit_does_not_ask_for_each_unit() {
+    let (desk, now) = (Desk::new(), Instant::now());
+    // In a tenth of a second, there are ten units of a slice of a hundred, and half of a slice of ten.
+    for (burst, units) in [(800, 10), (80, 5)] {
+        let limit = limit(&desk, rate(100, burst));
+        assert!(matches!(limit.take(1, now), Err(Exceeded::Soon(_))));
+        desk.loan().refused(SECOND / 100, now);
+        let wait = SECOND * units / 100;
+        assert_eq!(limit.take(1, now), Err(Exceeded::For(wait)));
+        assert_eq!(desk.asked(), None);
+        assert!(matches!(limit.take(1, now + wait), Err(Exceeded::Soon(_))));
+        drop(desk.loan());
+    }
+}
+
+#[test]
 fn a_big_message_asks_for_all_that_it_needs() {
     let (desk, now) = (Desk::new(), Instant::now());
     let limit = limit(&desk, rate(800, 800));
