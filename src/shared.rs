@@ -41,7 +41,7 @@ pub(crate) use exchange::{
 #[cfg(feature = "shared")]
 pub(crate) use handle::{Shared, SharedRates};
 #[cfg(feature = "shared")]
-pub(crate) use limits::{Budget, Counted, Lease, Verdict, Wanted};
+pub(crate) use limits::{Counted, Lease, Verdict, Wanted};
 #[cfg(not(feature = "shared"))]
-pub(crate) use none::{Budget, Counted, Lease, Shared, SharedRates, Verdict, Wanted};
+pub(crate) use none::{Counted, Lease, Shared, SharedRates, Verdict, Wanted};
 pub(crate) use parts::SharedParts;

@@ -13,7 +13,6 @@ use crate::auth::RouteAuth;
 use crate::config::{AddressRules, HttpOrigin, PerIp, PerSubject, Route, Rule};
 use crate::rejection::Rejection;
 use crate::request::{Handshake, SingleLine};
-use crate::shared::Budget;
 
 /// The policies of one route, in their order. It is built when settings are loaded.
 #[derive(Clone)]
@@ -66,7 +65,6 @@ impl PolicyList {
         rates: &RateTables,
     ) -> Result<Places, PolicyRefusal> {
         let mut places = Places::default();
-        let mut budget = Budget::of_handshake();
         for policy in &self.policies {
             match policy {
                 Check::Address => {
@@ -75,11 +73,11 @@ impl PolicyList {
                 Check::Origin => check_origin(handshake)?,
                 Check::Rate if handshake.is_websocket() => {
                     let (route, client) = (handshake.settings(), handshake.client());
-                    let admitted = rates.admit_address(route, client, &mut places, &mut budget);
+                    let admitted = rates.admit_address(route, client, &mut places);
                     admitted.await.map_err(by_rate)?;
                 }
                 Check::SubjectRate if handshake.is_websocket() => {
-                    let admitted = rates.admit_subject(handshake, &mut places, &mut budget);
+                    let admitted = rates.admit_subject(handshake, &mut places);
                     admitted.await.map_err(by_rate)?;
                 }
                 Check::Rate | Check::SubjectRate => {}

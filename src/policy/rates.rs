@@ -8,7 +8,7 @@ use crate::config::{ClientIp, Route};
 use crate::limit::Limit;
 use crate::rejection::Rejection;
 use crate::request::Handshake;
-use crate::shared::{Budget, SharedRates};
+use crate::shared::SharedRates;
 
 /// What addresses and subjects have done on every route.
 ///
@@ -69,12 +69,11 @@ impl RateTables {
         route: &Route,
         ip: IpAddr,
         places: &mut Places,
-        budget: &mut Budget,
     ) -> Result<(), Rejection> {
         places.address = match &self.shared {
             None => self.addresses.admit(route, ip)?,
             Some(shared) => {
-                let admitted = (self.addresses).admit_among_gates(route, ip, shared, budget);
+                let admitted = (self.addresses).admit_among_gates(route, ip, shared);
                 Box::pin(admitted).await?
             }
         };
@@ -86,7 +85,6 @@ impl RateTables {
         &self,
         handshake: &Handshake,
         places: &mut Places,
-        budget: &mut Budget,
     ) -> Result<(), Rejection> {
         let Some(identity) = handshake.identity() else {
             return Ok(());
@@ -96,7 +94,7 @@ impl RateTables {
             None => self.subjects.admit_subject(route, identity)?,
             Some(shared) => {
                 let subjects = &self.subjects;
-                let admitted = subjects.admit_subject_among_gates(route, identity, shared, budget);
+                let admitted = subjects.admit_subject_among_gates(route, identity, shared);
                 Box::pin(admitted).await?
             }
         };

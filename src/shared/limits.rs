@@ -37,6 +37,7 @@ pub(super) struct Limits {
     leases: Arc<Leases>,
     loans: Arc<Loans>,
     scripts: Scripts,
+    wait: Duration,
 }
 
 /// What a handshake needs, of what is shared.
@@ -48,6 +49,8 @@ pub(crate) struct Wanted<'l> {
     /// For their first slices.
     pub(crate) messages: Option<&'l Limit>,
     pub(crate) bytes: Option<&'l Limit>,
+    /// The handshake asks about its address and about its user.
+    pub(crate) is_one_of_two: bool,
 }
 
 /// What all gates together say about a handshake.
@@ -66,11 +69,9 @@ pub(crate) enum Verdict {
     Unknown,
 }
 
-/// How long a handshake may wait for the engine in all.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    left: Duration,
-}
+/// How long a handshake waits for the engine in all; with two questions, that of its address and that of its user, half of
+/// it for each.
+const WAIT: Duration = Duration::from_millis(25);
 
 /// What waits for no handshake.
 const LOAN: Duration = Duration::from_millis(100);
@@ -82,15 +83,6 @@ const BATCH: usize = 256;
 /// How often a part of the places is renewed, and accounts are filled up.
 const TURN: Duration = Duration::from_secs(1);
 
-impl Budget {
-    /// What one handshake has.
-    pub(crate) fn of_handshake() -> Self {
-        Self {
-            left: Duration::from_millis(25),
-        }
-    }
-}
-
 impl Limits {
     pub(super) fn new(gate: NodeId, current: &Arc<Current>) -> Self {
         Self {
@@ -98,6 +90,7 @@ impl Limits {
             leases: Arc::new(Leases::new(gate)),
             loans: Arc::new(Loans::new()),
             scripts: Scripts::new(),
+            wait: WAIT,
         }
     }
 
@@ -125,13 +118,8 @@ impl Limits {
         })
     }
 
-    /// Asks whether a handshake is within the limits of all gates. It waits for no longer than the budget.
-    pub(super) async fn admit(
-        &self,
-        who: Counted,
-        wanted: &Wanted<'_>,
-        budget: &mut Budget,
-    ) -> Verdict {
+    /// Asks whether a handshake is within the limits of all gates. It waits for 25 ms, or for half of that.
+    pub(super) async fn admit(&self, who: Counted, wanted: &Wanted<'_>) -> Verdict {
         if wanted.handshakes.is_none() && wanted.sessions.is_none() {
             // What only messages need is borrowed without a wait.
             return Verdict::Within(None);
@@ -144,14 +132,16 @@ impl Limits {
         let mut lease = wanted.sessions.map(|_| self.leases.begin(who));
         let loans = [wanted.messages, wanted.bytes].map(|limit| limit?.first_loan(began));
         let call = self.enter(engine, who, wanted, lease.as_ref(), &loans);
-        if budget.left > Duration::ZERO && engine.answers(who.slot()) {
+        if engine.answers(who.slot()) {
             lease.iter_mut().for_each(Lease::may_be_known);
         }
-        let answer = engine
-            .run(Operation::Handshake, who.slot(), &call, budget.left)
-            .await;
+        let limit = match wanted.is_one_of_two {
+            true => self.wait / 2,
+            false => self.wait,
+        };
+        let asked = engine.run(Operation::Handshake, who.slot(), &call, limit);
+        let answer = asked.await;
         let now = Instant::now();
-        budget.left = budget.left.saturating_sub(now - began);
         match answer.as_ref().map(read_entry) {
             Ok(Some([0, _, messages, bytes])) => {
                 for (loan, lent) in loans.into_iter().zip([messages, bytes]) {

@@ -29,10 +29,6 @@ pub(crate) struct Lease;
 #[derive(Clone, Copy)]
 pub(crate) struct Counted;
 
-/// How long a handshake may wait for others.
-#[derive(Debug)]
-pub(crate) struct Budget;
-
 /// What a handshake needs, of what is shared.
 #[allow(dead_code, reason = "nobody reads it")]
 pub(crate) struct Wanted<'l> {
@@ -40,6 +36,7 @@ pub(crate) struct Wanted<'l> {
     pub(crate) sessions: Option<u32>,
     pub(crate) messages: Option<&'l Limit>,
     pub(crate) bytes: Option<&'l Limit>,
+    pub(crate) is_one_of_two: bool,
 }
 
 /// What all gates together say about a handshake.
@@ -101,23 +98,12 @@ impl Shared {
     }
 }
 
-impl Budget {
-    pub(crate) fn of_handshake() -> Self {
-        Self
-    }
-}
-
 impl SharedRates {
     pub(crate) fn parts(&self) -> SharedParts {
         match self.0 {}
     }
 
-    pub(crate) async fn admit(
-        &self,
-        _who: Counted,
-        _wanted: &Wanted<'_>,
-        _budget: &mut Budget,
-    ) -> Verdict {
+    pub(crate) async fn admit(&self, _who: Counted, _wanted: &Wanted<'_>) -> Verdict {
         match self.0 {}
     }
 

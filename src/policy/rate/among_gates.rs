@@ -10,7 +10,7 @@ use super::{Admission, RateTable};
 use crate::config::Route;
 use crate::rejection::Rejection;
 use crate::request::Identity;
-use crate::shared::{Budget, Counted, SharedParts, SharedRates, Verdict, Wanted};
+use crate::shared::{Counted, SharedParts, SharedRates, Verdict, Wanted};
 
 impl RateTable {
     /// As [`RateTable::admit`], for limits of which these gates share some.
@@ -19,13 +19,12 @@ impl RateTable {
         route: &Route,
         ip: IpAddr,
         shared: &SharedRates,
-        budget: &mut Budget,
     ) -> Result<Admission, Rejection> {
         let address = self.inner.address_of(ip);
         let quota = Quota::from(&route.limits.per_ip);
         let counted = Counted::address(&route.name, address);
         let asked = (&quota, Who::Address(address), counted);
-        self.admit_shared(route, asked, shared, budget).await
+        self.admit_shared(route, asked, shared).await
     }
 
     /// As [`RateTable::admit_subject`].
@@ -34,7 +33,6 @@ impl RateTable {
         route: &Route,
         identity: &Identity,
         shared: &SharedRates,
-        budget: &mut Budget,
     ) -> Result<Option<Admission>, Rejection> {
         let quota = Quota::from(&route.limits.per_subject);
         if quota == Quota::default() || identity.subject().is_empty() {
@@ -42,9 +40,7 @@ impl RateTable {
         }
         let counted = Counted::subject(&route.name, identity.issuer(), identity.subject());
         let asked = (&quota, self.inner.subject_of(identity), counted);
-        self.admit_shared(route, asked, shared, budget)
-            .await
-            .map(Some)
+        self.admit_shared(route, asked, shared).await.map(Some)
     }
 
     /// First what this gate counts for itself and costs nothing, then what all count, and then the session.
@@ -53,7 +49,6 @@ impl RateTable {
         route: &Route,
         (quota, who, counted): (&Quota, Who, Counted),
         shared: &SharedRates,
-        budget: &mut Budget,
     ) -> Result<Admission, Rejection> {
         let parts = shared.parts();
         let rules = self.inner.rules_of(&route.name, quota, parts);
@@ -82,9 +77,11 @@ impl RateTable {
             sessions: quota.connections.filter(|_| parts.connections),
             messages: messages.as_deref(),
             bytes: bytes.as_deref(),
+            is_one_of_two: has_limits(&route.limits.per_ip)
+                && has_limits(&route.limits.per_subject),
         };
         // What is left to be counted here: all of it, where the gate is alone.
-        let (lease, left) = match shared.admit(counted, &wanted, budget).await {
+        let (lease, left) = match shared.admit(counted, &wanted).await {
             Verdict::Within(lease) => (lease, SharedParts::default()),
             Verdict::Alone(lease) => (lease, parts),
             Verdict::Handshakes { retry_after } => {
@@ -105,4 +102,11 @@ impl RateTable {
         admission.set_lease(lease);
         Ok(admission)
     }
+}
+
+fn has_limits<'s, S>(settings: &'s S) -> bool
+where
+    Quota: From<&'s S>,
+{
+    Quota::from(settings) != Quota::default()
 }
