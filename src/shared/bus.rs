@@ -151,6 +151,3 @@ impl fmt::Debug for Bus {
             .finish_non_exhaustive()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -42,9 +42,16 @@ impl Current {
 
     pub(super) fn replace(&self, state: State) {
         let mut held = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let stays = match (&held.engine, &state.engine) {
+            (Some(before), Some(now)) => Arc::ptr_eq(before, now),
+            (None, None) => true,
+            _ => false,
+        };
         *held = Arc::new(state);
         drop(held);
-        self.replaced.send_modify(|times| *times += 1);
+        if !stays {
+            self.replaced.send_modify(|times| *times += 1);
+        }
     }
 
     /// Sees when the engine is replaced.

@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use redis::aio::AsyncPushSender;
 use redis::{Pipeline, Value};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use self::condition::Condition;
@@ -111,6 +112,11 @@ impl Engine {
 
     pub(super) fn routes(&self) -> Arc<Routes> {
         self.servers.routes()
+    }
+
+    /// Sees when other servers have the keys.
+    pub(super) fn watch_routes(&self) -> watch::Receiver<Arc<Routes>> {
+        self.servers.watch_routes()
     }
 
     /// Whether any server can be asked at the moment.

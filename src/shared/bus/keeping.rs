@@ -9,13 +9,13 @@ use futures_util::StreamExt;
 use futures_util::future::{AbortHandle, Abortable};
 use futures_util::stream::FuturesUnordered;
 use redis::{Pipeline, Value, cmd};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::Bus;
 use super::listener::Listener;
 use super::topic::{Topic, presence_key};
 use crate::shared::counts::Operation;
-use crate::shared::engine::{Engine, Slot};
+use crate::shared::engine::{Engine, Node, Slot};
 
 /// Counts are written so often.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -25,9 +25,6 @@ const BATCH: usize = 256;
 
 /// What nobody waits for.
 const SEND: Duration = Duration::from_secs(1);
-
-/// The servers of a cluster are looked at so often.
-const LOOK: Duration = Duration::from_millis(500);
 
 impl Bus {
     /// Listens, sends and counts, for as long as it is polled.
@@ -42,34 +39,41 @@ impl Bus {
     /// Has a listener on every server that the engine has at the moment.
     async fn listen(&self, engine: &Engine) {
         let mut listeners = FuturesUnordered::new();
-        let mut by_server: HashMap<String, AbortHandle> = HashMap::new();
+        let mut listened: Vec<(Arc<Node>, AbortHandle)> = Vec::new();
+        let mut routes = engine.watch_routes();
         loop {
-            let routes = engine.routes();
-            by_server.retain(|server, listener| {
-                let stays = routes.nodes().iter().any(|node| node.name() == server);
+            let nodes = routes.borrow_and_update().nodes().to_vec();
+            listened.retain(|(node, listener)| {
+                // One of the same name may be another one: that of a task before this.
+                let stays = nodes.iter().any(|now| Arc::ptr_eq(now, node));
                 if !stays {
                     listener.abort();
                 }
                 stays
             });
-            for node in routes.nodes() {
-                if by_server.contains_key(node.name()) {
+            for node in nodes {
+                if listened
+                    .iter()
+                    .any(|(before, _)| Arc::ptr_eq(before, &node))
+                {
                     continue;
                 }
                 let (handle, registration) = AbortHandle::new_pair();
                 let listener = Listener {
                     bus: self,
                     engine,
-                    node: Arc::clone(node),
+                    node: Arc::clone(&node),
                 };
                 listeners.push(Abortable::new(listener.listen(), registration));
-                by_server.insert(node.name().to_owned(), handle);
+                listened.push((node, handle));
             }
-            drop(routes);
-            tokio::select! {
-                // Only one that was aborted ends.
-                Some(_aborted) = listeners.next() => {}
-                () = sleep(LOOK) => {}
+            loop {
+                tokio::select! {
+                    // Only one that was aborted ends.
+                    Some(_aborted) = listeners.next() => {}
+                    // The engine has the sender.
+                    _changed = routes.changed() => break,
+                }
             }
         }
     }

@@ -1,10 +1,10 @@
 //! The servers of an engine, and what their keepers have in common.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
 use redis::Pipeline;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::condition::Condition;
 use super::keeper::Keeper;
@@ -21,7 +21,7 @@ pub(super) struct Servers {
     scripts: Arc<Pipeline>,
     /// Woken where a server is not the right one any more.
     misplaced: Arc<Notify>,
-    routes: RwLock<Arc<Routes>>,
+    routes: watch::Sender<Arc<Routes>>,
     /// Each server has a connection that listens, beside the one for commands.
     have_listeners: AtomicBool,
 }
@@ -40,7 +40,7 @@ impl Servers {
             condition: Arc::clone(condition),
             scripts: Arc::new(scripts),
             misplaced: Arc::new(Notify::new()),
-            routes: RwLock::new(Arc::new(Routes::none())),
+            routes: watch::Sender::new(Arc::new(Routes::none())),
             have_listeners: AtomicBool::new(false),
         }
     }
@@ -89,13 +89,16 @@ impl Servers {
     }
 
     pub(super) fn routes(&self) -> Arc<Routes> {
-        let held = self.routes.read();
-        Arc::clone(&held.unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.routes.borrow())
+    }
+
+    /// Sees when other servers have the keys.
+    pub(super) fn watch_routes(&self) -> watch::Receiver<Arc<Routes>> {
+        self.routes.subscribe()
     }
 
     pub(super) fn set_routes(&self, routes: Routes) {
-        let held = self.routes.write();
-        *held.unwrap_or_else(PoisonError::into_inner) = Arc::new(routes);
+        self.routes.send_replace(Arc::new(routes));
     }
 
     /// A server has said that it is not the right one.
