@@ -109,10 +109,11 @@ impl Handle {
     }
 
     /// Begins to connect with the engine that gates share, so that it is there for the first client. Without this call the
-    /// first request does it. Call it within a tokio runtime, which then keeps the connections; if that ends, the one of the
-    /// next request does.
+    /// first request does it. Call it within a tokio runtime: that one keeps the connections, also with an engine of later
+    /// settings; when it ends, the one of the next request does. Handshakes wait for what it reads, so it should be one that
+    /// has little else to do.
     pub fn connect_engine(&self) {
-        self.core.shared.start();
+        self.core.shared.connect_here();
     }
 
     /// Every upstream of the settings with its servers, and how it is with them.

@@ -1,7 +1,7 @@
 //! What a gate shares with others, as one thing that outlives reloads.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::runtime;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -12,7 +12,7 @@ use super::current::{Current, State};
 use super::engine::Engine;
 use super::exchange::{Answer, Answers, Elsewhere, Envelope, NoAnswer, Question, Receiver};
 use super::info::SharedInfo;
-use super::limits::{Budget, Counted, Limits, Verdict, Wanted};
+use super::limits::{Counted, Limits, Verdict, Wanted};
 use super::parts::SharedParts;
 use crate::channels::Interest;
 use crate::config::{ChannelName, Config, SharedRules};
@@ -29,6 +29,8 @@ struct Inner {
     bus: Arc<Bus>,
     counts: Arc<Counts>,
     task: Mutex<Option<AbortOnDropHandle<()>>>,
+    /// Where the task is to run.
+    runtime: Mutex<Option<runtime::Handle>>,
 }
 
 impl Shared {
@@ -41,6 +43,7 @@ impl Shared {
             current,
             counts: Arc::default(),
             task: Mutex::default(),
+            runtime: Mutex::default(),
         }));
         shared.follow(config);
         shared
@@ -67,23 +70,36 @@ impl Shared {
         engine
     }
 
-    /// Begins to connect, if that has not begun, there is an engine, and there is a runtime.
+    /// Begins to connect, if there is an engine, and that has not begun: in the runtime that was chosen for it, or in this
+    /// one if that has ended.
     pub(crate) fn start(&self) {
-        let mut task = self.0.task.lock().unwrap_or_else(PoisonError::into_inner);
-        // The one of a runtime that has ended is finished.
-        if task.as_ref().is_some_and(|task| !task.is_finished()) {
+        let mut task = lock(&self.0.task);
+        // It ends with its runtime.
+        if task.as_ref().is_some_and(|task| !task.is_finished()) || !self.is_used() {
             return;
         }
-        if self.0.current.engine().is_some() && runtime::Handle::try_current().is_ok() {
-            let Inner {
-                current,
-                limits,
-                bus,
-                ..
-            } = &*self.0;
-            let keeping = keep(Arc::clone(current), Arc::clone(limits), Arc::clone(bus));
-            *task = Some(AbortOnDropHandle::new(TaskTracker::new().spawn(keeping)));
-        }
+        let chosen = lock(&self.0.runtime).clone();
+        let here = runtime::Handle::try_current().ok();
+        let runtimes = chosen.into_iter().chain(here);
+        let mut begun = runtimes.map(|runtime| self.begin(&runtime));
+        *task = begun.find(|task| !task.is_finished());
+    }
+
+    fn begin(&self, runtime: &runtime::Handle) -> AbortOnDropHandle<()> {
+        let Inner {
+            current,
+            limits,
+            bus,
+            ..
+        } = &*self.0;
+        let keeping = keep(Arc::clone(current), Arc::clone(limits), Arc::clone(bus));
+        AbortOnDropHandle::new(TaskTracker::new().spawn_on(keeping, runtime))
+    }
+
+    /// As [`Shared::start`], in this runtime, which is chosen for engines to come, too.
+    pub(crate) fn connect_here(&self) {
+        *lock(&self.0.runtime) = runtime::Handle::try_current().ok();
+        self.start();
     }
 
     /// The limits of these settings that count over all gates; `None` if there are none.
@@ -172,15 +188,10 @@ impl SharedRates {
     }
 
     /// As [`Limits::admit`].
-    pub(crate) async fn admit(
-        &self,
-        who: Counted,
-        wanted: &Wanted<'_>,
-        budget: &mut Budget,
-    ) -> Verdict {
+    pub(crate) async fn admit(&self, who: Counted, wanted: &Wanted<'_>) -> Verdict {
         // A task whose runtime has ended goes on in this one.
         self.shared.start();
-        self.shared.0.limits.admit(who, wanted, budget).await
+        self.shared.0.limits.admit(who, wanted).await
     }
 
     /// Who lends messages to the sessions of an address or a subject.
@@ -192,6 +203,11 @@ impl SharedRates {
     pub(crate) fn bytes_lender(&self, who: Counted) -> Arc<dyn Lender> {
         self.shared.0.limits.bytes_lender(who)
     }
+}
+
+/// What is behind it is whole at every moment.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Keeps what is connected with the engine of the moment.
@@ -224,3 +240,6 @@ impl fmt::Debug for Shared {
         f.debug_tuple("Shared").field(&self.0.current).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,6 +89,8 @@ impl Shared {
 
     pub(crate) fn start(&self) {}
 
+    pub(crate) fn connect_here(&self) {}
+
     pub(crate) fn rates(&self, _config: &Config) -> Option<SharedRates> {
         None
     }

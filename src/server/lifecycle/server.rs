@@ -107,7 +107,7 @@ impl Server {
         }
         let passed = context.passed;
         passed.check(&config)?;
-        let workers = Workers::start(config.server.workers).map_err(ServeError::System)?;
+        let mut workers = Workers::start(config.server.workers).map_err(ServeError::System)?;
         let mut open = Listeners {
             passed,
             ..Listeners::default()
@@ -141,6 +141,7 @@ impl Server {
             workers.count(),
             interface_settings.has_publish(),
         );
+        let shares = config.shared.is_some();
         let gate = Gate::builder(config)
             .max_sessions(sessions)
             .tracing(context.traces.tracing())
@@ -155,7 +156,9 @@ impl Server {
         {
             let _on_a_worker = workers.first().runtime().enter();
             gate.handle().fetch_keys();
-            gate.handle().connect_engine();
+        }
+        if shares {
+            connect_engine(&mut workers, &gate.handle())?;
         }
         let mut server = Self {
             dispatcher: Arc::new(Dispatcher::new(
@@ -326,6 +329,14 @@ impl Server {
         limiter.report();
         drained
     }
+}
+
+/// Connects with the engine that gates share, on a worker of its own.
+pub(super) fn connect_engine(workers: &mut Workers, handle: &Handle) -> Result<(), ServeError> {
+    let worker = workers.engine().map_err(ServeError::System)?;
+    let _there = worker.runtime().enter();
+    handle.connect_engine();
+    Ok(())
 }
 
 /// The workers, with a pool of connections to servers for each.

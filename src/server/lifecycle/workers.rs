@@ -25,6 +25,8 @@ pub(crate) struct Worker {
 #[derive(Debug)]
 pub(crate) struct Workers {
     workers: Vec<Worker>,
+    /// Beside them, if there is an engine.
+    engine: Option<Worker>,
     threads: Vec<JoinHandle<()>>,
     stop: CancellationToken,
     /// Closed when each thread has ended its tasks.
@@ -40,36 +42,50 @@ impl Workers {
         let count = count(wanted);
         let mut workers = Self {
             workers: Vec::with_capacity(count),
+            engine: None,
             threads: Vec::with_capacity(count),
             stop: CancellationToken::new(),
             ended: TaskTracker::new(),
         };
         for index in 0..count {
-            workers.add(index)?;
+            let worker = workers.add(&index.to_string())?;
+            workers.workers.push(worker);
         }
         workers.ended.close();
         Ok(workers)
     }
 
-    fn add(&mut self, index: usize) -> io::Result<()> {
+    /// A worker for the connections with the engine that gates share. It is none of those that serve: a handshake waits
+    /// for the engine's answer, and a busy worker would read it late.
+    pub(crate) fn engine(&mut self) -> io::Result<Worker> {
+        if let Some(worker) = &self.engine {
+            return Ok(worker.clone());
+        }
+        let worker = self.add("engine")?;
+        self.engine = Some(worker.clone());
+        Ok(worker)
+    }
+
+    /// Starts a thread of this name.
+    fn add(&mut self, name: &str) -> io::Result<Worker> {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(LOOKUP_THREADS)
-            .thread_name(format!("wsgate-lookup-{index}"))
+            .thread_name(format!("wsgate-lookup-{name}"))
             .build()?;
-        self.workers.push(Worker {
+        let worker = Worker {
             runtime: runtime.handle().clone(),
-        });
+        };
         let stop = self.stop.clone();
         let alive = self.ended.token();
         let thread = thread::Builder::new()
-            .name(format!("wsgate-{index}"))
+            .name(format!("wsgate-{name}"))
             .spawn(move || {
                 work(runtime, &stop);
                 drop(alive);
             })?;
         self.threads.push(thread);
-        Ok(())
+        Ok(worker)
     }
 
     /// The first worker, which runs the accept loops.

@@ -11,7 +11,7 @@ use crate::server::error::ServeError;
 use crate::server::http::connection::{Connections, ListenerSettings};
 use crate::server::lifecycle::certificates;
 use crate::server::lifecycle::interfaces::{BoundInterfaces, InterfaceSettings};
-use crate::server::lifecycle::server::Server;
+use crate::server::lifecycle::server::{Server, connect_engine};
 use crate::server::listener::descriptors;
 use crate::server::listener::open::{BoundListener, OpenListener};
 use crate::server::listener::own_servers;
@@ -46,6 +46,10 @@ impl Server {
         let bound =
             BoundInterfaces::bind_new(&InterfaceSettings::of(&config), &self.listeners, worker)?;
         let orders = self.orders.wanted(&mut config).open_elsewhere().await?;
+        if config.shared.is_some() {
+            // Before there is one to connect with: it is where the gate connects from then on.
+            connect_engine(&mut self.workers, &self.handle)?;
+        }
         let (before, settings) = (self.handle.config(), config.clone());
         let mut applied = Applied {
             gate: self.handle.reload(config)?,
