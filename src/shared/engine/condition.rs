@@ -32,9 +32,21 @@ struct State {
     /// What is missing.
     missing: BTreeSet<String>,
     since: Instant,
+    /// The log has that something is missing.
     is_logged: bool,
+    /// Nothing was missing at some time.
+    was_whole: bool,
     /// Channels that were subscribed again meanwhile.
     channels: usize,
+}
+
+/// What the log is to say.
+#[derive(Debug, PartialEq)]
+enum News {
+    /// Nothing is missing, for the first time.
+    Connected,
+    /// Nothing is missing any more.
+    Back { seconds: f64, channels: usize },
 }
 
 impl Condition {
@@ -47,6 +59,7 @@ impl Condition {
                 missing: BTreeSet::new(),
                 since: Instant::now(),
                 is_logged: false,
+                was_whole: false,
                 channels: 0,
             }),
             connected: watch::Sender::new(0),
@@ -98,13 +111,9 @@ impl Condition {
 
     /// This connection is missing.
     pub(in crate::shared) fn lost(&self, part: &str, error: &EngineError) {
-        self.expect(part);
-        let mut state = self.state();
-        if std::mem::replace(&mut state.is_logged, true) {
+        let Some(on_failure) = self.note_lost(part) else {
             return;
-        }
-        let on_failure = state.on_failure;
-        drop(state);
+        };
         let (engine, error) = (&*self.shown, ErrorReport(error));
         match on_failure {
             OnFailure::Local => tracing::warn!(
@@ -118,31 +127,52 @@ impl Condition {
         }
     }
 
+    /// What counts without it, if the log does not have yet that something is missing.
+    fn note_lost(&self, part: &str) -> Option<OnFailure> {
+        self.expect(part);
+        let mut state = self.state();
+        let was_logged = std::mem::replace(&mut state.is_logged, true);
+        (!was_logged).then_some(state.on_failure)
+    }
+
     /// This connection is there, with so many channels that were subscribed again.
     pub(in crate::shared) fn found(&self, part: &str, channels: usize) {
+        let engine = &*self.shown;
+        match self.note_found(part, channels) {
+            Some(News::Back { seconds, channels }) => tracing::info!(
+                reason = "shared_up",
+                engine,
+                seconds,
+                channels,
+                "the engine is back"
+            ),
+            Some(News::Connected) => {
+                tracing::info!(reason = "shared_up", engine, "the engine is connected");
+            }
+            None => {}
+        }
+    }
+
+    fn note_found(&self, part: &str, channels: usize) -> Option<News> {
         let mut state = self.state();
         state.channels += channels;
         let was_missing = state.missing.remove(part);
         if !was_missing || !state.missing.is_empty() {
-            return;
+            return None;
         }
         self.is_up.store(true, Ordering::Relaxed);
         #[cfg(test)]
         self.whole.send_replace(true);
         let seconds = state.since.elapsed().as_secs_f64();
         let channels = std::mem::take(&mut state.channels);
-        let was_logged = std::mem::take(&mut state.is_logged);
-        drop(state);
-        let engine = &*self.shown;
-        match was_logged {
-            true => tracing::info!(
-                reason = "shared_up",
-                engine,
-                seconds = (seconds * 1000.0).round() / 1000.0,
+        let was_whole = std::mem::replace(&mut state.was_whole, true);
+        match std::mem::take(&mut state.is_logged) {
+            true => Some(News::Back {
+                seconds: (seconds * 1000.0).round() / 1000.0,
                 channels,
-                "the engine is back"
-            ),
-            false => tracing::info!(reason = "shared_up", engine, "the engine is connected"),
+            }),
+            // A server more of the same engine is no news.
+            false => (!was_whole).then_some(News::Connected),
         }
     }
 
@@ -164,5 +194,53 @@ impl Condition {
     fn state(&self) -> MutexGuard<'_, State> {
         // It is whole at every moment.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAIN: &str = "a:1";
+    const LISTENING: &str = "a:1, to listen";
+
+    fn condition() -> Condition {
+        Condition::new("a:1".to_owned(), OnFailure::Local)
+    }
+
+    #[test]
+    fn the_engine_is_connected_once_however_its_connections_appear() {
+        let condition = condition();
+        condition.expect(MAIN);
+        condition.expect(LISTENING);
+        assert_eq!(condition.note_found(MAIN, 0), None);
+        assert!(!condition.is_up());
+        assert_eq!(condition.note_found(LISTENING, 3), Some(News::Connected));
+        // A connection more, or one that is made anew.
+        for part in ["b:2", LISTENING] {
+            condition.expect(part);
+            assert!(!condition.is_up());
+            assert_eq!(condition.note_found(part, 0), None);
+            assert!(condition.is_up());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_lost_is_said_once_and_once_that_it_is_back() {
+        let condition = condition();
+        condition.expect(MAIN);
+        condition.expect(LISTENING);
+        let twice = [MAIN, LISTENING].map(|part| condition.note_lost(part));
+        assert_eq!(twice, [Some(OnFailure::Local), None]);
+        tokio::time::advance(Duration::from_millis(1500)).await;
+        assert_eq!(condition.note_found(MAIN, 0), None);
+        assert_eq!(condition.note_lost(MAIN), None);
+        assert_eq!(condition.note_found(LISTENING, 3), None);
+        let back = News::Back {
+            seconds: 1.5,
+            channels: 3,
+        };
+        assert_eq!(condition.note_found(MAIN, 0), Some(back));
+        assert_eq!(condition.note_lost(MAIN), Some(OnFailure::Local));
     }
 }
