@@ -118,6 +118,14 @@ impl Config {
         rules.map(|rules| rules.retain).max().unwrap_or(0)
     }
 
+    /// Whether both share the same with other gates.
+    pub(crate) fn shares_like(&self, other: &Self) -> bool {
+        #[cfg(feature = "shared")]
+        return self.shared == other.shared;
+        #[cfg(not(feature = "shared"))]
+        return self.written_shared == other.written_shared;
+    }
+
     /// The orders whose certificates a listener shows.
     #[cfg(feature = "acme")]
     pub(crate) fn orders(&self) -> impl Iterator<Item = &AcmeOrder> {

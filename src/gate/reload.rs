@@ -26,6 +26,8 @@ pub struct Reloaded {
     pub rates_reset: bool,
     /// `[drain]` changed.
     pub drain_changed: bool,
+    /// `[shared]` changed. Another engine gets the places of the open sessions.
+    pub shared_changed: bool,
     /// Upstreams that no route uses changed.
     pub spare_upstreams_changed: bool,
     /// Sessions of removed routes.
@@ -62,6 +64,7 @@ impl Reloaded {
             rates_reset: (client_ip.0.tracked, client_ip.0.ipv6_prefix)
                 != (client_ip.1.tracked, client_ip.1.ipv6_prefix),
             drain_changed: old.drain != new.drain,
+            shared_changed: !old.shares_like(new),
             spare_upstreams_changed: spare_upstreams(old) != spare_upstreams(new),
             routes_changed,
             sessions_sent_away: 0,

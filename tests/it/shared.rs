@@ -1,5 +1,6 @@
 //! Several gates that share an engine: a real one, where it is installed.
 
+use rustix::process::Signal;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::kit::{Echo, EngineServer, Head, Program, Socket, Wire, settings, soon, websocket};
@@ -144,4 +145,40 @@ async fn without_the_engine_a_gate_counts_for_itself_or_denies() {
     })
     .await;
     session.echoes("and still").await;
+}
+
+#[tokio::test]
+async fn a_reload_changes_the_engine_and_takes_the_sessions_along() {
+    let (Some(first), Some(second)) = (EngineServer::any(), EngineServer::any()) else {
+        return;
+    };
+    let echo = Echo::start().await;
+    let shared = |engine: &EngineServer| {
+        let more = format!(
+            "limits.per_ip.connections = 2\n[shared]\nurl = \"{}\"\n",
+            engine.url()
+        );
+        settings(echo.url(), &more)
+    };
+    let alone = settings(echo.url(), "limits.per_ip.connections = 2\n");
+    let sharing = shared(&second);
+    let (a, b) = tokio::join!(Program::run(&alone), Program::run(&sharing));
+    b.event("the engine is connected").await;
+    let session = Socket::open(&a.address, "/ws/").await;
+    for (engine, times) in [(&first, 1), (&second, 2)] {
+        a.rewrite(&shared(engine));
+        a.signal(Signal::HUP);
+        let reloaded = a.nth_event(times - 1, "settings reloaded").await;
+        assert_eq!(reloaded["keys"], "shared");
+        a.nth_event(times - 1, "the engine is connected").await;
+    }
+    // One here, one there; the first of them was counted before there was an engine.
+    let other = Socket::open(&a.address, "/ws/").await;
+    let _third = Socket::open(&b.address, "/ws/").await;
+    assert_eq!(answer(&b).await.status(), 429);
+    drop((session, other));
+    a.rewrite(&alone);
+    a.signal(Signal::HUP);
+    a.nth_event(2, "settings reloaded").await;
+    let _back = Socket::open(&a.address, "/ws/").await;
 }

@@ -49,6 +49,7 @@ impl Applied {
             ("route (order)", self.gate.routes_reordered),
             ("upstream", self.gate.spare_upstreams_changed),
             ("drain", self.gate.drain_changed),
+            ("shared", self.gate.shared_changed),
             ("client_ip", self.gate.client_ip_changed),
             (
                 "client_ip (limits per address begin anew)",
