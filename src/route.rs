@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::config::{
-    EncodedSlashes, Route, has_dot_segment, has_encoded_slash, with_slashes_decoded,
+    EncodedSlashes, PathPattern, Route, has_dot_segment, has_encoded_slash, with_reserved_decoded,
+    with_slashes_decoded,
 };
 use crate::rejection::Rejection;
 use crate::request::Identity;
@@ -37,6 +38,9 @@ pub(crate) enum RouteError {
     /// The path has an encoded slash, which the route that it comes to refuses. Without a route, no
     /// route is for it; it is refused all the same, because it could mean two things to whoever comes next.
     EncodedSlash(Option<Arc<Route>>),
+    /// The route that it comes to makes a channel of the path, and another spelling of the path, which makes the same one, comes
+    /// to another route.
+    Spelling(Arc<Route>),
 }
 
 impl From<RouteError> for Rejection {
@@ -45,6 +49,7 @@ impl From<RouteError> for Rejection {
             RouteError::NoRoute => Self::NoRoute,
             RouteError::HostNotOurs => Self::HostNotOurs,
             RouteError::EncodedSlash(_) => Self::EncodedSlash,
+            RouteError::Spelling(_) => Self::Path,
         }
     }
 }
@@ -53,12 +58,19 @@ impl From<RouteError> for Rejection {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Table {
     routes: Box<[Arc<Route>]>,
+    /// The path of each, as [`with_reserved_decoded`] has it; none if no route makes a channel of a path.
+    spellings: Box<[PathPattern]>,
 }
 
 impl Table {
     pub(crate) fn new(routes: &[Arc<Route>]) -> Self {
+        let has_use = routes.iter().any(|route| route.channels.use_path());
+        let spellings = routes.iter().filter(|_| has_use);
         Self {
             routes: routes.into(),
+            spellings: spellings
+                .map(|route| route.path.with_reserved_decoded())
+                .collect(),
         }
     }
 
@@ -77,7 +89,9 @@ impl Table {
     /// request, which offers none. They are compared with regard to case (RFC 6455 §11.5).
     ///
     /// A route that refuses encoded slashes refuses the paths as well that are its own if they are
-    /// decoded: `/ws/admin%2Fx` does not pass a route for `/ws/admin/*` that denies.
+    /// decoded: `/ws/admin%2Fx` does not pass a route for `/ws/admin/*` that denies. A route that makes a channel of the path
+    /// refuses the paths as well that another route before it takes in another spelling: `/rooms/%40staff` does not bring
+    /// anybody into the channel of `/rooms/@staff`.
     pub(crate) fn find(
         &self,
         host: Option<&str>,
@@ -91,6 +105,9 @@ impl Table {
                 None if has_slash && route.refuses_slashes() => {
                     return Err(RouteError::EncodedSlash(Some(Arc::clone(route))));
                 }
+                None if self.is_of_another(route, host, path, offered_subprotocols) => {
+                    return Err(RouteError::Spelling(Arc::clone(route)));
+                }
                 None => return Ok(Arc::clone(route)),
                 Some(Mismatch::Host) => {}
                 Some(Mismatch::Path | Mismatch::Subprotocols) => host_is_ours = true,
@@ -101,6 +118,27 @@ impl Table {
             true => RouteError::NoRoute,
             false => RouteError::HostNotOurs,
         })
+    }
+
+    /// Whether another route takes a spelling of this path that makes the same channel.
+    fn is_of_another(
+        &self,
+        found: &Arc<Route>,
+        host: Option<&str>,
+        path: &str,
+        offered: &[impl AsRef<str>],
+    ) -> bool {
+        if !found.channels.use_path() {
+            return false;
+        }
+        let path = with_reserved_decoded(path);
+        let path = RoutedPath::new(&path);
+        let mut routes = self.routes.iter().zip(&self.spellings);
+        let first = routes.find(|(route, spelling)| {
+            let serves = route.serves_host(host) && route.serves_path_by(spelling, &path);
+            serves && route.takes_offer(offered)
+        });
+        first.is_some_and(|(first, _)| !Arc::ptr_eq(first, found))
     }
 
     /// The routes in their order, and why each does not take such a request, if it does not.
@@ -181,9 +219,13 @@ impl Route {
     }
 
     fn serves_path(&self, path: &RoutedPath<'_>) -> bool {
+        self.serves_path_by(&self.path, path)
+    }
+
+    fn serves_path_by(&self, pattern: &PathPattern, path: &RoutedPath<'_>) -> bool {
         let decoded = path.decoded.as_deref();
         let decoded = decoded.filter(|_| self.refuses_slashes());
-        self.path.matches(path.text) || decoded.is_some_and(|path| self.path.matches(path))
+        pattern.matches(path.text) || decoded.is_some_and(|path| pattern.matches(path))
     }
 
     fn refuses_slashes(&self) -> bool {
@@ -197,178 +239,4 @@ impl Route {
 }
 
 #[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-    use crate::config::Rewrite;
-
-    /// A route named after its path.
-    fn route(hosts: &[&str], path: &str) -> Route {
-        Route {
-            hosts: hosts.iter().map(|host| host.parse().unwrap()).collect(),
-            ..Route::for_tests(path, path)
-        }
-    }
-
-    fn table(routes: impl IntoIterator<Item = Route>) -> Table {
-        let routes: Vec<_> = routes.into_iter().map(Arc::new).collect();
-        Table::new(&routes)
-    }
-
-    fn some_routes() -> Table {
-        let chat = Route {
-            subprotocols: vec!["chat.v2".to_owned(), "chat.v3".to_owned()],
-            ..route(&["a.test", "*.b.test"], "/chat/*")
-        };
-        table([
-            chat,
-            route(&["a.test"], "/chat/{room}"),
-            route(&["a.test"], "/chat/*"),
-            route(&["c.test"], "/{any}/ws"),
-        ])
-    }
-
-    #[rstest]
-    #[case::offer("a.test", "/chat/1", &["chat.v3"], Ok("/chat/*"))]
-    #[case::one_of_the_offers("x.b.test", "/chat/1", &["chat.v1", "chat.v2"], Ok("/chat/*"))]
-    #[case::no_offer("a.test", "/chat/1", &[], Ok("/chat/{room}"))]
-    #[case::other_offer("a.test", "/chat/1", &["chat.v1"], Ok("/chat/{room}"))]
-    #[case::offer_in_another_case("a.test", "/chat/1", &["Chat.v2"], Ok("/chat/{room}"))]
-    #[case::later_route("a.test", "/chat/1/2", &[], Ok("/chat/*"))]
-    #[case::host_in_another_case("A.Test", "/chat/1", &[], Ok("/chat/{room}"))]
-    #[case::no_route_without_the_offer("x.b.test", "/chat/1", &[], Err(Rejection::NoRoute))]
-    #[case::no_such_path("a.test", "/other", &[], Err(Rejection::NoRoute))]
-    #[case::path_of_another_host("c.test", "/chat/1", &[], Err(Rejection::NoRoute))]
-    #[case::host_of_none("d.test", "/chat/1", &[], Err(Rejection::HostNotOurs))]
-    #[case::apex_of_a_wildcard("b.test", "/chat/1", &["chat.v2"], Err(Rejection::HostNotOurs))]
-    fn the_first_route_that_matches_is_found(
-        #[case] host: &str,
-        #[case] path: &str,
-        #[case] offered: &[&str],
-        #[case] expected: Result<&str, Rejection>,
-    ) {
-        let table = some_routes();
-        let found = table
-            .find(Some(host), path, offered)
-            .map_err(Rejection::from);
-        let name = found.map(|found| found.name.to_string());
-        assert_eq!(name, expected.map(str::to_owned));
-    }
-
-    #[test]
-    fn the_order_of_the_file_decides_not_the_longest_match() {
-        let table = table([route(&[], "/*"), route(&[], "/ws")]);
-        let found = table.find(Some("a.test"), "/ws", &[""; 0]).unwrap();
-        assert_eq!(&*found.name, "/*");
-    }
-
-    #[test]
-    fn a_route_without_hosts_serves_every_host() {
-        let table = table([route(&["a.test"], "/ws"), route(&[], "/any")]);
-        assert!(table.find(Some("b.test"), "/any", &[""; 0]).is_ok());
-        let refused = table.find(Some("b.test"), "/ws", &[""; 0]).unwrap_err();
-        assert_eq!(refused, RouteError::NoRoute);
-    }
-
-    #[test]
-    fn a_request_without_a_host_is_for_the_routes_of_every_host() {
-        let routes = table([
-            route(&["a.test", "*.test", "::1"], "/*"),
-            route(&[], "/any"),
-        ]);
-        let found = routes.find(None, "/any", &[""; 0]).unwrap();
-        assert_eq!(&*found.name, "/any");
-        let refused = routes.find(None, "/ws", &[""; 0]).unwrap_err();
-        assert_eq!(refused, RouteError::NoRoute);
-        let routes = table([route(&["a.test"], "/*")]);
-        let refused = routes.find(None, "/any", &[""; 0]).unwrap_err();
-        assert_eq!(refused, RouteError::HostNotOurs);
-    }
-
-    #[test]
-    fn a_table_without_routes_has_no_route() {
-        let refused = Table::default()
-            .find(Some("a.test"), "/", &[""; 0])
-            .unwrap_err();
-        assert_eq!(refused, RouteError::NoRoute);
-    }
-
-    fn passing(path: &str) -> Route {
-        Route {
-            encoded_slashes: EncodedSlashes::Pass,
-            ..route(&["a.test"], path)
-        }
-    }
-
-    #[rstest]
-    #[case::its_own("/ws/a%2Fb", Ok("/ws/*"))]
-    #[case::literal("/a%2Fb/c%2Fd", Ok("/a%2Fb/{id}"))]
-    #[case::route_that_refuses("/open/a%2Fb", Err(Some("/open/*")))]
-    #[case::decoded_of_one_before("/ws/admin%2Fx", Err(Some("/ws/admin/*")))]
-    #[case::all_decoded("/ws%2Fadmin%2Fx", Err(Some("/ws/admin/*")))]
-    #[case::decoded_of_one_that_passes("/ws%2Fx", Err(None))]
-    #[case::decoded_of_one_behind("/ws/late%2Fx", Ok("/ws/*"))]
-    #[case::of_none("/x%2Fy", Err(None))]
-    fn an_encoded_slash_is_no_separator_and_refused_where_it_might_be_one(
-        #[case] path: &str,
-        #[case] expected: Result<&str, Option<&str>>,
-    ) {
-        let table = table([
-            route(&["a.test"], "/ws/admin/*"),
-            passing("/ws/*"),
-            passing("/a%2Fb/{id}"),
-            route(&["a.test"], "/open/*"),
-            route(&["a.test"], "/ws/late/*"),
-        ]);
-        let found = match table.find(Some("a.test"), path, &[""; 0]) {
-            Ok(route) => Ok(route.name.to_string()),
-            Err(RouteError::EncodedSlash(route)) => Err(route.map(|route| route.name.to_string())),
-            Err(other) => panic!("{other:?}"),
-        };
-        let expected = expected.map(str::to_owned);
-        assert_eq!(found, expected.map_err(|route| route.map(str::to_owned)));
-        // Before 421 as well.
-        let of_none = table.find(Some("b.test"), path, &[""; 0]).unwrap_err();
-        assert_eq!(of_none, RouteError::EncodedSlash(None));
-    }
-
-    #[test]
-    fn the_upstream_path_is_rewritten_from_the_raw_path() {
-        let mut rewritten = Route {
-            encoded_slashes: EncodedSlashes::Pass,
-            ..route(&[], "/rooms/{room}/*")
-        };
-        rewritten.rewrite = Some(Rewrite::parse("/r/{room}/*", &rewritten.path).unwrap());
-        let table = table([rewritten, route(&[], "/plain/{id}")]);
-
-        let path = "/rooms/a%2Fb/c//d";
-        let found = table.find(Some("a.test"), path, &[""; 0]).unwrap();
-        assert_eq!(found.upstream_path(path, None).unwrap(), "/r/a%2Fb/c//d");
-        let captured = found.path.named_captures(path);
-        assert_eq!(captured, [("room".to_owned(), "a%2Fb".to_owned())]);
-
-        let found = table.find(Some("a.test"), "/plain/7", &[""; 0]).unwrap();
-        assert!(matches!(
-            found.upstream_path("/plain/7", None),
-            Ok(Cow::Borrowed("/plain/7"))
-        ));
-    }
-
-    #[test]
-    fn a_rewrite_makes_no_dot_segment_out_of_a_parameter() {
-        let mut dotted = passing("/{id}");
-        dotted.rewrite = Some(Rewrite::parse("/v/.{id}", &dotted.path).unwrap());
-        let table = table([dotted]);
-        let sent = |path: &'static str| {
-            let found = table.find(Some("a.test"), path, &[""; 0]).unwrap();
-            found.upstream_path(path, None)
-        };
-        assert_eq!(sent("/x").unwrap(), "/v/.x");
-        assert_eq!(sent("/..x").unwrap(), "/v/...x");
-        assert_eq!(sent("/x%2F.y").unwrap(), "/v/.x%2F.y");
-        for path in ["/;x", "/%3bx", "/.", "/%2e", "/.;", "/%2Fx", "/;%2Fx"] {
-            assert_eq!(sent(path), Err(Rejection::Path), "{path}");
-        }
-    }
-}
+mod tests;

@@ -16,7 +16,7 @@ pub(super) fn meets(required: &Requirement, claims: &Claims, handshake: &Handsha
     let mut values = required.values.iter();
     values.any(|value| match value {
         RequiredValue::Text(template) => handshake
-            .render(template)
+            .with_values(|values| template.render_decoded(values))
             .is_some_and(|text| !text.is_empty() && holds_text(&required.claim, claim, &text)),
         RequiredValue::Number(number) => holds(claim, |claim| claim.as_i64() == Some(*number)),
         RequiredValue::Bool(value) => holds(claim, |claim| claim.as_bool() == Some(*value)),

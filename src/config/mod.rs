@@ -86,7 +86,7 @@ pub(crate) use named_file::{Fingerprint, NamedFile};
 pub(crate) use values::channel_template::ChannelTemplate;
 pub(crate) use values::network::networks_contain;
 pub(crate) use values::normal_path::{
-    has_dot_segment, has_encoded_slash, normal_path, with_slashes_decoded,
+    has_dot_segment, has_encoded_slash, normal_path, with_reserved_decoded, with_slashes_decoded,
 };
 pub(crate) use values::origin::Origin;
 pub(crate) use values::server_url::ServerAddress;

@@ -154,6 +154,9 @@ impl Failure {
                 let refusal = Refusal::on(&route.name, Rejection::EncodedSlash).to(target);
                 Self::of(refusal.under(Some(Rule::EncodedSlashes), config))
             }
+            RouteError::Spelling(route) => {
+                Self::of(Refusal::on(&route.name, Rejection::Path).to(target))
+            }
         }
     }
 

@@ -171,7 +171,8 @@ impl Handshake {
         self.target.query()
     }
 
-    /// What the route's path captured under this name: `room` in `/rooms/{room}`.
+    /// What the route's path captured under this name: `room` in `/rooms/{room}`. It is a part of [`Handshake::path`], with its
+    /// escapes; `{path.room}` in `channels.join` and `auth.require` is decoded.
     pub fn path_parameter(&self, name: &str) -> Option<&str> {
         let pattern = &self.route.path;
         let captures = pattern.capture(self.target.path())?;
@@ -208,7 +209,8 @@ impl Handshake {
         self.with_values(|values| template.render(values))
     }
 
-    fn with_values<R>(&self, render: impl FnOnce(&Values<'_>) -> R) -> R {
+    /// What a template makes of the values of this request.
+    pub(crate) fn with_values<R>(&self, render: impl FnOnce(&Values<'_>) -> R) -> R {
         let identity = self.identity();
         let subject = identity.map(|identity| identity.subject());
         render(&Values {

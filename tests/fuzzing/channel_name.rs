@@ -2,10 +2,11 @@
 
 use crate::config::{
     ChannelName, ChannelPattern, ChannelSettings, ChannelTemplate, Config, RouteSettings, Settings,
-    UpstreamSettings, Values,
+    UpstreamSettings, Values, normal_path,
 };
 
-/// Lines: a template, a pattern, a name, and then values for the three parameters of the path, of one client and of another.
+/// Lines: a template, a pattern, a name, and then values for the three parameters of the path, of one client and of another, as
+/// they stand in a path.
 ///
 /// No value leaves its segment, other values make another name, and a pattern takes what a plain comparison takes.
 pub fn channel_name(data: &[u8]) {
@@ -18,9 +19,33 @@ pub fn channel_name(data: &[u8]) {
     let one = [line(), line(), line()];
     let other = [line(), line(), line()];
     check_pattern(pattern, name);
+    let (Some(one), Some(other)) = (segments(one), segments(other)) else {
+        return;
+    };
     if let Some(template) = template_of(template) {
-        check_template(&template, one, other);
+        check_template(&template, one.each_ref(), other.each_ref());
     }
+}
+
+/// What the parameters of a path capture, if these are segments of one.
+fn segments(written: [&str; 3]) -> Option<[String; 3]> {
+    let segment = |text: &str| {
+        let path = normal_path(&format!("/-{text}"))?.into_owned();
+        path.strip_prefix("/-").map(str::to_owned)
+    };
+    let [a, b, c] = written.map(|text| segment(text).filter(|_| !text.contains('/')));
+    Some([a?, b?, c?])
+}
+
+/// The bytes that a segment stands for, by a second reading.
+fn meant(segment: &str) -> Vec<u8> {
+    let mut parts = segment.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        bytes.push(u8::from_str_radix(&part[..2], 16).expect("an escape"));
+        bytes.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    bytes
 }
 
 fn check_pattern(pattern: &str, name: &str) {
@@ -80,7 +105,8 @@ fn template_of(text: &str) -> Option<ChannelTemplate> {
     config.routes[0].channels.join.first().cloned()
 }
 
-fn check_template(template: &ChannelTemplate, one: [&str; 3], other: [&str; 3]) {
+fn check_template(template: &ChannelTemplate, one: [&String; 3], other: [&String; 3]) {
+    let (one, other) = (one.map(String::as_str), other.map(String::as_str));
     let names = [one, other].map(|values| render(template, values));
     // What a template of this many segments makes has as many, whatever the values are.
     let segments = render(template, ["x", "x", "x"]).map(|name| name.split('.').count());
@@ -95,7 +121,7 @@ fn check_template(template: &ChannelTemplate, one: [&str; 3], other: [&str; 3]) 
             values[index] = "y";
             before != render(template, values)
         };
-        let are_same = (0..3).all(|index| !used(index) || one[index] == other[index]);
+        let are_same = (0..3).all(|index| !used(index) || meant(one[index]) == meant(other[index]));
         assert_eq!(name == other_name, are_same, "{name} {other_name}");
     }
 }

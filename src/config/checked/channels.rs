@@ -37,6 +37,11 @@ impl ChannelRules {
         let mut templates = self.join.iter();
         self.upstream_header || templates.any(|template| template.may_make(channel))
     }
+
+    /// Whether the path of a request decides which channels its session joins.
+    pub(crate) fn use_path(&self) -> bool {
+        self.join.iter().any(ChannelTemplate::uses_path)
+    }
 }
 
 impl Default for ChannelRules {

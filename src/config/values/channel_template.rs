@@ -9,9 +9,9 @@ use super::template::{Piece, Values, pieces};
 
 /// The name of a channel with placeholders, at most one in a segment.
 ///
-/// A value is escaped: each of its bytes that a segment may not have, and `.` and `=`, becomes `=XX`. So it is always one
-/// segment, and two requests get one name only if all their values are the same: no value names a channel that is not meant
-/// for it.
+/// What a path captured is decoded first: a subject and a claim have no escapes either. Then a value is escaped: each of its
+/// bytes that a segment may not have, and `.` and `=`, becomes `=XX`. So it is always one segment, and two requests get one
+/// name only if all their values are the same: no value names a channel that is not meant for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ChannelTemplate {
     segments: Vec<Segment>,
@@ -69,7 +69,7 @@ impl ChannelTemplate {
             }
             name.push_str(&segment.before);
             if let Some(placeholder) = &segment.placeholder {
-                push_escaped(&mut name, &placeholder.value(values)?)?;
+                push_escaped(&mut name, &placeholder.decoded(values)?)?;
             }
             name.push_str(&segment.after);
         }
@@ -97,6 +97,12 @@ impl ChannelTemplate {
     pub(in crate::config) fn uses_identity(&self) -> bool {
         let mut placeholders = self.placeholders();
         placeholders.any(|piece| matches!(piece, Piece::Subject | Piece::Claim(_)))
+    }
+
+    /// Whether it says what the path captured.
+    pub(in crate::config) fn uses_path(&self) -> bool {
+        let mut placeholders = self.placeholders();
+        placeholders.any(|piece| matches!(piece, Piece::Path(_)))
     }
 
     fn placeholders(&self) -> impl Iterator<Item = &Piece> {
@@ -141,11 +147,11 @@ fn two_placeholders() -> ValueError {
 }
 
 /// Adds a value that is not empty as a part of a segment.
-fn push_escaped(name: &mut String, value: &str) -> Option<()> {
+fn push_escaped(name: &mut String, value: &[u8]) -> Option<()> {
     if value.is_empty() || value.len() > ChannelName::LONGEST {
         return None;
     }
-    for byte in value.bytes() {
+    for &byte in value {
         match byte != b'=' && channel_name::is_of_segment(byte) {
             true => name.push(char::from(byte)),
             // Writing to a string cannot fail.

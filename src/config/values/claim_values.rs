@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum ClaimValue {
-    /// A string, which may use `{path.NAME}`, `{host}` and `{client_ip}`. A claim that is a list, and the
+    /// A string, which may use `{path.NAME}` (decoded), `{host}` and `{client_ip}`. A claim that is a list, and the
     /// words of a scope, may hold others too.
     Text(String),
     /// A whole number.

@@ -66,6 +66,27 @@ pub(crate) fn with_slashes_decoded(path: &str) -> Option<String> {
     has_encoded_slash(path).then(|| path.replace(ENCODED_SLASH, "/"))
 }
 
+/// The bytes that a part of a path in its normal form stands for: its escapes are undone, once. `None` if one lacks its
+/// digits.
+pub(super) fn decoded(part: &str) -> Option<Vec<u8>> {
+    characters(part)
+        .map(|character| Some(character?.byte))
+        .collect()
+}
+
+/// The path for somebody to whom `@` and `%40` are the same, and so all that may stand in a path as itself or as an escape: two
+/// paths in their normal form that have the same [`decoded`] segments have one such form.
+pub(crate) fn with_reserved_decoded(path: &str) -> Cow<'_, str> {
+    if !path.contains('%') {
+        return Cow::Borrowed(path);
+    }
+    let mut folded = String::with_capacity(path.len());
+    for Character { byte, is_escaped } in characters(path).flatten() {
+        push(&mut folded, byte, is_escaped && !is_pchar(byte));
+    }
+    Cow::Owned(folded)
+}
+
 /// Whether a path has a dot segment, for an upstream that takes an encoded slash for a separator too.
 pub(crate) fn has_dot_segment(path: &str) -> bool {
     let mut segments = path.split('/');
@@ -239,9 +260,14 @@ mod tests {
         assert_eq!(leniently_normal("/%6"), None);
     }
 
-    /// The bytes that a path stands for.
-    fn decoded(path: &str) -> Vec<u8> {
-        characters(path).map(|one| one.unwrap().byte).collect()
+    #[rstest]
+    #[case("/rooms/%40me%3A1", "/rooms/@me:1")]
+    #[case("/rooms/@me:1", "/rooms/@me:1")]
+    #[case("/%21%24%26%27%28%29%2A%2B%2C%3B%3D", "/!$&'()*+,;=")]
+    #[case::no_second_spelling("/a%2Fb%20c%25%C3%BC%5B", "/a%2Fb%20c%25%C3%BC%5B")]
+    #[case::undone_once("/%2540", "/%2540")]
+    fn a_character_and_its_escape_have_one_form(#[case] path: &str, #[case] folded: &str) {
+        assert_eq!(with_reserved_decoded(path), folded);
     }
 
     proptest! {
@@ -256,6 +282,15 @@ mod tests {
                 let slashes = |text: &str| text.matches('/').count();
                 prop_assert_eq!(slashes(&normal), slashes(&path));
             }
+        }
+
+        #[test]
+        fn segments_that_stand_for_the_same_have_one_form(
+            one in "([a@:;]|%40|%3[AB]|%25|%2F|%C3|%BC){0,6}",
+            other in "([a@:;]|%40|%3[AB]|%25|%2F|%C3|%BC){0,6}",
+        ) {
+            let is_same = with_reserved_decoded(&one) == with_reserved_decoded(&other);
+            prop_assert_eq!(is_same, decoded(&one) == decoded(&other));
         }
 
         #[test]

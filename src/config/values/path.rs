@@ -10,7 +10,7 @@ use std::str::FromStr;
 use super::error::ValueError;
 use super::normal_path::{
     has_dot_segment, has_encoded_slash, is_pchar, leniently_normal, strictly_normal,
-    with_slashes_decoded,
+    with_reserved_decoded, with_slashes_decoded,
 };
 use super::text::text;
 
@@ -123,6 +123,20 @@ impl PathPattern {
             segments: segments.collect(),
             open: self.open,
         })
+    }
+
+    /// The pattern that takes its paths as [`with_reserved_decoded`] has them.
+    pub(crate) fn with_reserved_decoded(&self) -> Self {
+        let segments = self.segments.iter().map(|segment| match segment {
+            Segment::Literal(literal) => {
+                Segment::Literal(with_reserved_decoded(literal).into_owned())
+            }
+            Segment::Parameter(_) => segment.clone(),
+        });
+        Self {
+            segments: segments.collect(),
+            open: self.open,
+        }
     }
 
     /// What stands between the slashes; `None` is a parameter.

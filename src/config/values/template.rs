@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::error::ValueError;
+use super::normal_path::decoded;
 use super::path::PathPattern;
 use crate::types::SessionName;
 
@@ -41,7 +42,7 @@ pub(crate) struct Values<'a> {
     pub(crate) subject: Option<&'a str>,
     /// What else is known of the client under a name.
     pub(crate) claim: &'a (dyn Fn(&str) -> Option<&'a str> + Sync),
-    /// What the route's path captured under a name.
+    /// What the route's path captured under a name, in the normal form of a path.
     pub(crate) path: &'a (dyn Fn(&str) -> Option<&'a str> + Sync),
 }
 
@@ -87,6 +88,17 @@ impl Template {
         }
         Some(text)
     }
+
+    /// The value to compare with something that is no path: what a path captured is decoded. None as with
+    /// [`Template::render`], and where it is no text then.
+    #[cfg_attr(not(feature = "auth"), allow(dead_code))]
+    pub(crate) fn render_decoded(&self, values: &Values<'_>) -> Option<String> {
+        let mut text = String::new();
+        for piece in &self.0 {
+            text.push_str(std::str::from_utf8(&piece.decoded(values)?).ok()?);
+        }
+        Some(text)
+    }
 }
 
 impl Piece {
@@ -104,6 +116,15 @@ impl Piece {
             Self::Path(name) => Some((values.path)(name).unwrap_or_default()),
         };
         known.map(Cow::Borrowed)
+    }
+
+    /// The bytes of that, without the escapes of what a path captured.
+    pub(super) fn decoded<'a>(&'a self, values: &'a Values<'_>) -> Option<Cow<'a, [u8]>> {
+        match (self, self.value(values)?) {
+            (Self::Path(_), captured) => decoded(&captured).map(Cow::Owned),
+            (_, Cow::Borrowed(text)) => Some(Cow::Borrowed(text.as_bytes())),
+            (_, Cow::Owned(text)) => Some(Cow::Owned(text.into_bytes())),
+        }
     }
 }
 
@@ -258,6 +279,35 @@ mod tests {
             let template = Template::parse(text, &path).unwrap();
             assert_eq!(template.render(&values), None, "{text}");
         }
+    }
+
+    #[rstest]
+    #[case("%C3%BC", Some("<\u{fc}>"))]
+    #[case("a%40b:c", Some("<a@b:c>"))]
+    #[case::once("%2540", Some("<%40>"))]
+    #[case::no_text("%FF", None)]
+    #[case::half_an_escape("%4", None)]
+    fn what_a_path_captured_is_compared_decoded(
+        #[case] captured: &str,
+        #[case] expected: Option<&str>,
+    ) {
+        let path = "/rooms/{id}".parse().unwrap();
+        let values = Values {
+            client_ip: "192.0.2.1".parse().unwrap(),
+            host: "",
+            route: "",
+            session: None,
+            tls_subject: None,
+            subject: Some("%40"),
+            claim: &|_| None,
+            path: &|_| Some(captured),
+        };
+        let rendered = |text: &str| {
+            let template = Template::parse(text, &path).unwrap();
+            template.render_decoded(&values)
+        };
+        assert_eq!(rendered("<{path.id}>").as_deref(), expected);
+        assert_eq!(rendered("{subject}").as_deref(), Some("%40"));
     }
 
     #[test]

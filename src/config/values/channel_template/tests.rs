@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
+use crate::config::normal_path;
 
 /// A template of a route with three parameters.
 fn template(text: &str) -> Result<ChannelTemplate, ValueError> {
@@ -77,6 +78,28 @@ fn what_is_not_there_joins_nothing() {
     assert_eq!(name(&long[1..]).map(|name| name.len()), Some(255));
     assert_eq!(name(&long), None);
     assert_eq!(name(&"/".repeat(84)), None);
+    // Its length is that of what it stands for.
+    assert_eq!(name(&"%40".repeat(250)).map(|name| name.len()), Some(255));
+}
+
+#[rstest]
+#[case::beyond_ascii("%C3%BC", Some("room.=C3=BC"))]
+#[case::two_spellings("%40me", Some("room.@me"))]
+#[case::raw("@me", Some("room.@me"))]
+#[case::once("%2540me", Some("room.=2540me"))]
+#[case::slash("a%2Fb", Some("room.a=2Fb"))]
+#[case::dot_and_equals("a.b=c", Some("room.a=2Eb=3Dc"))]
+#[case::no_text("%FF%C3", Some("room.=FF=C3"))]
+#[case::half_an_escape("%4", None)]
+fn what_a_path_captured_is_decoded_once(#[case] captured: &str, #[case] name: Option<&str>) {
+    let found = rendered("room.{path.a}", [captured, "b", "c"], None);
+    assert_eq!(found.as_deref(), name);
+}
+
+#[test]
+fn what_is_in_no_path_is_not_decoded() {
+    let found = rendered("user.{subject}", ["", "", ""], Some("%40me"));
+    assert_eq!(found.as_deref(), Some("user.=2540me"));
 }
 
 #[test]
@@ -105,9 +128,25 @@ fn a_template_may_make_names_with_its_literals_and_as_many_segments() {
     }
 }
 
-/// A value: whatever a client may send, and much of what matters.
+/// A value of a path: whatever a client may send, and much of what matters.
 fn value() -> impl Strategy<Value = String> {
-    prop_oneof!["[ab.=2EX{}~-]{0,5}", "\\PC{0,4}", ".{0,3}"]
+    let escaped = "([ab.=2E@~-]|%40|%25|%2F|%C3%BC|%FF|%20){0,5}";
+    let any = "%[2-7][0-9A-F]|[!-$&-.0-~]{0,4}";
+    prop_oneof![escaped, any].prop_filter_map("a segment", |value| {
+        let path = normal_path(&format!("/-{value}"))?.into_owned();
+        Some(path[2..].to_owned())
+    })
+}
+
+/// What it stands for, by a second reading.
+fn meant(value: &str) -> Vec<u8> {
+    let mut parts = value.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        bytes.push(u8::from_str_radix(&part[..2], 16).unwrap());
+        bytes.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    bytes
 }
 
 /// Templates of up to three segments, each with a placeholder or without.
@@ -128,10 +167,10 @@ fn written() -> impl Strategy<Value = String> {
 }
 
 /// The values that a template does not use are left out.
-fn used<'a>(text: &str, values: &'a [String; 3]) -> Vec<&'a str> {
+fn used(text: &str, values: &[String; 3]) -> Vec<Vec<u8>> {
     let names = ["{path.a}", "{path.b}", "{path.c}"].iter().zip(values);
     let used = names.filter(|(name, _)| text.contains(**name));
-    used.map(|(_, value)| &**value).collect()
+    used.map(|(_, value)| meant(value)).collect()
 }
 
 fn name_of(template: &ChannelTemplate, values: &[String; 3]) -> Option<ChannelName> {

@@ -29,7 +29,7 @@ class Recipes:
                 await play(site)
 
     async def chat_room(self, site):
-        expect, names = self.stage.expect, ["lobby"]
+        expect, names = self.stage.expect, ["lobby", "ü", "@me", "a/b", "b.c=d", "two:parts+more~", "100% of it"]
         self.stage.expect("chat-room: its page", "new WebSocket(" in (await site.get("/"))[1], True)
         for name in names:
             # As encodeURIComponent does it.
@@ -50,7 +50,7 @@ class Recipes:
             found = await site.curl(0)
             expect("chat-room: the request of the page", (found, await site.next(session)), ({"reached": 1, "gates": 0, "repeated": False}, "The server restarts at 12:00."))
             status, answer = await site.get("/channels", publish=True)
-            expect("chat-room: the list of channels", (status, True), (200, True))
+            expect("chat-room: the list of channels", (status, "room.=C3=BC" in answer), (200, True))
         async with site.open("/rooms/lobby") as session:
             for number in range(30):
                 await session.send(f"number {number}")
