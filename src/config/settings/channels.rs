@@ -11,7 +11,7 @@ use crate::config::values::{As, Number, Size};
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ChannelSettings {
-    /// The channels that a session is in from its start; they may use the placeholders of headers.set, one in a segment.
+    /// The channels that a session is in from its start; a segment may be a placeholder of headers.set.
     pub join: Vec<String>,
     /// Whether the upstream's answer to the handshake may name more of them, in the header Wsgate-Channels.
     pub upstream_header: bool,

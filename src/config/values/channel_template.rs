@@ -7,7 +7,9 @@ use super::error::ValueError;
 use super::path::PathPattern;
 use super::template::{Piece, Values, pieces};
 
-/// The name of a channel with placeholders, at most one in a segment.
+/// The name of a channel, in which a segment may be a placeholder.
+///
+/// It is a whole segment: of `room-{path.a}` and `room-{path.a}-admin`, other values would make one name.
 ///
 /// What a path captured is decoded first: a subject and a claim have no escapes either. Then a value is escaped: each of its
 /// bytes that a segment may not have, and `.` and `=`, becomes `=XX`. So it is always one segment, and two requests get one
@@ -17,45 +19,42 @@ pub(crate) struct ChannelTemplate {
     segments: Vec<Segment>,
 }
 
-/// A segment: a text, or a placeholder with the texts around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Segment {
-    before: String,
-    placeholder: Option<Piece>,
-    after: String,
+enum Segment {
+    Literal(String),
+    Placeholder(Piece),
 }
 
 impl ChannelTemplate {
     /// Parses a name for a route with this path: `{path.NAME}` must be captured there.
     pub(in crate::config) fn parse(text: &str, path: &PathPattern) -> Result<Self, ValueError> {
-        let mut segments = vec![Segment::empty()];
-        // The name with a byte in the place of each placeholder.
-        let mut sample = String::new();
-        for piece in pieces(text, path)? {
+        let pieces = pieces(text, path)?;
+        // The name with a byte in the place of each placeholder, which no dot can be taken for.
+        let sample = pieces.iter().map(|piece| match piece {
+            Piece::Text(literal) => literal,
+            _ => "-",
+        });
+        channel_name::check(&sample.collect::<String>())?;
+        let mut segments: Vec<Segment> = Vec::new();
+        let mut is_open = true;
+        for piece in pieces {
             match piece {
                 Piece::Text(literal) => {
-                    sample.push_str(&literal);
-                    for (index, part) in literal.split('.').enumerate() {
-                        if index > 0 {
-                            segments.push(Segment::empty());
-                        }
-                        if let Some(segment) = segments.last_mut() {
-                            segment.push(part);
-                        }
+                    let begins = segments.is_empty() || literal.starts_with('.');
+                    if !begins {
+                        return Err(beside_a_placeholder());
                     }
+                    let parts = literal.split('.').filter(|part| !part.is_empty());
+                    segments.extend(parts.map(|part| Segment::Literal(part.to_owned())));
+                    is_open = literal.ends_with('.');
                 }
-                placeholder => {
-                    sample.push('-');
-                    let segment = segments.last_mut();
-                    let before =
-                        segment.and_then(|segment| segment.placeholder.replace(placeholder));
-                    if before.is_some() {
-                        return Err(two_placeholders());
-                    }
+                placeholder if is_open => {
+                    segments.push(Segment::Placeholder(placeholder));
+                    is_open = false;
                 }
+                _ => return Err(beside_a_placeholder()),
             }
         }
-        channel_name::check(&sample)?;
         Ok(Self { segments })
     }
 
@@ -67,11 +66,10 @@ impl ChannelTemplate {
             if index > 0 {
                 name.push('.');
             }
-            name.push_str(&segment.before);
-            if let Some(placeholder) = &segment.placeholder {
-                push_escaped(&mut name, &placeholder.decoded(values)?)?;
+            match segment {
+                Segment::Literal(literal) => name.push_str(literal),
+                Segment::Placeholder(piece) => push_escaped(&mut name, &piece.decoded(values)?)?,
             }
-            name.push_str(&segment.after);
         }
         name.parse().ok()
     }
@@ -80,8 +78,12 @@ impl ChannelTemplate {
     pub(crate) fn may_make(&self, name: &ChannelName) -> bool {
         let mut found = name.segments();
         let mut segments = self.segments.iter();
-        segments.all(|segment| found.next().is_some_and(|found| segment.may_make(found)))
-            && found.next().is_none()
+        let all_fit = segments.all(|segment| match (segment, found.next()) {
+            (Segment::Literal(literal), Some(found)) => literal == found,
+            (Segment::Placeholder(_), found) => found.is_some(),
+            (Segment::Literal(_), None) => false,
+        });
+        all_fit && found.next().is_none()
     }
 
     /// The claims that it uses.
@@ -107,46 +109,20 @@ impl ChannelTemplate {
 
     fn placeholders(&self) -> impl Iterator<Item = &Piece> {
         let segments = self.segments.iter();
-        segments.filter_map(|segment| segment.placeholder.as_ref())
+        segments.filter_map(|segment| match segment {
+            Segment::Literal(_) => None,
+            Segment::Placeholder(piece) => Some(piece),
+        })
     }
 }
 
-impl Segment {
-    fn empty() -> Self {
-        Self {
-            before: String::new(),
-            placeholder: None,
-            after: String::new(),
-        }
-    }
-
-    fn push(&mut self, text: &str) {
-        match self.placeholder {
-            None => self.before.push_str(text),
-            Some(_) => self.after.push_str(text),
-        }
-    }
-
-    fn may_make(&self, found: &str) -> bool {
-        if self.placeholder.is_none() {
-            return found == self.before;
-        }
-        let value = found.strip_prefix(&*self.before);
-        let value = value.and_then(|value| value.strip_suffix(&*self.after));
-        value.is_some_and(|value| !value.is_empty())
-    }
+fn beside_a_placeholder() -> ValueError {
+    ValueError::new("a placeholder is a whole segment of the name of a channel")
+        .label("a dot is missing beside a placeholder")
+        .help("such as \"room.{path.room}\": beside a text, other values could make the name of another channel")
 }
 
-/// The values of two placeholders could run into each other: "a-b" and "c" are as long as "a" and "b-c".
-fn two_placeholders() -> ValueError {
-    ValueError::new("a segment of a channel has two placeholders")
-        .label("a dot is missing between two of them")
-        .help(
-            "write a dot between them: without one, other values of both could make the same name",
-        )
-}
-
-/// Adds a value that is not empty as a part of a segment.
+/// Adds a value that is not empty as a segment.
 fn push_escaped(name: &mut String, value: &[u8]) -> Option<()> {
     if value.is_empty() || value.len() > ChannelName::LONGEST {
         return None;
