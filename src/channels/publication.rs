@@ -54,7 +54,7 @@ pub struct Published {
     pub repeated: bool,
 }
 
-/// Why something is not done for a session.
+/// Why something is not done for a session, or published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChannelError {
@@ -70,6 +70,9 @@ pub enum ChannelError {
     /// The session is in as many channels as may be.
     #[error("the session is in too many channels")]
     TooManyChannels,
+    /// A publication leaves out more sessions than [`Publication::MOST_EXCLUDED`].
+    #[error("a publication leaves out 255 sessions at most")]
+    TooManyExcluded,
 }
 
 /// A channel with members here, or with retained publications: [`Handle::channels`](crate::Handle::channels).
@@ -97,6 +100,9 @@ pub struct MemberInfo {
 }
 
 impl Publication {
+    /// The sessions that a publication may leave out: so many reach other gates with it.
+    pub const MOST_EXCLUDED: usize = 255;
+
     /// A publication of a text (`&str`, `String`, [`Utf8Bytes`](crate::Utf8Bytes)) or of bytes.
     pub fn new(audience: Audience, body: impl Into<Body>) -> Self {
         Self {
@@ -107,11 +113,19 @@ impl Publication {
         }
     }
 
-    /// Leaves a session out: the one that the message came from, say.
+    /// Leaves a session out: the one that the message came from, say. With more of them than
+    /// [`Publication::MOST_EXCLUDED`], nothing is published.
     #[must_use]
     pub fn excluding(mut self, session: SessionName) -> Self {
-        self.exclude.push(session);
+        // One too many is enough to refuse it.
+        if !self.has_too_many_excluded() && !self.exclude.contains(&session) {
+            self.exclude.push(session);
+        }
         self
+    }
+
+    pub(crate) fn has_too_many_excluded(&self) -> bool {
+        self.exclude.len() > Self::MOST_EXCLUDED
     }
 
     /// Publishes it once, however often it comes with this key within five minutes. Keys of different publishers are

@@ -23,9 +23,12 @@ impl Handle {
     /// one of them.
     ///
     /// # Errors
-    /// [`ChannelError`] if it is for one session, and that is not open.
+    /// [`ChannelError`] if it is for one session, and that is not open, or if it leaves out too many sessions.
     pub async fn publish(&self, publication: Publication) -> Result<Published, ChannelError> {
         let core = self.core();
+        if publication.has_too_many_excluded() {
+            return Err(ChannelError::TooManyExcluded);
+        }
         let Some((publisher, key)) = &publication.key else {
             let published = core.publish(&publication).await;
             // Many publications in a row let the sessions of this thread write meanwhile.

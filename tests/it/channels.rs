@@ -197,6 +197,32 @@ async fn every_session_of_a_user_is_published_to() {
 }
 
 #[tokio::test]
+async fn a_publication_leaves_out_255_sessions_at_most() {
+    let echo = Echo::start().await;
+    let bench = setup([echo.url()])
+        .route("channels.join = [\"a\"]")
+        .start()
+        .await;
+    let mut wire = open(&bench, &Request::websocket("/")).await;
+    let session = newest(&bench);
+    let left_out = |count: u64| {
+        // Each one twice, which counts once.
+        let others = (1..=count).chain(1..=count);
+        let others = others.map(|number| SessionName::new(session.node(), (1000 + number).into()));
+        let publication = Publication::new(channel("a"), count.to_string());
+        let publication = publication.with_idempotency_key("one", "7");
+        others.fold(publication, Publication::excluding)
+    };
+    for too_many in [256, 300] {
+        let refused = bench.handle.publish(left_out(too_many)).await;
+        assert_eq!(refused, Err(ChannelError::TooManyExcluded));
+    }
+    let published = bench.handle.publish(left_out(255)).await.unwrap();
+    assert_eq!((published.reached, published.repeated), (1, false));
+    wire.expect(Frame::text("255")).await;
+}
+
+#[tokio::test]
 async fn a_publication_with_a_known_key_is_not_made_again() {
     let echo = Echo::start().await;
     let bench = setup([echo.url()])

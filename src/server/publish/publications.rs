@@ -19,7 +19,7 @@ use crate::server::api::value;
 
 #[derive(Deserialize, IntoParams)]
 pub(super) struct PublishQuery {
-    /// The name of a session that does not get it.
+    /// The name of one session that does not get it.
     #[serde(default, deserialize_with = "value::session_name")]
     #[param(value_type = String, required = false)]
     exclude: Option<SessionName>,
@@ -31,7 +31,7 @@ pub(super) struct SubjectQuery {
     #[serde(default, deserialize_with = "value::name")]
     #[param(nullable = false)]
     issuer: Option<String>,
-    /// The name of a session that does not get it.
+    /// The name of one session that does not get it.
     #[serde(default, deserialize_with = "value::session_name")]
     #[param(value_type = String, required = false)]
     exclude: Option<SessionName>,
@@ -198,6 +198,7 @@ impl From<ChannelError> for Refusal {
             ChannelError::UnknownSession => StatusCode::NOT_FOUND,
             ChannelError::SessionGone => StatusCode::GONE,
             ChannelError::TooManyChannels => StatusCode::CONFLICT,
+            ChannelError::TooManyExcluded => StatusCode::BAD_REQUEST,
             ChannelError::GateUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, error.to_string())

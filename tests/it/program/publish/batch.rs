@@ -105,6 +105,10 @@ async fn a_wrong_line_is_answered_in_its_place_and_the_others_are_published() {
             400,
         ),
         (
+            "{\"channel\": \"user.1\", \"text\": \"x\", \"exclude\": [\"0123456789ab-1\"]}",
+            400,
+        ),
+        (
             "{\"channel\": \"user.1\", \"text\": \"x\", \"idempotency_key\": \"\"}",
             400,
         ),

@@ -47,6 +47,12 @@ async fn a_wrong_request_is_refused_in_a_sentence_and_the_connection_stays() {
         ("POST /channels/a?exclude=1", "", b"x", 400),
         ("POST /channels/a?excluded=1", "", b"x", 400),
         ("POST /channels/a?exclude=%zz", "", b"x", 400),
+        (
+            "POST /channels/a?exclude=0123456789ab-1&exclude=0123456789ab-2",
+            "",
+            b"x",
+            400,
+        ),
         ("POST /channels/a", "Idempotency-Key: \r\n", b"x", 400),
         ("POST /channels/a", "Idempotency-Key: a b\r\n", b"x", 400),
         (
