@@ -15,7 +15,8 @@ pub struct ChannelSettings {
     pub join: Vec<String>,
     /// Whether the upstream's answer to the handshake may name more of them, in the header Wsgate-Channels.
     pub upstream_header: bool,
-    /// The bytes of publications that wait for one session at most; one always may.
+    /// The bytes of publications that may wait for a session whose client does not read; one always may. Until its socket has
+    /// refused something, up to 1 MiB may wait.
     #[serde(with = "As::<Size>")]
     pub queue: u64,
     /// The action for a session whose queue is full: close (1008), drop_oldest or latest.
