@@ -29,7 +29,7 @@ pub struct RouteAuth {
     pub claims: Vec<String>,
     /// The close code of a session whose token expires; "keep" lets it go on.
     pub on_expiry: OnExpiry,
-    /// An authentication server that is asked.
+    /// The server that authenticates each request.
     #[cfg_attr(feature = "server", schemars(with = "ForwardAuth"))]
     pub forward: Option<ForwardAuth>,
     /// Keys that are accepted.
@@ -40,13 +40,13 @@ pub struct RouteAuth {
     pub tickets: Option<TicketSettings>,
 }
 
-/// An authentication server, which is asked about each request.
+/// The server that authenticates each request.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "server", schemars(extend("required" = ["url"])))]
 #[serde(default, deny_unknown_fields)]
 pub struct ForwardAuth {
-    /// The URL that is asked: http:// or https://. A 2xx lets in; a 401 or 403 goes to the client.
+    /// The URL that wsgate calls for each request: http:// or https://. A 2xx lets in; a 401 or 403 goes to the client.
     pub url: String,
     /// Headers of its answer that go upstream; the client's own of these names never do.
     pub copy: Vec<String>,
