@@ -7,7 +7,7 @@ import time
 from ..certificates import Authority
 from ..gate import Gate
 from .gates import end, gates, logged, settings, status, statuses
-from .server import Engine, cluster, free_port, programs, until
+from .server import Engine, cluster, free_port, programs, until, users
 
 LIMITS = 'limits.per_ip.handshakes = { rate = "60/h", burst = 4 }\nlimits.per_ip.connections = 100'
 
@@ -79,16 +79,23 @@ class Sentinel:
             await self.play(f"{name} Sentinel, {what}", f"sentinel-{what}", program, what)
 
     async def play(self, name, folder, program, what):
-        master = await Engine(self.stage, program, f"{folder}-master").start()
-        copy = await Engine(self.stage, program, f"{folder}-copy", f"replicaof 127.0.0.1 {master.port}").start()
+        # Once with users and passwords, those of the documents: the gates have others than the servers among themselves.
+        user, own, servers, sentinels = "", None, [], []
+        if what == "frozen":
+            user, own = "wsgate:canary@", "own"
+            every = ["requirepass own"]
+            engine_user, sentinel_user = (line.replace("PASSWORD", "canary") for line in users())
+            servers, sentinels = [*every, "masterauth own", engine_user], [*every, "sentinel auth-pass main own", sentinel_user]
+        master = await Engine(self.stage, program, f"{folder}-master", *servers, password=own).start()
+        copy = await Engine(self.stage, program, f"{folder}-copy", f"replicaof 127.0.0.1 {master.port}", *servers, password=own).start()
         lines = [f"sentinel monitor main 127.0.0.1 {master.port} 1", "sentinel down-after-milliseconds main 1000",
-                 "sentinel failover-timeout main 5000"]
-        sentinel = await Engine(self.stage, program, f"{folder}-sentinel", *lines, sentinel=True).start()
+                 "sentinel failover-timeout main 5000", *sentinels]
+        sentinel = await Engine(self.stage, program, f"{folder}-sentinel", *lines, sentinel=True, password=own).start()
 
         async def is_known():
             return "connected" in await copy.ask("ROLE") and len(await sentinel.ask("SENTINEL", "REPLICAS", "main")) == 1
         await until(is_known)
-        each = await gates(self.stage, folder, f"redis-sentinel://127.0.0.1:{sentinel.port}/main", "limits.per_ip.connections = 12")
+        each = await gates(self.stage, folder, f"redis-sentinel://{user}127.0.0.1:{sentinel.port}/main", "limits.per_ip.connections = 12")
         found, held = await statuses(each, 30)
         self.stage.expect(f"{name}: sessions of 30 handshakes, 12 allowed", dict(found), {101: 12, 429: 18})
         began = time.monotonic()

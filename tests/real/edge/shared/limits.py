@@ -5,10 +5,8 @@ import collections
 import json
 import time
 
-from harness import REPOSITORY
-
 from .gates import alone, end, gates, logged, session, status, statuses
-from .server import Engine, programs, until
+from .server import Engine, programs, until, users
 
 
 class Handshakes:
@@ -139,8 +137,7 @@ class Rights:
         self.stage = stage
 
     async def all(self):
-        page = (REPOSITORY / "docs" / "several-machines.md").read_text()
-        line = next(line for line in page.splitlines() if line.startswith("user wsgate "))
+        line, _ = users()
         program = next(iter(programs().values()))
         engine = await Engine(self.stage, program, "rights", "user default off", line.replace("PASSWORD", "canary")).start()
         url = f"redis://wsgate:canary@127.0.0.1:{engine.port}"

@@ -9,7 +9,7 @@ import signal
 import socket
 import time
 
-from harness import Process
+from harness import REPOSITORY, Process
 
 READY = "Ready to accept connections|Sentinel ID is"
 
@@ -24,6 +24,14 @@ def programs():
     except ImportError:
         pass
     return {name: program for name, program in found.items() if program}
+
+
+def users():
+    """The users of the documents: of the engine, and of a sentinel."""
+    page = (REPOSITORY / "docs" / "several-machines.md").read_text()
+    found = [line for line in page.splitlines() if line.startswith("user wsgate ")]
+    engine, sentinel = sorted(found, key=lambda line: "+sentinel" in line)
+    return engine, sentinel
 
 
 def free_port():
@@ -44,9 +52,9 @@ def free_port():
 class Engine:
     """One server."""
 
-    def __init__(self, stage, program, name, *arguments, sentinel=False):
+    def __init__(self, stage, program, name, *arguments, sentinel=False, password=None):
         self.stage, self.program, self.name, self.arguments, self.sentinel = stage, program, name, arguments, sentinel
-        self.port = free_port()
+        self.port, self.password = free_port(), password
         self.folder = stage.scratch / name
         self.folder.mkdir()
 
@@ -79,13 +87,15 @@ class Engine:
     async def ask_all(self, commands):
         """Sends commands in one go, and returns their answers."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        first = [("AUTH", self.password)] if self.password else []
         try:
-            for words in commands:
+            for words in [*first, *commands]:
                 writer.write(f"*{len(words)}\r\n".encode())
                 for word in words:
                     word = str(word).encode()
                     writer.write(b"$%d\r\n%s\r\n" % (len(word), word))
-            return [await asyncio.wait_for(read(reader), 10) for _ in commands]
+            answers = [await asyncio.wait_for(read(reader), 10) for _ in [*first, *commands]]
+            return answers[len(first):]
         finally:
             writer.close()
 
