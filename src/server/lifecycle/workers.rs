@@ -186,6 +186,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_engine_has_a_thread_of_its_own_which_is_made_once_and_ends_with_the_others() {
+        let mut workers = Workers::start(2).unwrap();
+        let engine = workers.engine().unwrap();
+        let thread = thread_of(&engine).await;
+        assert_eq!(thread_of(&workers.engine().unwrap()).await, thread);
+        for worker in workers.iter() {
+            assert_ne!(thread_of(worker).await, thread);
+        }
+        let (held, ended) = oneshot::channel::<()>();
+        engine.spawn(&TaskTracker::new(), async move {
+            let _held = held;
+            std::future::pending::<()>().await;
+        });
+        workers.finish().await;
+        assert!(ended.await.is_err());
+    }
+
+    #[tokio::test]
     async fn no_number_is_a_worker_a_core() {
         let cores = thread::available_parallelism().unwrap().get();
         let workers = Workers::start(0).unwrap();
