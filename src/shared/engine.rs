@@ -34,7 +34,6 @@ use self::condition::Condition;
 use self::link::Manners;
 use self::place::{Place, check_role};
 use self::servers::Servers;
-use self::topology::Routes;
 use super::counts::{Counts, Operation};
 use crate::config::{Engine as Settings, EngineLayout, SharedRules};
 
@@ -44,6 +43,7 @@ pub(super) use self::node::Node;
 pub(super) use self::pause::Pauses;
 pub(super) use self::script::{Call, Script};
 pub(super) use self::slot::Slot;
+pub(super) use self::topology::Routes;
 
 /// An engine that is connected, or is being connected.
 pub(super) struct Engine {

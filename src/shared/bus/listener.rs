@@ -2,20 +2,21 @@
 //!
 //! It has a connection of its own, which is read at once: a server cuts a client off that does not read what was published.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, PushInfo, PushKind, RedisResult, Value, cmd};
-use tokio::sync::Notify;
 use tokio::sync::mpsc::{self, Receiver as Messages};
+use tokio::sync::{Notify, watch};
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use super::Bus;
 use super::topic::Topic;
 use crate::config::ChannelName;
-use crate::shared::engine::{Engine, EngineError, Link, Node, Pauses};
+use crate::shared::engine::{Engine, EngineError, Link, Node, Pauses, Routes};
 
 pub(super) struct Listener<'b> {
     pub(super) bus: &'b Bus,
@@ -28,6 +29,8 @@ struct Connected {
     link: Link,
     messages: Messages<PushInfo>,
     overflowed: Arc<Notify>,
+    /// What the server has given to another one, as it has said.
+    given_away: Mutex<HashSet<Topic>>,
 }
 
 /// Messages that wait to be handed on. One that finds no room ends the connection: what is lost then is counted, and what is
@@ -89,6 +92,7 @@ impl Listener<'_> {
             link,
             messages,
             overflowed,
+            given_away: Mutex::default(),
         })
     }
 
@@ -104,23 +108,27 @@ impl Listener<'_> {
             link,
             mut messages,
             overflowed,
+            given_away,
         } = connected;
         let Link {
             mut connection,
             driver,
         } = link;
         let follow = async {
-            let channels = self.begin(&mut connection).await?;
+            let mut routes = self.engine.watch_routes();
+            let known = Arc::clone(&routes.borrow_and_update());
+            let channels = self.begin(&mut connection, &known).await?;
             pauses.reset();
             self.engine.condition.found(part, channels);
             if std::mem::replace(has_listened, true) {
                 self.bus.note_interruption();
             }
-            self.follow(&mut connection).await
+            self.follow(&mut connection, known, routes, &given_away)
+                .await
         };
         let hear = async {
             while let Some(message) = messages.recv().await {
-                if let Err(error) = self.hear(message).await {
+                if let Err(error) = self.hear(message, &given_away).await {
                     return error;
                 }
             }
@@ -137,13 +145,32 @@ impl Listener<'_> {
     }
 
     /// Subscribes to all that is wanted of this server, and loads what was missed. Returns how many channels there are.
-    async fn begin(&self, connection: &mut MultiplexedConnection) -> Result<usize, EngineError> {
-        let mut topics = vec![Topic::Gates, Topic::Gate(self.bus.node)];
-        topics.retain(|topic| self.has(topic));
+    async fn begin(
+        &self,
+        connection: &mut MultiplexedConnection,
+        routes: &Routes,
+    ) -> Result<usize, EngineError> {
+        let mut topics = self.own_topics();
+        topics.retain(|topic| self.has_by(routes, topic));
         self.subscribe(connection, &topics, true).await?;
         let channels = self.bus.wanted.begin(self.node.name(), |channel| {
-            self.has(&Topic::Channel(channel.clone()))
+            self.has_by(routes, &Topic::Channel(channel.clone()))
         });
+        self.take_in(connection, &channels).await?;
+        Ok(channels.len())
+    }
+
+    /// The questions that the gate hears, whatever its channels are.
+    fn own_topics(&self) -> Vec<Topic> {
+        vec![Topic::Gates, Topic::Gate(self.bus.node)]
+    }
+
+    /// Subscribes to channels of which publications may have been missed.
+    async fn take_in(
+        &self,
+        connection: &mut MultiplexedConnection,
+        channels: &[ChannelName],
+    ) -> Result<(), EngineError> {
         for channels in channels.chunks(BATCH) {
             if let Some(receiver) = self.bus.receiver() {
                 let retained = channels
@@ -153,14 +180,31 @@ impl Listener<'_> {
             }
             self.add(connection, channels).await?;
         }
-        Ok(channels.len())
+        Ok(())
     }
 
-    /// Follows what becomes wanted and unwanted.
-    async fn follow(&self, connection: &mut MultiplexedConnection) -> Result<(), EngineError> {
+    /// Follows what becomes wanted and unwanted, and what this server gets from others.
+    async fn follow(
+        &self,
+        connection: &mut MultiplexedConnection,
+        mut known: Arc<Routes>,
+        mut routes: watch::Receiver<Arc<Routes>>,
+        given_away: &Mutex<HashSet<Topic>>,
+    ) -> Result<(), EngineError> {
         loop {
             let changes = timeout(HEARTBEAT, self.bus.wanted.changes(self.node.name()));
-            let Ok(changes) = changes.await else {
+            let changes = tokio::select! {
+                changes = changes => changes,
+                // The engine has the sender.
+                _changed = routes.changed() => {
+                    let now = Arc::clone(&routes.borrow_and_update());
+                    let given_away = std::mem::take(&mut *lock(given_away));
+                    self.gain(connection, &known, &now, &given_away).await?;
+                    known = now;
+                    continue;
+                }
+            };
+            let Ok(changes) = changes else {
                 let ping: RedisResult<Value> = timeout(ANSWER, cmd("PING").query_async(connection))
                     .await
                     .map_err(|_late| EngineError::Late)?;
@@ -181,6 +225,29 @@ impl Listener<'_> {
                 self.subscribe(connection, &topics, false).await?;
             }
         }
+    }
+
+    /// Subscribes to what was another server's, or was given away and is back.
+    async fn gain(
+        &self,
+        connection: &mut MultiplexedConnection,
+        before: &Routes,
+        now: &Routes,
+        given_away: &HashSet<Topic>,
+    ) -> Result<(), EngineError> {
+        let is_new = |topic: &Topic| {
+            self.has_by(now, topic) && (!self.has_by(before, topic) || given_away.contains(topic))
+        };
+        let mut topics = self.own_topics();
+        topics.retain(is_new);
+        let wanted = &self.bus.wanted;
+        let channels = wanted.those(|channel| is_new(&Topic::Channel(channel.clone())));
+        if topics.is_empty() && channels.is_empty() {
+            return Ok(());
+        }
+        self.bus.note_interruption();
+        self.subscribe(connection, &topics, true).await?;
+        self.take_in(connection, &channels).await
     }
 
     /// Subscribes to channels, and loads what they retain.
@@ -231,19 +298,22 @@ impl Listener<'_> {
     }
 
     /// Hands on what was published.
-    async fn hear(&self, message: PushInfo) -> Result<(), EngineError> {
+    async fn hear(
+        &self,
+        message: PushInfo,
+        given_away: &Mutex<HashSet<Topic>>,
+    ) -> Result<(), EngineError> {
         match message.kind {
             PushKind::Message | PushKind::SMessage => {}
             PushKind::Disconnection => return Err(EngineError::Lost),
             // The server has given the slot to another one, unless the channel is not wanted any more.
             PushKind::SUnsubscribe => {
                 let topic = message.data.first().and_then(|name| self.topic(name));
-                return match topic {
-                    Some(Topic::Channel(channel)) if self.bus.wanted.contains(&channel) => {
-                        Err(EngineError::Replaced)
-                    }
-                    _ => Ok(()),
-                };
+                if let Some(topic) = topic.filter(|topic| self.wants(topic)) {
+                    lock(given_away).insert(topic);
+                    self.engine.look_again();
+                }
+                return Ok(());
             }
             _ => return Ok(()),
         }
@@ -266,13 +336,21 @@ impl Listener<'_> {
         }
     }
 
+    fn wants(&self, topic: &Topic) -> bool {
+        match topic {
+            Topic::Channel(channel) => self.bus.wanted.contains(channel),
+            topic => self.own_topics().contains(topic),
+        }
+    }
+
     /// Whether this server has a topic.
     fn has(&self, topic: &Topic) -> bool {
-        let slot = topic.slot(self.engine.prefix());
-        let routes = self.engine.routes();
-        routes
-            .node(slot)
-            .is_ok_and(|node| Arc::ptr_eq(node, &self.node))
+        self.has_by(&self.engine.routes(), topic)
+    }
+
+    fn has_by(&self, routes: &Routes, topic: &Topic) -> bool {
+        let node = routes.node(topic.slot(self.engine.prefix()));
+        node.is_ok_and(|node| Arc::ptr_eq(node, &self.node))
     }
 
     /// Nothing of before will come: what waits for it goes on.
@@ -286,6 +364,11 @@ impl Listener<'_> {
                 .for_each(|channel| receiver.catch_up(channel, &[]));
         }
     }
+}
+
+fn lock(topics: &Mutex<HashSet<Topic>>) -> MutexGuard<'_, HashSet<Topic>> {
+    // A set is whole at every moment.
+    topics.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Ends a listener that is not polled any more.

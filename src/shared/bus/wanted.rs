@@ -49,11 +49,7 @@ impl Wanted {
     ) -> Vec<ChannelName> {
         let mut state = self.state();
         state.listeners.insert(server.to_owned(), Vec::new());
-        let channels = state.channels.iter();
-        channels
-            .filter(|channel| is_there(channel))
-            .cloned()
-            .collect()
+        state.those(is_there)
     }
 
     /// The listener of a server has ended: returns the channels that `is_there`.
@@ -64,11 +60,12 @@ impl Wanted {
     ) -> Vec<ChannelName> {
         let mut state = self.state();
         state.listeners.remove(server);
-        let channels = state.channels.iter();
-        channels
-            .filter(|channel| is_there(channel))
-            .cloned()
-            .collect()
+        state.those(is_there)
+    }
+
+    /// The channels that `is_there`.
+    pub(super) fn those(&self, is_there: impl Fn(&ChannelName) -> bool) -> Vec<ChannelName> {
+        self.state().those(is_there)
     }
 
     /// The channels of a server that have changed, each with whether it is wanted, once there are some.
@@ -106,6 +103,14 @@ impl Wanted {
 }
 
 impl State {
+    fn those(&self, is_there: impl Fn(&ChannelName) -> bool) -> Vec<ChannelName> {
+        let channels = self.channels.iter();
+        channels
+            .filter(|channel| is_there(channel))
+            .cloned()
+            .collect()
+    }
+
     /// Notes a change for the listener of a server; false if there is none.
     fn note(&mut self, channel: &ChannelName, server: Option<&str>) -> bool {
         let changes = server.and_then(|server| self.listeners.get_mut(server));

@@ -7,7 +7,7 @@ from ..publish.site import Publisher, publish_port
 from ..publish.site import settings as publish_settings
 from .gates import are_up, end, gates, logged
 from .members import BEGIN, MARKER, all_of, join, join_all
-from .server import Engine, cluster, programs, until
+from .server import Engine, cluster, move, programs, until
 
 CHANNELS = 'channels.join = ["room.{path.room}"]\nchannels.queue = "4MiB"\nchannels.retain = 2'
 
@@ -43,15 +43,17 @@ class Channels:
             await self.play(name, f"redis://127.0.0.1:{engine.port}", engine)
         name, program = list(programs().items())[-1]
         engines = await cluster(self.stage, program, "channels-cluster")
-        await self.play(f"{name}, a cluster", f"redis-cluster://127.0.0.1:{engines[0].port}", None)
+        await self.play(f"{name}, a cluster", f"redis-cluster://127.0.0.1:{engines[0].port}", cluster=engines)
 
-    async def play(self, name, url, engine):
+    async def play(self, name, url, engine=None, cluster=None):
         self.name = name
         each = self.each = await with_publishers(self.stage, f"channels-{name.replace(', a ', '-')}", url, CHANNELS)
         await self.in_order()
         await self.retained()
         if engine:
             await self.lost(engine)
+        if cluster:
+            await self.moves(cluster)
         await end(each)
 
     async def in_order(self):
@@ -103,6 +105,24 @@ class Channels:
         await self.each[0].publisher.publish("room.late", BEGIN)
         await all_of([late], "begun")
         self.stage.expect(f"{self.name}: what the first member on a gate gets of what others retain", late.got, expected + MARKER)
+
+    async def moves(self, engines):
+        """The slots of a channel, and of what gates ask each other, move to another server while there are members."""
+        members = [await join(gate, "/moves") for gate in self.each]
+        await reaches(self.each, "room.moves", 3)
+        for tag in ["room.moves", "wsgate:gates"]:
+            await move(engines, await engines[0].ask("CLUSTER", "KEYSLOT", tag))
+        # Nobody tells the gates but the servers, which end their subscriptions.
+        await reaches(self.each, "room.moves", 3)
+
+        async def all_have_begun():
+            await self.each[0].publisher.publish("room.moves", BEGIN)
+            return all(member.begun.is_set() for member in members)
+        await until(all_have_begun)
+        self.stage.expect(f"{self.name}: slots that have moved: members of all gates, as each gate counts them",
+                          [await self.count(gate, "room.moves") for gate in self.each], [(3, 0)] * 3)
+        said = [line["message"] for gate in self.each for line in gate.lines() if line.get("reason") == "shared_down"]
+        self.stage.expect(f"{self.name}: slots that have moved: what the log says of an engine that is away", said, [])
 
     async def lost(self, engine):
         """Members of the same gate get what is published without the engine, and the others what comes behind it."""

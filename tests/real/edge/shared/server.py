@@ -131,6 +131,20 @@ async def cluster(stage, program, name):
     return engines
 
 
+async def move(engines, slot):
+    """Gives a slot and its keys to another server of the cluster, in the order that the documents of Redis name."""
+    nodes = [await engine.ask("CLUSTER", "MYID") for engine in engines]
+    port = next(server[1] for first, last, server, *_ in await engines[0].ask("CLUSTER", "SLOTS") if first <= slot <= last)
+    source = next(number for number, engine in enumerate(engines) if engine.port == port)
+    target = (source + 1) % len(engines)
+    await engines[target].ask("CLUSTER", "SETSLOT", slot, "IMPORTING", nodes[source])
+    await engines[source].ask("CLUSTER", "SETSLOT", slot, "MIGRATING", nodes[target])
+    while keys := await engines[source].ask("CLUSTER", "GETKEYSINSLOT", slot, 100):
+        await engines[source].ask("MIGRATE", "127.0.0.1", engines[target].port, "", 0, 5000, "KEYS", *keys)
+    for number in [target, source, *({0, 1, 2} - {target, source})]:
+        await engines[number].ask("CLUSTER", "SETSLOT", slot, "NODE", nodes[target])
+
+
 async def until(holds, seconds=30):
     """Waits until something holds; how long that took."""
     began = time.monotonic()
