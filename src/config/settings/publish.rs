@@ -41,7 +41,7 @@ pub struct PublishToken {
     /// "**" (all).
     #[serde(default)]
     pub channels: Vec<ChannelPattern>,
-    /// Whether it publishes to single sessions and to subjects.
+    /// Whether it publishes to single sessions and to subjects, and adds sessions to its channels.
     #[serde(default)]
     pub direct: bool,
     /// Whether it issues one-time tickets.

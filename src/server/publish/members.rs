@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::interface::Shared;
-use super::target::{Member, MemberPath};
+use super::target::{Member, MemberPath, NewMember};
 use crate::server::api::query::{NoKeys, Query};
 use crate::server::api::response::{Error, Json, Refusal, WrongQuery};
 
@@ -22,6 +22,8 @@ pub(super) struct Left {
 }
 
 /// Makes a session a member of a channel, and sends it what the channel retains.
+///
+/// The token needs the channel and `direct`: who adds a session can reach it.
 #[utoipa::path(put, path = "/channels/{name}/sessions/{session}", operation_id = "joinChannel",
     params(MemberPath),
     responses(
@@ -33,7 +35,7 @@ pub(super) struct Left {
     ))]
 pub(super) async fn join(
     State(interface): Shared,
-    Member { channel, session }: Member,
+    NewMember(Member { channel, session }): NewMember,
     _: Query<NoKeys>,
 ) -> Result<Json<Joined>, Refusal> {
     let joined = interface.handle.join(session, &channel).await?;

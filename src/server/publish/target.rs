@@ -16,11 +16,15 @@ use crate::server::api::response::Refusal;
 /// The channel of `/channels/{name}`, which the token takes.
 pub(super) struct Channel(pub(super) ChannelName);
 
-/// The channel and the session of `/channels/{name}/sessions/{session}`.
+/// The channel, which the token takes, and the session of `/channels/{name}/sessions/{session}`.
 pub(super) struct Member {
     pub(super) channel: ChannelName,
     pub(super) session: SessionName,
 }
+
+/// A member that is to be. The token is for single sessions too: who adds a session to a channel can publish to it, read who
+/// it is, and close it.
+pub(super) struct NewMember(pub(super) Member);
 
 /// The session of `/sessions/{session}`.
 pub(super) struct Session(pub(super) SessionName);
@@ -82,6 +86,16 @@ impl<S: Sync> FromRequestParts<S> for Member {
         let Channel(channel) = Channel::from_request_parts(head, state).await?;
         let session = session(&segment(head, 3, "the session")?)?;
         Ok(Self { channel, session })
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for NewMember {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        Channel::from_request_parts(head, state).await?;
+        publisher(head)?.require_direct()?;
+        Member::from_request_parts(head, state).await.map(Self)
     }
 }
 

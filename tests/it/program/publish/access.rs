@@ -81,7 +81,9 @@ async fn a_token_allows_what_the_settings_say_of_it() {
         ("DELETE /channels/room.1/retained", "", 403),
         ("DELETE /channels/room.1/sessions", "", 403),
         ("PUT /channels/room.1/sessions/0123456789ab-1", "", 403),
-        ("PUT /channels/user.1/sessions/0123456789ab-1", "", 404),
+        // Who adds a session to a channel can publish to it, and close it.
+        ("PUT /channels/user.1/sessions/0123456789ab-1", "", 403),
+        ("DELETE /channels/user.1/sessions/0123456789ab-1", "", 404),
         ("POST /sessions/0123456789ab-1", "x", 403),
         ("POST /subjects/alice", "x", 403),
         (

@@ -60,6 +60,7 @@ class Refusals:
             await self.refused(403, "`rooms`", method, path, token="rooms")
         await self.refused(403, "direct", "POST", f"/sessions/{name}", MARK, token="rooms")
         await self.refused(403, "direct", "POST", f"/subjects/{MARK}", MARK, token="rooms")
+        await self.refused(403, "direct", "PUT", f"/channels/room.1/sessions/{name}", token="rooms")
         await self.refused(403, "tickets", "POST", "/tickets", '{"route": "rooms", "subject": "a"}', JSON, token="rooms")
         tree = Publisher(self.gate.publish, "tree")
         allowed = [(await tree.ask("POST", f"/channels/{channel}", "x"))[0] for channel in ["tree.a", "tree.a.b.c", "news", "tree", "news.a"]]
