@@ -1,14 +1,17 @@
 //! One channel: its members, and what it keeps for the next one.
 
 mod catch_up;
+mod history;
 mod published;
+mod seen;
 mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub(crate) use self::published::Earlier;
 pub(super) use self::published::{Outcome, Published};
 use self::state::State;
-use super::encoded::{Delivery, PublicationId};
+use super::encoded::PublicationId;
 use super::interest::Interest;
 use super::publication::ChannelInfo;
 use super::subscriber::Subscriber;
@@ -96,28 +99,31 @@ impl Channel {
         self.state().begin_catch_up();
     }
 
-    /// Gives publications of before, from the oldest to the newest, to the members that have not got them, and then those
-    /// that waited.
+    /// Gives what is retained elsewhere, from the oldest to the newest, to the members that have not got it, and then what
+    /// waited. `None` if it is not known: what waited goes on, and it may come later.
     pub(super) fn catch_up(
         &self,
-        earlier: &[(PublicationId, Delivery)],
+        elsewhere: Option<&[Earlier]>,
         retain: usize,
     ) -> Result<Outcome, Gone> {
         let mut state = self.state();
         match state.is_gone {
             true => Err(Gone),
-            false => Ok(state.catch_up(earlier, retain)),
+            false => Ok(state.catch_up(elsewhere, retain)),
         }
+    }
+
+    /// Other gates have not got this publication: what they publish before they are heard again is older.
+    pub(super) fn note_only_here(&self, id: PublicationId) {
+        self.state().note_only_here(id);
     }
 
     /// Lets go of what is retained.
     pub(super) fn forget_retained(&self) -> Forgotten {
         let mut state = self.state();
-        let retained = std::mem::take(&mut state.retained);
-        let bytes = retained.iter().map(|retained| retained.delivery.size());
         Forgotten {
-            publications: retained.len(),
-            bytes: bytes.sum(),
+            publications: state.history.len(),
+            bytes: state.history.let_go(0),
             place: state.retained_place.take(),
         }
     }
@@ -126,7 +132,7 @@ impl Channel {
     /// more: this one too, if it has let go of everything meanwhile.
     pub(super) fn set_retained_place(&self, place: u64) -> [Option<u64>; 2] {
         let mut state = self.state();
-        match state.retained.is_empty() {
+        match state.history.is_empty() {
             true => [Some(place), state.retained_place.take()],
             false => [state.retained_place.replace(place), None],
         }
@@ -144,7 +150,7 @@ impl Channel {
         ChannelInfo {
             name: self.name.clone(),
             sessions: state.members.len(),
-            retained: state.retained.len(),
+            retained: state.history.len(),
         }
     }
 

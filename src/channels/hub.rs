@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::channel::{Channel, Published};
+use super::channel::{Channel, Earlier, Published};
 use super::encoded::{Delivery, PublicationId};
 use super::interest::Interest;
 use super::membership::{MOST_CHANNELS, Membership};
@@ -147,20 +147,27 @@ impl Channels {
         }
     }
 
-    /// Gives the members of a channel what was published elsewhere before, from the oldest to the newest, and then what
-    /// waited for that. To be called even if nothing has come.
+    /// Gives the members of a channel what is retained elsewhere and was missed here, from the oldest to the newest, and then
+    /// what waited for that. With `None`, nothing is waited for any more, and it may come later.
     pub(crate) fn catch_up(
         &self,
         name: &ChannelName,
-        earlier: &[(PublicationId, Delivery)],
+        elsewhere: Option<&[Earlier]>,
         retain: usize,
     ) {
         if let Some(channel) = self.find(name)
-            && let Ok(outcome) = channel.catch_up(earlier, retain)
+            && let Ok(outcome) = channel.catch_up(elsewhere, retain)
             && outcome.retained_more != 0
         {
             self.retained.note(&channel, outcome.retained_more);
             self.forget_too_much();
+        }
+    }
+
+    /// A publication has not got to other gates.
+    pub(crate) fn note_only_here(&self, name: &ChannelName, id: PublicationId) {
+        if let Some(channel) = self.find(name) {
+            channel.note_only_here(id);
         }
     }
 

@@ -21,6 +21,7 @@ mod repeats;
 mod retained;
 mod subscriber;
 
+pub(crate) use channel::Earlier;
 pub(crate) use counts::DeliveryCounts;
 pub(crate) use encoded::{Delivery, PublicationId};
 pub(crate) use hub::Channels;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::channels::{ChannelError, Delivery, MemberInfo, PublicationId};
+use crate::channels::{ChannelError, Delivery, Earlier, MemberInfo, PublicationId};
 use crate::close::CloseCode;
 use crate::config::ChannelName;
 use crate::pipeline::Core;
@@ -31,9 +31,13 @@ impl Receiver for Core {
         self.registry.channels.begin_catch_up(channel);
     }
 
-    fn catch_up(&self, channel: &ChannelName, earlier: &[(PublicationId, Delivery)]) {
+    fn catch_up(&self, channel: &ChannelName, elsewhere: Option<&[Earlier]>) {
         let retain = self.retain_of(channel);
-        self.registry.channels.catch_up(channel, earlier, retain);
+        self.registry.channels.catch_up(channel, elsewhere, retain);
+    }
+
+    fn note_only_here(&self, channel: &ChannelName, id: PublicationId) {
+        self.registry.channels.note_only_here(channel, id);
     }
 
     fn members(&self) -> Vec<(ChannelName, usize)> {

@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 
+use super::history::Retained;
 use super::published::Published;
-use crate::channels::encoded::{Delivery, PublicationId};
-use crate::types::{SessionId, SessionName};
+use crate::channels::encoded::PublicationId;
+use crate::types::SessionId;
 
 /// What waits for the publications of before.
 #[derive(Debug, Default)]
@@ -20,10 +21,8 @@ pub(super) struct CatchUp {
 
 #[derive(Debug)]
 pub(super) struct Waiting {
-    pub(super) id: PublicationId,
-    pub(super) delivery: Delivery,
+    pub(super) publication: Retained,
     pub(super) retain: usize,
-    pub(super) exclude: Box<[SessionName]>,
 }
 
 /// So many bytes wait at most; then nothing is waited for any more.
@@ -36,13 +35,18 @@ impl CatchUp {
 
     /// Lets a publication wait; false if no more may.
     pub(super) fn push(&mut self, published: Published<'_>) -> bool {
-        self.bytes += published.delivery.size();
+        let publication = Retained::new(published);
+        self.bytes += publication.size();
         self.waiting.push(Waiting {
-            id: published.id,
-            delivery: published.delivery.clone(),
+            publication,
             retain: published.retain,
-            exclude: published.exclude.into(),
         });
         self.bytes <= MOST_WAITING
+    }
+
+    pub(super) fn find(&mut self, id: PublicationId) -> Option<&mut Retained> {
+        let mut waiting = self.waiting.iter_mut();
+        let waiting = waiting.find(|waiting| waiting.publication.id == id);
+        waiting.map(|waiting| &mut waiting.publication)
     }
 }

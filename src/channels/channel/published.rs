@@ -14,6 +14,15 @@ pub(in crate::channels) struct Published<'a> {
     pub(in crate::channels) exclude: &'a [SessionName],
 }
 
+/// A publication of before, as it is retained elsewhere.
+#[derive(Clone, Debug)]
+pub(crate) struct Earlier {
+    pub(crate) id: PublicationId,
+    pub(crate) delivery: Delivery,
+    /// Members that do not get it.
+    pub(crate) exclude: Box<[SessionName]>,
+}
+
 /// What a publication came to in a channel.
 #[derive(Debug, Default)]
 pub(in crate::channels) struct Outcome {

@@ -361,7 +361,7 @@ impl Listener<'_> {
         if let Some(receiver) = self.bus.receiver() {
             channels
                 .iter()
-                .for_each(|channel| receiver.catch_up(channel, &[]));
+                .for_each(|channel| receiver.catch_up(channel, None));
         }
     }
 }

@@ -6,7 +6,7 @@ use redis::{Pipeline, Value};
 
 use super::Bus;
 use super::topic::{Topic, presence_key, retained_key};
-use crate::channels::{Delivery, PublicationId};
+use crate::channels::{Delivery, Earlier};
 use crate::config::ChannelName;
 use crate::shared::counts::Operation;
 use crate::shared::engine::Engine;
@@ -35,6 +35,14 @@ impl Bus {
         let Some(engine) = self.current.engine() else {
             return Elsewhere::default();
         };
+        let unsent = || {
+            if retain > 0
+                && let Some(receiver) = self.receiver()
+            {
+                receiver.note_only_here(channel, envelope.id);
+            }
+            Elsewhere::default()
+        };
         let (prefix, topic) = (engine.prefix(), Topic::Channel(channel.clone()));
         let payload = envelope.encode();
         let mut commands = Pipeline::new();
@@ -59,7 +67,7 @@ impl Bus {
         );
         match sent.await.map(|answers| answers.into_iter().next_back()) {
             Ok(Some(Ok(counts))) => self.presence.read(&counts, self.node),
-            Ok(_) | Err(_) => Elsewhere::default(),
+            Ok(_) | Err(_) => unsent(),
         }
     }
 
@@ -91,14 +99,14 @@ impl Bus {
             let loads = channels.iter().map(|channel| load(engine, channel));
             let loaded = futures_util::future::join_all(loads).await;
             for (channel, loaded) in channels.iter().zip(loaded) {
-                receiver.catch_up(channel, &loaded);
+                receiver.catch_up(channel, Some(&loaded));
             }
         }
     }
 }
 
 /// What a channel retains in the engine, from the oldest to the newest.
-async fn load(engine: &Engine, channel: &ChannelName) -> Vec<(PublicationId, Delivery)> {
+async fn load(engine: &Engine, channel: &ChannelName) -> Vec<Earlier> {
     let slot = Topic::Channel(channel.clone()).slot(engine.prefix());
     let mut commands = Pipeline::new();
     commands.lrange(retained_key(engine.prefix(), channel), 0, -1);
@@ -115,9 +123,10 @@ async fn load(engine: &Engine, channel: &ChannelName) -> Vec<(PublicationId, Del
         Value::BulkString(bytes) => Envelope::decode(bytes),
         _ => None,
     });
-    let deliveries = envelopes.map(|envelope| {
-        let delivery = Delivery::new(Some(channel.clone()), &envelope.body);
-        (envelope.id, delivery)
+    let earlier = envelopes.map(|envelope| Earlier {
+        id: envelope.id,
+        delivery: Delivery::new(Some(channel.clone()), &envelope.body),
+        exclude: envelope.exclude.into(),
     });
-    deliveries.collect()
+    earlier.collect()
 }

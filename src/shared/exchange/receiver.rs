@@ -2,7 +2,7 @@
 
 use super::envelope::Envelope;
 use super::question::{Answer, Question};
-use crate::channels::{Delivery, PublicationId};
+use crate::channels::{Earlier, PublicationId};
 use crate::config::ChannelName;
 
 /// The gate behind the bus.
@@ -19,8 +19,11 @@ pub(crate) trait Receiver: Send + Sync {
     /// Publications of a channel were missed, and will come: what is published meanwhile is to wait for them.
     fn begin_catch_up(&self, channel: &ChannelName);
 
-    /// What was published elsewhere before, as far as it is retained. It ends the wait, also where nothing has come.
-    fn catch_up(&self, channel: &ChannelName, earlier: &[(PublicationId, Delivery)]);
+    /// What is retained of a channel in the engine. `None` ends the wait for it, which may come later.
+    fn catch_up(&self, channel: &ChannelName, elsewhere: Option<&[Earlier]>);
+
+    /// A publication of this gate is retained here, and has not got to the engine.
+    fn note_only_here(&self, channel: &ChannelName, id: PublicationId);
 
     /// How many members each channel has here.
     fn members(&self) -> Vec<(ChannelName, usize)>;
