@@ -2,9 +2,11 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hash, RandomState};
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// Knows the keys of the publications of the last minutes, and what each came to (`T`).
@@ -12,6 +14,8 @@ use tokio::time::Instant;
 pub(crate) struct Repeats<T> {
     hashers: [RandomState; 2],
     kept: Mutex<Kept<T>>,
+    /// A publication has come to something, or was not made.
+    ended: Notify,
 }
 
 /// Keys are hashed with two seeds: 128 bits are the same for no two of them.
@@ -19,6 +23,7 @@ type HashedKey = [u64; 2];
 
 #[derive(Debug)]
 struct Kept<T> {
+    /// `None` while a publication is under way.
     results: HashMap<HashedKey, Option<T>>,
     /// From the oldest to the newest.
     order: VecDeque<(Instant, HashedKey)>,
@@ -29,8 +34,8 @@ struct Kept<T> {
 pub(crate) enum Repeat<T> {
     /// Nothing: the publication is the first.
     First(Claim),
-    /// It has been published, and came to this; `None` while that is under way.
-    Known(Option<T>),
+    /// It has been published, and came to this.
+    Known(T),
 }
 
 /// The right to publish under a key.
@@ -51,25 +56,40 @@ impl<T> Default for Repeats<T> {
                 results: HashMap::new(),
                 order: VecDeque::new(),
             }),
+            ended: Notify::new(),
         }
     }
 }
 
 impl<T: Clone> Repeats<T> {
-    /// What is known of this key. If that is nothing, it is known from now on.
-    pub(crate) fn look(&self, key: &impl Hash, now: Instant) -> Repeat<T> {
+    /// What is known of this key. If that is nothing, it is known from now on. While a publication with it is under way, this
+    /// waits for what that comes to; if it was not made, this is the first.
+    pub(crate) async fn claim(&self, key: &impl Hash) -> Repeat<T> {
+        loop {
+            let mut ended = pin!(self.ended.notified());
+            // From here on no end is missed.
+            ended.as_mut().enable();
+            if let Some(repeat) = self.look(key, Instant::now()) {
+                return repeat;
+            }
+            ended.await;
+        }
+    }
+
+    /// What is known of this key; `None` while a publication with it is under way.
+    fn look(&self, key: &impl Hash, now: Instant) -> Option<Repeat<T>> {
         let key = self.hashers.each_ref().map(|hasher| hasher.hash_one(key));
         let mut kept = self.kept();
         kept.forget_old(now);
         if let Some(result) = kept.results.get(&key) {
-            return Repeat::Known(result.clone());
+            return result.clone().map(Repeat::Known);
         }
         if kept.order.len() == MOST {
             kept.forget_oldest();
         }
         kept.results.insert(key, None);
         kept.order.push_back((now, key));
-        Repeat::First(Claim(key))
+        Some(Repeat::First(Claim(key)))
     }
 
     /// Notes what the publication has come to.
@@ -77,6 +97,7 @@ impl<T: Clone> Repeats<T> {
         if let Some(kept) = self.kept().results.get_mut(&claim.0) {
             *kept = Some(result);
         }
+        self.ended.notify_waiters();
     }
 
     /// The publication was not made: the next with its key is the first.
@@ -84,6 +105,8 @@ impl<T: Clone> Repeats<T> {
         let mut kept = self.kept();
         kept.results.remove(&claim.0);
         kept.order.retain(|(_, key)| *key != claim.0);
+        drop(kept);
+        self.ended.notify_waiters();
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept<T>> {
@@ -114,12 +137,14 @@ impl<T> Kept<T> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
-    fn first(repeat: Repeat<u8>) -> Claim {
+    fn first(repeat: Option<Repeat<u8>>) -> Claim {
         match repeat {
-            Repeat::First(claim) => claim,
-            Repeat::Known(known) => panic!("{known:?}"),
+            Some(Repeat::First(claim)) => claim,
+            other => panic!("{other:?}"),
         }
     }
 
@@ -127,12 +152,12 @@ mod tests {
     fn a_key_is_known_for_five_minutes() {
         let (repeats, start) = (Repeats::default(), Instant::now());
         let claim = first(repeats.look(&("billing", "a"), start));
-        assert_eq!(repeats.look(&("billing", "a"), start), Repeat::Known(None));
+        assert_eq!(repeats.look(&("billing", "a"), start), None);
         repeats.settle(claim, 7);
         let late = start + KEPT - Duration::from_nanos(1);
         assert_eq!(
             repeats.look(&("billing", "a"), late),
-            Repeat::Known(Some(7))
+            Some(Repeat::Known(7))
         );
         first(repeats.look(&("other", "a"), late));
         first(repeats.look(&("billing", "a"), start + KEPT));
@@ -155,6 +180,27 @@ mod tests {
         }
         assert_eq!(repeats.kept().results.len(), MOST);
         first(repeats.look(&0_usize, now));
-        assert_eq!(repeats.look(&2_usize, now), Repeat::Known(None));
+        assert_eq!(repeats.look(&2_usize, now), None);
+    }
+
+    #[tokio::test]
+    async fn a_repetition_waits_for_what_the_first_comes_to() {
+        let repeats = Repeats::default();
+        let claim = first(repeats.claim(&"a").now_or_never());
+        let mut again = Box::pin(repeats.claim(&"a"));
+        assert_eq!((&mut again).now_or_never(), None);
+        // The end of another one changes nothing.
+        repeats.settle(first(repeats.claim(&"b").now_or_never()), 3);
+        assert_eq!((&mut again).now_or_never(), None);
+        repeats.give_up(claim);
+        let claim = first((&mut again).now_or_never());
+        let again = [repeats.claim(&"a"), repeats.claim(&"a")].map(Box::pin);
+        let [again, other] = again.map(|mut again| {
+            assert_eq!((&mut again).now_or_never(), None);
+            again
+        });
+        repeats.settle(claim, 7);
+        assert_eq!(again.now_or_never(), Some(Repeat::Known(7)));
+        assert_eq!(other.now_or_never(), Some(Repeat::Known(7)));
     }
 }

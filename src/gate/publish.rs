@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use tokio::task::yield_now;
-use tokio::time::Instant;
 
 use super::elsewhere::written;
 use super::handle::Handle;
@@ -22,6 +21,9 @@ impl Handle {
     /// each of which waits for the one before. It does not wait for clients: `route.channels.queue` bounds what waits for
     /// one of them.
     ///
+    /// With a key it is made once, also if the caller does not wait for the end; then the rest is a task of the gate's, in the
+    /// tokio runtime of this call.
+    ///
     /// # Errors
     /// [`ChannelError`] if it is for one session, and that is not open, or if it leaves out too many sessions.
     pub async fn publish(&self, publication: Publication) -> Result<Published, ChannelError> {
@@ -29,32 +31,19 @@ impl Handle {
         if publication.has_too_many_excluded() {
             return Err(ChannelError::TooManyExcluded);
         }
-        let Some((publisher, key)) = &publication.key else {
-            let published = core.publish(&publication).await;
-            // Many publications in a row let the sessions of this thread write meanwhile.
-            yield_now().await;
-            return published;
-        };
-        let known = core.repeats.look(&(publisher, key), Instant::now());
-        let claim = match known {
-            Repeat::First(claim) => claim,
-            Repeat::Known(before) => {
-                let before = before.unwrap_or_default();
-                return Ok(Published {
+        let published = match &publication.key {
+            None => core.publish(&publication).await,
+            Some((publisher, key)) => match core.repeats.claim(&(publisher, key)).await {
+                Repeat::First(claim) => Claimed::new(core, claim).publish(publication).await,
+                Repeat::Known(before) => Ok(Published {
                     repeated: true,
                     ..before
-                });
-            }
+                }),
+            },
         };
-        // Dropped without a result, it gives the key up.
-        let claimed = Claimed {
-            core,
-            claim: Some(claim),
-        };
-        let published = core.publish(&publication).await?;
-        claimed.settle(published);
+        // Many publications in a row let the sessions of this thread write meanwhile.
         yield_now().await;
-        Ok(published)
+        published
     }
 }
 
@@ -65,14 +54,16 @@ impl Core {
             body: publication.body.clone(),
             exclude: publication.exclude.clone(),
         };
+        let published = match &publication.audience {
+            Audience::Channel(channel) => self.publish_to_channel(channel, &envelope).await,
+            Audience::Session(session) => self.publish_to_session(*session, &envelope).await?,
+            Audience::Subject { subject, issuer } => {
+                let issuer = issuer.as_deref();
+                self.publish_to_subject(subject, issuer, &envelope).await
+            }
+        };
         self.publications.add(&publication.audience);
-        match &publication.audience {
-            Audience::Channel(channel) => Ok(self.publish_to_channel(channel, &envelope).await),
-            Audience::Session(session) => self.publish_to_session(*session, &envelope).await,
-            Audience::Subject { subject, issuer } => Ok(self
-                .publish_to_subject(subject, issuer.as_deref(), &envelope)
-                .await),
-        }
+        Ok(published)
     }
 
     async fn publish_to_channel(&self, channel: &ChannelName, envelope: &Envelope) -> Published {
@@ -206,21 +197,45 @@ pub(super) fn counts(answers: &Answers) -> impl Iterator<Item = usize> {
     })
 }
 
-/// A key that is being published under.
-struct Claimed<'a> {
-    core: &'a Core,
+/// A key that is being published under. Dropped without a result, it gives the key up.
+struct Claimed {
+    core: Arc<Core>,
     claim: Option<Claim>,
 }
 
-impl Claimed<'_> {
-    fn settle(mut self, published: Published) {
+impl Claimed {
+    fn new(core: &Arc<Core>, claim: Claim) -> Self {
+        Self {
+            core: Arc::clone(core),
+            claim: Some(claim),
+        }
+    }
+
+    /// Publishes, and keeps the key if that succeeds.
+    async fn publish(self, publication: Publication) -> Result<Published, ChannelError> {
+        // Without other gates nothing is waited for.
+        if !self.core.shared.is_used() {
+            return self.finish(&publication).await;
+        }
+        // Sessions here have it before other gates do. If whoever publishes does not wait for these, a repetition must not be
+        // delivered here once more.
+        let core = Arc::clone(&self.core);
+        let rest = async move { self.finish(&publication).await };
+        let published = core.registry.tasks.spawn(rest).await;
+        // It ends without a result only with the runtime.
+        published.unwrap_or(Err(ChannelError::GateUnavailable))
+    }
+
+    async fn finish(mut self, publication: &Publication) -> Result<Published, ChannelError> {
+        let published = self.core.publish(publication).await?;
         if let Some(claim) = self.claim.take() {
             self.core.repeats.settle(claim, published);
         }
+        Ok(published)
     }
 }
 
-impl Drop for Claimed<'_> {
+impl Drop for Claimed {
     fn drop(&mut self) {
         if let Some(claim) = self.claim.take() {
             self.core.repeats.give_up(claim);

@@ -1,5 +1,6 @@
 //! Channels of several gates that share an engine.
 
+use futures_util::FutureExt;
 use wsgate::config::ChannelName;
 use wsgate::{Audience, ChannelError, CloseCode, Publication, Revocation, SessionName};
 
@@ -89,6 +90,39 @@ fn channel() -> Audience {
 }
 
 const JOIN: &str = "channels.join = [\"room\"]";
+
+#[tokio::test]
+async fn a_publication_with_a_key_is_made_once_whoever_waits_for_the_other_gates() {
+    let Some(gates) = Gates::start(1, JOIN).await else {
+        return;
+    };
+    let mut wire = gates.gates[0].ask(&Request::websocket("/")).await;
+    assert_eq!(wire.head().await.status(), 101);
+    let publish = |text: &str, key: &str| {
+        let publication = Publication::new(channel(), text).with_idempotency_key("one", key);
+        Box::pin(gates.gates[0].handle.publish(publication))
+    };
+    // Whoever publishes goes while the engine is waited for.
+    gates.engine.freeze();
+    let mut gone = publish("first", "1");
+    assert!((&mut gone).now_or_never().is_none());
+    wire.expect(Frame::text("first")).await;
+    drop(gone);
+    gates.engine.thaw();
+    let again = publish("again", "1").await.unwrap();
+    assert_eq!((again.reached, again.repeated), (1, true));
+
+    // A repetition that comes meanwhile gets the answer of the first.
+    let mut first = publish("second", "2");
+    assert!((&mut first).now_or_never().is_none());
+    let (again, first) = tokio::join!(publish("again", "2"), first);
+    let (again, first) = (again.unwrap(), first.unwrap());
+    assert_eq!((first.reached, first.repeated), (1, false));
+    assert_eq!((again.reached, again.repeated), (1, true));
+    gates.publish(0, channel(), "end").await;
+    wire.expect(Frame::text("second")).await;
+    wire.expect(Frame::text("end")).await;
+}
 
 #[tokio::test]
 async fn what_is_published_on_any_gate_reaches_the_members_on_all() {
