@@ -80,11 +80,7 @@ impl Mailbox {
             return Put::Closed;
         }
         let is_first = queue.waiting.is_empty();
-        let most = match queue.is_stalled {
-            true => self.most,
-            false => self.most.max(MOST_UNTRIED),
-        };
-        let room = most.saturating_sub(delivery.size());
+        let room = self.most(&queue).saturating_sub(delivery.size());
         if queue.bytes > room {
             let before = queue.waiting.len();
             match self.on_slow {
@@ -109,7 +105,9 @@ impl Mailbox {
 
     /// The newest of these that find room together.
     pub(super) fn fitting(&self, deliveries: usize, size: impl Fn(usize) -> usize) -> usize {
-        let mut room = self.most.saturating_sub(self.queue().bytes);
+        let queue = self.queue();
+        let mut room = self.most(&queue).saturating_sub(queue.bytes);
+        drop(queue);
         let newest_first = (0..deliveries).rev();
         let fits = newest_first.take_while(|index| {
             let left = room.checked_sub(size(*index));
@@ -160,6 +158,14 @@ impl Mailbox {
         let mut queue = self.queue();
         self.counts.left(queue.waiting.len());
         queue.close();
+    }
+
+    /// So many bytes may wait at the moment.
+    fn most(&self, queue: &Queue) -> usize {
+        match queue.is_stalled {
+            true => self.most,
+            false => self.most.max(MOST_UNTRIED),
+        }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {

@@ -155,6 +155,7 @@ fn who_joins_gets_the_last_publications_that_its_route_wants() {
     // Only what its queue has room for: the newest.
     let size = Delivery::new(Some(name("a")), &Body::from("x")).size();
     let reader = Reader::with_queue(10, 2 * size);
+    reader.mailbox().set_stalled();
     join(&channels, &reader, "a", 9);
     assert_eq!(
         (

@@ -161,4 +161,8 @@ fn as_many_of_the_newest_as_find_room_are_kept_of_a_list() {
         1
     );
     assert_eq!(mailbox.fitting(0, |_| size), 0);
+    // A newcomer's socket has refused nothing yet.
+    let newcomers = Mailbox::new(2 * size, OnSlow::Close, Arc::default());
+    assert_eq!(newcomers.fitting(5, |_| size), 5);
+    assert_eq!(newcomers.fitting(5, |_| MOST_UNTRIED / 3), 3);
 }
