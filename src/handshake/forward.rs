@@ -9,6 +9,7 @@ use http_body_util::Empty;
 use tungstenite::handshake::client::generate_key;
 use tungstenite::handshake::derive_accept_key;
 
+use super::channels_header::CHANNELS;
 use super::{forwarded, max_forwards};
 use crate::config::{Compression, UpstreamHttp};
 use crate::rejection::Rejection;
@@ -136,6 +137,7 @@ fn end_to_end(handshake: &Handshake) -> Result<HeaderMap, Rejection> {
             || handshake.nominates(name)
             || handshake.is_credential(text)
             || is_replaced(handshake, text)
+            || names_channels(handshake, text)
         {
             continue;
         }
@@ -181,6 +183,13 @@ fn is_replaced(handshake: &Handshake, name: &str) -> bool {
     let granted = granted.map(|(name, _)| name);
     let mut replaced = removed.chain(set).chain(granted);
     replaced.any(|replaced| is_alias_of(replaced.as_str(), name))
+}
+
+/// Whether the header would name the session's channels in the upstream's answer: a server that answers with what it is sent
+/// would have the client name them.
+fn names_channels(handshake: &Handshake, name: &str) -> bool {
+    let is_let = handshake.settings().channels.upstream_header;
+    is_let && is_alias_of(CHANNELS.as_str(), name)
 }
 
 /// The headers of a grant; what belongs to the connection or a body is none of a policy's.

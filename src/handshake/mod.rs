@@ -5,6 +5,7 @@
 //! Nothing is ever copied from one leg to the other as bytes: both heads are written anew from
 //! what was read.
 
+mod channels_header;
 #[cfg(test)]
 mod fixtures;
 mod forward;

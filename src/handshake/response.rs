@@ -4,18 +4,16 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::response::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
 use http_body_util::Full;
 
+use super::channels_header::CHANNELS;
 use super::forward::Sent;
 use crate::rejection::{Rejection, is_passed_on};
 use crate::request::{
     Acceptance, Deflate, chosen_extension, describe_own_body, extension_header, has_token,
     keep_end_to_end, only, trim,
 };
-
-/// Names the channels of a session in the upstream's answer.
-const CHANNELS: HeaderName = HeaderName::from_static("wsgate-channels");
 
 /// What both legs have agreed upon.
 pub(crate) struct Agreed {

@@ -108,8 +108,13 @@ async fn an_upstream_names_channels_only_where_its_route_lets_it() {
             .route(&format!("channels.upstream_header = {is_let}"))
             .start()
             .await;
-        let mut wire = bench.ask(&Request::websocket("/")).await;
+        // A server that repeats what it gets would have the client name channels.
+        let named = Request::websocket("/").header("Wsgate-Channels", "user.bob");
+        let named = named.header("Wsgate_Channels", "user.bob");
+        let mut wire = bench.ask(&named).await;
         let (mut server, request) = upstream.request().await;
+        let passed_on = ["wsgate-channels", "wsgate_channels"].map(|name| request.all(name).len());
+        assert_eq!(passed_on, [usize::from(!is_let); 2], "{request:?}");
         let lines = "Wsgate-Channels: room.1, news,,room.1\r\nX-Other: kept\r\n\
                      wsgate-channels: no channel\r\n";
         server.send(switching(&request, lines)).await;
@@ -251,6 +256,9 @@ async fn a_publication_with_a_known_key_is_not_made_again() {
         let failed = bench.handle.publish(publication).await;
         assert_eq!(failed, Err(ChannelError::UnknownSession));
     }
+    let metrics = bench.handle.metrics().channels;
+    let published = metrics.publications.iter().map(|each| each.count);
+    assert_eq!(Vec::from_iter(published), [2, 0, 0]);
 }
 
 #[tokio::test]
