@@ -10,10 +10,12 @@
 mod asking;
 mod keeping;
 mod listener;
+mod loading;
 mod pending;
 mod presence;
 mod publishing;
 mod topic;
+mod waits;
 mod wanted;
 
 use std::fmt;
@@ -23,6 +25,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use self::pending::Pending;
 use self::presence::Presence;
 use self::topic::Topic;
+use self::waits::Waits;
 use self::wanted::Wanted;
 use super::backlog::Backlog;
 use super::current::Current;
@@ -39,6 +42,8 @@ pub(super) struct Bus {
     receiver: OnceLock<Weak<dyn Receiver>>,
     pending: Pending,
     presence: Presence,
+    /// Channels whose publications wait for what is retained.
+    waits: Waits,
     /// Messages to other gates that nobody waits for: answers, and questions without an answer.
     unsent: Backlog<(Topic, Vec<u8>)>,
     /// How often a connection that listened was lost and made again.
@@ -57,6 +62,7 @@ impl Bus {
             receiver: OnceLock::new(),
             pending: Pending::default(),
             presence: Presence::new(),
+            waits: Waits::new(),
             unsent: Backlog::new(MOST_UNSENT),
             interruptions: AtomicU64::new(0),
         }
@@ -120,6 +126,15 @@ impl Bus {
         }
     }
 
+    /// Whether the engine can be asked about a channel at the moment.
+    fn answers_about(&self, channel: &ChannelName) -> bool {
+        let engine = self.current.engine();
+        engine.is_some_and(|engine| {
+            let slot = Topic::Channel(channel.clone()).slot(engine.prefix());
+            engine.answers(slot)
+        })
+    }
+
     /// The server that has a channel, if it is known.
     fn server_of(&self, channel: &ChannelName) -> Option<String> {
         let engine = self.current.engine()?;
@@ -135,7 +150,12 @@ impl Interest for Bus {
         let server = self.server_of(channel);
         let is_heard = self.wanted.add(channel, server.as_deref());
         let receiver = self.receiver();
-        is_heard && receiver.is_some_and(|receiver| receiver.retain_of(channel) > 0)
+        let is_retained = receiver.is_some_and(|receiver| receiver.retain_of(channel) > 0);
+        let is_behind = is_heard && is_retained && self.answers_about(channel);
+        if is_behind {
+            self.waits.begin(waits::FIRST_MEMBER, vec![channel.clone()]);
+        }
+        is_behind
     }
 
     fn ended(&self, channel: &ChannelName) {

@@ -1,6 +1,11 @@
 //! Channels of several gates that share an engine.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use futures_util::FutureExt;
+use tokio::time::timeout;
 use wsgate::config::ChannelName;
 use wsgate::{Audience, ChannelError, CloseCode, Publication, Revocation, SessionName};
 
@@ -74,6 +79,17 @@ impl Gates {
         let publication = Publication::new(audience, text);
         self.gates[gate].handle.publish(publication).await.unwrap()
     }
+}
+
+/// Has the engine do something.
+fn command(engine: &EngineServer, line: &str) -> String {
+    let mut connection = TcpStream::connect(("127.0.0.1", engine.port)).unwrap();
+    connection
+        .write_all(format!("{line}\r\n").as_bytes())
+        .unwrap();
+    let mut answer = String::new();
+    BufReader::new(connection).read_line(&mut answer).unwrap();
+    answer
 }
 
 /// Reads until this text.
@@ -187,11 +203,18 @@ async fn sessions_and_users_are_published_to_wherever_they_are() {
         handle.join(unknown, &other).await,
         Err(ChannelError::UnknownSession)
     );
-    let gone = SessionName::new(name.node(), 999_999.into());
+    // Its gate has given no session this name.
+    let never = SessionName::new(name.node(), u64::MAX.into());
     assert_eq!(
-        handle.join(gone, &other).await,
-        Err(ChannelError::SessionGone)
+        handle.join(never, &other).await,
+        Err(ChannelError::UnknownSession)
     );
+    let publication = Publication::new(Audience::Session(never), "to nobody");
+    assert_eq!(
+        handle.publish(publication).await,
+        Err(ChannelError::UnknownSession)
+    );
+    let mut gone = gates.gates[0].ask(&request_of_bob).await;
     let closed = handle
         .close_channel(&room(), CloseCode::new(4000).unwrap(), "closed")
         .await;
@@ -259,4 +282,69 @@ async fn an_engine_that_is_away_harms_nobody_and_what_was_missed_comes_later() {
     assert_eq!(interruptions, 1);
     gates.publish(1, channel(), "back").await;
     wire.expect(Frame::text("back")).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_loaded_yet_comes_later() {
+    let join = "channels = { join = [\"room\"], retain = 9 }";
+    let Some(gates) = Gates::start(2, join).await else {
+        return;
+    };
+    gates.publish(0, channel(), "before").await;
+    assert_eq!(
+        command(&gates.engine, "ACL SETUSER default -lrange"),
+        "+OK\r\n"
+    );
+    let mut wire = gates.gates[1].ask(&Request::websocket("/")).await;
+    assert_eq!(wire.head().await.status(), 101);
+    gates.publish(1, channel(), "now").await;
+    wire.expect(Frame::text("now")).await;
+    command(&gates.engine, "ACL SETUSER default +lrange");
+    wire.expect(Frame::text("before")).await;
+}
+
+#[tokio::test]
+async fn a_frozen_engine_delays_no_publication_of_the_same_gate() {
+    let join = "channels = { join = [\"room\"], retain = 9 }";
+    let Some(gates) = Gates::start(1, join).await else {
+        return;
+    };
+    gates.engine.freeze();
+    let mut wire = gates.gates[0].ask(&Request::websocket("/")).await;
+    assert_eq!(wire.head().await.status(), 101);
+    let now = Frame::text("now");
+    let published = async { tokio::join!(gates.publish(0, channel(), "now"), wire.expect(now)) };
+    // The engine has two seconds to take a subscription.
+    let published = timeout(Duration::from_secs(1), published).await;
+    assert!(published.is_ok());
+    gates.engine.thaw();
+}
+
+#[tokio::test]
+async fn an_outage_brings_nothing_back_that_was_there_before() {
+    let join = "channels = { join = [\"room\"], retain = 1 }";
+    let Some(gates) = Gates::start(2, join).await else {
+        return;
+    };
+    let request = Request::websocket("/");
+    let mut wire = gates.open(0, &request).await;
+    gates.publish(0, channel(), "one").await;
+    gates.engine.freeze();
+    for text in ["two", "three"] {
+        // It is late for the engine, and may get there yet: the next ones do not even try.
+        gates.publish(0, channel(), text).await;
+    }
+    gates.are_up(false).await;
+    gates.publish(0, channel(), "four").await;
+    gates.engine.thaw();
+    gates.are_up(true).await;
+    let mut newcomer = gates.gates[0].ask(&request).await;
+    assert_eq!(newcomer.head().await.status(), 101);
+    gates.publish(0, channel(), "five").await;
+    for text in ["one", "two", "three", "four", "five"] {
+        wire.expect(Frame::text(text)).await;
+    }
+    for text in ["four", "five"] {
+        newcomer.expect(Frame::text(text)).await;
+    }
 }

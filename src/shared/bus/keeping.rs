@@ -14,6 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::Bus;
 use super::listener::Listener;
 use super::topic::{Topic, presence_key};
+use crate::shared::backlog::Backlog;
 use crate::shared::counts::Operation;
 use crate::shared::engine::{Engine, Node, Slot};
 
@@ -33,6 +34,7 @@ impl Bus {
             () = self.listen(engine) => {}
             never = self.send_unsent(engine) => match never {},
             never = self.write_presence(engine) => match never {},
+            never = self.waits.end_each(|channels| self.end_wait(channels)) => match never {},
         }
     }
 
@@ -63,6 +65,7 @@ impl Bus {
                     bus: self,
                     engine,
                     node: Arc::clone(&node),
+                    loads: Backlog::new(usize::MAX),
                 };
                 listeners.push(Abortable::new(listener.listen(), registration));
                 listened.push((node, handle));

@@ -15,13 +15,17 @@ use tokio::time::{sleep, timeout};
 
 use super::Bus;
 use super::topic::Topic;
+use super::waits;
 use crate::config::ChannelName;
+use crate::shared::backlog::Backlog;
 use crate::shared::engine::{Engine, EngineError, Link, Node, Pauses, Routes};
 
 pub(super) struct Listener<'b> {
     pub(super) bus: &'b Bus,
     pub(super) engine: &'b Engine,
     pub(super) node: Arc<Node>,
+    /// Channels whose retained publications have to be loaded.
+    pub(super) loads: Backlog<ChannelName>,
 }
 
 /// A connection that listens, and what it has heard.
@@ -126,6 +130,7 @@ impl Listener<'_> {
             self.follow(&mut connection, known, routes, &given_away)
                 .await
         };
+        let _of_before = self.loads.take_now();
         let hear = async {
             while let Some(message) = messages.recv().await {
                 if let Err(error) = self.hear(message, &given_away).await {
@@ -141,6 +146,7 @@ impl Listener<'_> {
             lost = follow => lost.err().unwrap_or(EngineError::Lost),
             () = overflowed.notified() => EngineError::Behind,
             () = driver => EngineError::Lost,
+            never = self.bus.load(self.engine, &self.loads) => match never {},
         }
     }
 
@@ -173,10 +179,11 @@ impl Listener<'_> {
     ) -> Result<(), EngineError> {
         for channels in channels.chunks(BATCH) {
             if let Some(receiver) = self.bus.receiver() {
-                let retained = channels
+                let retained = self.retained(channels);
+                retained
                     .iter()
-                    .filter(|channel| receiver.retain_of(channel) > 0);
-                retained.for_each(|channel| receiver.begin_catch_up(channel));
+                    .for_each(|channel| receiver.begin_catch_up(channel));
+                self.bus.waits.begin(waits::UNHEARD, retained);
             }
             self.add(connection, channels).await?;
         }
@@ -250,7 +257,16 @@ impl Listener<'_> {
         self.take_in(connection, &channels).await
     }
 
-    /// Subscribes to channels, and loads what they retain.
+    fn retained(&self, channels: &[ChannelName]) -> Vec<ChannelName> {
+        let receiver = self.bus.receiver();
+        let is_retained = |channel: &&ChannelName| {
+            let receiver = receiver.as_ref();
+            receiver.is_some_and(|receiver| receiver.retain_of(channel) > 0)
+        };
+        channels.iter().filter(is_retained).cloned().collect()
+    }
+
+    /// Subscribes to channels, and has what they retain be loaded.
     async fn add(
         &self,
         connection: &mut MultiplexedConnection,
@@ -258,7 +274,9 @@ impl Listener<'_> {
     ) -> Result<(), EngineError> {
         let topics: Vec<_> = channels.iter().cloned().map(Topic::Channel).collect();
         self.subscribe(connection, &topics, true).await?;
-        self.bus.catch_up(self.engine, channels).await;
+        for channel in self.retained(channels) {
+            self.loads.push(channel);
+        }
         Ok(())
     }
 
@@ -358,11 +376,7 @@ impl Listener<'_> {
         let channels = self.bus.wanted.end(self.node.name(), |channel| {
             self.has(&Topic::Channel(channel.clone()))
         });
-        if let Some(receiver) = self.bus.receiver() {
-            channels
-                .iter()
-                .for_each(|channel| receiver.catch_up(channel, None));
-        }
+        self.bus.end_wait(&channels);
     }
 }
 

@@ -84,6 +84,14 @@ impl EngineError {
         }
     }
 
+    /// Whether the same command will fail again, on whichever server.
+    pub(in crate::shared) fn is_of_command(&self) -> bool {
+        match self {
+            Self::Answer(_) => !self.is_of_server() && !self.is_misplaced(),
+            error => matches!(error, Self::Form),
+        }
+    }
+
     /// Where else the server says that the keys are, as the topology calls it, and whether only for this once.
     pub(super) fn redirection(&self) -> Option<(&str, bool)> {
         let Self::Answer(answer) = self else {
@@ -214,6 +222,14 @@ mod tests {
         assert!(of("NOSCRIPT x").is_unknown_script());
         assert!(of("READONLY x").is_misplaced() && of("MOVED 1 a:1").is_misplaced());
         assert!(!of("OOM x").is_misplaced());
+        for (line, is_of_command) in [
+            ("WRONGTYPE x", true),
+            ("NOPERM x", false),
+            ("MOVED 1 a:1", false),
+        ] {
+            assert_eq!(of(line).is_of_command(), is_of_command, "{line}");
+        }
+        assert!(EngineError::Form.is_of_command() && !EngineError::Late.is_of_command());
         assert_eq!(of("MOVED 7 a:1").redirection(), Some(("a:1", false)));
         assert_eq!(of("ASK 7 a:1").redirection(), Some(("a:1", true)));
         assert_eq!(of("ERR 7 a:1").redirection(), None);
