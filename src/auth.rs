@@ -6,6 +6,8 @@
 //! ```
 
 #[cfg(feature = "auth")]
+mod admitted;
+#[cfg(feature = "auth")]
 mod authenticator;
 #[cfg(feature = "auth")]
 mod digest;
@@ -17,6 +19,7 @@ mod key_source;
 mod key_source_info;
 #[cfg(not(feature = "auth"))]
 mod none;
+mod not_issued;
 #[cfg(feature = "auth")]
 mod requirement;
 #[cfg(feature = "auth")]
@@ -32,5 +35,6 @@ mod trusted_issuer;
 pub(crate) use authenticator::Authenticator;
 #[cfg(not(feature = "auth"))]
 pub(crate) use none::{Authenticator, RouteAuth};
+pub(crate) use not_issued::NotIssued;
 #[cfg(feature = "auth")]
 pub(crate) use route_auth::RouteAuth;

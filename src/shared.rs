@@ -34,6 +34,8 @@ mod limits;
 #[cfg(not(feature = "shared"))]
 mod none;
 mod parts;
+#[cfg(feature = "shared")]
+mod tickets;
 
 pub(crate) use exchange::{
     Answer, Answers, Base64, Envelope, Member, NoAnswer, Question, Receiver,

@@ -5,10 +5,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use super::admitted::Admitted;
 use super::ended_login::EndedLogin;
 use super::forward::ForwardAuth;
 use super::key_source::KeySource;
 use super::key_source_info::KeySourceInfo;
+use super::not_issued::NotIssued;
 use super::route_auth::RouteAuth;
 use super::tickets::Tickets;
 use super::trusted_issuer::TrustedIssuer;
@@ -16,10 +18,10 @@ use crate::config::{AuthServer, Config, Issuer, IssuerKeys, Route};
 use crate::jwt::UnverifiedToken;
 use crate::rejection::Rejection;
 use crate::request::Identity;
+use crate::shared::Shared;
 use crate::wall_clock::WallClock;
 
 /// Authenticates the clients of a gate.
-#[derive(Default)]
 pub(crate) struct Authenticator {
     /// By name of the issuer.
     sources: Mutex<Sources>,
@@ -33,6 +35,16 @@ pub(crate) struct Authenticator {
 type Sources = HashMap<Arc<str>, (Arc<Issuer>, KeySource)>;
 
 impl Authenticator {
+    /// `shared` has the tickets, where gates share them.
+    pub(crate) fn new(shared: &Shared) -> Self {
+        Self {
+            sources: Mutex::default(),
+            servers: Mutex::default(),
+            tickets: Tickets::new(shared),
+            clock: WallClock::default(),
+        }
+    }
+
     /// What decides about the clients of a route; `None` where everybody may come in.
     pub(crate) fn of_route(&self, route: &Arc<Route>) -> Option<RouteAuth> {
         let rules = route.auth.as_ref()?;
@@ -77,7 +89,7 @@ impl Authenticator {
             .collect()
     }
 
-    /// How many tickets wait to be used.
+    /// How many tickets wait to be used in this process.
     pub(crate) fn tickets(&self) -> usize {
         self.tickets.len()
     }
@@ -87,17 +99,22 @@ impl Authenticator {
         self.tickets.sweep();
     }
 
-    /// Issues a ticket for a route; `None` where too many wait.
-    pub(crate) fn issue_ticket(
+    /// Issues a ticket for a route.
+    ///
+    /// # Errors
+    /// [`NotIssued`] where too many wait, or the engine does not take it.
+    pub(crate) async fn issue_ticket(
         &self,
         route: &Arc<str>,
         identity: Identity,
         session_expires: Option<SystemTime>,
         lifetime: Duration,
-    ) -> Option<String> {
-        let route = Arc::clone(route);
-        let identity = identity.with_issued_at(self.clock.now());
-        (self.tickets).issue(route, identity, session_expires, lifetime)
+    ) -> Result<String, NotIssued> {
+        let admitted = Admitted {
+            identity: identity.with_issued_at(self.clock.now()),
+            session_expires,
+        };
+        self.tickets.issue(route, admitted, lifetime).await
     }
 
     /// Verifies a token that ends logins, of the issuer of this name; `None` where no route takes its tokens.

@@ -7,18 +7,24 @@ use std::time::{Duration, SystemTime};
 
 use super::ended_login::EndedLogin;
 use super::key_source_info::KeySourceInfo;
+use super::not_issued::NotIssued;
 use crate::config::{Config, Route};
 use crate::rejection::Rejection;
 use crate::request::{Handshake, Identity};
+use crate::shared::Shared;
 
 /// Authenticates nobody: no settings ask for it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Authenticator;
 
 /// What decides about the clients of a route: no settings make it.
 pub(crate) struct RouteAuth(Infallible);
 
 impl Authenticator {
+    pub(crate) fn new(_shared: &Shared) -> Self {
+        Self
+    }
+
     pub(crate) fn of_route(&self, _route: &Arc<Route>) -> Option<RouteAuth> {
         None
     }
@@ -37,14 +43,14 @@ impl Authenticator {
         0
     }
 
-    pub(crate) fn issue_ticket(
+    pub(crate) async fn issue_ticket(
         &self,
         _route: &Arc<str>,
         _identity: Identity,
         _session_expires: Option<SystemTime>,
         _lifetime: Duration,
-    ) -> Option<String> {
-        None
+    ) -> Result<String, NotIssued> {
+        Err(NotIssued::Unavailable)
     }
 
     pub(crate) async fn verify_logout(

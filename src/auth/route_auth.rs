@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::digest::digest;
 use super::forward::ForwardAuth;
 use super::requirement::{identity, meets};
-use super::tickets::Tickets;
+use super::tickets::{Tickets, Unavailable};
 use super::trusted_issuer::TrustedIssuer;
 use crate::config::{AuthRules, Route};
 use crate::jwt::{UnverifiedToken, looks_like_token};
@@ -66,11 +66,13 @@ impl RouteAuth {
     ) -> Result<Grant, Rejection> {
         let credential = handshake.credential()?;
         let credential = credential.ok_or(Rejection::CredentialMissing)?;
-        if rules.ticket_lifetime.is_some()
-            && let Some(ticket) = self.tickets.take(&credential, &self.route.name)
-        {
-            let grant = Grant::new().with_identity(ticket.identity);
-            return Ok(match (ticket.session_expires, rules.expiry_code) {
+        let ticket = match rules.ticket_lifetime {
+            Some(_) => self.tickets.take(&credential, &self.route.name).await,
+            None => Ok(None),
+        };
+        if let Ok(Some(admitted)) = ticket {
+            let grant = Grant::new().with_identity(admitted.identity);
+            return Ok(match (admitted.session_expires, rules.expiry_code) {
                 (Some(moment), Some(code)) => grant.expiring_at_with(moment, code),
                 _ => grant,
             });
@@ -81,6 +83,7 @@ impl RouteAuth {
             let identity = Identity::new(&**name).with_issued_at(self.clock.now());
             return Ok(Grant::new().with_identity(identity));
         }
+        ticket.map_err(|Unavailable| Rejection::AuthUnavailable)?;
         match !self.issuers.is_empty()
             && (looks_like_token(&credential) || takes_tokens_alone(rules))
         {

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::handle::Handle;
+use crate::auth::NotIssued;
 use crate::rejection::Rejection;
 use crate::request::Identity;
 use crate::session::Revocation;
@@ -30,6 +31,9 @@ pub enum TicketError {
     /// As many tickets wait as may.
     #[error("too many tickets were issued and not used")]
     TooMany,
+    /// The engine that gates share (`[shared]`) has not taken the ticket in time.
+    #[error("the engine of [shared] does not take the ticket at the moment: try again")]
+    Unavailable,
 }
 
 /// Why a token ends no login.
@@ -54,11 +58,12 @@ impl Handle {
     /// Issues a ticket: whoever shows it first, in its time, comes in on this route as `identity`. The session ends at
     /// `session_expires` as it would with a token.
     ///
-    /// Tickets are kept in this process alone, 100,000 at most.
+    /// Tickets are kept in this process alone, 100,000 at most; with `[shared]` the engine keeps them, and the client may
+    /// show one at any gate that shares it.
     ///
     /// # Errors
-    /// [`TicketError`] if the route takes none, or too many wait.
-    pub fn issue_ticket(
+    /// [`TicketError`] if the route takes none, too many wait, or the engine does not take it.
+    pub async fn issue_ticket(
         &self,
         route: &str,
         identity: Identity,
@@ -71,10 +76,11 @@ impl Handle {
         let route = route.ok_or(TicketError::UnknownRoute)?;
         let lifetime = route.auth.as_ref().and_then(|rules| rules.ticket_lifetime);
         let lifetime = lifetime.ok_or(TicketError::NotTaken)?;
-        let ticket = (core.auth).issue_ticket(&route.name, identity, session_expires, lifetime);
-        match ticket {
-            Some(ticket) => Ok(IssuedTicket { ticket, lifetime }),
-            None => Err(TicketError::TooMany),
+        let issued = (core.auth).issue_ticket(&route.name, identity, session_expires, lifetime);
+        match issued.await {
+            Ok(ticket) => Ok(IssuedTicket { ticket, lifetime }),
+            Err(NotIssued::TooMany) => Err(TicketError::TooMany),
+            Err(NotIssued::Unavailable) => Err(TicketError::Unavailable),
         }
     }
 

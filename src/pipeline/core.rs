@@ -90,8 +90,8 @@ impl Core {
         let clock = WallClock::default();
         let registry = Registry::new(max_sessions, Arc::clone(&observers), clock);
         let failures = Arc::default();
-        let auth: Authenticator = Default::default();
         let shared = Shared::new(registry.node, &config);
+        let auth = Authenticator::new(&shared);
         let custom = &seams.policies;
         let failed = Arc::clone(&failures);
         let settings = Snapshot::new(config, failed, connector, custom, &auth, &shared);

@@ -84,6 +84,12 @@ impl Identity {
         claim.map(|(_, value)| &**value)
     }
 
+    /// All that is known of the client besides the subject: names and values.
+    pub fn claims(&self) -> impl Iterator<Item = (&str, &str)> {
+        let claims = self.claims.iter();
+        claims.map(|(name, value)| (&**name, &**value))
+    }
+
     /// Who has issued the token that this comes from, by the name in the settings.
     pub fn issuer(&self) -> Option<&str> {
         self.issuer.as_deref()

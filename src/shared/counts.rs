@@ -22,6 +22,8 @@ pub(super) enum Operation {
     Presence,
     /// Questions to other gates, and answers.
     Ask,
+    /// One-time tickets.
+    Ticket,
 }
 
 #[derive(Debug)]
@@ -31,7 +33,7 @@ pub(super) struct Counts {
 }
 
 impl Operation {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Handshake,
         Self::Loan,
         Self::Lease,
@@ -39,6 +41,7 @@ impl Operation {
         Self::Retained,
         Self::Presence,
         Self::Ask,
+        Self::Ticket,
     ];
 
     /// The word of the metrics.
@@ -51,6 +54,7 @@ impl Operation {
             Self::Retained => "retained",
             Self::Presence => "presence",
             Self::Ask => "ask",
+            Self::Ticket => "ticket",
         }
     }
 }

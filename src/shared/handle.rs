@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use tokio::runtime;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -14,6 +15,7 @@ use super::exchange::{Answer, Answers, Elsewhere, Envelope, NoAnswer, Question, 
 use super::info::SharedInfo;
 use super::limits::{Counted, Limits, Verdict, Wanted};
 use super::parts::SharedParts;
+use super::tickets;
 use crate::channels::Interest;
 use crate::config::{ChannelName, Config, SharedRules};
 use crate::limit::Lender;
@@ -160,6 +162,31 @@ impl Shared {
     /// Says something to all other gates.
     pub(crate) fn tell_all(&self, question: Question) {
         self.0.bus.tell_all(question);
+    }
+
+    /// Keeps what a ticket stands for under its digest, for all gates.
+    ///
+    /// # Errors
+    /// [`NoAnswer`] where the engine does not say that it has it.
+    pub(crate) async fn keep_ticket(
+        &self,
+        digest: &str,
+        ticket: &[u8],
+        lifetime: Duration,
+    ) -> Result<(), NoAnswer> {
+        self.start();
+        let engine = self.0.current.engine().ok_or(NoAnswer::NoGate)?;
+        tickets::keep(&engine, digest, ticket, lifetime).await
+    }
+
+    /// Takes what is kept under a digest, once among all gates.
+    ///
+    /// # Errors
+    /// [`NoAnswer`] where the engine does not answer in time. The ticket may be gone nevertheless.
+    pub(crate) async fn take_ticket(&self, digest: &str) -> Result<Option<Vec<u8>>, NoAnswer> {
+        self.start();
+        let engine = self.0.current.engine().ok_or(NoAnswer::NoGate)?;
+        tickets::take(&engine, digest).await
     }
 
     /// For metrics; `None` where nothing is shared.

@@ -85,6 +85,21 @@ impl Shared {
 
     pub(crate) fn tell_all(&self, _question: Question) {}
 
+    #[allow(dead_code, reason = "for tickets")]
+    pub(crate) async fn keep_ticket(
+        &self,
+        _digest: &str,
+        _ticket: &[u8],
+        _lifetime: Duration,
+    ) -> Result<(), NoAnswer> {
+        Err(NoAnswer::NoGate)
+    }
+
+    #[allow(dead_code, reason = "for tickets")]
+    pub(crate) async fn take_ticket(&self, _digest: &str) -> Result<Option<Vec<u8>>, NoAnswer> {
+        Err(NoAnswer::NoGate)
+    }
+
     pub(crate) fn follow(&self, _config: &Config) {}
 
     pub(crate) fn start(&self) {}

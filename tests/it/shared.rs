@@ -3,7 +3,9 @@
 use rustix::process::Signal;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::kit::{Echo, EngineServer, Head, Program, Socket, Wire, settings, soon, websocket};
+use crate::kit::{
+    Echo, EngineServer, Head, Program, Response, Socket, Wire, settings, soon, websocket,
+};
 
 /// A gate whose limits are those of all that share the engine.
 async fn gate(engine: &EngineServer, echo: &Echo, limits: &str, more: &str) -> Program {
@@ -181,4 +183,67 @@ async fn a_reload_changes_the_engine_and_takes_the_sessions_along() {
     a.signal(Signal::HUP);
     a.nth_event(2, "settings reloaded").await;
     let _back = Socket::open(&a.address, "/ws/").await;
+}
+
+const TICKETS: &str = "[route.auth]\nfrom = [\"query:ticket\"]\n[route.auth.tickets]\n\
+                       [admin]\naddress = \"127.0.0.1:0\"";
+
+/// The answer to a request for a ticket.
+async fn issue(gate: &Program) -> Response {
+    let admin = gate.admin().await;
+    let mut operator = Wire::connect(&admin).await;
+    let body = r#"{"route": "chat", "subject": "bob"}"#;
+    let length = body.len();
+    let head =
+        format!("POST /tickets HTTP/1.1\r\nHost: {admin}\r\nContent-Length: {length}\r\n\r\n");
+    operator.send(head + body).await;
+    operator.response().await
+}
+
+async fn ticket(gate: &Program) -> String {
+    let issued = issue(gate).await;
+    assert_eq!(issued.status(), 201, "{issued:?}");
+    format!("/ws/?ticket={}", issued.json()["ticket"].as_str().unwrap())
+}
+
+async fn shown(gate: &Program, path: &str) -> u16 {
+    let mut wire = Wire::connect(&gate.address).await;
+    wire.send(websocket(path, "gate.test", "")).await;
+    wire.head().await.status()
+}
+
+#[tokio::test]
+async fn a_ticket_of_one_gate_is_good_at_another_once() {
+    for engine in EngineServer::each() {
+        let echo = Echo::start().await;
+        let (a, b) = tokio::join!(
+            gate(&engine, &echo, TICKETS, ""),
+            gate(&engine, &echo, TICKETS, "")
+        );
+        let first = ticket(&a).await;
+        let mut session = Socket::open(&b.address, &first).await;
+        session.echoes("with a ticket of the other gate").await;
+        for gate in [&a, &b] {
+            assert_eq!(shown(gate, &first).await, 401);
+        }
+
+        let lost = ticket(&a).await;
+        engine.kill();
+        a.event(
+            "the engine is away: this gate counts for itself, and its publications go no further",
+        )
+        .await;
+        assert_eq!(issue(&a).await.status(), 503);
+        // Nobody knows whether it was used.
+        assert_eq!(shown(&a, &lost).await, 503);
+        let line = a.nth_event(1, "handshake rejected").await;
+        assert_eq!(line["reason"], "auth_unavailable");
+        session.echoes("and still").await;
+        for log in [a.stop().await, b.stop().await] {
+            assert!(
+                !log.contains(first.trim_start_matches("/ws/?ticket=")),
+                "{log}"
+            );
+        }
+    }
 }

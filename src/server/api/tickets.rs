@@ -42,7 +42,7 @@ impl Described for TicketRequest {
 }
 
 /// Issues a ticket.
-pub(crate) fn issue(
+pub(crate) async fn issue(
     handle: &Handle,
     wanted: TicketRequest,
 ) -> Result<(StatusCode, Json<TicketAnswer>), Refusal> {
@@ -56,7 +56,7 @@ pub(crate) fn issue(
         identity.with_claim(name, value)
     });
     let issued = handle.issue_ticket(&wanted.route, identity, wanted.session_expires);
-    let issued = issued.map_err(|error| {
+    let issued = issued.await.map_err(|error| {
         let status = match error {
             TicketError::UnknownRoute => StatusCode::NOT_FOUND,
             TicketError::NotTaken => StatusCode::CONFLICT,

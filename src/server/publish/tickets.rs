@@ -25,5 +25,5 @@ pub(super) async fn issue(
     _: Query<NoKeys>,
     JsonBody(wanted): JsonBody<TicketRequest>,
 ) -> Result<(StatusCode, Json<TicketAnswer>), Refusal> {
-    tickets::issue(&interface.handle, wanted)
+    tickets::issue(&interface.handle, wanted).await
 }

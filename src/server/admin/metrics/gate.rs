@@ -284,7 +284,7 @@ fn issuers(text: &mut Exposition, metrics: &Metrics) {
     }
     text.gauge(
         "wsgate_tickets_open",
-        "One-time tickets that were issued and not used.",
+        "One-time tickets that this process has issued and nobody has used.",
     )
     .sample(&[], metrics.tickets_open);
 }

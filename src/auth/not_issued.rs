@@ -1,0 +1,10 @@
+//! Why a client gets no ticket.
+
+/// Why there is no ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotIssued {
+    /// As many tickets wait as may.
+    TooMany,
+    /// The engine that gates share has not taken it.
+    Unavailable,
+}
