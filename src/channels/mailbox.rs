@@ -1,10 +1,13 @@
 //! What waits for one session.
 
-use std::collections::{HashSet, VecDeque};
+mod line;
+
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
+use self::line::Line;
 use super::counts::DeliveryCounts;
 use super::encoded::Delivery;
 use crate::config::OnSlow;
@@ -24,7 +27,7 @@ pub(crate) struct Mailbox {
 
 #[derive(Debug, Default)]
 struct Queue {
-    waiting: VecDeque<Delivery>,
+    waiting: Line,
     /// Of what waits, and of what the socket is taking.
     bytes: usize,
     /// Of what the socket is taking.
@@ -96,7 +99,7 @@ impl Mailbox {
             self.counts.dropped(before - queue.waiting.len());
         }
         queue.bytes += delivery.size();
-        queue.waiting.push_back(delivery.clone());
+        queue.waiting.push(delivery.clone());
         match is_first {
             true => Put::First,
             false => Put::Behind,
@@ -122,7 +125,7 @@ impl Mailbox {
     pub(crate) fn take(&self, batch: &mut Vec<u8>) -> Taken {
         let mut queue = self.queue();
         queue.settle();
-        let Some(first) = queue.waiting.pop_front() else {
+        let Some(first) = queue.waiting.pop() else {
             return Taken::Nothing;
         };
         queue.writing = first.size();
@@ -138,7 +141,7 @@ impl Mailbox {
         batch.extend_from_slice(first.frame());
         let mut messages = 1;
         while fits(&queue, batch.len())
-            && let Some(next) = queue.waiting.pop_front()
+            && let Some(next) = queue.waiting.pop()
         {
             queue.writing += next.size();
             batch.extend_from_slice(next.frame());
@@ -178,10 +181,6 @@ impl Queue {
     fn settle(&mut self) {
         self.bytes -= std::mem::take(&mut self.writing);
         self.is_stalled = false;
-        if self.waiting.is_empty() {
-            // A burst is over: an idle session holds no buffer.
-            self.waiting = VecDeque::new();
-        }
     }
 
     fn close(&mut self) {
@@ -194,7 +193,7 @@ impl Queue {
     /// Drops what waits longest, until there are no more than so many bytes.
     fn drop_oldest(&mut self, room: usize) {
         while self.bytes > room
-            && let Some(oldest) = self.waiting.pop_front()
+            && let Some(oldest) = self.waiting.pop()
         {
             self.bytes -= oldest.size();
         }

@@ -1,14 +1,13 @@
 //! Publications on their way to the client.
 
-use std::sync::Arc;
 use std::task::Context;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
+use super::entry::SessionEntry;
 use super::relay::yield_to_others;
 use super::state::SessionState;
-use crate::channels::Mailbox;
 
 impl<C, U> SessionState<C, U>
 where
@@ -16,9 +15,9 @@ where
     U: AsyncRead + AsyncWrite + Unpin,
 {
     /// Something waits in the session's mailbox.
-    pub(super) fn expect_mail(&mut self, mailbox: &Arc<Mailbox>) {
+    pub(super) fn expect_mail(&mut self, entry: &SessionEntry) {
         if self.ending.is_none() {
-            self.client.expect_mail(mailbox);
+            self.client.expect_mail(entry);
             self.to_client.find_message_ends();
         }
     }

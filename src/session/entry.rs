@@ -84,7 +84,7 @@ pub(crate) struct SessionEntry {
     /// What the session has to look at, in bits: see [`Attention`].
     attention: AtomicU8,
     /// Made when something is first published to the session, or when it joins a channel.
-    membership: OnceLock<Box<Membership>>,
+    membership: OnceLock<Membership>,
 }
 
 /// A request from outside to close the session, and how to wake the session for it.
@@ -175,7 +175,7 @@ impl SessionEntry {
 
     /// The channels that the session is in, if it has ever had a mailbox.
     pub(crate) fn channels(&self) -> Option<&Membership> {
-        self.membership.get().map(|membership| &**membership)
+        self.membership.get()
     }
 
     /// Ends when the session is to be over at once; for the time before the session itself listens.
@@ -259,7 +259,7 @@ impl SessionEntry {
             let MailSettings { route, counts } = &self.metadata.mail;
             let rules = &route.channels;
             let mailbox = Mailbox::new(rules.queue, rules.on_slow, Arc::clone(counts));
-            Box::new(Membership::new(mailbox))
+            Membership::new(mailbox)
         })
     }
 }

@@ -11,6 +11,7 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use super::entry::SessionEntry;
 use super::keepalive::Pinger;
 use super::leg_waker::LegWaker;
 use super::outbox::Outbox;
@@ -44,8 +45,10 @@ pub(super) struct Leg<S> {
     outbox: Outbox,
     /// Frames of our own that wait for a frame boundary.
     own: Vec<u8>,
-    /// Publications that wait for the end of a message.
-    mail: Option<Arc<Mailbox>>,
+    /// Where publications come, once one has.
+    mailbox: Option<Arc<Mailbox>>,
+    /// Publications wait there for the end of a message.
+    has_mail: bool,
     /// Since when the outbox has been waiting without the socket taking a byte.
     stalled: Option<Instant>,
     unflushed: bool,
@@ -73,7 +76,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
             waker: LegWaker::noop(),
             outbox: Outbox::default(),
             own: Vec::new(),
-            mail: None,
+            mailbox: None,
+            has_mail: false,
             stalled: None,
             unflushed: false,
             pinger,
@@ -156,10 +160,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
     /// Writes publications that wait, until the socket takes no more. The caller stands between two messages. Returns
     /// whether any was written.
     pub(super) fn write_mail(&mut self, now: Instant) -> bool {
-        let Some(mailbox) = &self.mail else {
+        if !self.has_mail {
+            return false;
+        }
+        let Some(mailbox) = self.mailbox.take() else {
             return false;
         };
-        let mailbox = Arc::clone(mailbox);
+        let has_written = self.write_mail_of(&mailbox, now);
+        self.mailbox = Some(mailbox);
+        has_written
+    }
+
+    fn write_mail_of(&mut self, mailbox: &Mailbox, now: Instant) -> bool {
         let mut has_written = false;
         for _ in 0..MOST_AT_ONCE {
             if !self.outbox.is_empty() || self.shut {
@@ -175,7 +187,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
             });
             match taken {
                 Taken::Nothing => {
-                    self.mail = None;
+                    self.has_mail = false;
                     return has_written;
                 }
                 Taken::One(frame) => self.write_shared(frame, now),
@@ -240,7 +252,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Leg<S> {
         self.unflushed = false;
         self.outbox = Outbox::default();
         self.own = Vec::new();
-        self.mail = None;
+        self.has_mail = false;
         self.stalled = None;
     }
 }
@@ -276,16 +288,17 @@ impl<S> Leg<S> {
         !self.own.is_empty()
     }
 
-    /// Lets what is in this mailbox wait for the end of a message, unless nothing can be sent any more.
-    pub(super) fn expect_mail(&mut self, mailbox: &Arc<Mailbox>) {
-        if !self.close_sent && !self.shut {
-            self.mail = Some(Arc::clone(mailbox));
+    /// Lets what is in the session's mailbox wait for the end of a message, unless nothing can be sent any more.
+    pub(super) fn expect_mail(&mut self, entry: &SessionEntry) {
+        if self.mailbox.is_none() {
+            self.mailbox = entry.mail().cloned();
         }
+        self.has_mail = !self.close_sent && !self.shut;
     }
 
     /// Whether publications wait for the end of a message.
     pub(super) fn has_mail(&self) -> bool {
-        self.mail.is_some()
+        self.has_mail
     }
 
     /// Whether frames of our own or publications wait for their place.

@@ -131,10 +131,8 @@ where
         }
         let attention = guard.take_attention();
         let asked = attention.is_some_and(Attention::has_request);
-        if attention.is_some_and(Attention::has_mail)
-            && let Some(mailbox) = guard.entry().mail()
-        {
-            this.state.expect_mail(mailbox);
+        if attention.is_some_and(Attention::has_mail) {
+            this.state.expect_mail(guard.entry());
         }
         if asked && let Some(reason) = guard.close_requested() {
             this.state.apply_close_request(reason, now);
