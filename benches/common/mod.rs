@@ -8,6 +8,7 @@ pub(crate) mod client;
 pub(crate) mod http2;
 pub(crate) mod process;
 pub(crate) mod program;
+pub(crate) mod publisher;
 pub(crate) mod settings;
 pub(crate) mod stream;
 pub(crate) mod wire;

@@ -9,6 +9,9 @@ use super::process::free_address;
 /// wsgate's: every policy that a public deployment would have.
 pub(crate) const WSGATE: &str = include_str!("../compare/peers/wsgate.toml");
 
+/// What a fan-out needs behind those: all sessions are in one channel.
+pub(crate) const PUBLISH: &str = include_str!("../compare/peers/publish.toml");
+
 /// Puts addresses and the directory in the place of `${BENCH_…}`.
 pub(crate) fn fill_in(
     settings: &str,

@@ -1,5 +1,5 @@
-//! `cargo bench --bench instructions`: how many instructions wsgate runs in user space for a frame, and
-//! for a session.
+//! `cargo bench --bench instructions`: how many instructions wsgate runs in user space for a frame, for a session, and
+//! for a delivery.
 //!
 //! Times depend on the machine and on what else it does; the same program that does the same work runs
 //! about the same instructions everywhere, so that a slip of a few percent is seen at once. valgrind's
@@ -12,6 +12,7 @@ mod common;
 
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
@@ -21,11 +22,15 @@ use tokio::runtime::Builder;
 
 use self::common::client::{Client, come_and_go};
 use self::common::process::{Process, free_address};
-use self::common::settings::{WSGATE, fill_in};
+use self::common::publisher::{Publisher, to_wsgate};
+use self::common::settings::{PUBLISH, WSGATE, fill_in};
 use self::common::{backend, program, wire};
 
 /// What each message is big.
 const SIZE: usize = 128;
+
+/// How many members the channel has.
+const MEMBERS: u64 = 64;
 
 /// What is counted.
 #[derive(Clone, Copy)]
@@ -34,6 +39,8 @@ enum Load {
     RoundTrips,
     /// Connect, handshake, one round trip, closing handshake; one after the other.
     Sessions,
+    /// A publication to all members of a channel; the next when all have the last one.
+    Deliveries,
 }
 
 /// What the figures were when they were last written down: with rustc 1.95.0 and valgrind 3.19 on
@@ -41,7 +48,11 @@ enum Load {
 ///
 /// A change that is meant to cost more raises them, and says so in its commit; one that saves lowers
 /// them.
-const FIGURES: [(Load, u64); 2] = [(Load::RoundTrips, 3_300), (Load::Sessions, 126_200)];
+const FIGURES: [(Load, u64); 3] = [
+    (Load::RoundTrips, 3_300),
+    (Load::Sessions, 126_200),
+    (Load::Deliveries, 2_030),
+];
 
 /// How much more than that is a failure. Another compiler or another processor, for which `memchr` and
 /// the like choose other instructions, makes a few percent.
@@ -89,6 +100,7 @@ impl Load {
         match self {
             Self::RoundTrips => format!("a frame of {SIZE} B"),
             Self::Sessions => format!("a session with one echo of {SIZE} B"),
+            Self::Deliveries => format!("a delivery of {SIZE} B to one of {MEMBERS} members"),
         }
     }
 
@@ -98,6 +110,7 @@ impl Load {
         match self {
             Self::RoundTrips => 12_000,
             Self::Sessions => 600,
+            Self::Deliveries => 200,
         }
     }
 
@@ -107,6 +120,17 @@ impl Load {
             // There, and back.
             Self::RoundTrips => 2,
             Self::Sessions => 1,
+            Self::Deliveries => MEMBERS,
+        }
+    }
+
+    /// Sessions are in a channel only where that is counted.
+    fn settings(self, publish: SocketAddr) -> String {
+        match self {
+            Self::RoundTrips | Self::Sessions => WSGATE.to_owned(),
+            Self::Deliveries => {
+                format!("{WSGATE}{PUBLISH}").replace("${BENCH_PUBLISH}", &publish.to_string())
+            }
         }
     }
 
@@ -122,10 +146,16 @@ impl Load {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let mut process = runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
-            let mut process = start(program, &listener, directory.path())?;
+            let publish = free_address()?;
+            let settings = self.settings(publish);
+            let mut process = start(program, &settings, &listener, directory.path())?;
             let load = async {
                 process.serves().await?;
-                self.put_on(&process, times).await?;
+                match self {
+                    Self::RoundTrips => echo(&process, times).await?,
+                    Self::Sessions => open_and_close(&process, times).await?,
+                    Self::Deliveries => fan_out(&process, publish, times).await?,
+                }
                 io::Result::Ok(())
             };
             tokio::select! {
@@ -143,25 +173,42 @@ impl Load {
             None => Err(io::Error::other("it does not end")),
         }
     }
+}
 
-    async fn put_on(self, process: &Process, times: u64) -> io::Result<()> {
-        let message = wire::message(SIZE);
-        match self {
-            Self::RoundTrips => {
-                let mut client = Client::open(process.address, "/").await?;
-                for _ in 0..times {
-                    client.echo(&message, SIZE).await?;
-                }
-                client.close().await
-            }
-            Self::Sessions => {
-                for _ in 0..times {
-                    come_and_go(&process.target(), &message, SIZE).await?;
-                }
-                Ok(())
-            }
+async fn echo(process: &Process, times: u64) -> io::Result<()> {
+    let message = wire::message(SIZE);
+    let mut client = Client::open(process.address, "/").await?;
+    for _ in 0..times {
+        client.echo(&message, SIZE).await?;
+    }
+    client.close().await
+}
+
+async fn open_and_close(process: &Process, times: u64) -> io::Result<()> {
+    let message = wire::message(SIZE);
+    for _ in 0..times {
+        come_and_go(&process.target(), &message, SIZE).await?;
+    }
+    Ok(())
+}
+
+async fn fan_out(process: &Process, publish: SocketAddr, times: u64) -> io::Result<()> {
+    let mut members = Vec::new();
+    for _ in 0..MEMBERS {
+        members.push(Client::open(process.address, "/").await?);
+    }
+    let mut publisher = Publisher::new(publish, to_wsgate);
+    let text = "x".repeat(SIZE);
+    for _ in 0..times {
+        publisher.publish(&text)?;
+        for member in &mut members {
+            member.receive().await?;
+        }
+        while !publisher.is_answered()? {
+            tokio::task::yield_now().await;
         }
     }
+    Ok(())
 }
 
 /// How long one run may take, under valgrind and on a slow machine.
@@ -174,11 +221,18 @@ const END: Duration = Duration::from_secs(30);
 const COUNTED: &str = "callgrind.out";
 
 /// Starts wsgate under valgrind, in front of the backend.
-fn start(program: &Path, backend: &TcpListener, directory: &Path) -> io::Result<Process> {
+fn start(
+    program: &Path,
+    settings: &str,
+    backend: &TcpListener,
+    directory: &Path,
+) -> io::Result<Process> {
     let listen = free_address()?;
-    let settings = directory.join("wsgate.toml");
-    let text = fill_in(WSGATE, listen, backend.local_addr()?, directory)?;
-    fs::write(&settings, text)?;
+    let file = directory.join("wsgate.toml");
+    fs::write(
+        &file,
+        fill_in(settings, listen, backend.local_addr()?, directory)?,
+    )?;
     let counted = directory.join(COUNTED).display().to_string();
     let mut command = Command::new("valgrind");
     command
@@ -186,7 +240,7 @@ fn start(program: &Path, backend: &TcpListener, directory: &Path) -> io::Result<
         .arg(format!("--callgrind-out-file={counted}"))
         .arg(program)
         .arg("run")
-        .arg(settings);
+        .arg(file);
     Process::start(&mut command, listen)
 }
 

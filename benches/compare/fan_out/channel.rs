@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::members::{DIGITS, Members};
-use super::publisher::Publisher;
+use crate::common::publisher::Publisher;
 use crate::latency::Latencies;
 
 pub(crate) struct Channel {

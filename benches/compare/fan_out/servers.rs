@@ -8,8 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::TEXT;
-use super::publisher::CHANNEL;
+use super::{CHANNEL, TEXT};
 use crate::common::{backend, wire};
 
 type Members = Arc<Mutex<Vec<TcpStream>>>;

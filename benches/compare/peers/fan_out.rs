@@ -8,7 +8,9 @@ use std::process::Command;
 
 use super::{Peer, ROLE_FAN_OUT, WSGATE, fill_in};
 use crate::common::process::{Process, free_address};
-use crate::fan_out::publisher::{Form, Publisher};
+use crate::common::publisher::{Form, Publisher, request, to_wsgate};
+use crate::common::settings::PUBLISH;
+use crate::fan_out::CHANNEL;
 
 /// One that does nothing else, or nothing else that is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +26,6 @@ pub(crate) enum Broadcaster {
 const PUSHPIN: &str = include_str!("pushpin.conf");
 const WEBSOCKETS: &str = include_str!("broadcast.py");
 const WS: &str = include_str!("ws.cjs");
-const PUBLISH: &str = include_str!("publish.toml");
 
 impl Broadcaster {
     pub(super) fn name(self) -> &'static str {
@@ -113,15 +114,19 @@ impl Peer {
 
     fn form(self) -> Form {
         match self {
-            Self::Wsgate | Self::Against(_) => Form::Body {
-                path: "/channels/all",
-                authorization: Some("Bearer of-the-benchmark-and-nobody-else"),
-            },
-            Self::Broadcaster(Broadcaster::Pushpin) => Form::Grip,
-            _ => Form::Body {
-                path: "/",
-                authorization: None,
-            },
+            Self::Wsgate | Self::Against(_) => to_wsgate,
+            Self::Broadcaster(Broadcaster::Pushpin) => to_pushpin,
+            _ => |text| request("/", "", text),
         }
     }
+}
+
+fn to_pushpin(text: &str) -> String {
+    let item = serde_json::json!({
+        "items": [{
+            "channel": CHANNEL,
+            "formats": { "ws-message": { "content": text } },
+        }],
+    });
+    request("/publish/", "", &item.to_string())
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use crate::common::wire;
+use super::wire;
 
 pub(crate) struct Publisher {
     address: SocketAddr,
@@ -13,20 +13,8 @@ pub(crate) struct Publisher {
     is_waiting: bool,
 }
 
-/// What a request to publish looks like.
-#[derive(Clone, Copy)]
-pub(crate) enum Form {
-    /// The text as it is.
-    Body {
-        path: &'static str,
-        authorization: Option<&'static str>,
-    },
-    /// Pushpin's.
-    Grip,
-}
-
-/// What all members are in.
-pub(crate) const CHANNEL: &str = "all";
+/// Writes the request that publishes a text.
+pub(crate) type Form = fn(&str) -> String;
 
 impl Publisher {
     pub(crate) fn new(address: SocketAddr, form: Form) -> Self {
@@ -40,7 +28,7 @@ impl Publisher {
     }
 
     pub(crate) fn publish(&mut self, text: &str) -> io::Result<()> {
-        let request = self.form.request(text);
+        let request = (self.form)(text);
         let stream = match &mut self.stream {
             Some(stream) => stream,
             None => {
@@ -95,28 +83,16 @@ impl Publisher {
     }
 }
 
-impl Form {
-    fn request(self, text: &str) -> String {
-        let (path, authorization, body) = match self {
-            Self::Body {
-                path,
-                authorization,
-            } => (path, authorization, text.to_owned()),
-            Self::Grip => {
-                let item = serde_json::json!({
-                    "items": [{
-                        "channel": CHANNEL,
-                        "formats": { "ws-message": { "content": text } },
-                    }],
-                });
-                ("/publish/", None, item.to_string())
-            }
-        };
-        let authorization = authorization.map(|value| format!("Authorization: {value}\r\n"));
-        format!(
-            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{}Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}",
-            authorization.unwrap_or_default(),
-            body.len()
-        )
-    }
+/// wsgate's form, with the token of the settings.
+pub(crate) fn to_wsgate(text: &str) -> String {
+    let token = "Authorization: Bearer of-the-benchmark-and-nobody-else\r\n";
+    request("/channels/all", token, text)
+}
+
+/// The text as it is, with more lines in the head.
+pub(crate) fn request(path: &str, more: &str, body: &str) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{more}Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
