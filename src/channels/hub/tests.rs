@@ -2,6 +2,7 @@ use std::sync::Mutex;
 
 use super::super::mailbox::{Mailbox, Taken};
 use super::super::membership::Membership;
+use super::super::retained::overhead;
 use super::*;
 use crate::config::OnSlow;
 use crate::types::{Body, NodeId};
@@ -171,8 +172,10 @@ fn who_joins_gets_the_last_publications_that_its_route_wants() {
 
 #[test]
 fn what_is_retained_is_bounded_and_the_oldest_channel_goes() {
+    let size = Delivery::new(Some(name("a")), &Body::from("x")).size();
+    let overhead = overhead(&name("a"), 1) + overhead(&name("b"), 2);
     let channels = Channels {
-        retained: RetainedBudget::new(3 * Delivery::new(Some(name("a")), &Body::from("x")).size()),
+        retained: RetainedBudget::new(3 * size + overhead),
         ..Channels::default()
     };
     publish(&channels, "a", "1", 1);

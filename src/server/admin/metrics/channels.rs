@@ -24,7 +24,7 @@ pub(super) fn write(text: &mut Exposition, metrics: &ChannelMetrics) {
     deliveries(text, metrics);
     text.gauge(
         "wsgate_retained_bytes",
-        "Bytes of the publications that channels retain.",
+        "Memory that channels take for the publications that they retain, estimated, in bytes.",
     )
     .sample(&[], metrics.retained_bytes);
     let mut family = text.counter(
