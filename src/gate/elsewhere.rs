@@ -89,7 +89,7 @@ impl Core {
                 let envelope = read(&publication)?;
                 match self.send_here(session.parse().ok()?, &envelope) {
                     Ok(reached) => Answer::Count(reached),
-                    Err(_gone) => Answer::Gone,
+                    Err(error) => not_done(error),
                 }
             }
             Question::SendSubject {
@@ -164,7 +164,14 @@ fn read(publication: &Base64) -> Option<Envelope> {
 fn changed(changed: Result<bool, ChannelError>) -> Answer {
     match changed {
         Ok(changed) => Answer::Changed(changed),
-        Err(ChannelError::TooManyChannels) => Answer::TooMany,
-        Err(_) => Answer::Gone,
+        Err(error) => not_done(error),
+    }
+}
+
+fn not_done(error: ChannelError) -> Answer {
+    match error {
+        ChannelError::UnknownSession => Answer::NoSession,
+        ChannelError::TooManyChannels => Answer::TooMany,
+        _ => Answer::Gone,
     }
 }

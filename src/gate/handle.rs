@@ -157,7 +157,9 @@ impl Handle {
     /// `deadline` are aborted. Returns when no session is left.
     pub async fn drain(&self, deadline: Duration) -> Drained {
         let settings = self.core.settings().config.drain;
-        drain::drain(&self.core.registry, settings, deadline).await
+        let drained = drain::drain(&self.core.registry, settings, deadline).await;
+        self.core.shared.write_presence().await;
+        drained
     }
 
     /// Replaces the settings of the gate, without losing a session.

@@ -116,7 +116,7 @@ impl Handle {
             page.missing_gates = answers.missing;
             for answer in answers.answers {
                 if let Answer::Members { total, first } = answer {
-                    page.total += total;
+                    page.total = page.total.saturating_add(total);
                     members.extend(first.into_iter().filter_map(member));
                 }
             }
@@ -214,7 +214,7 @@ impl Core {
         }
         let answers = self.shared.ask_all(question()).await;
         Reached {
-            count: here + counts(&answers).sum::<usize>(),
+            count: counts(&answers).fold(here, usize::saturating_add),
             missing_gates: answers.missing,
         }
     }

@@ -8,9 +8,11 @@
 //! A gate delivers to its own sessions itself, at once, whatever the engine does.
 
 mod asking;
+mod forgetting;
 mod keeping;
 mod listener;
 mod loading;
+mod owed;
 mod pending;
 mod presence;
 mod publishing;
@@ -19,9 +21,10 @@ mod waits;
 mod wanted;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
+use self::owed::Owed;
 use self::pending::Pending;
 use self::presence::Presence;
 use self::topic::Topic;
@@ -42,10 +45,13 @@ pub(super) struct Bus {
     receiver: OnceLock<Weak<dyn Receiver>>,
     pending: Pending,
     presence: Presence,
+    owed: Owed,
     /// Channels whose publications wait for what is retained.
     waits: Waits,
     /// Messages to other gates that nobody waits for: answers, and questions without an answer.
     unsent: Backlog<(Topic, Vec<u8>)>,
+    /// Other gates that have heard the last question.
+    others: AtomicUsize,
     /// How often a connection that listened was lost and made again.
     interruptions: AtomicU64,
 }
@@ -62,8 +68,10 @@ impl Bus {
             receiver: OnceLock::new(),
             pending: Pending::default(),
             presence: Presence::new(),
+            owed: Owed::default(),
             waits: Waits::new(),
             unsent: Backlog::new(MOST_UNSENT),
+            others: AtomicUsize::new(0),
             interruptions: AtomicU64::new(0),
         }
     }
@@ -135,10 +143,10 @@ impl Bus {
         })
     }
 
-    /// The server that has a channel, if it is known.
-    fn server_of(&self, channel: &ChannelName) -> Option<String> {
+    /// The server that has a topic, if it is known.
+    fn server_of(&self, topic: &Topic) -> Option<String> {
         let engine = self.current.engine()?;
-        let slot = Topic::Channel(channel.clone()).slot(engine.prefix());
+        let slot = topic.slot(engine.prefix());
         let routes = engine.routes();
         let node = routes.node(slot).ok()?;
         Some(node.name().to_owned())
@@ -147,7 +155,7 @@ impl Bus {
 
 impl Interest for Bus {
     fn began(&self, channel: &ChannelName) -> bool {
-        let server = self.server_of(channel);
+        let server = self.server_of(&Topic::Channel(channel.clone()));
         let is_heard = self.wanted.add(channel, server.as_deref());
         let receiver = self.receiver();
         let is_retained = receiver.is_some_and(|receiver| receiver.retain_of(channel) > 0);
@@ -159,7 +167,7 @@ impl Interest for Bus {
     }
 
     fn ended(&self, channel: &ChannelName) {
-        let server = self.server_of(channel);
+        let server = self.server_of(&Topic::Channel(channel.clone()));
         self.wanted.remove(channel, server.as_deref());
     }
 }

@@ -149,6 +149,11 @@ impl Shared {
         self.0.bus.forget_retained(channel).await;
     }
 
+    /// Tells the engine now how many members each channel has here, and not within the next second.
+    pub(crate) async fn write_presence(&self) {
+        self.0.bus.write_presence_now().await;
+    }
+
     /// Asks all other gates.
     pub(crate) async fn ask_all(&self, question: Question) -> Answers {
         self.0.bus.ask_all(question).await

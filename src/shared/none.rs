@@ -75,6 +75,8 @@ impl Shared {
 
     pub(crate) async fn forget_retained(&self, _channel: &ChannelName) {}
 
+    pub(crate) async fn write_presence(&self) {}
+
     pub(crate) async fn ask_all(&self, _question: Question) -> Answers {
         Answers::default()
     }

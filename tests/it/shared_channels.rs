@@ -203,10 +203,16 @@ async fn sessions_and_users_are_published_to_wherever_they_are() {
         handle.join(unknown, &other).await,
         Err(ChannelError::UnknownSession)
     );
-    let gone = SessionName::new(name.node(), 999_999.into());
+    // Its gate has given no session this name.
+    let never = SessionName::new(name.node(), 999_999.into());
     assert_eq!(
-        handle.join(gone, &other).await,
-        Err(ChannelError::SessionGone)
+        handle.join(never, &other).await,
+        Err(ChannelError::UnknownSession)
+    );
+    let publication = Publication::new(Audience::Session(never), "to nobody");
+    assert_eq!(
+        handle.publish(publication).await,
+        Err(ChannelError::UnknownSession)
     );
     let closed = handle
         .close_channel(&room(), CloseCode::new(4000).unwrap(), "closed")
@@ -264,6 +270,11 @@ async fn an_engine_that_is_away_harms_nobody_and_what_was_missed_comes_later() {
     wire.expect(Frame::text("here")).await;
     let lost = gates.publish(1, channel(), "nowhere").await;
     assert_eq!((lost.reached, lost.gates), (0, 0));
+    // Nobody knows what the other gate has.
+    let (handle, empty) = (&gates.gates[1].handle, "empty".parse().unwrap());
+    let closed = handle.close_channel(&empty, CloseCode::NORMAL, "").await;
+    assert_eq!((closed.count, closed.missing_gates), (0, 1));
+    assert_eq!(handle.members(&empty, None, 1).await.missing_gates, 1);
     gates.engine.start_again();
     gates.are_up(true).await;
     let interruptions = gates.gates[0]
@@ -340,4 +351,37 @@ async fn an_outage_brings_nothing_back_that_was_there_before() {
     for text in ["four", "five"] {
         newcomer.expect(Frame::text(text)).await;
     }
+}
+
+#[tokio::test]
+async fn what_is_to_be_forgotten_while_the_engine_is_away_does_not_come_back() {
+    let join = "channels = { join = [\"room\"], retain = 9 }";
+    let Some(gates) = Gates::start(1, join).await else {
+        return;
+    };
+    gates.publish(0, channel(), "one").await;
+    gates.engine.freeze();
+    let other = || Audience::Channel("other".parse().unwrap());
+    while gates.gates[0].handle.metrics().shared.unwrap().up {
+        gates.publish(0, other(), "late").await;
+    }
+    assert_eq!(gates.gates[0].handle.forget_retained(&room()).await, 1);
+    gates.engine.thaw();
+    gates.are_up(true).await;
+    let mut wire = gates.gates[0].ask(&Request::websocket("/")).await;
+    assert_eq!(wire.head().await.status(), 101);
+    gates.publish(0, channel(), "two").await;
+    wire.expect(Frame::text("two")).await;
+}
+
+#[tokio::test]
+async fn a_gate_that_has_drained_counts_no_more() {
+    let Some(gates) = Gates::start(2, JOIN).await else {
+        return;
+    };
+    let _wire = gates.open(1, &Request::websocket("/")).await;
+    while gates.publish(0, channel(), "counted").await.reached < 1 {}
+    gates.gates[1].handle.drain(Duration::ZERO).await;
+    let published = gates.publish(0, channel(), "to nobody").await;
+    assert_eq!((published.reached, published.gates), (0, 0));
 }

@@ -1,5 +1,6 @@
 //! Asks other gates.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use redis::{Pipeline, Value};
@@ -14,6 +15,9 @@ use crate::types::NodeId;
 /// Gates have so long to answer.
 const ANSWER: Duration = Duration::from_millis(500);
 
+/// When this gate has listened for so long, the others that have lost the engine with it listen again, too.
+const ALL_LISTEN: Duration = Duration::from_secs(5);
+
 impl Bus {
     /// Asks all other gates.
     pub(in crate::shared) async fn ask_all(&self, question: Question) -> Answers {
@@ -21,10 +25,13 @@ impl Bus {
         let mut waiting = self.pending.begin();
         let asked = self.send_question(Topic::Gates, Some(waiting.number), question);
         let Some(hearing) = asked.await else {
-            return Answers::default();
+            // Nobody has been asked, as far as is known. That there is nobody is not known either.
+            return Answers {
+                answers: Vec::new(),
+                missing: self.others.load(Ordering::Relaxed).max(1),
+            };
         };
-        // This gate hears its own question too, as long as it listens.
-        let expected = hearing.saturating_sub(1);
+        let expected = self.expected(hearing);
         let mut answers = Vec::new();
         while answers.len() < expected {
             match timeout_at(deadline, waiting.answers.recv()).await {
@@ -36,6 +43,19 @@ impl Bus {
             missing: expected - answers.len(),
             answers,
         }
+    }
+
+    /// How many other gates have to answer a question that so many have heard.
+    fn expected(&self, hearing: usize) -> usize {
+        let listened = self.server_of(&Topic::Gates);
+        let listened = listened.and_then(|server| self.wanted.listened(&server));
+        // This gate hears its own question too, as long as it listens.
+        let others = hearing.saturating_sub(usize::from(listened.is_some()));
+        if listened.is_some_and(|listened| listened >= ALL_LISTEN) {
+            self.others.store(others, Ordering::Relaxed);
+            return others;
+        }
+        others.max(self.others.fetch_max(others, Ordering::Relaxed))
     }
 
     /// Asks one gate.
@@ -53,7 +73,11 @@ impl Bus {
             Some(_) => {}
         }
         let answer = timeout_at(deadline, waiting.answers.recv()).await;
-        answer.ok().flatten().ok_or(NoAnswer::Late)
+        match answer.ok().flatten() {
+            Some(Answer::NoSession) => Err(NoAnswer::NoGate),
+            Some(answer) => Ok(answer),
+            None => Err(NoAnswer::Late),
+        }
     }
 
     /// Says something to all other gates, which do not answer.

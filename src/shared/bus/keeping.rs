@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use futures_util::future::{AbortHandle, Abortable};
 use futures_util::stream::FuturesUnordered;
 use redis::{Pipeline, Value, cmd};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::Bus;
 use super::listener::Listener;
@@ -20,6 +20,9 @@ use crate::shared::engine::{Engine, Node, Slot};
 
 /// Counts are written so often.
 const FLUSH: Duration = Duration::from_secs(1);
+
+/// A gate that ends waits so long for them to be written.
+const LAST_FLUSH: Duration = Duration::from_millis(500);
 
 /// So many commands go to a server at once.
 const BATCH: usize = 256;
@@ -112,6 +115,13 @@ impl Bus {
         }
     }
 
+    /// Writes them once, at the end of the gate.
+    pub(in crate::shared) async fn write_presence_now(&self) {
+        if let Some(engine) = self.current.engine() {
+            let _late = timeout(LAST_FLUSH, self.flush(&engine)).await;
+        }
+    }
+
     async fn flush(&self, engine: &Engine) {
         let Some(receiver) = self.receiver() else {
             return;
@@ -130,6 +140,7 @@ impl Bus {
             self.presence.forget();
             return;
         };
+        self.forget_owed(engine).await;
         if let Some(seconds) = seconds(&time) {
             self.presence.set_engine_time(seconds);
         }

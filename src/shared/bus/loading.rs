@@ -69,6 +69,7 @@ impl Bus {
             .into_iter()
             .filter(|channel| self.wanted.contains(channel))
             .collect();
+        self.forget_owed(engine).await;
         let mut failed = Vec::new();
         for channels in channels.chunks(BATCH) {
             let loads = channels.iter().map(|channel| load(engine, channel));

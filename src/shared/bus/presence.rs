@@ -129,7 +129,7 @@ impl Presence {
             };
             if gate != own && until > time {
                 elsewhere.gates += 1;
-                elsewhere.sessions += members;
+                elsewhere.sessions = elsewhere.sessions.saturating_add(members);
             }
         }
         elsewhere
@@ -184,14 +184,15 @@ mod tests {
             (text("000000000002"), text("3 1011")),
             (text("000000000003"), text("4 1010")),
             (text("000000000004"), text("what")),
+            (text("000000000005"), text(&format!("{} 1010", usize::MAX))),
         ]);
         assert_eq!(presence.read(&answer, own), Elsewhere::default());
         presence.set_engine_time(1000);
-        let both = Elsewhere {
-            gates: 2,
-            sessions: 7,
+        let all = Elsewhere {
+            gates: 3,
+            sessions: usize::MAX,
         };
-        assert_eq!(presence.read(&answer, own), both);
+        assert_eq!(presence.read(&answer, own), all);
         tokio::time::advance(Duration::from_secs(10)).await;
         let one = Elsewhere {
             gates: 1,

@@ -27,7 +27,10 @@ impl Bus {
         let Some(engine) = self.current.engine() else {
             return Elsewhere::default();
         };
-        let unsent = || {
+        let unsent = |owes: bool| {
+            if owes {
+                self.owed.add(channel.clone());
+            }
             if retain > 0
                 && let Some(receiver) = self.receiver()
             {
@@ -38,8 +41,12 @@ impl Bus {
         let (prefix, topic) = (engine.prefix(), Topic::Channel(channel.clone()));
         let payload = envelope.encode();
         let mut commands = Pipeline::new();
+        let key = retained_key(prefix, channel);
+        let owes = self.owed.take(channel);
+        if owes {
+            commands.del(&key).ignore();
+        }
         if retain > 0 {
-            let key = retained_key(prefix, channel);
             commands.rpush(&key, &payload).ignore();
             commands.ltrim(&key, -(retain as isize), -1).ignore();
             commands.expire(&key, KEPT).ignore();
@@ -59,22 +66,7 @@ impl Bus {
         );
         match sent.await.map(|answers| answers.into_iter().next_back()) {
             Ok(Some(Ok(counts))) => self.presence.read(&counts, self.node),
-            Ok(_) | Err(_) => unsent(),
+            Ok(_) | Err(_) => unsent(owes),
         }
-    }
-
-    /// Lets go of what a channel retains in the engine.
-    pub(in crate::shared) async fn forget_retained(&self, channel: &ChannelName) {
-        let Some(engine) = self.current.engine() else {
-            return;
-        };
-        let slot = Topic::Channel(channel.clone()).slot(engine.prefix());
-        let mut commands = Pipeline::new();
-        commands
-            .del(retained_key(engine.prefix(), channel))
-            .ignore();
-        let _counted = engine
-            .send(Operation::Publish, slot, &mut commands, PUBLISH)
-            .await;
     }
 }

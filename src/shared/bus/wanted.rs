@@ -2,8 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::config::ChannelName;
 
@@ -17,8 +19,16 @@ pub(super) struct Wanted {
 #[derive(Debug, Default)]
 struct State {
     channels: HashSet<ChannelName>,
-    /// By server: the channels that have become wanted or unwanted since its listener has looked.
-    listeners: HashMap<String, Vec<ChannelName>>,
+    /// By server.
+    listeners: HashMap<String, Listening>,
+}
+
+/// A server is listened to.
+#[derive(Debug)]
+struct Listening {
+    since: Instant,
+    /// The channels that have become wanted or unwanted since its listener has looked.
+    changes: Vec<ChannelName>,
 }
 
 impl Wanted {
@@ -48,7 +58,11 @@ impl Wanted {
         is_there: impl Fn(&ChannelName) -> bool,
     ) -> Vec<ChannelName> {
         let mut state = self.state();
-        state.listeners.insert(server.to_owned(), Vec::new());
+        let listening = Listening {
+            since: Instant::now(),
+            changes: Vec::new(),
+        };
+        state.listeners.insert(server.to_owned(), listening);
         state.those(is_there)
     }
 
@@ -61,6 +75,13 @@ impl Wanted {
         let mut state = self.state();
         state.listeners.remove(server);
         state.those(is_there)
+    }
+
+    /// For how long a server has been listened to; `None` if it is not.
+    pub(super) fn listened(&self, server: &str) -> Option<Duration> {
+        let state = self.state();
+        let listening = state.listeners.get(server);
+        listening.map(|listening| listening.since.elapsed())
     }
 
     /// The channels that `is_there`.
@@ -84,7 +105,8 @@ impl Wanted {
 
     fn changes_now(&self, server: &str) -> Vec<(ChannelName, bool)> {
         let mut state = self.state();
-        let changed = state.listeners.get_mut(server).map(std::mem::take);
+        let listening = state.listeners.get_mut(server);
+        let changed = listening.map(|listening| std::mem::take(&mut listening.changes));
         let changed: HashSet<_> = changed.unwrap_or_default().into_iter().collect();
         let changed = changed.into_iter().map(|channel| {
             let is_wanted = state.channels.contains(&channel);
@@ -113,9 +135,9 @@ impl State {
 
     /// Notes a change for the listener of a server; false if there is none.
     fn note(&mut self, channel: &ChannelName, server: Option<&str>) -> bool {
-        let changes = server.and_then(|server| self.listeners.get_mut(server));
-        changes
-            .map(|changes| changes.push(channel.clone()))
+        let listening = server.and_then(|server| self.listeners.get_mut(server));
+        listening
+            .map(|listening| listening.changes.push(channel.clone()))
             .is_some()
     }
 }

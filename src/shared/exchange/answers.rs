@@ -13,7 +13,7 @@ pub(crate) struct Answers {
 /// Why one gate has not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoAnswer {
-    /// There is no such gate, or no engine to ask it through.
+    /// There is no such gate, or it has given no session this name, or there is no engine to ask it through.
     NoGate,
     /// The gate or the engine has not answered in time.
     Late,

@@ -56,6 +56,8 @@ pub(crate) enum Answer {
     Changed(bool),
     /// The session is not open.
     Gone,
+    /// No session has had this name.
+    NoSession,
     /// The session is in too many channels.
     TooMany,
     Members {
