@@ -10,6 +10,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::Signal;
 use serde_json::Value;
 use tokio::process::Command;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::{STOPS, ask, goes_on, metric, reloads, stops};
@@ -111,14 +112,26 @@ async fn s01_what_is_dropped_is_counted_and_the_log_says_so_in_its_place() {
         }
     };
     timeout(AT_ONCE, flood).await.expect("a full queue");
-    // What reads it recovers.
+    // What reads it recovers, and then there is room for more.
+    let (recovered, recovers) = oneshot::channel();
     let reading = tokio::task::spawn_blocking(move || {
+        let mut recovered = Some(recovered);
         let lines = BufReader::new(reader)
             .lines()
             .map(|line| line.expect("text"));
         let lines = lines.filter(|line| !line.is_empty());
-        lines.collect::<Vec<_>>()
+        lines
+            .inspect(|line| {
+                if line.contains("log_dropped") {
+                    recovered.take().map(|recovered| recovered.send(()));
+                }
+            })
+            .collect::<Vec<_>>()
     });
+    timeout(AT_ONCE, recovers)
+        .await
+        .expect("room")
+        .expect("a line");
     let Unheard { mut program, .. } = unheard;
     stops(&mut program, Signal::TERM).await;
     let lines = timeout(AT_ONCE, reading)
