@@ -24,6 +24,17 @@ impl BoundAddress {
         }
     }
 
+    /// Whether no other listener has one of these while the other is listened on.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Tcp(one), Self::Tcp(other)) => {
+                let is_any = one.ip().is_unspecified() || other.ip().is_unspecified();
+                one.port() == other.port() && (is_any || one.ip() == other.ip())
+            }
+            _ => self == other,
+        }
+    }
+
     /// The TCP address, where it is one.
     pub fn tcp(&self) -> Option<SocketAddr> {
         match self {

@@ -49,6 +49,8 @@ enum BindCause {
     NotASocket,
     #[error("another process accepts connections there")]
     InUse,
+    #[error("another listener of this process has the address until the reload is done")]
+    Own,
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -183,11 +185,25 @@ impl BindError {
         }
     }
 
+    /// Says so if the address is taken by one of these, the process's own listeners.
+    pub(crate) fn beside<'a>(mut self, mut own: impl Iterator<Item = &'a BoundAddress>) -> Self {
+        let is_taken = match &self.cause {
+            BindCause::InUse => true,
+            BindCause::Io(error) => error.kind() == io::ErrorKind::AddrInUse,
+            BindCause::NotASocket | BindCause::Own => false,
+        };
+        if is_taken && own.any(|own| own.overlaps(&self.address)) {
+            self.cause = BindCause::Own;
+        }
+        self
+    }
+
     /// What a person can do about it.
     pub fn help(&self) -> Option<&'static str> {
         match &self.cause {
             BindCause::NotASocket => Some("choose another path, or move that file away"),
             BindCause::InUse => Some("stop that process, or choose another path"),
+            BindCause::Own => Some("move one of them first, in a reload of its own"),
             BindCause::Io(error) => match error.kind() {
                 io::ErrorKind::AddrInUse => {
                     Some("stop what listens there (`ss -ltnp` shows it), or choose another address")

@@ -169,6 +169,11 @@ impl OpenListener {
 }
 
 impl Listeners {
+    /// Where they listen.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = &BoundAddress> {
+        self.all().map(|open| &open.address)
+    }
+
     /// Copies of all listening sockets, for another process.
     pub(crate) fn copy_sockets(&self) -> io::Result<Vec<OwnedFd>> {
         self.all().filter_map(OpenListener::copy).collect()

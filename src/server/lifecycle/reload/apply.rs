@@ -12,6 +12,7 @@ use crate::server::http::connection::{Connections, ListenerSettings};
 use crate::server::lifecycle::certificates;
 use crate::server::lifecycle::interfaces::{BoundInterfaces, InterfaceSettings};
 use crate::server::lifecycle::server::{Server, connect_engine};
+use crate::server::listener::bind::BindError;
 use crate::server::listener::descriptors;
 use crate::server::listener::open::{BoundListener, OpenListener};
 use crate::server::listener::own_servers;
@@ -37,14 +38,17 @@ impl Server {
     pub(super) async fn apply(&mut self, mut config: Config) -> Result<Applied, ServeError> {
         let log_filter = logging::filter(&config.log)?;
         let worker = self.workers.first();
+        let not_bound = |error: BindError| error.beside(self.listeners.addresses());
         let added = BoundListener::bind_new(
             &config.listen,
             &self.listeners.clients,
             &self.listeners.passed,
             worker,
-        )?;
-        let bound =
-            BoundInterfaces::bind_new(&InterfaceSettings::of(&config), &self.listeners, worker)?;
+        );
+        let added = added.map_err(not_bound)?;
+        let interfaces = InterfaceSettings::of(&config);
+        let bound = BoundInterfaces::bind_new(&interfaces, &self.listeners, worker);
+        let bound = bound.map_err(not_bound)?;
         let orders = self.orders.wanted(&mut config).open_elsewhere().await?;
         if config.shared.is_some() {
             // Before there is one to connect with: it is where the gate connects from then on.

@@ -186,7 +186,11 @@ async fn a_reload_opens_moves_and_closes_the_interface() {
     // An address that cannot be bound changes nothing.
     let taken = PUBLISH.replace("127.0.0.1:0", &admin);
     program.rewrite(&format!("{without}{taken}"));
-    assert_eq!(ask(&admin, "POST /reload", "").await.status(), 422);
+    let refused = ask(&admin, "POST /reload", "").await;
+    assert_eq!(refused.status(), 422);
+    let (refused, own) = (refused.text(), "another listener of this process");
+    assert!(refused.contains(own), "{refused}");
+    assert!(refused.contains("in a reload of its own"), "{refused}");
     first.publish("/channels/a", "x").await;
 
     let moved = with.replace(
