@@ -151,7 +151,9 @@ fn introduction(
     let url = addresses
         .first()
         .map(|address| format!("{ws}://{address}/echo"));
-    for (command, what) in commands.all(url.as_deref(), tls) {
+    // The page of the chat room has the others.
+    let publish = commands.of_chat().into_iter().take(1);
+    for (command, what) in commands.all(url.as_deref(), tls).into_iter().chain(publish) {
         lines += &format!("    {command}    # {what}\n");
     }
     lines + "  Stop           Ctrl-C\n\n"
