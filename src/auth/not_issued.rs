@@ -4,6 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotIssued {
     /// As many tickets wait as may.
+    #[allow(dead_code, reason = "for the feature `auth`")]
     TooMany,
     /// The engine that gates share has not taken it.
     Unavailable,

@@ -173,6 +173,7 @@ impl Shared {
     ///
     /// # Errors
     /// [`NoAnswer`] where the engine does not say that it has it.
+    #[allow(dead_code, reason = "for the feature `auth`")]
     pub(crate) async fn keep_ticket(
         &self,
         digest: &str,
@@ -188,6 +189,7 @@ impl Shared {
     ///
     /// # Errors
     /// [`NoAnswer`] where the engine does not answer in time. The ticket may be gone nevertheless.
+    #[allow(dead_code, reason = "for the feature `auth`")]
     pub(crate) async fn take_ticket(&self, digest: &str) -> Result<Option<Vec<u8>>, NoAnswer> {
         self.start();
         let engine = self.0.current.engine().ok_or(NoAnswer::NoGate)?;

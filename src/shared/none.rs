@@ -87,7 +87,7 @@ impl Shared {
 
     pub(crate) fn tell_all(&self, _question: Question) {}
 
-    #[allow(dead_code, reason = "for tickets")]
+    #[allow(dead_code, reason = "for the feature `auth`")]
     pub(crate) async fn keep_ticket(
         &self,
         _digest: &str,
@@ -97,7 +97,7 @@ impl Shared {
         Err(NoAnswer::NoGate)
     }
 
-    #[allow(dead_code, reason = "for tickets")]
+    #[allow(dead_code, reason = "for the feature `auth`")]
     pub(crate) async fn take_ticket(&self, _digest: &str) -> Result<Option<Vec<u8>>, NoAnswer> {
         Err(NoAnswer::NoGate)
     }
