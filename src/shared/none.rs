@@ -14,7 +14,7 @@ use crate::limit::{Lender, Limit};
 use crate::types::NodeId;
 
 /// Shares nothing: no settings ask for it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Shared;
 
 /// Limits that count over all gates: no settings make them.
