@@ -48,7 +48,10 @@ async def logged(gate, count=1, **fields):
     async def is_there():
         found[:] = [line for line in gate.lines() if all(line.get(name) == value for name, value in fields.items())]
         return len(found) >= count
-    await until(is_there)
+    try:
+        await until(is_there)
+    except RuntimeError as error:
+        raise RuntimeError(f"{error}: {fields} of {gate.name}, whose last lines are {gate.lines()[-8:]}") from error
     return found[-1]
 
 
