@@ -217,8 +217,8 @@ impl Claimed {
         if !self.core.shared.is_used() {
             return self.finish(&publication).await;
         }
-        // Sessions here have it before other gates do. If whoever publishes does not wait for these, a repetition must not be
-        // delivered here once more.
+        // Sessions of this gate get the message before other gates do. A publisher that disconnects in between may repeat it,
+        // and the repetition must not reach these sessions again.
         let core = Arc::clone(&self.core);
         let rest = async move { self.finish(&publication).await };
         let published = core.registry.tasks.spawn(rest).await;

@@ -93,7 +93,7 @@ const ENGINE_WAIT: Duration = Duration::from_millis(50);
 /// How often what is refused looks again where nothing is lent.
 const REFUSED_WAIT: Duration = Duration::from_secs(1);
 
-/// The engine is not asked more often for what is over the limit, unless half a slice is there earlier.
+/// The shortest time between two requests to the engine for units over the limit; half a slice may be lent earlier.
 const BETWEEN_REFUSALS: Duration = Duration::from_millis(100);
 
 /// What is left of a loan is valid for so long after the time in which the limit fills up.
@@ -273,7 +273,7 @@ impl Account {
         self.balance.fetch_update(order, order, less).map(|_| ())
     }
 
-    /// How much the engine is to have before it is asked again. What is over the limit would ask for each unit otherwise.
+    /// The units that make the next request to the engine worth its cost: over the limit, each unit would be a request.
     fn worth(&self, missing: u64) -> u64 {
         let in_between = (BETWEEN_REFUSALS.as_nanos() as f64 / self.nanos_per_unit) as u64;
         missing.max(self.slice.div_ceil(2).min(in_between))

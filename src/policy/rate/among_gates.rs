@@ -23,8 +23,8 @@ impl RateTable {
         let address = self.inner.address_of(ip);
         let quota = Quota::from(&route.limits.per_ip);
         let counted = Counted::address(&route.name, address);
-        let asked = (&quota, Who::Address(address), counted);
-        self.admit_shared(route, asked, shared).await
+        let client = (&quota, Who::Address(address), counted);
+        self.admit_shared(route, client, shared).await
     }
 
     /// As [`RateTable::admit_subject`].
@@ -39,8 +39,8 @@ impl RateTable {
             return Ok(None);
         }
         let counted = Counted::subject(&route.name, identity.issuer(), identity.subject());
-        let asked = (&quota, self.inner.subject_of(identity), counted);
-        self.admit_shared(route, asked, shared).await.map(Some)
+        let client = (&quota, self.inner.subject_of(identity), counted);
+        self.admit_shared(route, client, shared).await.map(Some)
     }
 
     /// First what this gate counts for itself and costs nothing, then what all count, and then the session.
