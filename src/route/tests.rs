@@ -243,14 +243,8 @@ fn another_host_or_offer_has_its_own_channels() {
 fn channel(route: &Route, path: &str) -> Option<ChannelName> {
     let captures = route.path.capture(path)?;
     route.channels.join.first()?.render(&Values {
-        client_ip: [192, 0, 2, 1].into(),
-        host: "",
-        route: "",
-        session: None,
-        tls_subject: None,
-        subject: None,
-        claim: &|_| None,
         path: &|name| route.path.parameter(name, &captures),
+        ..Values::for_tests()
     })
 }
 

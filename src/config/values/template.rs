@@ -201,6 +201,23 @@ fn unbalanced(text: &str) -> ValueError {
 }
 
 #[cfg(test)]
+impl Values<'_> {
+    /// Those of a request of which only the address is known.
+    pub(crate) fn for_tests() -> Self {
+        Self {
+            client_ip: [192, 0, 2, 1].into(),
+            host: "",
+            route: "",
+            session: None,
+            tls_subject: None,
+            subject: None,
+            claim: &|_| None,
+            path: &|_| None,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use rstest::rstest;
 
@@ -259,16 +276,7 @@ mod tests {
     #[test]
     fn there_is_no_value_about_what_is_not_known() {
         let path = "/".parse().unwrap();
-        let values = Values {
-            client_ip: "192.0.2.1".parse().unwrap(),
-            host: "",
-            route: "",
-            session: None,
-            tls_subject: None,
-            subject: None,
-            claim: &|_| None,
-            path: &|_| None,
-        };
+        let values = Values::for_tests();
         for text in [
             "{tls.subject}",
             "verified {tls.subject}",
@@ -293,14 +301,9 @@ mod tests {
     ) {
         let path = "/rooms/{id}".parse().unwrap();
         let values = Values {
-            client_ip: "192.0.2.1".parse().unwrap(),
-            host: "",
-            route: "",
-            session: None,
-            tls_subject: None,
             subject: Some("%40"),
-            claim: &|_| None,
             path: &|_| Some(captured),
+            ..Values::for_tests()
         };
         let rendered = |text: &str| {
             let template = Template::parse(text, &path).unwrap();
