@@ -11,7 +11,7 @@ use super::exchange::NoAnswer;
 /// A handshake waits so long, besides what it waits for limits: both together are short.
 const TAKE: Duration = Duration::from_micros(12_500);
 
-/// Whoever issues a ticket waits so long.
+/// A request for a ticket waits so long.
 const KEEP: Duration = Duration::from_millis(250);
 
 /// Keeps what a ticket stands for, under the ticket's digest, until its time is over.
