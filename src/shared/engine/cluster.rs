@@ -1,6 +1,9 @@
 //! The servers of a cluster: which there are, and a keeper for each.
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::future::pending;
+use std::panic;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,9 +56,19 @@ pub(super) async fn keep(servers: &Servers, seeds: &[Endpoint]) {
         tokio::select! {
             () = sleep(pause) => {}
             () = servers.until_misplaced() => sleep(pauses.next(rand::random())).await,
+            panicked = panicked(&mut keepers) => panic::resume_unwind(panicked),
         }
-        // Their keepers never end by themselves.
-        while keepers.try_join_next().is_some() {}
+    }
+}
+
+/// Waits for the panic of a keeper. They never end by themselves, and a server without one would be away for good.
+async fn panicked(keepers: &mut JoinSet<()>) -> Box<dyn Any + Send> {
+    loop {
+        match keepers.join_next().await {
+            Some(Err(ended)) if ended.is_panic() => return ended.into_panic(),
+            Some(_aborted) => {}
+            None => pending().await,
+        }
     }
 }
 
@@ -108,4 +121,22 @@ fn apply(servers: &Servers, shares: &[Share], kept: &mut Kept, keepers: &mut Joi
         nodes.push((Arc::clone(node), share));
     }
     servers.set_routes(Routes::cluster(nodes));
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_panic_of_a_keeper_is_seen_and_its_end_is_not() {
+        let mut keepers = JoinSet::new();
+        keepers.spawn(pending()).abort();
+        tokio::task::yield_now().await;
+        assert!(panicked(&mut keepers).now_or_never().is_none());
+        keepers.spawn(async { panic!("a keeper") });
+        let panicked = panicked(&mut keepers).await;
+        assert_eq!(panicked.downcast_ref(), Some(&"a keeper"));
+    }
 }

@@ -127,23 +127,20 @@ impl Keeper {
             tokio::select! {
                 biased;
                 () = &mut link.driver => return EngineError::Lost,
-                () = self.node.breaker.opened() => {
-                    if let Err(error) = self.wait_for_answer(&mut link).await {
-                        return error;
-                    }
-                }
                 () = &mut moves => return EngineError::Replaced,
-                () = sleep(HEARTBEAT) => {
-                    if let Err(error) = self.probe(&mut link).await {
-                        self.condition.lost(self.node.name(), &error);
-                        self.node.breaker.open();
-                    }
-                }
+                () = self.node.breaker.opened() => {}
+                () = sleep(HEARTBEAT) => {}
+            }
+            if let Err(error) = self.wait_for_answer(&mut link).await {
+                return error;
             }
         }
     }
 
-    /// Probes a server for which nothing waits, until it answers.
+    /// Probes a server until it answers. Nothing waits for one that does not.
+    ///
+    /// # Errors
+    /// Where the connection is to be made anew. After [`EngineError::Lost`] its driver must not be polled again.
     async fn wait_for_answer(&self, link: &mut Link) -> Result<(), EngineError> {
         let began = Instant::now();
         let mut pauses = Pauses::new(FIRST_PROBE, LAST_PROBE);
@@ -156,6 +153,7 @@ impl Keeper {
                 }
                 Err(failure) => failure,
             };
+            self.node.breaker.open();
             self.condition.lost(self.node.name(), &failure);
             let is_in_vain = began.elapsed() > GIVE_UP && matches!(failure, EngineError::Late);
             if is_in_vain || failure.is_misplaced() || matches!(failure, EngineError::Lost) {
@@ -167,5 +165,71 @@ impl Keeper {
                 () = sleep(pauses.next(rand::random())) => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::aio::MultiplexedConnection;
+    use redis::{AsyncConnectionConfig, RedisConnectionInfo};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+    use crate::config::OnFailure;
+    use crate::shared::engine::error::Endpoint;
+
+    fn keeper() -> Keeper {
+        let place = Place::Fixed(Endpoint {
+            host: "server".to_owned(),
+            port: 1,
+        });
+        Keeper {
+            node: Arc::new(Node::new(place.clone(), "probe".to_owned())),
+            place,
+            manners: Manners {
+                database: 0,
+                username: None,
+                password: None,
+                tls: None,
+            },
+            condition: Arc::new(Condition::new("server:1".to_owned(), OnFailure::Local)),
+            scripts: Arc::default(),
+            misplaced: Arc::default(),
+        }
+    }
+
+    /// Says yes to each command, but goes at the first probe.
+    async fn answer_until_probed(mut stream: DuplexStream) {
+        let mut buffer = [0; 1024];
+        while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+            let commands = String::from_utf8_lossy(&buffer[..length]);
+            if commands.contains("\r\nSET\r\n") {
+                return;
+            }
+            let count = commands.matches('*').count();
+            stream
+                .write_all("+OK\r\n".repeat(count).as_bytes())
+                .await
+                .unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_goes_while_it_is_probed_is_connected_again() {
+        let (ours, theirs) = duplex(1024);
+        tokio::spawn(answer_until_probed(theirs));
+        let info = RedisConnectionInfo::default();
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let opened = MultiplexedConnection::new_with_config(&info, ours, config).await;
+        let (connection, driver) = opened.unwrap();
+        let link = Link {
+            connection,
+            driver: Box::pin(driver),
+        };
+        let keeper = keeper();
+        keeper.node.breaker.close();
+        let lost = keeper.watch(link, std::future::pending()).await;
+        assert!(matches!(lost, EngineError::Lost), "{lost:?}");
+        assert!(!keeper.node.answers());
     }
 }

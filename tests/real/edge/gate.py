@@ -100,3 +100,4 @@ class Gate:
 
     async def end(self):
         await asyncio.to_thread(self.process.end)
+        assert '"reason":"panic"' not in self.log.read_text(), f"{self.name} has panicked: {self.log}"
