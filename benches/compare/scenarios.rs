@@ -35,8 +35,12 @@ pub(crate) enum Scenario {
     Crowd(Over),
     /// Quick clients beside one that reads slowly what comes without end.
     SlowReader,
-    /// One publication of so many bytes to so many members of a channel.
-    FanOut { size: usize, members: usize },
+    /// One publication of so many bytes to so many members of a channel, at one server or spread over several with an engine.
+    FanOut {
+        size: usize,
+        members: usize,
+        servers: usize,
+    },
 }
 
 /// What the figures are taken with.
@@ -61,7 +65,7 @@ pub(crate) struct Column {
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::echo(128, 64, Over::Plain),
         Self::echo(1024, 64, Over::Plain),
         Self::echo(16 * 1024, 64, Over::Plain),
@@ -81,6 +85,11 @@ impl Scenario {
         Self::fan_out(4096, 1_000),
         Self::fan_out(128, 9_000),
         Self::fan_out(4096, 9_000),
+        Self::FanOut {
+            size: 128,
+            members: 9_000,
+            servers: 3,
+        },
     ];
 
     const fn echo(size: usize, sockets: usize, over: Over) -> Self {
@@ -92,13 +101,17 @@ impl Scenario {
     }
 
     const fn fan_out(size: usize, members: usize) -> Self {
-        Self::FanOut { size, members }
+        Self::FanOut {
+            size,
+            members,
+            servers: 1,
+        }
     }
 
     /// Whether the peer can do it.
     pub(crate) fn suits(self, peer: Peer) -> bool {
         match self {
-            Self::FanOut { .. } => peer.fans_out(),
+            Self::FanOut { servers, .. } => peer.fans_out() && (servers == 1 || peer.is_wsgate()),
             _ => peer.speaks(self.over()),
         }
     }
@@ -119,7 +132,14 @@ impl Scenario {
             Self::Handshakes(_) => "handshakes".to_owned(),
             Self::Crowd(_) => "crowd".to_owned(),
             Self::SlowReader => "slow-reader".to_owned(),
-            Self::FanOut { size, members } => format!("fan-out-{size}-{members}"),
+            Self::FanOut {
+                size,
+                members,
+                servers,
+            } => match servers {
+                1 => format!("fan-out-{size}-{members}"),
+                _ => format!("fan-out-{size}-{servers}x{}", members / servers),
+            },
         };
         self.over().prefix().to_owned() + &word
     }
@@ -133,7 +153,11 @@ impl Scenario {
             Self::Handshakes(_) => handshakes::title(),
             Self::Crowd(_) => crowd::title(),
             Self::SlowReader => slow_reader::title(),
-            Self::FanOut { size, members } => fan_out::title(size, members),
+            Self::FanOut {
+                size,
+                members,
+                servers,
+            } => fan_out::title(size, members, servers),
         };
         title + self.over().suffix()
     }
@@ -160,7 +184,11 @@ impl Scenario {
             Self::Handshakes(_) => handshakes::run(bench, &proxy().await?).await,
             Self::Crowd(_) => crowd::run(bench, &proxy().await?).await,
             Self::SlowReader => slow_reader::run(bench, &proxy().await?).await,
-            Self::FanOut { size, members } => fan_out::run(bench, peer, size, members).await,
+            Self::FanOut {
+                size,
+                members,
+                servers,
+            } => fan_out::run(bench, peer, size, members, servers).await,
         }
     }
 }

@@ -37,11 +37,11 @@ const AT_ONCE: usize = 256;
 pub(crate) const DIGITS: usize = 8;
 
 impl Members {
-    /// Opens so many sessions, one after the other.
-    pub(crate) async fn open(address: SocketAddr, count: usize) -> io::Result<Self> {
+    /// Opens so many sessions, one after the other and at each server in turn.
+    pub(crate) async fn open(addresses: &[SocketAddr], count: usize) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let mut sockets = Vec::with_capacity(count);
-        while sockets.len() < count {
+        for &address in addresses.iter().cycle().take(count) {
             let client = Client::open(address, "/").await?;
             let Stream::Plain(stream) = client.stream else {
                 return Err(io::Error::other("members speak plain HTTP/1.1"));

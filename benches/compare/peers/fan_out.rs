@@ -27,6 +27,9 @@ const PUSHPIN: &str = include_str!("pushpin.conf");
 const WEBSOCKETS: &str = include_str!("broadcast.py");
 const WS: &str = include_str!("ws.cjs");
 
+/// What wsgate needs behind the settings of a fan-out, to publish to the members of others too.
+const SHARED: &str = include_str!("shared.toml");
+
 impl Broadcaster {
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -67,10 +70,12 @@ impl Broadcaster {
 }
 
 impl Peer {
-    /// Starts it with a listener for what is published. It may not listen yet.
+    /// Starts it with a listener for what is published, and with the engine that it shares with others. It may not
+    /// listen yet.
     pub(crate) fn start_fan_out(
         self,
         backend: SocketAddr,
+        engine: Option<SocketAddr>,
         directory: &Path,
     ) -> io::Result<(Process, Publisher)> {
         let (listen, mut publish) = (free_address()?, free_address()?);
@@ -101,15 +106,20 @@ impl Peer {
             }
             _ => command
                 .arg("run")
-                .arg(write("publish.toml", &format!("{WSGATE}{PUBLISH}"))?),
+                .arg(write("publish.toml", &to_publish(engine))?),
         };
         let process = Process::start(&mut command, listen)?;
         Ok((process, Publisher::new(publish, self.form())))
     }
 
+    /// Whether several of it can share an engine.
+    pub(crate) fn is_wsgate(self) -> bool {
+        matches!(self, Self::Wsgate | Self::Against(_))
+    }
+
     /// Whether it publishes.
     pub(crate) fn fans_out(self) -> bool {
-        matches!(self, Self::Wsgate | Self::Against(_) | Self::Broadcaster(_))
+        self.is_wsgate() || matches!(self, Self::Broadcaster(_))
     }
 
     fn form(self) -> Form {
@@ -119,6 +129,12 @@ impl Peer {
             _ => |text| request("/", "", text),
         }
     }
+}
+
+/// The settings of a wsgate that publishes.
+fn to_publish(engine: Option<SocketAddr>) -> String {
+    let shared = engine.map(|engine| SHARED.replace("${BENCH_ENGINE}", &engine.to_string()));
+    [WSGATE, PUBLISH, &shared.unwrap_or_default()].concat()
 }
 
 fn to_pushpin(text: &str) -> String {
