@@ -1,6 +1,7 @@
 //! A publication in a channel, and what that comes to.
 
 use crate::channels::encoded::{Delivery, PublicationId};
+use crate::channels::subscriber::Subscriber;
 use crate::types::SessionName;
 
 /// A publication as a channel gets it.
@@ -12,6 +13,13 @@ pub(in crate::channels) struct Published<'a> {
     pub(in crate::channels) retain: usize,
     /// Members that do not get it.
     pub(in crate::channels) exclude: &'a [SessionName],
+}
+
+impl Published<'_> {
+    /// Whether a member does not get it. Most often none is left out, and then none is asked for its name.
+    pub(in crate::channels) fn excludes(&self, member: &dyn Subscriber) -> bool {
+        !self.exclude.is_empty() && self.exclude.contains(&member.name())
+    }
 }
 
 /// A publication of before, as it is retained elsewhere.

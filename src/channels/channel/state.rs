@@ -60,7 +60,7 @@ impl State {
         };
         let is_full = !catch_up.push(published);
         let members = self.members.values();
-        let members = members.filter(|member| !published.exclude.contains(&member.name()));
+        let members = members.filter(|member| !published.excludes(&***member));
         let mut outcome = Outcome {
             reached: members.count(),
             retained_more: 0,
@@ -77,7 +77,7 @@ impl State {
         }
         let members = self.members.values();
         let reached = members
-            .filter(|member| !published.exclude.contains(&member.name()))
+            .filter(|member| !published.excludes(&***member))
             .filter(|member| deliver(&***member, published.delivery));
         Outcome {
             reached: reached.count(),
