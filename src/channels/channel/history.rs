@@ -13,7 +13,12 @@ pub(super) struct History {
     /// From the oldest to the newest.
     retained: VecDeque<Retained>,
     seen: Seen,
+    /// What was loaded, and may be heard yet: it outlasts what is retained, too.
+    loaded: VecDeque<PublicationId>,
 }
+
+/// So many publications may be heard after they were loaded: more than a channel retains at most.
+const MOST_LOADED: usize = 256;
 
 /// A publication that is kept.
 #[derive(Debug)]
@@ -54,9 +59,10 @@ impl History {
         self.retained.iter()
     }
 
-    /// Whether this one has come before: it was loaded, and is heard only now.
-    pub(super) fn has(&self, id: PublicationId) -> bool {
-        self.seen.is_past(id) && self.retains(id)
+    /// Whether this one was loaded, and is heard only now. It is heard once.
+    pub(super) fn take_loaded(&mut self, id: PublicationId) -> bool {
+        let at = self.loaded.iter().position(|loaded| *loaded == id);
+        at.and_then(|at| self.loaded.remove(at)).is_some()
     }
 
     /// Whether this one has never been here. One that a later one of its gate has overtaken counts as having been.
@@ -133,7 +139,10 @@ impl History {
         }
         for earlier in missed {
             self.seen.note(earlier.id);
+            self.loaded.push_back(earlier.id);
         }
+        let oldest = ..self.loaded.len().saturating_sub(MOST_LOADED);
+        self.loaded.drain(oldest);
         more - self.let_go(retain) as isize
     }
 }

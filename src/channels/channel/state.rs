@@ -72,7 +72,7 @@ impl State {
     }
 
     fn deliver(&mut self, published: Published<'_>) -> Outcome {
-        if self.history.has(published.id) {
+        if self.history.take_loaded(published.id) {
             return Outcome::default();
         }
         let members = self.members.values();

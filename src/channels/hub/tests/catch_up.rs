@@ -139,6 +139,22 @@ fn what_was_loaded_and_is_heard_then_comes_once() {
 }
 
 #[test]
+fn what_was_loaded_comes_once_however_late_it_is_heard() {
+    let channels = Channels::default();
+    let one = Reader::new(1);
+    join(&channels, &one, "a", 1);
+    load(&channels, "ab", 1);
+    // It is retained no more when it is heard, and what the engine retains has been loaded again.
+    hear(&channels, "C", 1);
+    load(&channels, "bCd", 1);
+    hear(&channels, "bd", 1);
+    assert_eq!(
+        (one.read(), newcomer(&channels, 2, 1)),
+        ("bCd".into(), "d".into())
+    );
+}
+
+#[test]
 fn what_is_only_here_stays_the_newest() {
     let only_here = |channels: &Channels, texts| {
         hear(channels, texts, 3);
