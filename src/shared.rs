@@ -14,6 +14,8 @@ mod counts;
 #[cfg(feature = "shared")]
 mod current;
 #[cfg(feature = "shared")]
+mod digest;
+#[cfg(feature = "shared")]
 mod engine;
 #[cfg(all(test, feature = "shared"))]
 #[allow(
@@ -35,6 +37,8 @@ mod limits;
 mod none;
 mod parts;
 #[cfg(feature = "shared")]
+mod repeats;
+#[cfg(feature = "shared")]
 mod tickets;
 
 pub(crate) use exchange::{
@@ -45,5 +49,7 @@ pub(crate) use handle::{Shared, SharedRates};
 #[cfg(feature = "shared")]
 pub(crate) use limits::{Counted, Lease, Verdict, Wanted};
 #[cfg(not(feature = "shared"))]
-pub(crate) use none::{Counted, Lease, Shared, SharedRates, Verdict, Wanted};
+pub(crate) use none::{Counted, Lease, Shared, SharedRates, SharedRepeat, Verdict, Wanted};
 pub(crate) use parts::SharedParts;
+#[cfg(feature = "shared")]
+pub(crate) use repeats::SharedRepeat;

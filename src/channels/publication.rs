@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::ChannelName;
 use crate::types::{Body, SessionName};
@@ -103,6 +104,9 @@ impl Publication {
     /// The sessions that a publication may leave out: so many reach other gates with it.
     pub const MOST_EXCLUDED: usize = 255;
 
+    /// For so long a key is known.
+    pub(crate) const KEY_LIFETIME: Duration = Duration::from_secs(5 * 60);
+
     /// A publication of a text (`&str`, `String`, [`Utf8Bytes`](crate::Utf8Bytes)) or of bytes.
     pub fn new(audience: Audience, body: impl Into<Body>) -> Self {
         Self {
@@ -129,7 +133,8 @@ impl Publication {
     }
 
     /// Publishes it once, however often it comes with this key within five minutes. Keys of different publishers are
-    /// different keys. A gate knows the last 100,000 keys.
+    /// different keys. A gate knows the last 100,000 keys; with `[shared]` each gate knows those of the others too, as long as
+    /// the engine is there.
     #[must_use]
     pub fn with_idempotency_key(
         mut self,

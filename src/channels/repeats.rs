@@ -4,10 +4,11 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use super::publication::Publication;
 
 /// Knows the keys of the publications of the last minutes, and what each came to (`T`).
 #[derive(Debug)]
@@ -41,9 +42,6 @@ pub(crate) enum Repeat<T> {
 /// The right to publish under a key.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Claim(HashedKey);
-
-/// For so long a key is known.
-const KEPT: Duration = Duration::from_secs(5 * 60);
 
 /// The most keys; the oldest goes for the next one.
 const MOST: usize = 100_000;
@@ -117,7 +115,7 @@ impl<T: Clone> Repeats<T> {
 impl<T> Kept<T> {
     fn forget_old(&mut self, now: Instant) {
         while let Some((added, _)) = self.order.front()
-            && now.saturating_duration_since(*added) >= KEPT
+            && now.saturating_duration_since(*added) >= Publication::KEY_LIFETIME
         {
             self.forget_oldest();
         }
@@ -139,6 +137,8 @@ impl<T> Kept<T> {
 mod tests {
     use futures_util::FutureExt;
 
+    use std::time::Duration;
+
     use super::*;
 
     fn first(repeat: Option<Repeat<u8>>) -> Claim {
@@ -154,13 +154,13 @@ mod tests {
         let claim = first(repeats.look(&("billing", "a"), start));
         assert_eq!(repeats.look(&("billing", "a"), start), None);
         repeats.settle(claim, 7);
-        let late = start + KEPT - Duration::from_nanos(1);
+        let late = start + Publication::KEY_LIFETIME - Duration::from_nanos(1);
         assert_eq!(
             repeats.look(&("billing", "a"), late),
             Some(Repeat::Known(7))
         );
         first(repeats.look(&("other", "a"), late));
-        first(repeats.look(&("billing", "a"), start + KEPT));
+        first(repeats.look(&("billing", "a"), start + Publication::KEY_LIFETIME));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::config::ChannelName;
 use crate::pipeline::Core;
 use crate::request::Identity;
 use crate::session::SessionEntry;
-use crate::shared::{Answer, Answers, Envelope, NoAnswer, Question};
+use crate::shared::{Answer, Answers, Envelope, NoAnswer, Question, SharedRepeat};
 use crate::types::SessionName;
 
 impl Handle {
@@ -227,11 +227,38 @@ impl Claimed {
     }
 
     async fn finish(mut self, publication: &Publication) -> Result<Published, ChannelError> {
-        let published = self.core.publish(publication).await?;
+        let published = self.publish_once(publication).await?;
         if let Some(claim) = self.claim.take() {
-            self.core.repeats.settle(claim, published);
+            let first = Published {
+                repeated: false,
+                ..published
+            };
+            self.core.repeats.settle(claim, first);
         }
         Ok(published)
+    }
+
+    /// Publishes, unless another gate has published under the key.
+    async fn publish_once(&self, publication: &Publication) -> Result<Published, ChannelError> {
+        let claimed = match &publication.key {
+            Some((publisher, key)) => self.core.shared.claim_key(publisher, key).await,
+            None => None,
+        };
+        let claim = match claimed {
+            Some(SharedRepeat::Known(before)) => {
+                return Ok(Published {
+                    repeated: true,
+                    ..before
+                });
+            }
+            Some(SharedRepeat::First(claim)) => Some(claim),
+            None => None,
+        };
+        let published = self.core.publish(publication).await;
+        if let Some(claim) = claim {
+            claim.end(published.as_ref().ok()).await;
+        }
+        published
     }
 }
 

@@ -24,6 +24,8 @@ pub(super) enum Operation {
     Ask,
     /// One-time tickets.
     Ticket,
+    /// Keys of publications.
+    Key,
 }
 
 #[derive(Debug)]
@@ -33,7 +35,7 @@ pub(super) struct Counts {
 }
 
 impl Operation {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Handshake,
         Self::Loan,
         Self::Lease,
@@ -42,6 +44,7 @@ impl Operation {
         Self::Presence,
         Self::Ask,
         Self::Ticket,
+        Self::Key,
     ];
 
     /// The word of the metrics.
@@ -55,6 +58,7 @@ impl Operation {
             Self::Presence => "presence",
             Self::Ask => "ask",
             Self::Ticket => "ticket",
+            Self::Key => "key",
         }
     }
 }

@@ -15,6 +15,7 @@ use super::exchange::{Answer, Answers, Elsewhere, Envelope, NoAnswer, Question, 
 use super::info::SharedInfo;
 use super::limits::{Counted, Limits, Verdict, Wanted};
 use super::parts::SharedParts;
+use super::repeats::{self, SharedRepeat};
 use super::tickets;
 use crate::channels::Interest;
 use crate::config::{ChannelName, Config, SharedRules};
@@ -194,6 +195,14 @@ impl Shared {
         self.start();
         let engine = self.0.current.engine().ok_or(NoAnswer::NoGate)?;
         tickets::take(&engine, digest).await
+    }
+
+    /// Claims the key of a publication among all gates, or waits for what the publication of another gate comes to; `None`
+    /// where nothing is shared.
+    pub(crate) async fn claim_key(&self, publisher: &str, key: &str) -> Option<SharedRepeat> {
+        self.start();
+        let engine = self.0.current.engine()?;
+        Some(repeats::claim(engine, publisher, key).await)
     }
 
     /// For metrics; `None` where nothing is shared.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::exchange::{Answer, Answers, Elsewhere, Envelope, NoAnswer, Question, Receiver};
 use super::info::SharedInfo;
 use super::parts::SharedParts;
-use crate::channels::Interest;
+use crate::channels::{Interest, Published};
 use crate::config::{ChannelName, Config, Rate};
 use crate::limit::{Lender, Limit};
 use crate::types::NodeId;
@@ -24,6 +24,16 @@ pub(crate) struct SharedRates(Infallible);
 /// The place of a session among all gates: nobody gives one.
 #[derive(Debug)]
 pub(crate) struct Lease;
+
+/// What the gates know of the key of a publication.
+#[allow(dead_code, reason = "nobody makes it")]
+pub(crate) enum SharedRepeat {
+    First(SharedClaim),
+    Known(Published),
+}
+
+/// The right to publish under a key, among all gates: nobody gives it.
+pub(crate) struct SharedClaim(Infallible);
 
 /// Who is counted over all gates.
 #[derive(Clone, Copy)]
@@ -102,6 +112,10 @@ impl Shared {
         Err(NoAnswer::NoGate)
     }
 
+    pub(crate) async fn claim_key(&self, _publisher: &str, _key: &str) -> Option<SharedRepeat> {
+        None
+    }
+
     pub(crate) fn follow(&self, _config: &Config) {}
 
     pub(crate) fn start(&self) {}
@@ -131,6 +145,12 @@ impl SharedRates {
     }
 
     pub(crate) fn bytes_lender(&self, _who: Counted) -> Arc<dyn Lender> {
+        match self.0 {}
+    }
+}
+
+impl SharedClaim {
+    pub(crate) async fn end(self, _published: Option<&Published>) {
         match self.0 {}
     }
 }

@@ -141,6 +141,44 @@ async fn a_publication_with_a_key_is_made_once_whoever_waits_for_the_other_gates
 }
 
 #[tokio::test]
+async fn a_publication_with_a_key_is_made_once_whichever_gates_it_comes_to() {
+    let Some(gates) = Gates::start(2, JOIN).await else {
+        return;
+    };
+    let mut wire = gates.gates[0].ask(&Request::websocket("/")).await;
+    assert_eq!(wire.head().await.status(), 101);
+    let publish = |gate: usize, audience: Audience, text: &str, key: &str| {
+        let publication = Publication::new(audience, text).with_idempotency_key("one", key);
+        gates.gates[gate].handle.publish(publication)
+    };
+    let first = publish(0, channel(), "first", "1").await.unwrap();
+    assert_eq!((first.reached, first.repeated), (1, false));
+    // Its second repetition needs no engine.
+    for _ in 0..2 {
+        let again = publish(1, channel(), "again", "1").await.unwrap();
+        assert_eq!((again.reached, again.repeated), (1, true));
+    }
+    // Both at once: one of them is the first, and the other one waits for it.
+    let both = tokio::join!(
+        publish(0, channel(), "second", "2"),
+        publish(1, channel(), "second", "2")
+    );
+    assert_ne!(both.0.unwrap().repeated, both.1.unwrap().repeated);
+
+    // What was not made may be made, also at the other gate.
+    let gone = Audience::Session(SessionName::new(gates.newest(0).node(), 999_999.into()));
+    for gate in [0, 1] {
+        let refused = publish(gate, gone.clone(), "to nobody", "3").await;
+        assert_eq!(refused, Err(ChannelError::UnknownSession));
+    }
+    let third = publish(1, channel(), "third", "3").await.unwrap();
+    assert!(!third.repeated);
+    for text in ["first", "second", "third"] {
+        wire.expect(Frame::text(text)).await;
+    }
+}
+
+#[tokio::test]
 async fn what_is_published_on_any_gate_reaches_the_members_on_all() {
     let Some(gates) = Gates::start(3, JOIN).await else {
         return;

@@ -2,16 +2,16 @@
 
 use std::net::IpAddr;
 
-use aws_lc_rs::digest::{Context, SHA256};
 use data_encoding::BASE64URL_NOPAD;
 
+use crate::shared::digest::{Digest, digest};
 use crate::shared::engine::Slot;
 
 /// An address or a subject on a route: the same on every gate, and no name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Counted {
     kind: Kind,
-    digest: [u8; DIGEST],
+    digest: Digest,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,9 +28,6 @@ pub(in crate::shared) enum Part {
     Messages,
     Bytes,
 }
-
-/// 128 bits are the same for no two of them.
-const DIGEST: usize = 16;
 
 impl Counted {
     /// An address, or the network that counts as one.
@@ -49,14 +46,10 @@ impl Counted {
     }
 
     fn of(kind: Kind, parts: &[&[u8]]) -> Self {
-        let mut context = Context::new(&SHA256);
-        for part in parts {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part);
+        Self {
+            kind,
+            digest: digest(parts),
         }
-        let mut digest = [0; DIGEST];
-        digest.copy_from_slice(&context.finish().as_ref()[..DIGEST]);
-        Self { kind, digest }
     }
 
     /// What stands between the braces of its keys, so that they are in one slot.

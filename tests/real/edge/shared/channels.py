@@ -54,6 +54,7 @@ class Channels:
             await self.lost(engine)
         if cluster:
             await self.moves(cluster)
+        await self.repeated()
         await end(each)
 
     async def in_order(self):
@@ -105,6 +106,25 @@ class Channels:
         await self.each[0].publisher.publish("room.late", BEGIN)
         await all_of([late], "begun")
         self.stage.expect(f"{self.name}: what the first member on a gate gets of what others retain", late.got, expected + MARKER)
+
+    async def repeated(self):
+        """A publication with a key comes to all gates, at once and again when the gate that has made it is killed."""
+        member = await join(self.each[0], "/keys")
+        victim = self.each[2]
+
+        async def publish(gate, text, key):
+            publisher = Publisher(gate.publisher.port)
+            return (await publisher.publish("room.keys", text, Idempotency_Key=key))["repeated"]
+        at_once = await asyncio.gather(*(publish(gate, "once", "at-once") for gate in self.each * 7))
+        self.stage.expect(f"{self.name}: a key 21 times at once, on three gates: not repeated", at_once.count(False), 1)
+        first = await publish(victim, "before", "killed")
+        victim.process.child.kill()
+        victim.process.child.wait()
+        again = [await publish(gate, "behind", "killed") for gate in self.each[:2]]
+        self.stage.expect(f"{self.name}: a key of a gate that is killed then: repeated", [first, *again], [False, True, True])
+        await self.each[1].publisher.publish("room.keys", BEGIN)
+        await all_of([member], "begun")
+        self.stage.expect(f"{self.name}: what a member of another gate got", member.got, b"\x81\x04once\x81\x06before" + MARKER)
 
     async def moves(self, engines):
         """The slots of a channel, and of what gates ask each other, move to another server while there are members."""
