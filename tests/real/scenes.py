@@ -22,6 +22,7 @@ class Stage:
     def __init__(self, scratch, program, options):
         self.scratch, self.program, self.options = scratch, program, options
         self.rows, self.started = [], []
+        self.longest = LONGEST
 
     def expect(self, tried, found, expected):
         self.rows.append((tried, found, expected))
@@ -39,7 +40,7 @@ class Stage:
         try:
             # Of its own, because scenes are played beside each other.
             own.upstream = await Upstream().start()
-            await asyncio.wait_for(scene(own).all(), LONGEST)
+            await asyncio.wait_for(scene(own).all(), self.longest)
         except Exception as error:  # one scene does not end the others
             self.expect(f"{name}: to its end", repr(error), "no error")
         print(f"{name}: {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
