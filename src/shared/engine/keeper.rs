@@ -217,18 +217,20 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_server_that_goes_while_it_is_probed_is_connected_again() {
         let (ours, theirs) = duplex(1024);
-        tokio::spawn(answer_until_probed(theirs));
-        let info = RedisConnectionInfo::default();
-        let config = AsyncConnectionConfig::new().set_response_timeout(None);
-        let opened = MultiplexedConnection::new_with_config(&info, ours, config).await;
-        let (connection, driver) = opened.unwrap();
-        let link = Link {
-            connection,
-            driver: Box::pin(driver),
-        };
         let keeper = keeper();
-        keeper.node.breaker.close();
-        let lost = keeper.watch(link, std::future::pending()).await;
+        let kept = async {
+            let info = RedisConnectionInfo::default();
+            let config = AsyncConnectionConfig::new().set_response_timeout(None);
+            let opened = MultiplexedConnection::new_with_config(&info, ours, config).await;
+            let (connection, driver) = opened.unwrap();
+            let link = Link {
+                connection,
+                driver: Box::pin(driver),
+            };
+            keeper.node.breaker.close();
+            keeper.watch(link, std::future::pending()).await
+        };
+        let (lost, ()) = tokio::join!(kept, answer_until_probed(theirs));
         assert!(matches!(lost, EngineError::Lost), "{lost:?}");
         assert!(!keeper.node.answers());
     }
