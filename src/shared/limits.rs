@@ -49,8 +49,8 @@ pub(crate) struct Wanted<'l> {
     /// For their first slices.
     pub(crate) messages: Option<&'l Limit>,
     pub(crate) bytes: Option<&'l Limit>,
-    /// The handshake asks about its address and about its user.
-    pub(crate) is_one_of_two: bool,
+    /// How many questions the handshake may have, this one included. They have the time together.
+    pub(crate) questions: u32,
 }
 
 /// What all gates together say about a handshake.
@@ -69,9 +69,8 @@ pub(crate) enum Verdict {
     Unknown,
 }
 
-/// How long a handshake waits for the engine in all; with two questions, that of its address and that of its user, half of
-/// it for each.
-const WAIT: Duration = Duration::from_millis(25);
+/// How long a handshake waits for the engine in all, whatever it has to ask: about its address, its user and its ticket.
+pub(super) const WAIT: Duration = Duration::from_millis(25);
 
 /// What waits for no handshake.
 const LOAN: Duration = Duration::from_millis(100);
@@ -118,7 +117,7 @@ impl Limits {
         })
     }
 
-    /// Asks whether a handshake is within the limits of all gates. It waits for 25 ms, or for half of that.
+    /// Asks whether a handshake is within the limits of all gates. It waits for its share of 25 ms.
     pub(super) async fn admit(&self, who: Counted, wanted: &Wanted<'_>) -> Verdict {
         if wanted.handshakes.is_none() && wanted.sessions.is_none() {
             // What only messages need is borrowed without a wait.
@@ -135,10 +134,7 @@ impl Limits {
         if engine.answers(who.slot()) {
             lease.iter_mut().for_each(Lease::may_be_known);
         }
-        let limit = match wanted.is_one_of_two {
-            true => self.wait / 2,
-            false => self.wait,
-        };
+        let limit = self.wait / wanted.questions.max(1);
         let asked = engine.run(Operation::Handshake, who.slot(), &call, limit);
         let answer = asked.await;
         let now = Instant::now();

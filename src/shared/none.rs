@@ -46,7 +46,7 @@ pub(crate) struct Wanted<'l> {
     pub(crate) sessions: Option<u32>,
     pub(crate) messages: Option<&'l Limit>,
     pub(crate) bytes: Option<&'l Limit>,
-    pub(crate) is_one_of_two: bool,
+    pub(crate) questions: u32,
 }
 
 /// What all gates together say about a handshake.

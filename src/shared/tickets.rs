@@ -7,9 +7,10 @@ use redis::{Cmd, Pipeline, Value, cmd};
 use super::counts::Operation;
 use super::engine::{Engine, Slot};
 use super::exchange::NoAnswer;
+use super::limits::WAIT;
 
-/// A handshake waits so long, besides what it waits for limits: both together are short.
-const TAKE: Duration = Duration::from_micros(12_500);
+/// What a handshake with a ticket may ask in all: its address and its user may be limited, too.
+const MOST_QUESTIONS: u32 = 3;
 
 /// A request for a ticket waits so long.
 const KEEP: Duration = Duration::from_millis(250);
@@ -43,7 +44,7 @@ pub(super) async fn keep(
 pub(super) async fn take(engine: &Engine, digest: &str) -> Result<Option<Vec<u8>>, NoAnswer> {
     let mut take = cmd("GETDEL");
     take.arg(key(engine, digest));
-    match ask(engine, digest, take, TAKE).await? {
+    match ask(engine, digest, take, WAIT / MOST_QUESTIONS).await? {
         Value::BulkString(ticket) => Ok(Some(ticket)),
         Value::Nil => Ok(None),
         _ => Err(NoAnswer::Late),

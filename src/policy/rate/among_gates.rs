@@ -77,8 +77,7 @@ impl RateTable {
             sessions: quota.connections.filter(|_| parts.connections),
             messages: messages.as_deref(),
             bytes: bytes.as_deref(),
-            is_one_of_two: has_limits(&route.limits.per_ip)
-                && has_limits(&route.limits.per_subject),
+            questions: questions(route),
         };
         // What is left to be counted here: all of it, where the gate is alone.
         let (lease, left) = match shared.admit(counted, &wanted).await {
@@ -104,9 +103,50 @@ impl RateTable {
     }
 }
 
+/// How much the gate may ask the engine in a handshake on this route: about its address, its user and its ticket.
+fn questions(route: &Route) -> u32 {
+    let auth = route.auth.as_ref();
+    let takes_tickets = auth.is_some_and(|auth| auth.ticket_lifetime.is_some());
+    let each = [
+        has_limits(&route.limits.per_ip),
+        has_limits(&route.limits.per_subject),
+        takes_tickets,
+    ];
+    each.into_iter().map(u32::from).sum()
+}
+
 fn has_limits<'s, S>(settings: &'s S) -> bool
 where
     Quota: From<&'s S>,
 {
     Quota::from(settings) != Quota::default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn each_question_of_a_route_has_its_share_of_the_time() {
+        let address = "limits.per_ip.connections = 1\n";
+        let user = "limits.per_subject.handshakes = { rate = \"1/s\" }\n";
+        let auth = "[route.auth]\nfrom = [\"query:ticket\"]\n";
+        let tickets = "[route.auth.tickets]\nlifetime = \"30s\"\n";
+        let cases = [
+            (String::new(), 0),
+            (address.to_owned(), 1),
+            ([auth, tickets].concat(), 1),
+            ([address, auth, tickets].concat(), 2),
+            ([address, user, auth, tickets].concat(), 3),
+        ];
+        for (lines, expected) in cases {
+            let text = format!(
+                "[upstream.a]\nservers = [\"ws://127.0.0.1:9\"]\n[[route]]\nname = \"a\"\npath = \"/*\"\n\
+                 upstream = \"a\"\n{lines}"
+            );
+            let config = Config::from_toml("test.toml", &text).unwrap();
+            assert_eq!(questions(&config.routes[0]), expected, "{lines}");
+        }
+    }
 }
