@@ -122,7 +122,7 @@ where
     Quota::from(settings) != Quota::default()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "auth"))]
 mod tests {
     use super::*;
     use crate::config::Config;
