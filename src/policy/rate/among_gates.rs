@@ -122,7 +122,7 @@ where
     Quota::from(settings) != Quota::default()
 }
 
-#[cfg(all(test, feature = "auth"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::Config;
@@ -145,7 +145,10 @@ mod tests {
                 "[upstream.a]\nservers = [\"ws://127.0.0.1:9\"]\n[[route]]\nname = \"a\"\npath = \"/*\"\n\
                  upstream = \"a\"\n{lines}"
             );
-            let config = Config::from_toml("test.toml", &text).unwrap();
+            let Ok(config) = Config::from_toml("test.toml", &text) else {
+                assert!(lines.contains("[route.auth]"), "only some builds have it");
+                continue;
+            };
             assert_eq!(questions(&config.routes[0]), expected, "{lines}");
         }
     }
