@@ -37,8 +37,7 @@ pub(crate) struct Arguments {
     /// Only these scenarios: echo-128, echo-1024, echo-16384, echo-1048576, offered, handshakes,
     /// slow-reader, crowd; over TLS tls-echo-128, tls-echo-16384, tls-handshakes, tls-resumed-handshakes,
     /// tls-crowd; over HTTP/2 http2-echo-128, http2-echo-16384; fan-out-128-1000, fan-out-4096-1000,
-    /// fan-out-128-9000, fan-out-4096-9000,
-    /// fan-out-128-3x3000.
+    /// fan-out-128-9000, fan-out-4096-9000, fan-out-128-3x3000.
     #[arg(long, value_delimiter = ',', value_parser = scenario)]
     pub(crate) scenarios: Vec<Scenario>,
 

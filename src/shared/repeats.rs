@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use redis::{Cmd, Pipeline, Value, cmd};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::counts::Operation;
 use super::digest::digest;
@@ -56,20 +56,21 @@ const UNDER_WAY: &str = "-";
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-/// Claims a key, or waits for what the publication of another gate comes to.
+/// Claims a key, or waits for what the publication of another gate comes to: for [`LONGEST`], and then this gate publishes.
 pub(super) async fn claim(engine: Arc<Engine>, publisher: &str, key: &str) -> SharedRepeat {
     let digest = digest(&[publisher.as_bytes(), key.as_bytes()]);
     let digest = BASE64URL_NOPAD.encode(&digest);
     let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
+    let began = Instant::now();
     loop {
         let is_sure = match look(&engine, &digest).await {
             Answer::Known(published) => return SharedRepeat::Known(published),
-            Answer::UnderWay => {
+            Answer::UnderWay if began.elapsed() < LONGEST => {
                 sleep(pauses.next(rand::random())).await;
                 continue;
             }
             Answer::New => true,
-            Answer::None => false,
+            Answer::UnderWay | Answer::None => false,
         };
         return SharedRepeat::First(SharedClaim {
             engine,

@@ -16,7 +16,7 @@ pub(in crate::channels) struct Published<'a> {
 }
 
 impl Published<'_> {
-    /// Whether a member does not get it. Most often none is left out, and then none is asked for its name.
+    /// Whether the publication excludes a member. The name costs a cache miss a member, so it is read only if there are exclusions.
     pub(in crate::channels) fn excludes(&self, member: &dyn Subscriber) -> bool {
         !self.exclude.is_empty() && self.exclude.contains(&member.name())
     }
